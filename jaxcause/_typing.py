@@ -1,0 +1,52 @@
+"""Protocols and small result types shared by every layer.
+
+Axis vocabulary of the annotations: ``graphs nodes vars samples time lags windows levels rows heads
+layers batch q k``.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+AnyArray = Array | np.ndarray
+"""Public entries accept numpy arrays where they accept JAX arrays."""
+
+
+NodeIndex = Int[AnyArray, ""] | int | np.integer
+"""One node: a scalar array inside ``jit``, a plain number outside."""
+
+
+class CIResult(NamedTuple):
+    """Outcome of a conditional independence test: the statistic, and the p-value of X ⊥ Y | S."""
+
+    statistic: Float[Array, "*rows"]
+    p_value: Float[Array, "*rows"]
+
+
+@runtime_checkable
+class CITest(Protocol):
+    """A conditional independence test over nodes ``0 … n_nodes-1``, and a pytree.
+
+    ``test(x, y, cond)`` is pure and jittable; ``cond`` is ``int32 [k]``, padded with -1.
+    """
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes that the test knows."""
+        ...
+
+    def __call__(
+        self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"], /
+    ) -> CIResult:
+        """Test X ⊥ Y given the nodes in ``cond``."""
+        ...
+
+
+PredictFn = Callable[[Float[Array, "time vars"]], Float[Array, "vars"]]
+"""Maps one window, newest row last, to the prediction of the next row."""
+
+VerifyFn = Callable[[Bool[Array, "rows nodes"]], Bool[Array, "rows"]]
+"""Maps candidate sets of removed nodes to whether each removal changes the output."""

@@ -1,0 +1,167 @@
+"""The command line: ``jaxcause discover`` and ``jaxcause demo``.
+
+Nothing heavy is imported before a command runs, so ``--help`` answers at once.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxcause._checks import InputError
+
+if TYPE_CHECKING:
+    from jaxcause.workflows import Discovery
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+SHOWN_EDGES = 20
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns the exit code (2 for bad input, 130 when interrupted)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except InputError as error:
+        print(f"jaxcause: error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt as interrupt:
+        print(f"jaxcause: {interrupt or 'interrupted'}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="jaxcause", description="Causal graphs from Transformers, over one search core in JAX."
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_discover(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _add_discover(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    discover = commands.add_parser(
+        "discover",
+        help="learn the lagged causal graph of a series in a CSV file",
+        description="Learn which column drives which, at which lag.",
+        epilog="example: jaxcause discover rivers.csv --max-lag 3 --out rivers-graph",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = discover.add_argument
+    add("series", metavar="SERIES.csv", type=Path, help="one header line, one row per time step")
+    add("--max-lag", type=int, default=5, metavar="L", help="longest lag, in rows")
+    add("--out", type=Path, default=Path("jaxcause-out"), metavar="DIR", help="where to write")
+    add("--method", choices=("gradient", "pc", "var"), default="gradient", help="how to find edges")
+    add("--q", type=float, default=0.1, help="false-discovery rate (gradient, var)")
+    add("--alpha", type=float, default=0.01, help="significance level (pc)")
+    add("--top-k", type=int, metavar="K", help="keep K parents per variable instead (gradient)")
+    add("--transform", choices=("auto", "standardise", "log", "copula"), default="auto", help="of each column")
+    add("--steps", type=int, help="training steps (default: from the length of the series)")
+    add("--seed", type=int, default=0, help="random seed")
+    add("--time-column", metavar="NAME", help="the time column, if it is not recognised")
+    add("--drop", action="append", default=[], metavar="NAME", help="leave a column out (repeatable)")
+    add("--forecaster", type=Path, metavar="FILE", help="use this trained forecaster instead of training")
+    add("--quiet", action="store_true", help="no progress bar and no table")
+    discover.set_defaults(run=_discover)
+
+
+def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="discover a simulated nonlinear system and compare with its known graph",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    demo.add_argument("--out", type=Path, default=Path("jaxcause-demo"), metavar="DIR", help="where to write")
+    demo.add_argument("--seed", type=int, default=0, help="random seed")
+    demo.add_argument("--quiet", action="store_true", help="no progress bar and no table")
+    demo.set_defaults(run=_demo)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"jaxcause {version('jaxcause')}"
+
+
+def _discover(arguments: argparse.Namespace) -> int:
+    from jaxcause.io import check_writable, read_csv
+
+    table = read_csv(arguments.series, time_column=arguments.time_column, drop=arguments.drop)
+    check_writable(arguments.out)
+    import jax
+
+    from jaxcause.attribution import select_top_k
+    from jaxcause.training import TrainingConfig
+    from jaxcause.workflows import (
+        DiscoveryInterrupted,
+        TrainedForecaster,
+        discover,
+        write_discovery,
+    )
+
+    top_k = arguments.top_k
+    forecaster = None if arguments.forecaster is None else TrainedForecaster.load(arguments.forecaster)
+    try:
+        found = discover(
+            table,
+            arguments.max_lag,
+            method=arguments.method,
+            key=jax.random.key(arguments.seed),
+            q=arguments.q,
+            alpha=arguments.alpha,
+            select=None if top_k is None else lambda scores: select_top_k(scores, top_k),
+            transform=arguments.transform,
+            training=None if arguments.steps is None else TrainingConfig(n_steps=arguments.steps),
+            forecaster=forecaster,
+            progress=not arguments.quiet,
+        )
+    except DiscoveryInterrupted as interrupt:
+        kept = arguments.out / "forecaster.safetensors"
+        interrupt.forecaster.save(kept)
+        print(f"jaxcause: {interrupt} in {kept}; --forecaster {kept} reads its graph", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    files = write_discovery(found, arguments.out)
+    if not arguments.quiet:
+        _print_edges(found)
+        _print_notes(found)
+    print(f"Wrote {', '.join(files)} to {arguments.out}")
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from jaxcause.io import check_writable
+
+    check_writable(arguments.out)
+    from jaxcause.workflows import run_demo, write_discovery
+
+    demo = run_demo(seed=arguments.seed, progress=not arguments.quiet)
+    files = write_discovery(demo.found, arguments.out)
+    if not arguments.quiet:
+        _print_edges(demo.found)
+        _print_notes(demo.found)
+    print("\nAgainst the known graph    precision  recall     F1")
+    for name, scores in demo.comparison.items():
+        print(f"{name:<25}{scores.precision:>11.3f}{scores.recall:>8.3f}{scores.f1:>7.3f}")
+    print(f"Wrote {', '.join(files)} to {arguments.out} in {demo.seconds:.0f} s altogether")
+    return 0
+
+
+def _print_edges(found: "Discovery") -> None:
+    table = found.table
+    width = max(6, *(len(name) for name in found.names))
+    print(f"{'source':<{width}}  lag  edge  {'target':<{width}}  strength")
+    for row in table[:SHOWN_EDGES]:
+        source, target = row["source"], row["target"]
+        print(f"{source:<{width}}  {row['lag']:>3}  {row['edge']}   {target:<{width}}  {row['strength']:>8.3f}")
+    if len(table) > SHOWN_EDGES:
+        print(f"… and {len(table) - SHOWN_EDGES} more in edges.csv")
+    if len(table) == 0:
+        print("(no edge)")
+
+
+def _print_notes(found: "Discovery") -> None:
+    for note in found.info["notes"]:
+        print(f"- {note}")

@@ -1,0 +1,66 @@
+"""What every search returns."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxcause._typing import AnyArray
+from jaxcause.graph import CausalGraph, SepSets
+from jaxcause.graph._sepsets import widen
+
+
+class SearchInfo(NamedTuple):
+    """How a search went; leading axes are a batch of graphs.
+
+    Args:
+        n_tests: Conditional independence tests evaluated at each level.
+        n_edges: Edges left after each level.
+        n_conflicts: Edges on which the orientation rules contradicted one another (written ``<->``).
+        truncated: Whether ``max_cond_size`` stopped the search before it was done.
+    """
+
+    n_tests: Int[np.ndarray, "*graphs levels"]
+    n_edges: Int[np.ndarray, "*graphs levels"]
+    n_conflicts: Int[np.ndarray, "*graphs"]
+    truncated: Bool[np.ndarray, "*graphs"]
+
+
+class SearchResult(NamedTuple):
+    """A learned graph, the sets that separated its non-edges, and how the search went.
+
+    ``p_values[i, j]`` is the largest p-value among the tests of a pair: of the test that separated
+    it, or, for an edge, of the test that came closest. Pairs that knowledge decided hold NaN.
+    """
+
+    graph: CausalGraph
+    sepsets: SepSets
+    p_values: Float[AnyArray, "*graphs nodes nodes"]
+    info: SearchInfo
+
+
+def stack_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchResult:
+    """Results of single graphs as one result with leading axes ``batch``."""
+    width = max((r.sepsets.nodes.shape[-1] for r in results), default=0)
+    n_levels = max((r.info.n_tests.size for r in results), default=0)
+
+    def stack(values: list[np.ndarray]) -> np.ndarray:
+        return np.stack(values).reshape(*batch, *np.shape(values[0]))
+
+    def levels(counts: np.ndarray, fill: int) -> np.ndarray:
+        return np.pad(counts, (0, n_levels - counts.size), constant_values=fill)
+
+    return SearchResult(
+        graph=CausalGraph(stack([np.asarray(r.graph.marks) for r in results])),
+        sepsets=SepSets(
+            nodes=stack([widen(np.asarray(r.sepsets.nodes), width) for r in results]),
+            found=stack([np.asarray(r.sepsets.found) for r in results]),
+        ),
+        p_values=stack([np.asarray(r.p_values) for r in results]),
+        info=SearchInfo(
+            n_tests=stack([levels(r.info.n_tests, 0) for r in results]),
+            n_edges=stack([levels(r.info.n_edges, int(r.info.n_edges[-1:].sum())) for r in results]),
+            n_conflicts=stack([np.asarray(r.info.n_conflicts) for r in results]),
+            truncated=stack([r.info.truncated for r in results]),
+        ),
+    )

@@ -1,0 +1,86 @@
+"""A graph over nodes: DAG, CPDAG, MAG or PAG, told apart by its marks alone."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Int
+
+from jaxcause._checks import InputError, check_square, is_concrete
+from jaxcause._pytree import pytree_dataclass, set_field
+from jaxcause._typing import AnyArray
+from jaxcause.graph._marks import Mark, edge_symbol
+
+
+@pytree_dataclass()
+class CausalGraph:
+    r"""A mixed graph; leading axes are a batch of graphs.
+
+    ``marks[i, j]`` is the mark at *j* on the edge *i* \*-\* *j*, so ``i → j`` is
+    ``marks[i, j] == ARROW`` and ``marks[j, i] == TAIL``.
+
+    Args:
+        marks: Whole numbers 0–3 (`Mark`), shape ``[..., nodes, nodes]``.
+
+    Raises:
+        InputError: The matrix is not square, holds other values, marks only one end of an edge, or
+            joins a node to itself. Traced arrays are not inspected.
+
+    >>> import numpy as np
+    >>> CausalGraph(np.array([[0, 2], [3, 0]])).edges(["rain", "river"])
+    [('rain', '-->', 'river')]
+    """
+
+    marks: Int[AnyArray, "*graphs nodes nodes"]
+
+    def __post_init__(self) -> None:
+        """Check the marks and store them as int8."""
+        check_square("marks", self.marks)
+        if is_concrete(self.marks):
+            check_marks(np.asarray(self.marks))
+        set_field(self, "marks", jnp.asarray(self.marks, jnp.int8))
+
+    @classmethod
+    def from_dag(cls, dag: Bool[AnyArray, "*graphs nodes nodes"]) -> "CausalGraph":
+        """Graph with ``i → j`` wherever ``dag[i, j]``."""
+        dag = jnp.asarray(dag, bool)
+        arrows = jnp.where(dag, jnp.int8(Mark.ARROW), jnp.int8(Mark.NONE))
+        tails = jnp.where(jnp.swapaxes(dag, -1, -2), jnp.int8(Mark.TAIL), jnp.int8(Mark.NONE))
+        return cls(arrows + tails)
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return self.marks.shape[-1]
+
+    @property
+    def adjacency(self) -> Bool[AnyArray, "*graphs nodes nodes"]:
+        """Which pairs are joined by any edge."""
+        return self.marks != Mark.NONE
+
+    @property
+    def directed(self) -> Bool[AnyArray, "*graphs nodes nodes"]:
+        """Entry ``[i, j]``: the edge is ``i → j`` (tail at i, arrowhead at j)."""
+        return (self.marks == Mark.ARROW) & (jnp.swapaxes(self.marks, -1, -2) == Mark.TAIL)
+
+    def edges(self, names: Sequence[str] | None = None) -> list[tuple[str, str, str]]:
+        """Edges as ``(left, symbol, right)``, arrows written left to right where possible."""
+        marks = np.asarray(self.marks)
+        if marks.ndim != 2:
+            raise InputError("edges() lists one graph; index the batch first")
+        label = names if names is not None else [str(i) for i in range(self.n_nodes)]
+        found = []
+        for i, j in zip(*np.nonzero(np.triu(marks)), strict=True):
+            a, b = (j, i) if marks[j, i] == Mark.ARROW and marks[i, j] != Mark.ARROW else (i, j)
+            found.append((label[a], edge_symbol(marks[b, a], marks[a, b]), label[b]))
+        return found
+
+
+def check_marks(marks: np.ndarray) -> None:
+    """Raise unless ``marks`` describes mixed graphs."""
+    if not np.isin(marks, list(Mark)).all():
+        raise InputError("marks holds other values than 0 none, 1 circle, 2 arrow, 3 tail")
+    if ((marks == 0) != (np.swapaxes(marks, -1, -2) == 0)).any():
+        raise InputError("marks has an edge with a mark at one end only; set both [i, j] and [j, i]")
+    if np.diagonal(marks, axis1=-2, axis2=-1).any():
+        raise InputError("marks joins a node to itself; set the diagonal to 0")

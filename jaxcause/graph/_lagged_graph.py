@@ -1,0 +1,118 @@
+"""The graph of a multivariate time series: edges between lagged variables."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Int
+
+from jaxcause._checks import InputError, is_concrete
+from jaxcause._pytree import pytree_dataclass, set_field
+from jaxcause._typing import AnyArray
+from jaxcause.graph._causal_graph import CausalGraph
+from jaxcause.graph._marks import Mark, edge_symbol
+
+
+@pytree_dataclass()
+class LaggedGraph:
+    r"""A stationary time-series graph.
+
+    ``marks[i, j, lag]`` holds the two marks of the edge ``X_i(t-lag) *-* X_j(t)``: ``[..., 0]`` at
+    ``X_i``, ``[..., 1]`` at ``X_j``. Lag 0 is contemporaneous and stands twice, once from each end.
+
+    Args:
+        marks: Whole numbers 0–3 (`Mark`), shape ``[vars, vars, max_lag+1, 2]``.
+
+    Raises:
+        InputError: The shape or a value is wrong, an edge has one mark only, a variable is joined
+            to itself at lag 0, or the two entries of a contemporaneous edge disagree.
+
+    >>> import numpy as np
+    >>> mask = np.zeros((2, 2, 3), bool); mask[0, 1, 2] = True
+    >>> LaggedGraph.from_mask(mask).edges(["rain", "river"])
+    [('rain', 2, '-->', 'river')]
+    """
+
+    marks: Int[AnyArray, "vars vars lags 2"]
+
+    def __post_init__(self) -> None:
+        """Check the marks and store them as int8."""
+        shape = np.shape(self.marks)
+        if len(shape) != 4 or shape[0] != shape[1] or shape[3] != 2:
+            raise InputError(f"marks has shape {shape}, but must be [vars, vars, max_lag+1, 2]")
+        if is_concrete(self.marks):
+            _check_lagged_marks(np.asarray(self.marks))
+        set_field(self, "marks", jnp.asarray(self.marks, jnp.int8))
+
+    @classmethod
+    def from_mask(cls, mask: Bool[AnyArray, "vars vars lags"]) -> "LaggedGraph":
+        """Graph with ``X_i(t-lag) → X_j(t)`` wherever ``mask[i, j, lag]``; lag 0 must be empty."""
+        ends = jnp.asarray([Mark.TAIL, Mark.ARROW], jnp.int8)
+        return cls(jnp.asarray(mask, jnp.int8)[..., None] * ends[None, None, None])
+
+    @classmethod
+    def from_unrolled(cls, graph: CausalGraph, *, n_vars: int) -> "LaggedGraph":
+        """Fold a graph over lagged variables (node ``lag * n_vars + var``) at its newest slice.
+
+        Args:
+            graph: One graph of ``(max_lag + 1) * n_vars`` nodes.
+            n_vars: Number of variables of the series.
+        """
+        n_slices, remainder = divmod(graph.n_nodes, n_vars)
+        if remainder:
+            raise InputError(f"graph has {graph.n_nodes} nodes, not a multiple of n_vars={n_vars}")
+        at_target = jnp.reshape(graph.marks[:, :n_vars], (n_slices, n_vars, n_vars))
+        at_source = jnp.reshape(graph.marks[:n_vars, :], (n_vars, n_slices, n_vars))
+        return cls(
+            jnp.stack(
+                [jnp.transpose(at_source, (2, 0, 1)), jnp.transpose(at_target, (1, 2, 0))], axis=-1
+            )
+        )
+
+    @property
+    def n_vars(self) -> int:
+        """Number of variables."""
+        return self.marks.shape[0]
+
+    @property
+    def max_lag(self) -> int:
+        """Longest lag that the graph can hold."""
+        return self.marks.shape[2] - 1
+
+    @property
+    def adjacency(self) -> Bool[AnyArray, "vars vars lags"]:
+        """Entry ``[i, j, lag]``: some edge joins ``X_i(t-lag)`` and ``X_j(t)``."""
+        return self.marks[..., 0] != Mark.NONE
+
+    @property
+    def directed(self) -> Bool[AnyArray, "vars vars lags"]:
+        """Entry ``[i, j, lag]``: the edge is ``X_i(t-lag) → X_j(t)``."""
+        return (self.marks[..., 0] == Mark.TAIL) & (self.marks[..., 1] == Mark.ARROW)
+
+    def summary(self) -> Bool[AnyArray, "vars vars"]:
+        """Summary graph: entry ``[i, j]`` if ``X_i → X_j`` at any lag."""
+        return self.directed.any(axis=-1)
+
+    def edges(self, names: Sequence[str] | None = None) -> list[tuple[str, int, str, str]]:
+        """Edges as ``(source, lag, symbol, target)``; contemporaneous ones once."""
+        label = names if names is not None else [f"X{i}" for i in range(self.n_vars)]
+        marks = np.asarray(self.marks)
+        found = []
+        for i, j, lag in zip(*np.nonzero(marks[..., 0]), strict=True):
+            left, right = marks[i, j, lag]
+            mirrored = left == Mark.ARROW != right or (left == right and i > j)
+            if lag > 0 or not mirrored:
+                found.append((label[i], int(lag), edge_symbol(left, right), label[j]))
+        return found
+
+
+def _check_lagged_marks(marks: np.ndarray) -> None:
+    if not np.isin(marks, list(Mark)).all():
+        raise InputError("marks holds other values than 0 none, 1 circle, 2 arrow, 3 tail")
+    if ((marks[..., 0] == 0) != (marks[..., 1] == 0)).any():
+        raise InputError("marks has an edge with a mark at one end only; set both")
+    now = marks[:, :, 0]
+    if np.diagonal(now[..., 0]).any():
+        raise InputError("marks joins a variable to itself at lag 0; set that entry to 0")
+    if (now[..., 0] != now[..., 1].T).any():
+        raise InputError("marks at lag 0 disagree: marks[i, j, 0] must mirror marks[j, i, 0]")

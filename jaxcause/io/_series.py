@@ -1,0 +1,256 @@
+"""Any series that people bring, as one array with names and unbroken stretches."""
+
+import datetime
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxcause._checks import InputError
+
+TIME_NAMES = frozenset(
+    ("", "date", "datetime", "datum", "index", "t", "time", "timestamp", "unnamed: 0", "zeit")
+)
+"""Names under which a rising numeric column is taken for the time."""
+
+GAP = 1.5
+"""A step longer than this many median steps is a gap."""
+
+
+class SeriesTable(NamedTuple):
+    """A multivariate series, ready for windows.
+
+    Args:
+        values: One row per time step; NaN where a value is missing.
+        names: One per variable.
+        segment: Which unbroken stretch a row belongs to; no window crosses from one to the next.
+        notes: What was recognised or masked, in plain sentences.
+    """
+
+    values: Float[np.ndarray, "time vars"]
+    names: tuple[str, ...]
+    segment: Int[np.ndarray, "time"]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> Bool[np.ndarray, "time"]:
+        """Which rows have every value."""
+        return ~np.isnan(self.values).any(axis=1)
+
+
+def as_series_table(
+    series: Any, *, names: Sequence[str] | None = None, time_column: str | None = None
+) -> SeriesTable:
+    """Read numpy, JAX or pandas data, or a list of several series, as one `SeriesTable`.
+
+    A pandas frame keeps its column names; a column (or index) of dates, or a rising numeric column
+    named like a time, orders the rows and is left out. Rows with a missing value are masked later.
+
+    Args:
+        series: ``[time, vars]``, a data frame, or a list of them with the same variables.
+        names: Names of the variables; X0, X1, … where there are none.
+        time_column: Name of the time column, if it is not recognised by itself.
+
+    Raises:
+        InputError: There is no row, fewer than two variables, text in a column, an infinite value,
+            a constant or empty column, two equal names, or time running backwards.
+
+    >>> table = as_series_table(np.array([[1.0, 2.0], [2.0, np.nan], [3.0, 5.0]]))
+    >>> table.names, table.complete.tolist()
+    (('X0', 'X1'), [True, False, True])
+    """
+    if isinstance(series, SeriesTable):
+        return series
+    if isinstance(series, list | tuple):
+        return _concatenate([as_series_table(s, names=names, time_column=time_column) for s in series])
+    if hasattr(series, "columns") and hasattr(series, "to_numpy"):
+        columns = {str(name): series[name].to_numpy() for name in series.columns}
+        if len(columns) < len(series.columns):
+            raise InputError(f"series has duplicate column names {_repeated(map(str, series.columns))}; rename one")
+        index = series.index.to_numpy() if hasattr(series, "index") else None
+        if index is not None and np.issubdtype(index.dtype, np.datetime64):
+            columns = {"index": index, **columns}
+        return table_from_columns(columns, names=names, time_column=time_column)
+    values = np.asarray(series)
+    if values.ndim != 2:
+        raise InputError(f"series has shape {values.shape}, but must be [time, vars]")
+    if values.dtype == object or not np.issubdtype(values.dtype, np.number):
+        raise InputError(f"series holds {values.dtype} instead of numbers; convert its columns")
+    labels = names if names is not None else [f"X{i}" for i in range(values.shape[1])]
+    _check_names(labels, values.shape[1])
+    return checked_table(values.astype(np.float64), labels, None, ())
+
+
+def table_from_columns(
+    columns: dict[str, np.ndarray],
+    *,
+    names: Sequence[str] | None = None,
+    time_column: str | None = None,
+) -> SeriesTable:
+    """A `SeriesTable` from named columns, the time column found and left out.
+
+    Args:
+        columns: Numbers, dates or text by name.
+        names: Replace the names of the variables.
+        time_column: Name of the time column, if it is not recognised by itself.
+    """
+    if time_column is not None and time_column not in columns:
+        raise InputError(f"time_column={time_column!r} is not a column; there are {', '.join(columns)}")
+    found = time_column if time_column is not None else _find_time(columns)
+    time = None if found is None else _seconds(found, columns[found])
+    rest = {name: _numbers(name, column) for name, column in columns.items() if name != found}
+    labels = list(rest) if names is None else list(names)
+    _check_names(labels, len(rest))
+    notes = () if found is None else (f"Column {found!r} was taken for the time and left out.",)
+    values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((0, 0))
+    return checked_table(values, labels, time, notes)
+
+
+def checked_table(
+    values: Float[np.ndarray, "time vars"],
+    names: Sequence[str],
+    time: Float[np.ndarray, "time"] | None,
+    notes: tuple[str, ...],
+) -> SeriesTable:
+    """A `SeriesTable` once the values have been found usable."""
+    n_rows, n_vars = values.shape
+    if n_vars < 2:
+        raise InputError(f"series has {n_vars} variable(s) besides the time; it needs at least two columns")
+    if n_rows == 0:
+        raise InputError("series has no rows; it needs more rows than max_lag")
+    for name, column in zip(names, values.T, strict=True):
+        _check_column(name, column)
+    missing = int(np.isnan(values).any(axis=1).sum())
+    if missing:
+        share = f"{missing} of {n_rows} rows"
+        notes = (*notes, f"{share} have a missing value; windows that contain one are left out.")
+    segment = np.zeros(n_rows, np.int64) if time is None else _segments(time)
+    n_gaps = int(segment[-1] - segment[0])
+    if n_gaps:
+        notes = (*notes, f"Time has {n_gaps} gap(s); no window crosses one.")
+    return SeriesTable(values, tuple(names), segment, notes)
+
+
+def _check_names(names: Sequence[str], n_vars: int) -> None:
+    if len(names) != n_vars:
+        raise InputError(f"names has {len(names)} entries for {n_vars} variables; give one each")
+    if len(set(names)) < len(names):
+        raise InputError(f"duplicate column names {_repeated(names)}; rename one of each")
+
+
+def _repeated(names: Any) -> str:
+    seen: set[str] = set()
+    return ", ".join(repr(n) for n in dict.fromkeys(n for n in names if n in seen or seen.add(n)))
+
+
+def _check_column(name: str, column: np.ndarray) -> None:
+    infinite = np.flatnonzero(np.isinf(column))
+    if infinite.size:
+        raise InputError(
+            f"column {name!r} holds an infinite value in row {infinite[0] + 1}; "
+            "leave it empty to have that row masked"
+        )
+    known = column[~np.isnan(column)]
+    if known.size == 0:
+        raise InputError(f"column {name!r} has no values; leave it out")
+    if (known == known[0]).all():
+        raise InputError(f"column {name!r} is constant ({known[0]:g}); leave it out")
+
+
+def _find_time(columns: dict[str, np.ndarray]) -> str | None:
+    """The first column of dates, or else a first column that rises and is named like a time."""
+    for name, column in columns.items():
+        if np.issubdtype(column.dtype, np.datetime64) or _is_dates(column):
+            return name
+    first = next(iter(columns), None)
+    if first is None or first.strip().lower() not in TIME_NAMES or columns[first].dtype == object:
+        return None
+    try:
+        rises = (np.diff(columns[first].astype(np.float64)) > 0).all()
+    except ValueError:
+        return None
+    return first if rises else None
+
+
+def _is_dates(column: np.ndarray) -> bool:
+    if column.dtype != object and column.dtype.kind != "U":
+        return False
+    return len(column) > 0 and all(_parse_date(cell) is not None for cell in column)
+
+
+def _parse_date(cell: Any) -> float | None:
+    """Seconds since 1970 of an ISO date or a date object, or None."""
+    if isinstance(cell, datetime.date) and not isinstance(cell, datetime.datetime):
+        cell = datetime.datetime(cell.year, cell.month, cell.day)
+    if isinstance(cell, str) and len(cell.strip()) >= 8:
+        try:
+            cell = datetime.datetime.fromisoformat(cell.strip())
+        except ValueError:
+            return None
+    if not isinstance(cell, datetime.datetime):
+        return None
+    return (cell if cell.tzinfo else cell.replace(tzinfo=datetime.UTC)).timestamp()
+
+
+def _seconds(name: str, column: np.ndarray) -> Float[np.ndarray, "time"]:
+    """The time column as numbers that only ever rise."""
+    if np.issubdtype(column.dtype, np.datetime64):
+        time = column.astype("datetime64[ns]").astype(np.int64) / 1e9
+    elif _is_dates(column):
+        time = np.array([_parse_date(cell) for cell in column], np.float64)
+    else:
+        time = _numbers(name, column)
+    back = np.flatnonzero(~(np.diff(time) >= 0))
+    if back.size:
+        raise InputError(
+            f"time column {name!r} runs backwards or is empty at row {back[0] + 2}; sort the rows, "
+            "and give several series as several inputs"
+        )
+    return time
+
+
+def _numbers(name: str, column: np.ndarray) -> Float[np.ndarray, "time"]:
+    """A column as float64; empty cells are NaN."""
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError):
+        for row, cell in enumerate(column.tolist()):
+            if not _is_number(cell):
+                raise InputError(
+                    f"column {name!r} holds text in row {row + 1}: {str(cell)[:40]!r}; "
+                    "leave the column out or turn it into numbers"
+                ) from None
+        raise
+
+
+def _is_number(cell: Any) -> bool:
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _segments(time: np.ndarray) -> Int[np.ndarray, "time"]:
+    steps = np.diff(time)
+    if steps.size == 0:
+        return np.zeros(len(time), np.int64)
+    return np.concatenate([[0], np.cumsum(steps > GAP * np.median(steps))])
+
+
+def _concatenate(tables: list[SeriesTable]) -> SeriesTable:
+    """Several series one after another; a border is a gap."""
+    if not tables:
+        raise InputError("series is an empty list; give at least one series")
+    names = tables[0].names
+    for number, table in enumerate(tables):
+        if table.names != names:
+            raise InputError(f"series {number} has the variables {table.names}, the first has {names}")
+    offsets = np.cumsum([0, *(int(t.segment[-1]) + 1 for t in tables[:-1])])
+    return SeriesTable(
+        np.concatenate([t.values for t in tables]),
+        names,
+        np.concatenate([t.segment + o for t, o in zip(tables, offsets, strict=True)]),
+        tuple(dict.fromkeys(note for t in tables for note in t.notes)),
+    )

@@ -1,0 +1,225 @@
+"""How close a learned graph, or a score for every edge, is to a known one.
+
+A graph is a `LaggedGraph`, a `CausalGraph`, or a boolean array: ``[source, target]`` or
+``[source, target, lag]``. All measures are pure array functions of masks and scores, so they
+compose with ``jit`` and ``vmap``.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from jaxcause._checks import InputError
+from jaxcause._typing import AnyArray
+from jaxcause.graph import CausalGraph, LaggedGraph
+
+Graph = LaggedGraph | CausalGraph | Bool[AnyArray, "vars vars *lags"]
+
+
+class PrecisionRecall(NamedTuple):
+    """Precision, recall and their harmonic mean; 0 where a measure has nothing to divide by."""
+
+    precision: Float[Array, ""]
+    recall: Float[Array, ""]
+    f1: Float[Array, ""]
+
+
+def edge_mask(
+    graph: Graph, *, summary: bool = False
+) -> Bool[AnyArray, "vars vars *lags"]:
+    """Directed edges of a graph as a mask.
+
+    Args:
+        graph: A graph or a mask.
+        summary: Whether to ask only if there is an edge at any lag.
+    """
+    mask = jnp.asarray(graph.directed if isinstance(graph, LaggedGraph | CausalGraph) else graph)
+    return mask.any(axis=-1) if summary and mask.ndim == 3 else mask
+
+
+def precision_recall(
+    estimate: Graph, truth: Graph, *, summary: bool = False, diagonal: bool = True
+) -> PrecisionRecall:
+    r"""Precision TP/(TP+FP), recall TP/(TP+FN) and F1 = 2TP/(2TP+FP+FN) over directed edges.
+
+    Args:
+        estimate: Learned graph.
+        truth: Known graph of the same size.
+        summary: Compare summary graphs instead of every lag.
+        diagonal: Whether edges from a variable to itself count.
+
+    >>> import numpy as np
+    >>> truth = np.array([[0, 1], [0, 0]], bool)
+    >>> [round(float(v), 3) for v in precision_recall(np.array([[1, 1], [0, 0]], bool), truth)]
+    [0.5, 1.0, 0.667]
+    """
+    found, known, counted = _comparable(estimate, truth, summary, diagonal)
+    hits = (found & known & counted).sum()
+    n_found, n_known = (found & counted).sum(), (known & counted).sum()
+    return PrecisionRecall(
+        _ratio(hits, n_found), _ratio(hits, n_known), _ratio(2 * hits, n_found + n_known)
+    )
+
+
+def shd(
+    estimate: Graph, truth: Graph, *, summary: bool = False, diagonal: bool = True
+) -> Int[Array, ""]:
+    """Structural Hamming distance: edges to add, remove or change.
+
+    Two graphs with marks differ once per pair whose marks differ; masks and summaries differ once
+    per pair (or source, target and lag) in which either direction differs.
+
+    Args:
+        estimate: Learned graph.
+        truth: Known graph of the same size.
+        summary: Compare summary graphs instead of every lag.
+        diagonal: Whether edges from a variable to itself count.
+
+    >>> import numpy as np
+    >>> int(shd(np.array([[0, 1], [0, 0]], bool), np.array([[0, 0], [1, 0]], bool)))
+    1
+    """
+    if isinstance(estimate, CausalGraph) and isinstance(truth, CausalGraph):
+        differs = estimate.marks != truth.marks
+    elif isinstance(estimate, LaggedGraph) and isinstance(truth, LaggedGraph) and not summary:
+        differs = (estimate.marks != truth.marks).any(axis=-1)
+        differs = differs & (diagonal | ~_identity(differs))
+        return (differs[:, :, 1:].sum() + jnp.triu(differs[:, :, 0]).sum()).astype(jnp.int32)
+    else:
+        found, known, _ = _comparable(estimate, truth, summary, diagonal)
+        differs = found != known
+    differs = differs & (diagonal | ~_identity(differs))
+    if differs.ndim == 3:
+        return differs.sum(dtype=jnp.int32)
+    return jnp.triu(differs | differs.T).sum(dtype=jnp.int32)
+
+
+def auroc(
+    scores: Float[AnyArray, "vars vars *lags"],
+    truth: Graph,
+    *,
+    summary: bool = False,
+    diagonal: bool = True,
+) -> Float[Array, ""]:
+    r"""Area under the ROC curve: the chance that an edge outscores a non-edge, ties counting half.
+
+    Lag 0 of lagged scores is left out. Summary scores are the largest over the lags.
+
+    Args:
+        scores: Larger means more likely an edge.
+        truth: Known graph of the same size.
+        summary: Compare summary graphs instead of every lag.
+        diagonal: Whether edges from a variable to itself count.
+
+    >>> import numpy as np
+    >>> float(auroc(np.array([[0.1, 0.9], [0.4, 0.2]]), np.array([[0, 1], [0, 0]], bool)))
+    1.0
+    """
+    score, known, counted = _ranked(scores, truth, summary, diagonal)
+    positive, negative = (known & counted).sum(), (~known & counted).sum()
+    order = jnp.sort(jnp.where(counted & ~known, score, jnp.inf))
+    below = jnp.searchsorted(order, score, side="left")
+    up_to = jnp.minimum(jnp.searchsorted(order, score, side="right"), negative)
+    wins = jnp.where(known & counted, 0.5 * (below + up_to).astype(score.dtype), jnp.zeros_like(score))
+    return _ratio(wins.sum(), positive * negative)
+
+
+def auprc(
+    scores: Float[AnyArray, "vars vars *lags"],
+    truth: Graph,
+    *,
+    summary: bool = False,
+    diagonal: bool = True,
+) -> Float[Array, ""]:
+    r"""Area under the precision-recall curve as average precision, tied scores taken together.
+
+    .. math:: \mathrm{AP} = \sum_k (R_k - R_{k-1})\,P_k
+
+    Args:
+        scores: Larger means more likely an edge; lag 0 of lagged scores is left out.
+        truth: Known graph of the same size.
+        summary: Compare summary graphs instead of every lag.
+        diagonal: Whether edges from a variable to itself count.
+
+    >>> import numpy as np
+    >>> float(auprc(np.array([[0.1, 0.9], [0.4, 0.2]]), np.array([[0, 1], [0, 0]], bool)))
+    1.0
+    """
+    score, known, counted = _ranked(scores, truth, summary, diagonal)
+    score = jnp.where(counted, score, -jnp.inf)
+    order = jnp.argsort(-score)
+    descending = -score[order]
+    hits = jnp.cumsum((known & counted)[order], dtype=jnp.int32)
+    last_of_tie = jnp.searchsorted(descending, descending, side="right")
+    precision = _ratio(hits[last_of_tie - 1], last_of_tie)
+    is_hit = (known & counted)[order].astype(precision.dtype)
+    return _ratio((precision * is_hit).sum(), (known & counted).sum())
+
+
+def f1_at_k(
+    scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int
+) -> Float[Array, ""]:
+    """F1 of the graph that keeps the ``k`` best-scored lagged parents of every target.
+
+    Args:
+        scores: ``[source, target, lag]``; lag 0 is left out.
+        truth: Known graph.
+        k: Parents per target.
+
+    >>> import numpy as np
+    >>> truth = np.zeros((2, 2, 2), bool); truth[:, 0, 1] = True
+    >>> round(float(f1_at_k(truth.astype(float), truth, 2)), 3)
+    0.667
+    """
+    lagged = jnp.asarray(scores)[:, :, 1:]
+    n_vars, _, n_lags = lagged.shape
+    by_target = jnp.swapaxes(lagged, 0, 1).reshape(n_vars, -1)
+    rank = jnp.argsort(jnp.argsort(-by_target, axis=1), axis=1)
+    kept = jnp.swapaxes((rank < k).reshape(n_vars, n_vars, n_lags), 0, 1)
+    return precision_recall(kept, edge_mask(truth)[:, :, 1:]).f1
+
+
+def _comparable(
+    estimate: Graph, truth: Graph, summary: bool, diagonal: bool
+) -> tuple[Array, Array, Array]:
+    """Both masks, and which entries count."""
+    found, known = edge_mask(estimate, summary=summary), edge_mask(truth, summary=summary)
+    if found.shape != known.shape:
+        raise InputError(
+            f"estimate has shape {found.shape} and truth {known.shape}; compare graphs of one size, "
+            "or pass summary=True to compare over all lags"
+        )
+    return found, known, diagonal | ~_identity(known)
+
+
+def _ranked(
+    scores: AnyArray, truth: Graph, summary: bool, diagonal: bool
+) -> tuple[Array, Array, Array]:
+    """Flat scores, truth, and which entries count."""
+    score, known = jnp.asarray(scores), edge_mask(truth)
+    if score.ndim == 3:
+        score = score[:, :, 1:].max(axis=-1) if summary else score[:, :, 1:]
+    if known.ndim == 3:
+        known = known.any(axis=-1) if summary else known[:, :, 1:]
+    if score.shape != known.shape:
+        raise InputError(
+            f"scores are about shape {score.shape} and truth about {known.shape}; pass summary=True "
+            "to compare over all lags"
+        )
+    counted = jnp.broadcast_to(diagonal | ~_identity(known), known.shape)
+    return score.ravel(), known.ravel(), counted.ravel()
+
+
+def _identity(mask: Array) -> Array:
+    """Which entries join a variable to itself, shaped to broadcast against ``mask``."""
+    same = jnp.eye(mask.shape[0], dtype=bool)
+    return same.reshape(*same.shape, *([1] * (mask.ndim - 2)))
+
+
+def _ratio(numerator: Array, denominator: Array) -> Array:
+    """Floating-point ratio; 0 where the denominator is 0."""
+    dtype = jnp.promote_types(numerator.dtype, jnp.float32)
+    top, bottom = numerator.astype(dtype), denominator.astype(dtype)
+    return jnp.where(bottom > 0, top / jnp.where(bottom > 0, bottom, 1), jnp.zeros_like(top))

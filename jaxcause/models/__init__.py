@@ -1,0 +1,1 @@
+"""Models in flax.nnx; everything outside sees pure functions over their parameters."""

@@ -1,0 +1,58 @@
+"""Transformer layers shared by the models: pre-norm blocks over ``[batch, tokens, width]``."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+from jaxtyping import Bool, Float
+
+
+class SelfAttention(nnx.Module):
+    """Multi-head self-attention."""
+
+    def __init__(self, width: int, n_heads: int, *, out_scale: float, rngs: nnx.Rngs) -> None:
+        """Make the projections; ``out_scale`` scales the initial output projection."""
+        self.n_heads = n_heads
+        self.qkv = linear(width, 3 * width, scale=1.0, use_bias=False, rngs=rngs)
+        self.out = linear(width, width, scale=out_scale, use_bias=False, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "batch tokens width"], mask: Bool[Array, "tokens tokens"]
+    ) -> Float[Array, "batch tokens width"]:
+        """Attend where ``mask[q, k]``; the softmax is in float32."""
+        batch, tokens, width = x.shape
+        split = self.qkv(x).reshape(batch, tokens, 3, self.n_heads, width // self.n_heads)
+        q, k, v = (split[:, :, part].swapaxes(1, 2) for part in range(3))
+        logits = (q @ k.swapaxes(-1, -2)).astype(jnp.float32) * (width // self.n_heads) ** -0.5
+        weights = jax.nn.softmax(jnp.where(mask[None, None], logits, -1e9), axis=-1)
+        mixed = (weights.astype(v.dtype) @ v).swapaxes(1, 2).reshape(batch, tokens, width)
+        return self.out(mixed)
+
+
+class Block(nnx.Module):
+    """Attention and a two-layer perceptron, each behind an RMSNorm and added to its input."""
+
+    def __init__(
+        self, width: int, n_heads: int, mlp_ratio: int, *, out_scale: float, rngs: nnx.Rngs
+    ) -> None:
+        """Make one block; ``out_scale`` keeps the sum of many blocks at the scale of one."""
+        self.attention_norm = nnx.RMSNorm(width, rngs=rngs)
+        self.attention = SelfAttention(width, n_heads, out_scale=out_scale, rngs=rngs)
+        self.mlp_norm = nnx.RMSNorm(width, rngs=rngs)
+        self.up = linear(width, mlp_ratio * width, scale=1.0, rngs=rngs)
+        self.down = linear(mlp_ratio * width, width, scale=out_scale, use_bias=False, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "batch tokens width"], mask: Bool[Array, "tokens tokens"]
+    ) -> Float[Array, "batch tokens width"]:
+        """Apply the block."""
+        x = x + self.attention(self.attention_norm(x), mask)
+        return x + self.down(jax.nn.gelu(self.up(self.mlp_norm(x))))
+
+
+def linear(
+    n_in: int, n_out: int, *, scale: float, rngs: nnx.Rngs, use_bias: bool = True
+) -> nnx.Linear:
+    """Linear layer whose initial weights have variance ``scale² / n_in``."""
+    init = nnx.initializers.variance_scaling(scale**2, "fan_in", "normal")
+    return nnx.Linear(n_in, n_out, use_bias=use_bias, kernel_init=init, rngs=rngs)

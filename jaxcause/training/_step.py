@@ -1,0 +1,114 @@
+"""One optimiser step, and many in one compiled call."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from jaxcause._checks import InputError, check_at_least
+
+Params = Any
+LossFn = Callable[[Params, Float[Array, "batch time vars"]], Float[Array, ""]]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How to train: AdamW, gradients clipped to norm 1, linear warm-up, cosine decay to 2 %.
+
+    Args:
+        n_steps: Optimiser steps.
+        batch_size: Windows per step.
+        learning_rate: Peak learning rate.
+        weight_decay: Decoupled weight decay.
+        patience: Evaluations without a better held-out error before training stops.
+        n_evaluations: How often the held-out error is taken.
+        steps_per_call: Steps in one compiled call; an interrupt is seen at its end.
+
+    Raises:
+        InputError: A count is not positive, or the learning rate is not.
+    """
+
+    n_steps: int
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-4
+    patience: int = 10
+    n_evaluations: int = 30
+    steps_per_call: int = 25
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        for name in ("n_steps", "batch_size", "patience", "n_evaluations", "steps_per_call"):
+            check_at_least(name, getattr(self, name), 1)
+        if self.learning_rate <= 0:
+            raise InputError(f"learning_rate={self.learning_rate} must be positive")
+
+    def optimizer(self) -> optax.GradientTransformation:
+        """The optimiser of this configuration."""
+        schedule = optax.warmup_cosine_decay_schedule(
+            init_value=0.0,
+            peak_value=self.learning_rate,
+            warmup_steps=max(1, min(300, self.n_steps // 10)),
+            decay_steps=self.n_steps + 1,
+            end_value=0.02 * self.learning_rate,
+        )
+        return optax.chain(
+            optax.clip_by_global_norm(1.0),
+            optax.adamw(schedule, b2=0.99, weight_decay=self.weight_decay),
+        )
+
+
+class TrainState(NamedTuple):
+    """Everything that a step changes."""
+
+    params: Params
+    optimizer: optax.OptState
+    step: Int[Array, ""]
+
+
+def init_state(params: Params, config: TrainingConfig) -> TrainState:
+    """State before the first step."""
+    return TrainState(params, config.optimizer().init(params), jnp.int32(0))
+
+
+def run_steps(
+    state: TrainState,
+    key: PRNGKeyArray,
+    series: Float[Array, "time vars"],
+    starts: Int[Array, "windows"],
+    *,
+    loss_fn: LossFn,
+    config: TrainingConfig,
+    length: int,
+) -> tuple[TrainState, Float[Array, ""]]:
+    """Run ``steps_per_call`` scanned steps on windows drawn at random; returns their mean loss.
+
+    The windows of step number s depend on ``key`` and s alone, so the path of training does not
+    depend on how steps are grouped into calls.
+    """
+    optimizer = config.optimizer()
+
+    def step(state: TrainState, _: None) -> tuple[TrainState, Array]:
+        chosen = jax.random.randint(
+            jax.random.fold_in(key, state.step), (config.batch_size,), 0, starts.shape[0]
+        )
+        windows = gather_windows(series, starts[chosen], length)
+        loss, gradient = jax.value_and_grad(loss_fn)(state.params, windows)
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(params, optimizer_state, state.step + 1), loss
+
+    state, losses = lax.scan(step, state, length=config.steps_per_call)
+    return state, losses.mean()
+
+
+def gather_windows(
+    series: Float[Array, "time vars"], starts: Int[Array, "windows"], length: int
+) -> Float[Array, "windows length vars"]:
+    """Windows of ``length`` rows from their first rows."""
+    return series[starts[:, None] + jnp.arange(length, dtype=starts.dtype)[None, :]]

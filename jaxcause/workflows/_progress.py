@@ -1,0 +1,26 @@
+"""A progress bar for training."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from jaxcause.training import Progress
+
+
+@contextmanager
+def training_bar(label: str, *, show: bool) -> Iterator[Callable[[Progress], None]]:
+    """Give a callback that draws steps, loss, held-out error and the remaining time on stderr."""
+    # A terminal is redrawn often; a log file gets a line now and then.
+    interval = 0.2 if sys.stderr.isatty() else 10.0
+    with tqdm(desc=label, unit="step", disable=not show, mininterval=interval, leave=show) as bar:
+
+        def update(progress: Progress) -> None:
+            bar.total = progress.n_steps
+            bar.set_postfix_str(
+                f"loss {progress.loss:.4f}, held out {progress.held_out:.4f}", refresh=False
+            )
+            bar.update(progress.step - bar.n)
+
+        yield update

@@ -1,0 +1,61 @@
+"""Strict numerics, executed annotations, and where the reference data lie."""
+
+import os
+
+# Threads of BLAS beside those of XLA make small problems a thousand times slower.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["MPLBACKEND"] = "agg"
+
+from pathlib import Path
+
+import jax
+import jaxtyping
+import pytest
+
+jaxtyping.install_import_hook("jaxcause", "typechecker.check")
+
+jax.config.update("jax_enable_x64", os.environ.get("JAXCAUSE_TEST_X64", "1") == "1")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run studies of minutes")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--slow"):
+        skip = pytest.mark.skip(reason="a study of minutes; run with --slow")
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture
+def untyped():
+    """Let bad input through the annotations, as a user without the import hook would."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="session")
+def fixtures():
+    """Folder of reference cases."""
+    folder = SHARED / "fixtures"
+    if not folder.is_dir():
+        pytest.skip("the reference cases lie beside the repository, and are absent here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data():
+    """Folder of real data sets."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("the data sets lie beside the repository, and are absent here")
+    return folder

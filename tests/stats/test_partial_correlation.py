@@ -1,0 +1,131 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+from jaxcause import InputError, partial_correlation_test, partial_correlation_test_from_data
+from jaxcause.stats import correlation_matrix, fisher_z_p_value
+
+
+def mixed_data(n_samples=300, n=6, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n_samples, n)) @ rng.normal(size=(n, n))
+
+
+def residual_correlation(x, i, j, given):
+    """Independent reference: correlate what a regression on S leaves of both."""
+    design = np.column_stack([np.ones(len(x)), x[:, list(given)]])
+    left = [x[:, k] - design @ np.linalg.lstsq(design, x[:, k])[0] for k in (i, j)]
+    return scipy.stats.pearsonr(*left).statistic
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_scipy_residual_correlations_in_any_order_of_columns(seed):
+    rng = np.random.default_rng(seed)
+    x = mixed_data(seed=seed)
+    order = rng.permutation(x.shape[1])
+    plain = partial_correlation_test_from_data(x)
+    permuted = partial_correlation_test_from_data(x[:, order])
+    place = np.argsort(order)
+    for i, j in itertools.combinations(range(6), 2):
+        rest = [k for k in range(6) if k not in (i, j)]
+        for size in range(5):
+            given = rng.permutation(rest)[:size]
+            expected = residual_correlation(x, i, j, given)
+            for test, at in ((plain, np.arange(6)), (permuted, place)):
+                cond = np.full(4, -1)
+                cond[:size] = at[given]
+                r = float(test(int(at[i]), int(at[j]), cond).statistic)
+                assert abs(r - expected) < 1e-10
+
+
+def test_p_values_are_those_of_the_normal_distribution():
+    r = np.linspace(-0.99, 0.99, 41)
+    p = fisher_z_p_value(r, np.array(50.0))
+    expected = 2 * scipy.stats.norm.sf(np.sqrt(50) * np.abs(np.arctanh(r)))
+    np.testing.assert_allclose(p, expected, rtol=1e-12)
+
+
+def test_what_cannot_be_tested_is_dependent():
+    assert fisher_z_p_value(np.array([1.0, -1.2]), np.array(50.0)).tolist() == [0.0, 0.0]
+    assert fisher_z_p_value(np.array([0.0]), np.array(0.0)).tolist() == [0.0]
+    few = partial_correlation_test(np.eye(4), 5)
+    assert float(few(0, 1, np.array([-1, -1])).p_value) == 1.0
+    assert float(few(0, 1, np.array([2, 3])).p_value) == 0.0
+
+
+def test_a_vanished_conditional_variance_is_dependent():
+    x = mixed_data()
+    copied = np.column_stack([x, x[:, 0]])
+    test = partial_correlation_test_from_data(copied)
+    assert float(test(0, 1, np.array([6])).p_value) == 0.0
+    assert float(test(1, 2, np.array([0, 6])).p_value) == 0.0
+    assert np.isfinite(float(test(1, 2, np.array([0, 6])).statistic))
+
+
+def test_one_sided_takes_negative_as_independent():
+    corr = np.array([[1, -0.9, 0.9], [-0.9, 1, 0], [0.9, 0, 1]])
+    test = partial_correlation_test(corr, 1000, one_sided=True)
+    none = np.array([-1])
+    assert float(test(0, 1, none).p_value) == 1.0
+    assert float(test(0, 2, none).p_value) < 1e-10
+
+
+def test_precision_follows_the_data():
+    x = mixed_data()
+    assert partial_correlation_test_from_data(x).corr.dtype == np.float64
+    assert partial_correlation_test_from_data(x.astype(np.float32)).corr.dtype == np.float32
+    close = np.column_stack([x, x[:, 0] + 1e-4 * x[:, 1]]).astype(np.float32)
+    assert partial_correlation_test_from_data(close).corr.dtype == np.float64
+    near = partial_correlation_test(np.array([[1, 0.9999999], [0.9999999, 1]], np.float32), 100)
+    assert near.corr.dtype == np.float64
+
+
+def test_float64_holds_where_x64_is_off():
+    x = mixed_data()
+    close = np.column_stack([x, x[:, 0] + 1e-5 * x[:, 1]])
+    with jax.enable_x64(False):
+        test = partial_correlation_test_from_data(close)
+        r = test(2, 6, np.array([0], np.int32)).statistic
+        assert r.dtype == np.float64
+    assert abs(float(r) - residual_correlation(close, 2, 6, [0])) < 1e-4
+
+
+def test_batches_under_vmap_and_jit():
+    corr = np.stack([np.asarray(correlation_matrix(mixed_data(seed=s))) for s in range(3)])
+
+    @jax.jit
+    @jax.vmap
+    def p(c):
+        return partial_correlation_test(c, 300)(0, 1, jnp.array([2, -1])).p_value
+
+    each = [float(partial_correlation_test(c, 300)(0, 1, np.array([2])).p_value) for c in corr]
+    np.testing.assert_allclose(p(jnp.asarray(corr)), each, rtol=1e-9)
+
+
+def test_a_covariance_gives_the_same_as_its_correlation():
+    x = mixed_data()
+    a = partial_correlation_test(np.cov(x.T), 300)
+    b = partial_correlation_test(np.corrcoef(x.T), 300)
+    np.testing.assert_allclose(a.corr, b.corr, atol=1e-12)
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: partial_correlation_test(np.zeros((2, 3)), 10), "corr has shape"),
+        (lambda: partial_correlation_test(np.array([[1, np.nan], [np.nan, 1]]), 10), "NaN"),
+        (lambda: partial_correlation_test(np.array([[1, 0.5], [0.1, 1]]), 10), "not symmetric"),
+        (lambda: partial_correlation_test(np.array([[0.0, 0], [0, 1]]), 10), "not positive"),
+        (lambda: partial_correlation_test(np.eye(2), 0), "n_samples=0"),
+        (lambda: partial_correlation_test_from_data(np.ones((5, 2))), "constant in column 0"),
+        (lambda: partial_correlation_test_from_data(np.array([[1, np.inf], [2, 3]])), "infinite"),
+        (lambda: partial_correlation_test_from_data(np.ones((1, 2))), "samples"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
