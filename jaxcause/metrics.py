@@ -15,7 +15,7 @@ from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
 from jaxcause.graph import CausalGraph, LaggedGraph
 
-Graph = LaggedGraph | CausalGraph | Bool[AnyArray, "vars vars *lags"]
+Graph = LaggedGraph | CausalGraph | Bool[AnyArray, "..."]
 
 
 class PrecisionRecall(NamedTuple):
@@ -26,9 +26,7 @@ class PrecisionRecall(NamedTuple):
     f1: Float[Array, ""]
 
 
-def edge_mask(
-    graph: Graph, *, summary: bool = False
-) -> Bool[AnyArray, "vars vars *lags"]:
+def edge_mask(graph: Graph, *, summary: bool = False) -> Bool[Array, "..."]:
     """Directed edges of a graph as a mask.
 
     Args:
@@ -118,12 +116,12 @@ def auroc(
     1.0
     """
     score, known, counted = _ranked(scores, truth, summary, diagonal)
-    positive, negative = (known & counted).sum(), (~known & counted).sum()
-    order = jnp.sort(jnp.where(counted & ~known, score, jnp.inf))
-    below = jnp.searchsorted(order, score, side="left")
-    up_to = jnp.minimum(jnp.searchsorted(order, score, side="right"), negative)
-    wins = jnp.where(known & counted, 0.5 * (below + up_to).astype(score.dtype), jnp.zeros_like(score))
-    return _ratio(wins.sum(), positive * negative)
+    is_edge, is_other = known & counted, ~known & counted
+    others = jnp.sort(jnp.where(is_other, score, jnp.inf))
+    sides = [jnp.searchsorted(others, score, side=side) for side in ("left", "right")]
+    wins = 0.5 * (sides[0] + sides[1]).astype(score.dtype)
+    n_wins = jnp.where(is_edge, wins, jnp.zeros_like(wins)).sum()
+    return _ratio(n_wins, is_edge.sum().astype(score.dtype) * is_other.sum().astype(score.dtype))
 
 
 def auprc(
@@ -220,6 +218,6 @@ def _identity(mask: Array) -> Array:
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
     """Floating-point ratio; 0 where the denominator is 0."""
-    dtype = jnp.promote_types(numerator.dtype, jnp.float32)
+    dtype = numerator.dtype if jnp.issubdtype(numerator.dtype, jnp.floating) else jnp.float32
     top, bottom = numerator.astype(dtype), denominator.astype(dtype)
     return jnp.where(bottom > 0, top / jnp.where(bottom > 0, bottom, 1), jnp.zeros_like(top))

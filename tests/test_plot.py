@@ -291,6 +291,17 @@ def test_labels_do_not_overlap_and_are_not_clipped(draw, n_vars):
         assert not box.padded(-0.5).overlaps(second.padded(-0.5)), (one, other)
 
 
+def test_lags_give_way_to_one_another_in_a_crowd():
+    ax = summary_graph(random_graph(10, 5, 80))
+    labels = parts(ax, "lags-")
+    assert len(labels) > 30
+    text_boxes(ax)
+    boxes = [label.get_window_extent() for label in labels.values()]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    missing = len(parts(ax, "edge-")) - len(labels)
+    assert (f"want of room: {missing}" in ax.get_xlabel()) == (missing > 0)
+
+
 def test_names_stay_off_the_nodes():
     ax = summary_graph(random_graph(10, 5, 30), names=[f"sensor_causality_{i}" for i in range(10)])
     boxes = dict(text_boxes(ax))

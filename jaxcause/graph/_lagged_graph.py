@@ -100,7 +100,9 @@ class LaggedGraph:
         found = []
         for i, j, lag in zip(*np.nonzero(marks[..., 0]), strict=True):
             left, right = marks[i, j, lag]
-            mirrored = left == Mark.ARROW != right or (left == right and i > j)
+            # Arrows point to the right; other contemporaneous edges start at the smaller variable.
+            one_arrow = (left == Mark.ARROW) != (right == Mark.ARROW)
+            mirrored = left == Mark.ARROW if one_arrow else i > j
             if lag > 0 or not mirrored:
                 found.append((label[i], int(lag), edge_symbol(left, right), label[j]))
         return found

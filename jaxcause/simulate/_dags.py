@@ -32,6 +32,6 @@ def random_dag(key: PRNGKeyArray, n_nodes: int, *, degree: float) -> Bool[Array,
         raise InputError(f"degree={degree} must lie between 0 and n_nodes-1={n_nodes - 1}")
     edge_key, order_key = jax.random.split(key)
     chance = degree / max(n_nodes - 1, 1)
-    forward = jnp.triu(jax.random.uniform(edge_key, (n_nodes, n_nodes)) < chance, 1)
+    forward = jnp.triu(jax.random.uniform(edge_key, (n_nodes, n_nodes), jnp.float32) < chance, 1)
     order = jax.random.permutation(order_key, n_nodes)
     return forward[order][:, order]

@@ -32,8 +32,8 @@ def linear_sem(
     dag = jnp.asarray(dag, bool)
     n = dag.shape[0]
     size_key, sign_key, noise_key = jax.random.split(key, 3)
-    sign = jnp.where(jax.random.bernoulli(sign_key, shape=(n, n)), 1.0, -1.0)
-    weights = jnp.where(dag, sign * jax.random.uniform(size_key, (n, n), minval=0.5), 0.0)
+    sign = jax.random.rademacher(sign_key, (n, n), jnp.float32)
+    weights = jnp.where(dag, sign * jax.random.uniform(size_key, (n, n), jnp.float32, 0.5), 0.0)
     total = jnp.linalg.inv(jnp.eye(n, dtype=weights.dtype) - weights)
     noise = jax.random.normal(noise_key, (n_samples, n), weights.dtype)
     x = noise @ total

@@ -83,11 +83,11 @@ def vector_autoregression(
     else:
         shapes, which = (lambda x: x,), jnp.zeros(parents.shape, jnp.int32)
         unbounded = jnp.ones(parents.shape, bool)
-    size = jax.random.uniform(size_key, parents.shape, minval=0.3, maxval=0.8)
-    growth = (size * unbounded).sum(axis=1, keepdims=True)
+    size = jax.random.uniform(size_key, parents.shape, jnp.float32, 0.3, 0.8)
+    growth = jnp.where(unbounded, size, 0.0).sum(axis=1, keepdims=True)
     size = size * jnp.minimum(1.0, 0.95 / jnp.maximum(growth, 0.95))
     weight = jnp.where(jax.random.bernoulli(sign_key, shape=parents.shape), size, -size)
-    shocks = noise * jax.random.normal(noise_key, (n_steps + BURN_IN, n_vars))
+    shocks = noise * jax.random.normal(noise_key, (n_steps + BURN_IN, n_vars), jnp.float32)
     target = jnp.broadcast_to(jnp.arange(n_vars)[:, None], parents.shape)
     mask = jnp.zeros((n_vars, n_vars, max_lag + 1), bool).at[source, target, lag].set(True)
     series = _roll(shocks, source, lag, weight, which, shapes, max_lag)
@@ -153,7 +153,7 @@ def lorenz96(
     def slope(x: Array) -> Array:
         return (jnp.roll(x, -1) - jnp.roll(x, 2)) * jnp.roll(x, 1) - x + forcing
 
-    def substep(_: int, x: Array) -> Array:
+    def substep(_: Array, x: Array) -> Array:
         k1 = slope(x)
         k2 = slope(x + h / 2 * k1)
         k3 = slope(x + h / 2 * k2)
@@ -164,7 +164,7 @@ def lorenz96(
         x = lax.fori_loop(0, 10, substep, x)
         return x, x
 
-    start = forcing + jax.random.normal(start_key, (n_vars,))
+    start = forcing + jax.random.normal(start_key, (n_vars,), jnp.float32)
     path = lax.scan(step, start, length=n_steps + BURN_IN)[1][BURN_IN:]
     nodes = jnp.arange(n_vars)
     mask = jnp.zeros((n_vars, n_vars, 2), bool)

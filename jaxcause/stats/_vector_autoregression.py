@@ -9,6 +9,7 @@ from jax.scipy.special import betainc
 from jaxtyping import Float, Int
 
 from jaxcause._checks import InputError
+from jaxcause.stats._multiple_testing import benjamini_hochberg
 
 BLOCK = 4096
 
@@ -20,6 +21,7 @@ class VarFit(NamedTuple):
     intercept: Float[np.ndarray, "vars"]
     t_statistic: Float[np.ndarray, "vars vars lags"]
     p_value: Float[np.ndarray, "vars vars lags"]
+    q_value: Float[np.ndarray, "vars vars lags"]
 
     def predict(self, past: Float[np.ndarray, "windows time vars"]) -> Float[np.ndarray, "windows vars"]:
         """Predict the row after each window (newest row last)."""
@@ -37,7 +39,8 @@ def fit_var(
     r"""Fit :math:`x_i(t) = c_i + \sum_{j,\ell} W_{ji\ell}\, x_j(t-\ell) + e_i(t)` by least squares.
 
     Solves :math:`(Z^\top Z + \lambda N I) W = Z^\top Y` in float64, streamed over windows; t-tests
-    have N − n·L − 1 degrees of freedom (they are the classical ones at ``ridge=0``).
+    have N − n·L − 1 degrees of freedom (they are the classical ones at ``ridge=0``), and q-values are
+    Benjamini and Hochberg's over all coefficients.
 
     Args:
         series: Values; rows of a window must be complete.
@@ -75,18 +78,31 @@ def fit_var(
         total += (windows[:, -1] ** 2).sum(axis=0)
     penalty = np.full(n_terms + 1, ridge * n_windows)
     penalty[-1] = 0
-    inverse = np.linalg.pinv(gram + np.diag(penalty), hermitian=True)
+    inverse = _inverse(gram + np.diag(penalty))
     beta = inverse @ cross
     residual = np.maximum(total - 2 * (beta * cross).sum(axis=0) + ((gram @ beta) * beta).sum(axis=0), 0)
     variance = residual / max(degrees, 1)
     error = np.sqrt(np.maximum(np.diag(inverse), 0)[:, None] * variance)
     t = np.divide(beta, error, out=np.zeros_like(beta), where=error > 0)
+    p_value = _t_p_value(t[:-1], max(degrees, 1))
+    with jax.enable_x64(True):
+        q_value = np.asarray(benjamini_hochberg(p_value))
     return VarFit(
-        coefficients=_as_scores(beta, n_vars, max_lag),
+        coefficients=_as_scores(beta[:-1], n_vars, max_lag),
         intercept=beta[-1],
-        t_statistic=_as_scores(t, n_vars, max_lag),
-        p_value=_as_scores(_t_p_value(t, max(degrees, 1)), n_vars, max_lag, at_lag_0=1.0),
+        t_statistic=_as_scores(t[:-1], n_vars, max_lag),
+        p_value=_as_scores(p_value, n_vars, max_lag, at_lag_0=1.0),
+        q_value=_as_scores(q_value, n_vars, max_lag, at_lag_0=1.0),
     )
+
+
+def _inverse(gram: np.ndarray) -> np.ndarray:
+    """Inverse of a positive semi-definite matrix; its pseudo-inverse where columns are collinear."""
+    try:
+        half = np.linalg.inv(np.linalg.cholesky(gram))
+    except np.linalg.LinAlgError:
+        return np.linalg.pinv(gram, hermitian=True)
+    return half.T @ half
 
 
 def _t_p_value(t: np.ndarray, degrees: int) -> np.ndarray:
@@ -97,7 +113,7 @@ def _t_p_value(t: np.ndarray, degrees: int) -> np.ndarray:
 
 
 def _as_scores(terms: np.ndarray, n_vars: int, max_lag: int, at_lag_0: float = 0.0) -> np.ndarray:
-    """Rows (lag, source) of a design without its intercept → ``[source, target, lag]``."""
+    """Rows (lag, source) of a design → ``[source, target, lag]``."""
     scores = np.full((n_vars, n_vars, max_lag + 1), at_lag_0)
-    scores[:, :, 1:] = terms[:-1].reshape(max_lag, n_vars, n_vars).transpose(1, 2, 0)
+    scores[:, :, 1:] = terms.reshape(max_lag, n_vars, n_vars).transpose(1, 2, 0)
     return scores

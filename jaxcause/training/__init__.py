@@ -4,6 +4,7 @@ from jaxcause.training._loop import Progress as Progress
 from jaxcause.training._loop import TrainingInterrupted as TrainingInterrupted
 from jaxcause.training._loop import TrainingResult as TrainingResult
 from jaxcause.training._loop import fit as fit
+from jaxcause.training._loop import mean_error as mean_error
 from jaxcause.training._step import LossFn as LossFn
 from jaxcause.training._step import TrainingConfig as TrainingConfig
 from jaxcause.training._windows import Split as Split

@@ -69,9 +69,12 @@ def fit(
     length: int,
     config: TrainingConfig,
     key: PRNGKeyArray,
+    decay: Params | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> TrainingResult:
     """Train on the windows of ``split.train``; keep the parameters best on ``split.held_out``.
+
+    The parameters to start from count as a candidate.
 
     Args:
         loss_fn: ``(params, windows [batch, length, vars]) -> scalar`` to minimise.
@@ -82,6 +85,7 @@ def fit(
         length: Rows per window, the last being the one to predict.
         config: Optimiser, steps, patience.
         key: Random key of the batches.
+        decay: A weight decay for every parameter, instead of the same for all.
         on_progress: Called after every compiled call.
 
     Raises:
@@ -91,16 +95,24 @@ def fit(
     starts = jnp.asarray(split.train, jnp.int32)
     spread = np.linspace(0, len(split.held_out) - 1, min(len(split.held_out), HELD_OUT_WINDOWS))
     held_out = gather_windows(data, jnp.asarray(split.held_out[spread.astype(int)], jnp.int32), length)
-    evaluate = jax.jit(lambda p: batched_mean(error_fn, p, held_out))
+    evaluate = jax.jit(lambda p: mean_error(error_fn, p, held_out))
+    optimizer = config.optimizer(config.uniform_decay(params) if decay is None else decay)
     advance = jax.jit(
         lambda state: run_steps(
-            state, key, data, starts, loss_fn=loss_fn, config=config, length=length
+            state,
+            key,
+            data,
+            starts,
+            loss_fn=loss_fn,
+            optimizer=optimizer,
+            config=config,
+            length=length,
         ),
         donate_argnums=0,
     )
     run = _Run(config, params, float(evaluate(params)), on_progress)
     # A donated state must not share buffers with the parameters that the run keeps.
-    state = init_state(jax.tree.map(jnp.copy, params), config)
+    state = init_state(jax.tree.map(jnp.copy, params), optimizer)
     n_calls = -(-config.n_steps // config.steps_per_call)
     calls_between = max(1, n_calls // config.n_evaluations)
     try:
@@ -158,11 +170,9 @@ class _Run:
         return TrainingResult(self.params, self.best_step, self.best, self.history, seconds, status)
 
 
-def batched_mean(
-    error_fn: LossFn, params: Params, windows: Float[Array, "windows time vars"], size: int = 256
-) -> Array:
-    """Mean of ``error_fn`` over windows, in blocks of bounded memory; a short last block is dropped."""
-    size = min(size, windows.shape[0])
-    blocks = windows[: windows.shape[0] // size * size]
-    blocks = blocks.reshape(-1, size, *windows.shape[1:])
-    return jax.lax.map(lambda block: error_fn(params, block), blocks).mean()
+def mean_error(
+    error_fn: LossFn, params: Params, windows: Float[Array, "windows time vars"], *, size: int = 256
+) -> Float[Array, ""]:
+    """Mean of ``error_fn`` over windows, ``size`` of them in memory at a time."""
+    errors = jax.lax.map(lambda window: error_fn(params, window[None]), windows, batch_size=size)
+    return errors.mean()

@@ -20,11 +20,13 @@ LossFn = Callable[[Params, Float[Array, "batch time vars"]], Float[Array, ""]]
 class TrainingConfig:
     """How to train: AdamW, gradients clipped to norm 1, linear warm-up, cosine decay to 2 %.
 
+    The defaults were found on simulated and real series of 1,000 to 50,000 steps.
+
     Args:
         n_steps: Optimiser steps.
         batch_size: Windows per step.
         learning_rate: Peak learning rate.
-        weight_decay: Decoupled weight decay.
+        weight_decay: Decoupled weight decay, per unit of learning rate.
         patience: Evaluations without a better held-out error before training stops.
         n_evaluations: How often the held-out error is taken.
         steps_per_call: Steps in one compiled call; an interrupt is seen at its end.
@@ -38,7 +40,7 @@ class TrainingConfig:
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     patience: int = 10
-    n_evaluations: int = 30
+    n_evaluations: int = 40
     steps_per_call: int = 25
 
     def __post_init__(self) -> None:
@@ -48,8 +50,8 @@ class TrainingConfig:
         if self.learning_rate <= 0:
             raise InputError(f"learning_rate={self.learning_rate} must be positive")
 
-    def optimizer(self) -> optax.GradientTransformation:
-        """The optimiser of this configuration."""
+    def optimizer(self, decay: Params) -> optax.GradientTransformation:
+        """The optimiser of this configuration; ``decay`` holds a weight decay for every parameter."""
         schedule = optax.warmup_cosine_decay_schedule(
             init_value=0.0,
             peak_value=self.learning_rate,
@@ -57,10 +59,20 @@ class TrainingConfig:
             decay_steps=self.n_steps + 1,
             end_value=0.02 * self.learning_rate,
         )
+
+        def add_decay(updates: Params, params: Params) -> Params:
+            return jax.tree.map(lambda u, p, rate: u + rate * p, updates, params, decay)
+
         return optax.chain(
             optax.clip_by_global_norm(1.0),
-            optax.adamw(schedule, b2=0.99, weight_decay=self.weight_decay),
+            optax.scale_by_adam(b2=0.99),
+            optax.stateless(add_decay),
+            optax.scale_by_learning_rate(schedule),
         )
+
+    def uniform_decay(self, params: Params) -> Params:
+        """The same weight decay for every parameter."""
+        return jax.tree.map(lambda _: self.weight_decay, params)
 
 
 class TrainState(NamedTuple):
@@ -71,9 +83,9 @@ class TrainState(NamedTuple):
     step: Int[Array, ""]
 
 
-def init_state(params: Params, config: TrainingConfig) -> TrainState:
+def init_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
     """State before the first step."""
-    return TrainState(params, config.optimizer().init(params), jnp.int32(0))
+    return TrainState(params, optimizer.init(params), jnp.int32(0))
 
 
 def run_steps(
@@ -83,6 +95,7 @@ def run_steps(
     starts: Int[Array, "windows"],
     *,
     loss_fn: LossFn,
+    optimizer: optax.GradientTransformation,
     config: TrainingConfig,
     length: int,
 ) -> tuple[TrainState, Float[Array, ""]]:
@@ -91,7 +104,6 @@ def run_steps(
     The windows of step number s depend on ``key`` and s alone, so the path of training does not
     depend on how steps are grouped into calls.
     """
-    optimizer = config.optimizer()
 
     def step(state: TrainState, _: None) -> tuple[TrainState, Array]:
         chosen = jax.random.randint(
@@ -99,8 +111,10 @@ def run_steps(
         )
         windows = gather_windows(series, starts[chosen], length)
         loss, gradient = jax.value_and_grad(loss_fn)(state.params, windows)
-        updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
-        params = optax.apply_updates(state.params, updates)
+        # optax multiplies its whole-number step counter with floats, which a caller may have forbidden.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
+            params = optax.apply_updates(state.params, updates)
         return TrainState(params, optimizer_state, state.step + 1), loss
 
     state, losses = lax.scan(step, state, length=config.steps_per_call)

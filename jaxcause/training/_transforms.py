@@ -33,6 +33,16 @@ class Transform(NamedTuple):
         """Transformed values; NaN stays NaN."""
         return (self.unscaled(values) - self.mean) / self.scale
 
+    def inverse(self, z: Float[np.ndarray, "time vars"]) -> Float[np.ndarray, "time vars"]:
+        """Values in the units of the data, no further out than what was seen where g is flat."""
+        shaped = z * self.scale + self.mean
+        if self.kind == "log":
+            return np.exp(shaped) - self.offset
+        if self.kind == "copula":
+            columns = zip(shaped.T, self.normal, self.knots, strict=True)
+            return np.stack([np.interp(*column) for column in columns], axis=1)
+        return shaped
+
     def unscaled(self, values: Float[np.ndarray, "time vars"]) -> Float[np.ndarray, "time vars"]:
         """g(x), before mean and scale."""
         if self.kind == "log":

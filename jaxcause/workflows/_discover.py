@@ -1,7 +1,6 @@
 """From a series to its lagged causal graph, in one call."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -10,7 +9,6 @@ from jaxtyping import Float, PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least, check_choice, check_probability
 from jaxcause._typing import AnyArray
-from jaxcause.attribution import select_fdr
 from jaxcause.graph import LaggedGraph
 from jaxcause.io import SeriesTable, as_series_table
 from jaxcause.training import TRANSFORMS, TrainingConfig, window_starts
@@ -48,7 +46,8 @@ def discover(
     r"""Learn which variable drives which, at which lag.
 
     - ``method="gradient"`` trains an autoregressive Transformer and keeps the lagged inputs on which
-      its forecasts depend: any nonlinear effect on the mean.
+      its forecasts depend: any nonlinear effect on the mean. Where a linear model forecasts as well,
+      the edges are chosen by its t-tests, which have more power there; ``info`` says so.
     - ``method="pc"`` searches with partial correlations over lagged variables: linear effects.
     - ``method="var"`` tests the coefficients of a linear vector autoregression.
 
@@ -66,13 +65,14 @@ def discover(
         key: Random key of a trained method; ``jax.random.key(0)`` if left out, which ``info`` says.
         q: False-discovery rate aimed at by ``"gradient"`` and ``"var"``.
         alpha: Significance level of ``"pc"``.
-        select: Another rule from scores to edges for ``"gradient"``, such as
+        select: Another rule from scores to edges for ``"gradient"`` than
+            `jaxcause.attribution.select_fdr`, such as
             ``lambda scores: jaxcause.attribution.select_top_k(scores, 3)``.
         readout: ``"gradient_energy"`` or ``"input_x_gradient"``.
         transform: ``"standardise"``, ``"log"``, ``"copula"``, or ``"auto"``: for ``"gradient"`` the
-            one that forecasts best, and ``"standardise"`` for the others.
-        skip: Whether a linear autoregression is part of the forecaster; by default whichever
-            forecasts better.
+            one under which a linear autoregression forecasts best, ``"standardise"`` for the others.
+        skip: Whether a linear autoregression is part of the forecaster. By default both are trained
+            and the better forecast is kept; from 20,000 windows on it is left out.
         model: Sizes of the forecaster: ``width``, ``depth``, ``n_heads``, ``mlp_ratio``.
         training: Steps, batch size, learning rate, patience; chosen from the data by default.
         held_out: Share of the windows, the latest, that judges forecasts and stops training.
@@ -119,7 +119,8 @@ def discover(
         )
         return _with_notes(found, table)
     options = GradientOptions(
-        select=partial(select_fdr, q=q) if select is None else select,
+        q=q,
+        select=select,
         readout=readout,
         transform=transform,
         skip=skip,

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 from jax.tree_util import Partial
@@ -41,9 +42,10 @@ class TrainedForecaster:
         return predictor(self.config, self.params)
 
     def predict(self, past: Float[np.ndarray, "time vars"]) -> Float[np.ndarray, "vars"]:
-        """Forecast the row after ``past`` (units of the data in, transformed units out)."""
+        """Forecast the row after ``past``, in the units of the data."""
         window = self.transform(np.asarray(past, np.float64)[-self.config.max_lag :])
-        return np.asarray(self.predict_fn(window.astype(np.float32)))
+        forecast = self.predict_fn(jnp.asarray(window, jnp.float32))
+        return self.transform.inverse(np.asarray(forecast, np.float64)[None])[0]
 
     def save(self, path: str | Path) -> None:
         """Write everything to one safetensors file."""

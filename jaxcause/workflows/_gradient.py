@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, Key, PRNGKeyArray
 
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
-from jaxcause.attribution import gradient_energy, input_x_gradient
+from jaxcause.attribution import gradient_energy, input_x_gradient, select_fdr
 from jaxcause.graph import LaggedGraph
 from jaxcause.io import SeriesTable
 from jaxcause.models.forecaster import ForecasterConfig, Params, apply, init_params, with_skip
@@ -29,6 +29,7 @@ from jaxcause.training import (
     can_log,
     fit,
     fit_transform,
+    mean_error,
     split_by_time,
     window_starts,
 )
@@ -37,11 +38,18 @@ from jaxcause.workflows._progress import training_bar
 from jaxcause.workflows._result import Discovery
 
 READOUTS = ("gradient_energy", "input_x_gradient")
-RIDGE = 1e-3
-"""Penalty per sample of the linear autoregression that starts the skip and is compared with."""
-PILOT_SHARE = 10
-"""A pilot trains for one part in so many of the steps."""
-LINEAR_IS_AS_GOOD = 0.99
+RIDGES = (1e-3, 1e-2, 1e-1)
+"""Penalties per sample to choose from for the linear autoregression."""
+SKIP_DECAY = 1.0
+"""Decay of the linear skip per unit of learning rate: what is nonlinear is left to the Transformer."""
+LONG = 20_000
+"""Windows from which on the skip is not tried: the Transformer learns the linear part by itself."""
+TRANSFORM_GAIN = 0.05
+"""How much better, relatively, another transform must forecast than plain standardising."""
+LINEAR_IS_AS_GOOD = 0.98
+"""Relative held-out error from which on a linear model counts as good as the Transformer."""
+FEW_CANDIDATES = 200
+"""Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
 NOTHING_TO_PREDICT = 0.98
 FLOPS_ON_TWO_CORES = 2e10
 SECONDS_PER_CALL = 0.3
@@ -51,7 +59,8 @@ SECONDS_PER_CALL = 0.3
 class GradientOptions:
     """Keyword arguments of `discover` that concern the gradient method."""
 
-    select: Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph]
+    q: float
+    select: Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph] | None
     readout: str
     transform: str
     skip: bool | None
@@ -71,6 +80,7 @@ class _Data(NamedTuple):
     max_lag: int
     linear: VarFit
     linear_error: float
+    rank_error: float
 
 
 def discover_gradient(
@@ -86,13 +96,18 @@ def discover_gradient(
         forecaster, data, info = _train(table, max_lag, key, options)
     else:
         _check_forecaster(forecaster, table, max_lag)
-        data, info = _prepare(table, max_lag, forecaster.transform, options.held_out), {}
+        data = _prepare(table, max_lag, forecaster.transform, options.held_out)
+        info = {}
+    error, linear_error = _held_out_error(forecaster, data), data.linear_error
+    info |= {"held_out_error": error, "held_out_error_linear": linear_error}
     trained = time.perf_counter()
     windows = _spread_windows(data, options.n_windows)
     readout = gradient_energy if options.readout == "gradient_energy" else input_x_gradient
     scores = np.asarray(readout(forecaster.predict_fn, windows))
     is_energy = options.readout == "gradient_energy"
-    graph = options.select(scores)
+    graph, info["selection"] = _select(scores, data, error, options)
+    notes = _notes(error, linear_error, info["selection"], scores[:, :, 1:].size)
+    info["notes"] = [*notes, *info.get("notes", [])]
     ended = time.perf_counter()
     info |= {
         "method": "gradient",
@@ -116,58 +131,72 @@ def _train(
 ) -> tuple[TrainedForecaster, _Data, dict[str, Any]]:
     """Choose transform and skip by held-out error, train, and say how it compares with a line."""
     data, transforms = _choose_transform(table, max_lag, options)
-    skips = (False, True) if options.skip is None else (options.skip,)
-    configs = [
-        ForecasterConfig(table.values.shape[1], max_lag, skip=skip, **options.model)
-        for skip in skips
-    ]
-    training = options.training or default_training(configs[0], data)
+    n_windows = len(data.split.train)
+    tried = (False, True) if options.skip is None and n_windows < LONG else (bool(options.skip),)
     keys = jax.random.split(key)
-    pilots = {}
-    if len(configs) > 1:
-        short = dataclasses.replace(training, n_steps=max(1, training.n_steps // PILOT_SHARE))
-        for config in configs:
-            label = f"Pilot {'with' if config.skip else 'without'} linear skip"
-            pilots[config] = _fit(config, data, short, keys, table.names, label, options.progress)
-    config = min(configs, key=lambda c: pilots[c].held_out) if pilots else configs[0]
-    result = _fit(config, data, training, keys, table.names, "Training", options.progress)
+    results: dict[ForecasterConfig, TrainingResult] = {}
+    for number, skip in enumerate(tried, start=1):
+        config = ForecasterConfig(len(table.names), max_lag, skip=skip, **options.model)
+        training = options.training or default_training(config, n_windows)
+        label = f"Training {number}/{len(tried)}{' (linear skip)' if skip else ''}"
+        results[config] = _fit(config, data, training, keys, table.names, label, options.progress)
+    config, result = min(results.items(), key=lambda item: item[1].held_out)
     forecaster = TrainedForecaster(config, result.params, data.transform, table.names)
     info = {
         "transform": data.transform.kind,
         "transform_errors": transforms,
         "skip": config.skip,
-        "skip_errors": {str(c.skip): r.held_out for c, r in pilots.items()},
+        "skip_errors": {str(c.skip): r.held_out for c, r in results.items()},
         "training": dataclasses.asdict(training),
         "model": dataclasses.asdict(config),
         "status": result.status,
         "steps": result.history[-1].step,
         "best_step": result.best_step,
         "losses": [(p.step, p.loss, p.held_out) for p in result.history],
-        "held_out_error": result.held_out,
-        "held_out_error_linear": data.linear_error,
-        "notes": _notes(result, data.linear_error),
+        "notes": _training_notes(result),
     }
     return forecaster, data, info
 
 
-def _notes(result: TrainingResult, linear_error: float) -> list[str]:
-    """Plain sentences on what the errors say."""
-    ours, theirs = f"{result.held_out:.3g}", f"{linear_error:.3g}"
-    notes = [f"Held-out error: {ours} for the Transformer, {theirs} for a linear VAR (1 = the mean)."]
-    if result.held_out > LINEAR_IS_AS_GOOD * linear_error:
+def _training_notes(result: TrainingResult) -> list[str]:
+    if result.status != "diverged":
+        return []
+    kept = f"the model of step {result.best_step} was kept"
+    return [f"Training diverged; {kept}. Lower the learning rate."]
+
+
+def _select(
+    scores: Float[np.ndarray, "vars vars lags"], data: _Data, error: float, options: GradientOptions
+) -> tuple[LaggedGraph, str]:
+    """Edges by the caller's rule, by t-tests where a line forecasts as well, or by the null."""
+    if options.select is not None:
+        return options.select(scores), "given"
+    if error >= LINEAR_IS_AS_GOOD * data.linear_error:
+        fit = fit_var(data.values, np.concatenate(data.split), max_lag=data.max_lag)
+        return LaggedGraph.from_mask(fit.q_value <= options.q), "t-tests"
+    return select_fdr(scores, q=options.q), "empirical null"
+
+
+def _notes(error: float, linear_error: float, selection: str, n_candidates: int) -> list[str]:
+    """Plain sentences on what the errors say and how the edges were chosen."""
+    notes = [
+        f"Held-out error: {error:.3g} for the Transformer, {linear_error:.3g} for a linear VAR "
+        "(1 = the mean)."
+    ]
+    if error >= LINEAR_IS_AS_GOOD * linear_error:
         notes.append(
-            "The linear model predicts as well: method='var' gives its edges with classical tests, "
-            "and is faster."
+            "The linear model predicts as well"
+            + (", so the edges were chosen by its t-tests." if selection == "t-tests" else ".")
         )
-    if result.held_out > NOTHING_TO_PREDICT:
+    if error > NOTHING_TO_PREDICT:
         notes.append(
             "Almost nothing can be predicted from the past: edges of this graph mean little. "
             "Is max_lag too short, or the series too noisy?"
         )
-    if result.status == "diverged":
+    if selection == "empirical null" and n_candidates < FEW_CANDIDATES:
         notes.append(
-            f"Training diverged; the model of step {result.best_step} was kept. "
-            "Lower the learning rate."
+            f"With {n_candidates} candidate edges the empirical null is rough: compare with "
+            "method='var', or keep the strongest few by select_top_k (--top-k)."
         )
     return notes
 
@@ -176,15 +205,17 @@ def _fit(
     config: ForecasterConfig,
     data: _Data,
     training: TrainingConfig,
-    keys: PRNGKeyArray,
+    keys: Key[Array, "2"],
     names: tuple[str, ...],
     label: str,
     progress: bool,
 ) -> TrainingResult:
     """Train one configuration from fresh parameters, the skip from the ridge autoregression."""
     params = init_params(keys[0], config)
+    decay = training.uniform_decay(params)
     if config.skip:
         params = with_skip(params, data.linear.coefficients)
+        decay["skip"] = SKIP_DECAY
     with training_bar(label, show=progress) as on_progress:
         try:
             return fit(
@@ -196,11 +227,19 @@ def _fit(
                 length=data.max_lag + 1,
                 config=training,
                 key=keys[1],
+                decay=decay,
                 on_progress=on_progress,
             )
         except TrainingInterrupted as interrupt:
             kept = TrainedForecaster(config, interrupt.result.params, data.transform, names)
             raise DiscoveryInterrupted(str(interrupt), kept) from None
+
+
+def _held_out_error(forecaster: TrainedForecaster, data: _Data) -> float:
+    """Mean squared error on all held-out windows, those of the linear baseline."""
+    windows = data.values[data.split.held_out[:, None] + np.arange(data.max_lag + 1)]
+    error = jax.jit(partial(mean_error, partial(_error, forecaster.config)))
+    return float(error(forecaster.params, jnp.asarray(windows, jnp.float32)))
 
 
 def _loss(config: ForecasterConfig, params: Params, windows: Float[Array, "batch time vars"]) -> Array:
@@ -213,22 +252,26 @@ def _error(config: ForecasterConfig, params: Params, windows: Float[Array, "batc
     return jnp.mean((apply(config, params, windows[:, :-1])[:, -1] - windows[:, -1]) ** 2)
 
 
-def default_training(config: ForecasterConfig, data: _Data) -> TrainingConfig:
-    """Training settings from the number of windows and the size of the model."""
-    n_windows = len(data.split.train)
-    n_steps = int(np.clip(3000 * (n_windows / 16_000) ** 0.5, 600, 3000))
-    batch_size = 64
+def default_training(config: ForecasterConfig, n_windows: int) -> TrainingConfig:
+    """Training settings from the number of windows; short calls for a large model."""
+    n_steps = 2000 if n_windows < LONG else 3000
+    training = TrainingConfig(n_steps)
     tokens = config.n_vars * config.max_lag
-    per_token = config.depth * ((8 + 4 * config.mlp_ratio) * config.width**2 + 4 * tokens * config.width)
-    seconds = 3 * batch_size * tokens * per_token / FLOPS_ON_TWO_CORES
+    per_token = (8 + 4 * config.mlp_ratio) * config.width**2 + 4 * tokens * config.width
+    seconds = 3 * training.batch_size * tokens * config.depth * per_token / FLOPS_ON_TWO_CORES
     steps_per_call = int(np.clip(SECONDS_PER_CALL / seconds, 1, 50))
-    return TrainingConfig(n_steps=n_steps, batch_size=batch_size, steps_per_call=steps_per_call)
+    return dataclasses.replace(training, steps_per_call=steps_per_call)
 
 
 def _choose_transform(
     table: SeriesTable, max_lag: int, options: GradientOptions
 ) -> tuple[_Data, dict[str, float]]:
-    """The transform under which the ridge autoregression forecasts best, and the errors of all."""
+    """The transform under which the ridge autoregression forecasts best, and the errors of all.
+
+    Errors under different transforms are compared in one unit: forecasts are taken back to the data
+    and mapped, as the truth is, to normal quantiles of their ranks. Plain standardising stays unless
+    another transform is better by 5 %.
+    """
     kinds = [options.transform]
     if options.transform == "auto":
         kinds = [k for k in TRANSFORMS if k != "log" or can_log(table.values)]
@@ -236,8 +279,11 @@ def _choose_transform(
         kind: _prepare(table, max_lag, fit_transform(table.values, kind=kind), options.held_out)
         for kind in kinds
     }
-    best = min(prepared, key=lambda kind: prepared[kind].linear_error)
-    return prepared[best], {kind: data.linear_error for kind, data in prepared.items()}
+    best = min(prepared, key=lambda kind: prepared[kind].rank_error)
+    plain = prepared.get("standardise", prepared[best])
+    if prepared[best].rank_error > (1 - TRANSFORM_GAIN) * plain.rank_error:
+        best = plain.transform.kind
+    return prepared[best], {kind: data.rank_error for kind, data in prepared.items()}
 
 
 def _prepare(table: SeriesTable, max_lag: int, transform: Transform, held_out: float) -> _Data:
@@ -246,10 +292,15 @@ def _prepare(table: SeriesTable, max_lag: int, transform: Transform, held_out: f
     length = max_lag + 1
     starts = window_starts(table.complete, table.segment, length=length)
     split = split_by_time(starts, length=length, held_out=held_out)
-    linear = fit_var(values, split.train, max_lag=max_lag, ridge=RIDGE)
     windows = values[split.held_out[:, None] + np.arange(length)]
-    error = float(np.mean((linear.predict(windows[:, :-1]) - windows[:, -1]) ** 2))
-    return _Data(transform, values, split, max_lag, linear, error)
+    fits = [fit_var(values, split.train, max_lag=max_lag, ridge=ridge) for ridge in RIDGES]
+    forecasts = [linear.predict(windows[:, :-1]) for linear in fits]
+    errors = [float(np.mean((forecast - windows[:, -1]) ** 2)) for forecast in forecasts]
+    best = int(np.argmin(errors))
+    ranks = fit_transform(table.values, kind="copula")
+    truth = ranks(table.values[split.held_out + max_lag])
+    rank_error = float(np.mean((ranks(transform.inverse(forecasts[best])) - truth) ** 2))
+    return _Data(transform, values, split, max_lag, fits[best], errors[best], rank_error)
 
 
 def _spread_windows(data: _Data, n_windows: int) -> Float[np.ndarray, "windows time vars"]:

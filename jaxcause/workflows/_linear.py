@@ -13,7 +13,6 @@ from jaxcause.graph import BackgroundKnowledge, LaggedGraph
 from jaxcause.io import SeriesTable
 from jaxcause.stats import (
     PartialCorrelationTest,
-    benjamini_hochberg,
     fit_var,
     partial_correlation_test_from_data,
 )
@@ -26,10 +25,6 @@ def discover_var(table: SeriesTable, *, max_lag: int, q: float, transform: str) 
     began = time.perf_counter()
     values, starts = _prepared(table, max_lag, transform)
     fit = fit_var(values, starts, max_lag=max_lag)
-    with jax.enable_x64(True):
-        q_value = np.asarray(benjamini_hochberg(fit.p_value[:, :, 1:]))
-    keep = np.zeros(fit.p_value.shape, bool)
-    keep[:, :, 1:] = q_value <= q
     info = {
         "method": "var",
         "score": "absolute t-statistic",
@@ -40,7 +35,7 @@ def discover_var(table: SeriesTable, *, max_lag: int, q: float, transform: str) 
         "seconds": {"total": time.perf_counter() - began},
     }
     return Discovery(
-        graph=LaggedGraph.from_mask(keep),
+        graph=LaggedGraph.from_mask(fit.q_value <= q),
         scores=np.abs(fit.t_statistic),
         strength=np.abs(fit.coefficients),
         names=table.names,

@@ -39,7 +39,7 @@ def test_a_nonlinear_series_is_stable_and_not_sortable_by_variance(seed):
     sim = simulate.vector_autoregression(
         jax.random.key(seed), n_vars=10, max_lag=5, n_steps=5000, function="nonlinear"
     )
-    series, truth = np.asarray(sim.series), np.asarray(sim.truth.summary())
+    series, truth = np.asarray(sim.series), np.array(sim.truth.summary())
     assert np.isfinite(series).all()
     assert np.abs(series).max() < 50
     np.fill_diagonal(truth, False)

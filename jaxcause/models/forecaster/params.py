@@ -47,9 +47,13 @@ def predictor(config: ForecasterConfig, params: Params) -> Partial:
 def with_skip(
     params: Params, coefficients: Float[np.ndarray, "vars vars lags"]
 ) -> Params:
-    """Parameters whose linear skip is ``coefficients [source, target, lag]``, lag 0 left out."""
+    """Parameters that forecast exactly as a linear autoregression does.
+
+    The skip is ``coefficients [source, target, lag]`` (lag 0 left out), and the readout of the
+    Transformer starts at zero.
+    """
     weights = jnp.asarray(coefficients[:, :, 1:].transpose(2, 0, 1), jnp.float32)
-    return {**params, "skip": weights}
+    return {**params, "skip": weights, "readout": jnp.zeros_like(params["readout"])}
 
 
 def _predict(config: ForecasterConfig, params: Params, window: Float[Array, "time vars"]) -> Array:

@@ -1,0 +1,141 @@
+"""What both pictures of a graph share: its edges, the ways they take, and their marks."""
+
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float
+from matplotlib.bezier import BezierSegment
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Circle, Patch, PathPatch, Polygon
+from matplotlib.path import Path
+
+from jaxcause._checks import InputError, check_shape
+from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.plot._canvas import Canvas, Point, Points, Values, color_scale, source_color
+
+Curve = Float[np.ndarray, "samples 2"]
+
+
+class Edge(NamedTuple):
+    """An edge to draw, at one lag or at several."""
+
+    source: int
+    target: int
+    lags: tuple[int, ...]
+    marks: tuple[int, int]
+    strength: float
+
+    @property
+    def key(self) -> str:
+        """What its parts have in their ``gid``."""
+        return f"{self.source}-{self.target}-{'_'.join(map(str, self.lags))}"
+
+    @property
+    def loop(self) -> bool:
+        """Whether it leads back to its source."""
+        return self.source == self.target
+
+
+def graph_edges(graph: LaggedGraph, strength: Values | None) -> list[Edge]:
+    """Every edge at one lag, contemporaneous ones once; the strongest come last."""
+    marks = np.asarray(graph.marks)
+    size = _edge_sizes(marks, strength)
+    found = []
+    for i, j, lag in np.argwhere(marks[..., 0]).tolist():
+        left, right = marks[i, j, lag].tolist()
+        if lag == 0 and _is_mirrored(i, j, left, right):
+            continue
+        largest = size[i, j, lag] if lag else max(size[i, j, 0], size[j, i, 0])
+        found.append(Edge(i, j, (lag,), (left, right), float(largest)))
+    return sorted(found, key=lambda edge: edge.strength)
+
+
+def strength_scale(edges: list[Edge]) -> ScalarMappable:
+    """Colours of strengths, less the palest, which vanish on white."""
+    shades = matplotlib.colormaps["viridis_r"](np.linspace(0.22, 1, 256))
+    return color_scale([edge.strength for edge in edges], ListedColormap(shades))
+
+
+def draw_edge(canvas: Canvas, curve: Curve, edge: Edge, largest: float) -> None:
+    """Draw a curve from source to target and the mark at each end, its tip at the curve's end."""
+    color, weight = _look(canvas, edge)
+    size = min(0.9 * canvas.line, largest)
+    head = min(size, 0.4 * float(_distances(curve)[-1]))
+    thickness = weight * size / canvas.line * canvas.font / 2.7
+    style = {"edgecolor": color, "linewidth": thickness, "zorder": 2}
+    line = cut(curve, *(0.0 if mark == Mark.TAIL else head for mark in edge.marks))
+    patches: dict[str, Patch | None] = {"edge": PathPatch(Path(line), fill=False, **style)}
+    for name, mark, end in zip(("source", "target"), edge.marks, (0, -1), strict=True):
+        patches[f"{name}-mark"] = _mark_patch(mark, curve[end], line[end], head, style)
+    for name, patch in patches.items():
+        if patch is not None:
+            patch.set_gid(f"{name}-{edge.key}")
+            canvas.ax.add_patch(patch)
+
+
+def cut(curve: Curve, start: float, end: float) -> Curve:
+    """Shorten a curve by a length at its start and at its end."""
+    along = _distances(curve)
+    at = np.linspace(start, max(along[-1] - end, start), len(curve))
+    return np.stack([np.interp(at, along, curve[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def bezier(*points: np.ndarray) -> Curve:
+    """Samples of the curve with the given control points."""
+    return np.asarray(BezierSegment(np.array(points))(np.linspace(0, 1, 81)), float)
+
+
+def bow(start: Point, end: Point, height: float) -> Curve:
+    """Arc that bends a height to the right of the way from start to end."""
+    along = (end - start) / np.linalg.norm(end - start)
+    return bezier(start, (start + end) / 2 + 2 * height * np.array([along[1], -along[0]]), end)
+
+
+def clearest(curves: list[Curve], others: Points, needed: float) -> Curve:
+    """First curve that stays the needed distance from the other nodes, or else the farthest one."""
+    near = [np.hypot(*(curve[:, None] - others).T).min(initial=needed) for curve in curves]
+    return curves[int(np.argmax(near))]
+
+
+def _edge_sizes(marks: np.ndarray, strength: Values | None) -> Float[np.ndarray, "vars vars lags"]:
+    if strength is None:
+        return np.zeros(marks.shape[:3])
+    check_shape("strength", strength, marks.shape[:3])
+    size = np.abs(np.asarray(strength, float))
+    if not np.isfinite(size[marks[..., 0] != Mark.NONE]).all():
+        raise InputError("strength is not finite on an edge of the graph; give a number there")
+    return size
+
+
+def _is_mirrored(source: int, target: int, left: int, right: int) -> bool:
+    """Whether to draw a contemporaneous edge from the other end: a single arrowhead is a target."""
+    back, forth = left == Mark.ARROW, right == Mark.ARROW
+    return back if back != forth else source > target
+
+
+def _look(canvas: Canvas, edge: Edge) -> tuple[Any, float]:
+    """Colour and relative line width of an edge."""
+    if canvas.scale is None:
+        return source_color(canvas, edge.source), 0.45
+    share = np.asarray(canvas.scale.norm(np.array([edge.strength])), float).item()
+    return canvas.scale.cmap(share), 0.15 + 0.65 * share
+
+
+def _mark_patch(
+    mark: int, tip: Point, base: Point, size: float, style: dict[str, Any]
+) -> Patch | None:
+    """Arrowhead or circle between the end of the curve and that of the line; a tail has none."""
+    if mark == Mark.ARROW:
+        across = 0.4 * np.array([base[1] - tip[1], tip[0] - base[0]])
+        corners = np.array([tip, base + across, base - across])
+        return Polygon(corners, facecolor=style["edgecolor"], **style)
+    if mark == Mark.CIRCLE:
+        return Circle(tuple((tip + base) / 2), size / 2, facecolor="white", **style)
+    return None
+
+
+def _distances(curve: Curve) -> Float[np.ndarray, "samples"]:
+    """Way along a curve from its start to each sample."""
+    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T))])

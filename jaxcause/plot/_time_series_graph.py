@@ -1,0 +1,140 @@
+"""Picture of a lagged graph unrolled in time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+
+from jaxcause.graph import LaggedGraph
+from jaxcause.plot._canvas import (
+    FAINT,
+    Canvas,
+    Layout,
+    Point,
+    Values,
+    axes_size,
+    draw_node,
+    finish,
+    legible,
+    make_canvas,
+    source_color,
+    text_width,
+    variable_names,
+    write,
+)
+from jaxcause.plot._edges import (
+    Curve,
+    Edge,
+    bezier,
+    bow,
+    clearest,
+    cut,
+    draw_edge,
+    graph_edges,
+    strength_scale,
+)
+
+_RADIUS = 0.17
+_BOWS = (0.0, 0.15, -0.15, 0.3, -0.3, 0.45, -0.45)
+
+_Places = Float[np.ndarray, "vars steps 2"]
+
+
+def time_series_graph(
+    graph: LaggedGraph,
+    *,
+    names: Sequence[str] | None = None,
+    strength: Values | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the graph unrolled in time: a row per variable, a column per time step.
+
+    Only edges into the newest column are drawn; stationarity repeats them at every earlier step.
+    Contemporaneous edges are arcs to the right of that column. An edge has the colour of its
+    source or, given ``strength``, a colour and a width that grow with it.
+
+    Args:
+        graph: Edges to draw.
+        names: One name per variable; ``X0, X1, …`` by default.
+        strength: Size of each edge ``[source, target, lag]``; its sign is ignored. Contemporaneous
+            edges have the larger of their two entries.
+        ax: Where to draw; a new figure of a fitting size by default.
+
+    Returns:
+        The Axes drawn into; ``.figure.savefig(path)`` saves the picture.
+
+    Raises:
+        InputError: ``names`` or ``strength`` does not fit the graph, or an edge has no strength.
+
+    >>> mask = np.zeros((2, 2, 3), bool); mask[0, 1, 2] = True
+    >>> time_series_graph(LaggedGraph.from_mask(mask), names=["rain", "river"]).get_title()
+    'Edges into time t'
+    """
+    labels, edges = variable_names(names, graph.n_vars), graph_edges(graph, strength)
+    wish = float(np.clip(700 / graph.n_vars, 13, 42))
+    pitch = _pitch(ax, graph.n_vars, graph.max_lag + 1, wish)
+    places = np.array(
+        [[(-k * pitch, -i) for k in range(graph.max_lag + 1)] for i in range(graph.n_vars)], float
+    )
+    curves = [_curve(edge, places, pitch) for edge in edges]
+    corner = places[-1, -1] - 0.4
+    scale = None if strength is None else strength_scale(edges)
+    canvas = make_canvas(ax, _layout(corner, places[0, 0] + 0.4, curves, labels), wish, scale)
+    for edge, curve in zip(edges, curves, strict=True):
+        draw_edge(canvas, curve, edge, 2 * _RADIUS)
+    _draw_nodes(canvas, places, edges)
+    _write_names(canvas, places, corner, labels)
+    note = "time step" + ("; colour: source variable" if strength is None and edges else "")
+    return finish(canvas.ax, "Edges into time t" + ("" if edges else ": no edge"), note)
+
+
+def _pitch(ax: Axes | None, n_vars: int, n_steps: int, wish: float) -> float:
+    """Distance of two columns where that of two rows is 1, so that the grid fills its room."""
+    if ax is None:
+        aspect = max(450 / (n_vars * wish), 0.8)
+    else:
+        width, height = 0.7 * axes_size(ax)
+        aspect = width / height
+    return float(np.clip(aspect * n_vars / n_steps, 1.2, 9))
+
+
+def _curve(edge: Edge, places: _Places, pitch: float) -> Curve:
+    """Way of an edge through the grid, from rim to rim, that keeps clear of other nodes."""
+    lag, (n_vars, n_steps) = edge.lags[0], places.shape[:2]
+    start, end = places[edge.source, lag], places[edge.target, 0]
+    if lag == 0:
+        height = pitch * (0.2 + 0.35 * abs(edge.source - edge.target) / n_vars)
+        curve = bow(start, end, -height if edge.source < edge.target else height)
+    elif edge.loop and lag > 1:
+        lift = np.array([0.18 * pitch, (-1) ** lag * (0.35 + 0.2 * lag / n_steps)])
+        curve = bezier(start, start + lift, end + lift * (-1, 1), end)
+    else:
+        others = places[(places != start).any(-1) & (places != end).any(-1)]
+        curve = clearest([bow(start, end, height) for height in _BOWS], others, 1.6 * _RADIUS)
+    return cut(curve, 1.2 * _RADIUS, 1.2 * _RADIUS)
+
+
+def _layout(low: Point, high: Point, curves: list[Curve], labels: list[str]) -> Layout:
+    """The grid and its curves; names reach to the left of its lower corner, steps below."""
+    points = np.concatenate([[low, high], *curves])
+    em = np.zeros((len(points), 4))
+    em[0, :2] = max(map(text_width, labels)) + 0.5, 1.5
+    return Layout(points, em, 0.75)
+
+
+def _draw_nodes(canvas: Canvas, places: _Places, edges: list[Edge]) -> None:
+    """Draw the nodes, faint where no edge starts or ends."""
+    used = {(edge.source, edge.lags[0]) for edge in edges}
+    for i, lag in np.ndindex(places.shape[:2]):
+        color = source_color(canvas, i) if lag == 0 or (i, lag) in used else FAINT
+        draw_node(canvas, places[i, lag], _RADIUS, f"node-{i}-{lag}", color)
+
+
+def _write_names(canvas: Canvas, places: _Places, corner: Point, labels: list[str]) -> None:
+    """Name the rows to the left and the columns below."""
+    for i in legible(canvas, len(labels)):
+        write(canvas, (corner[0], places[i, 0, 1]), labels[i], f"name-{i}", ha="right")
+    for lag in range(places.shape[1]):
+        step = f"t−{lag}" if lag else "t"
+        write(canvas, (places[0, lag, 0], corner[1]), step, f"step-{lag}", va="top")
