@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from jaxcause import attribution as attribution
     from jaxcause import metrics as metrics
     from jaxcause import simulate as simulate
-    from jaxcause._checks import InputError as InputError
+    from jaxcause._errors import InputError as InputError
     from jaxcause.discovery import SearchResult as SearchResult
     from jaxcause.discovery import pc as pc
     from jaxcause.graph import BackgroundKnowledge as BackgroundKnowledge
@@ -31,7 +31,7 @@ _HOME = {
     "BackgroundKnowledge": "jaxcause.graph",
     "CausalGraph": "jaxcause.graph",
     "Discovery": "jaxcause.workflows",
-    "InputError": "jaxcause._checks",
+    "InputError": "jaxcause._errors",
     "LaggedGraph": "jaxcause.graph",
     "Mark": "jaxcause.graph",
     "SearchResult": "jaxcause.discovery",

@@ -4,15 +4,14 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
-
-class InputError(ValueError):
-    """A mistake in what the caller gave, told in one line with its remedy."""
+from jaxcause._errors import InputError as InputError
 
 
 def is_concrete(*values: Any) -> bool:
     """Whether every array among ``values`` has a value that can be read now (none is traced)."""
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
 def check_probability(name: str, value: Any) -> None:

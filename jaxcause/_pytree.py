@@ -31,7 +31,10 @@ def pytree_dataclass(*, static: tuple[str, ...] = ()) -> Callable[[type[T]], typ
 
         def unflatten(aux: tuple[Any, ...], leaves: Any) -> Any:
             node = object.__new__(frozen)
-            for name, value in (*zip(children, leaves, strict=True), *zip(static, aux, strict=True)):
+            for name, value in (
+                *zip(children, leaves, strict=True),
+                *zip(static, aux, strict=True),
+            ):
                 object.__setattr__(node, name, value)
             return node
 

@@ -38,9 +38,7 @@ class CITest(Protocol):
         """Number of nodes that the test knows."""
         ...
 
-    def __call__(
-        self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"], /
-    ) -> CIResult:
+    def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"], /) -> CIResult:
         """Test X ⊥ Y given the nodes in ``cond``."""
         ...
 

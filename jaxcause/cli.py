@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxcause._checks import InputError
+from jaxcause._errors import InputError
 
 if TYPE_CHECKING:
     from jaxcause.workflows import Discovery
@@ -58,12 +58,28 @@ def _add_discover(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     add("--q", type=float, default=0.1, help="false-discovery rate (gradient, var)")
     add("--alpha", type=float, default=0.01, help="significance level (pc)")
     add("--top-k", type=int, metavar="K", help="keep K parents per variable instead (gradient)")
-    add("--transform", choices=("auto", "standardise", "log", "copula"), default="auto", help="of each column")
+    add(
+        "--transform",
+        choices=("auto", "standardise", "log", "copula"),
+        default="auto",
+        help="of each column",
+    )
     add("--steps", type=int, help="training steps (default: from the length of the series)")
     add("--seed", type=int, default=0, help="random seed")
     add("--time-column", metavar="NAME", help="the time column, if it is not recognised")
-    add("--drop", action="append", default=[], metavar="NAME", help="leave a column out (repeatable)")
-    add("--forecaster", type=Path, metavar="FILE", help="use this trained forecaster instead of training")
+    add(
+        "--drop",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave a column out (repeatable)",
+    )
+    add(
+        "--forecaster",
+        type=Path,
+        metavar="FILE",
+        help="use this trained forecaster instead of training",
+    )
     add("--quiet", action="store_true", help="no progress bar and no table")
     discover.set_defaults(run=_discover)
 
@@ -74,7 +90,9 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         help="discover a simulated nonlinear system and compare with its known graph",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    demo.add_argument("--out", type=Path, default=Path("jaxcause-demo"), metavar="DIR", help="where to write")
+    demo.add_argument(
+        "--out", type=Path, default=Path("jaxcause-demo"), metavar="DIR", help="where to write"
+    )
     demo.add_argument("--seed", type=int, default=0, help="random seed")
     demo.add_argument("--quiet", action="store_true", help="no progress bar and no table")
     demo.set_defaults(run=_demo)
@@ -103,7 +121,9 @@ def _discover(arguments: argparse.Namespace) -> int:
     )
 
     top_k = arguments.top_k
-    forecaster = None if arguments.forecaster is None else TrainedForecaster.load(arguments.forecaster)
+    forecaster = (
+        None if arguments.forecaster is None else TrainedForecaster.load(arguments.forecaster)
+    )
     try:
         found = discover(
             table,
@@ -121,7 +141,9 @@ def _discover(arguments: argparse.Namespace) -> int:
     except DiscoveryInterrupted as interrupt:
         kept = arguments.out / "forecaster.safetensors"
         interrupt.forecaster.save(kept)
-        print(f"jaxcause: {interrupt} in {kept}; --forecaster {kept} reads its graph", file=sys.stderr)
+        print(
+            f"jaxcause: {interrupt} in {kept}; --forecaster {kept} reads its graph", file=sys.stderr
+        )
         return EXIT_INTERRUPTED
     files = write_discovery(found, arguments.out)
     if not arguments.quiet:
@@ -153,9 +175,8 @@ def _print_edges(found: "Discovery") -> None:
     table = found.table
     width = max(6, *(len(name) for name in found.names))
     print(f"{'source':<{width}}  lag  edge  {'target':<{width}}  strength")
-    for row in table[:SHOWN_EDGES]:
-        source, target = row["source"], row["target"]
-        print(f"{source:<{width}}  {row['lag']:>3}  {row['edge']}   {target:<{width}}  {row['strength']:>8.3f}")
+    for source, target, lag, edge, _, strength in table[:SHOWN_EDGES].tolist():
+        print(f"{source:<{width}}  {lag:>3}  {edge}   {target:<{width}}  {strength:>8.3f}")
     if len(table) > SHOWN_EDGES:
         print(f"… and {len(table) - SHOWN_EDGES} more in edges.csv")
     if len(table) == 0:

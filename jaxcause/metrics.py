@@ -156,9 +156,7 @@ def auprc(
     return _ratio((precision * is_hit).sum(), (known & counted).sum())
 
 
-def f1_at_k(
-    scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int
-) -> Float[Array, ""]:
+def f1_at_k(scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int) -> Float[Array, ""]:
     """F1 of the graph that keeps the ``k`` best-scored lagged parents of every target.
 
     Args:
@@ -186,8 +184,8 @@ def _comparable(
     found, known = edge_mask(estimate, summary=summary), edge_mask(truth, summary=summary)
     if found.shape != known.shape:
         raise InputError(
-            f"estimate has shape {found.shape} and truth {known.shape}; compare graphs of one size, "
-            "or pass summary=True to compare over all lags"
+            f"estimate has shape {found.shape} and truth {known.shape}; compare graphs of one "
+            "size, or pass summary=True to compare over all lags"
         )
     return found, known, diagonal | ~_identity(known)
 
@@ -203,8 +201,8 @@ def _ranked(
         known = known.any(axis=-1) if summary else known[:, :, 1:]
     if score.shape != known.shape:
         raise InputError(
-            f"scores are about shape {score.shape} and truth about {known.shape}; pass summary=True "
-            "to compare over all lags"
+            f"scores are about shape {score.shape} and truth about {known.shape}; pass "
+            "summary=True to compare over all lags"
         )
     counted = jnp.broadcast_to(diagonal | ~_identity(known), known.shape)
     return score.ravel(), known.ravel(), counted.ravel()

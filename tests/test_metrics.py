@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 import sklearn.metrics
+
 from jaxcause import CausalGraph, InputError, LaggedGraph, metrics
 
 

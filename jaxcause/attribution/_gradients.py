@@ -27,8 +27,8 @@ def gradient_energy(
     .. math:: H_{ji\ell} = \frac1W \sum_w
         \left(\frac{\partial f_i(x_w)}{\partial x_j(t-\ell)}\right)^2
 
-    Under a Gaussian noise of constant variance it is σ² times the expected squared derivative of the
-    log-density, which vanishes iff :math:`X_j(t-\ell)` is no parent of :math:`X_i(t)`.
+    Under a Gaussian noise of constant variance it is σ² times the expected squared derivative of
+    the log-density, which vanishes iff :math:`X_j(t-\ell)` is no parent of :math:`X_i(t)`.
 
     Args:
         predict_fn: Any differentiable forecast of the next row from one window. A
@@ -97,13 +97,15 @@ def _mean_over_windows(
     check_at_least("batch_size", batch_size, 1)
     windows = jnp.asarray(windows)
     if windows.ndim != 3 or windows.shape[0] == 0:
-        raise InputError(f"windows has shape {windows.shape}, but must be [windows ≥ 1, time, vars]")
+        raise InputError(
+            f"windows has shape {windows.shape}, but must be [windows ≥ 1, time, vars]"
+        )
     forecast = predict_fn if isinstance(predict_fn, Partial) else Partial(predict_fn)
     out = jax.eval_shape(forecast, windows[0])
     if out.shape != windows.shape[2:]:
         raise InputError(
-            f"predict_fn returns shape {out.shape} for a window of shape {windows.shape[1:]}; it must "
-            f"return one value per variable, shape {windows.shape[2:]}"
+            f"predict_fn returns shape {out.shape} for a window of shape {windows.shape[1:]}; it "
+            f"must return one value per variable, shape {windows.shape[2:]}"
         )
     mean = _streamed(forecast, windows, readout=readout, batch_size=min(batch_size, len(windows)))
     scores = jnp.flip(mean, axis=1).transpose(2, 0, 1)

@@ -170,5 +170,7 @@ def _ranks(rows: Float[Array, "rows candidates"]) -> Array:
 
 def _keep(chosen: Array) -> LaggedGraph:
     """The graph of the chosen lagged edges, made by the core."""
-    p_value = jnp.pad(1.0 - chosen.astype(jnp.float32), [(0, 0), (0, 0), (1, 0)], constant_values=1.0)
+    p_value = jnp.pad(
+        1.0 - chosen.astype(jnp.float32), [(0, 0), (0, 0), (1, 0)], constant_values=1.0
+    )
     return lagged_edges(score_test(p_value), alpha=0.5)

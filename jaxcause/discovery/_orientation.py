@@ -20,7 +20,7 @@ _TAIL, _ARROW = jnp.int8(Mark.TAIL), jnp.int8(Mark.ARROW)
 def undirected(
     adjacency: Bool[Array, "nodes nodes"], cannot_cause: Bool[Array, "nodes nodes"]
 ) -> Int8[Array, "nodes nodes"]:
-    """Marks of a skeleton: edges that knowledge allows one way are directed, all others have tails."""
+    """Marks of a skeleton: edges that may point only one way are directed, others have tails."""
     arrow = adjacency & cannot_cause.T
     return jnp.where(arrow, _ARROW, jnp.where(adjacency, _TAIL, jnp.int8(Mark.NONE)))
 

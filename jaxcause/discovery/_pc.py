@@ -1,5 +1,7 @@
 """The PC algorithm."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,11 +71,12 @@ def pc(
     check_shape("node_mask", mask, (n,))
     batch = getattr(test, "batch_shape", ())
     if batch:
+        tests: Any = test
         masks = np.broadcast_to(mask, (*batch, n))
-        return stack_results(
-            [_pc_one(test[g], alpha, max_cond_size, knowledge, masks[g]) for g in np.ndindex(batch)],  # pyright: ignore[reportIndexIssue]
-            batch,
-        )
+        graphs = [
+            _pc_one(tests[g], alpha, max_cond_size, knowledge, masks[g]) for g in np.ndindex(batch)
+        ]
+        return stack_results(graphs, batch)
     return _pc_one(test, alpha, max_cond_size, knowledge, mask)
 
 
@@ -94,9 +97,7 @@ def _pc_one(
         n_conflicts=conflicts,
         truncated=np.asarray(truncated),
     )
-    return SearchResult(
-        CausalGraph(marks), state.sepsets, knowledge.repeat(state.p_values), info
-    )
+    return SearchResult(CausalGraph(marks), state.sepsets, knowledge.repeat(state.p_values), info)
 
 
 def _learn_skeleton(
@@ -124,7 +125,7 @@ def _learn_skeleton(
 
 
 def _orient(state: SkeletonState, knowledge: BackgroundKnowledge) -> AnyArray:
-    """Knowledge first, then colliders, then Meek's rules; nothing is left to do if order says all."""
+    """Knowledge first, then colliders, then Meek's rules."""
     cannot_cause = jnp.asarray(knowledge.cannot_cause)
     marks = undirected(jnp.asarray(state.adjacency), cannot_cause)
     if not bool(((marks == Mark.TAIL) & (marks.T == Mark.TAIL)).any()):

@@ -16,7 +16,7 @@ class SearchInfo(NamedTuple):
     Args:
         n_tests: Conditional independence tests evaluated at each level.
         n_edges: Edges left after each level.
-        n_conflicts: Edges on which the orientation rules contradicted one another (written ``<->``).
+        n_conflicts: Edges on which the orientation rules contradicted one another, ``<->``.
         truncated: Whether ``max_cond_size`` stopped the search before it was done.
     """
 
@@ -59,7 +59,9 @@ def stack_results(results: list[SearchResult], batch: tuple[int, ...]) -> Search
         p_values=stack([np.asarray(r.p_values) for r in results]),
         info=SearchInfo(
             n_tests=stack([levels(r.info.n_tests, 0) for r in results]),
-            n_edges=stack([levels(r.info.n_edges, int(r.info.n_edges[-1:].sum())) for r in results]),
+            n_edges=stack(
+                [levels(r.info.n_edges, int(r.info.n_edges[-1:].sum())) for r in results]
+            ),
             n_conflicts=stack([np.asarray(r.info.n_conflicts) for r in results]),
             truncated=stack([r.info.truncated for r in results]),
         ),

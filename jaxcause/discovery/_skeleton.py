@@ -1,7 +1,6 @@
 """Skeleton search: level by level, each level over the graph frozen at its start."""
 
 import math
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -119,13 +118,15 @@ def search_level(
         sepsets = sepsets.record(gone.x, gone.y, sets)
         adjacency[gone.x, gone.y] = adjacency[gone.y, gone.x] = False
     adjacency = adjacency.ravel()[copies]
-    return SkeletonState(adjacency, sepsets, p_values), LevelInfo(n_tests, int(adjacency.sum() // 2))
+    return SkeletonState(adjacency, sepsets, p_values), LevelInfo(
+        n_tests, int(adjacency.sum() // 2)
+    )
 
 
 def _candidates(
     x: np.ndarray, y: np.ndarray, adjacency: np.ndarray, eligible: np.ndarray, level: int
 ) -> _Rows:
-    """Neighbours of x, without y, that both ends of the pair allow; pairs with fewer than ``level`` go."""
+    """Neighbours of x, without y, that the pair may be conditioned on; too few, and it goes."""
     mask = adjacency[x] & (eligible[x] | eligible[y])
     mask[np.arange(len(y)), y] = False
     n_candidates = mask.sum(axis=1)
@@ -135,7 +136,9 @@ def _candidates(
     candidates = np.full((len(x), width), -1, np.int32)
     if width:
         row, column = np.nonzero(mask)
-        within = np.arange(len(row)) - np.repeat(np.cumsum(n_candidates) - n_candidates, n_candidates)
+        within = np.arange(len(row)) - np.repeat(
+            np.cumsum(n_candidates) - n_candidates, n_candidates
+        )
         candidates[row, within] = column
     return _Rows(x.astype(np.int32), y.astype(np.int32), candidates, n_candidates)
 

@@ -72,7 +72,7 @@ class CausalGraph:
         found = []
         for i, j in zip(*np.nonzero(np.triu(marks)), strict=True):
             a, b = (j, i) if marks[j, i] == Mark.ARROW and marks[i, j] != Mark.ARROW else (i, j)
-            found.append((label[a], edge_symbol(marks[b, a], marks[a, b]), label[b]))
+            found.append((label[a], edge_symbol(int(marks[b, a]), int(marks[a, b])), label[b]))
         return found
 
 
@@ -81,6 +81,8 @@ def check_marks(marks: np.ndarray) -> None:
     if not np.isin(marks, list(Mark)).all():
         raise InputError("marks holds other values than 0 none, 1 circle, 2 arrow, 3 tail")
     if ((marks == 0) != (np.swapaxes(marks, -1, -2) == 0)).any():
-        raise InputError("marks has an edge with a mark at one end only; set both [i, j] and [j, i]")
+        raise InputError(
+            "marks has an edge with a mark at one end only; set both [i, j] and [j, i]"
+        )
     if np.diagonal(marks, axis1=-2, axis2=-1).any():
         raise InputError("marks joins a node to itself; set the diagonal to 0")

@@ -41,9 +41,7 @@ def dag_to_cpdag(dag: Bool[AnyArray, "nodes nodes"]) -> CausalGraph:
     return CausalGraph(marks)
 
 
-def _label_into(
-    edges: np.ndarray, x: int, y: int, compelled: dict[tuple[int, int], bool]
-) -> None:
+def _label_into(edges: np.ndarray, x: int, y: int, compelled: dict[tuple[int, int], bool]) -> None:
     """Label the edge x → y and, where it decides them, the other edges into y."""
     parents = [int(p) for p in np.nonzero(edges[:, y])[0]]
     for w in np.nonzero(edges[:, x])[0].tolist():

@@ -36,13 +36,17 @@ class BackgroundKnowledge:
 
     def __post_init__(self) -> None:
         """Fill in what was left out, and refuse contradictions."""
-        given = [a for a in (self.tiers, self.forbidden, self.required, self.stationary) if a is not None]
+        given = [
+            a for a in (self.tiers, self.forbidden, self.required, self.stationary) if a is not None
+        ]
         if not given:
             raise InputError("BackgroundKnowledge needs tiers, forbidden, required or stationary")
         n = len(given[0])
         own = np.arange(n * n, dtype=np.int32).reshape(n, n)
         fields = {
-            "tiers": np.zeros(n, np.int32) if self.tiers is None else np.asarray(self.tiers, np.int32),
+            "tiers": np.zeros(n, np.int32)
+            if self.tiers is None
+            else np.asarray(self.tiers, np.int32),
             "forbidden": _square(self.forbidden, n),
             "required": _square(self.required, n),
             "stationary": own if self.stationary is None else np.asarray(self.stationary, np.int32),
@@ -50,11 +54,14 @@ class BackgroundKnowledge:
         for name, value in fields.items():
             check_shape(name, value, (n,) if name == "tiers" else (n, n))
             set_field(self, name, value)
-        clash = self.required & (self.forbidden | (self._tiers[:, None] > self._tiers))
+        required, forbidden = fields["required"], fields["forbidden"]
+        clash = required & (forbidden | (self._tiers[:, None] > self._tiers))
         if clash.any():
             i, j = np.argwhere(clash)[0]
-            raise InputError(f"required edge {i} → {j} is forbidden or runs against tiers; drop one")
-        if _has_cycle(np.asarray(self.required)):
+            raise InputError(
+                f"required edge {i} → {j} is forbidden or runs against tiers; drop one"
+            )
+        if _has_cycle(required):
             raise InputError("required edges form a cycle; drop one of them")
 
     @classmethod
@@ -95,7 +102,8 @@ class BackgroundKnowledge:
     @property
     def cannot_cause(self) -> Bool[np.ndarray, "nodes nodes"]:
         """Entry ``[i, j]``: ``i → j`` is impossible."""
-        return np.asarray(self.forbidden | self.required.T | (self._tiers[:, None] > self._tiers))  # pyright: ignore[reportOptionalMemberAccess]
+        forbidden, required = np.asarray(self.forbidden), np.asarray(self.required)
+        return forbidden | required.T | (self._tiers[:, None] > self._tiers)
 
     @property
     def stands_for_itself(self) -> Bool[np.ndarray, "nodes nodes"]:

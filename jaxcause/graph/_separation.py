@@ -23,13 +23,12 @@ class OracleTest:
         """Number of observed nodes."""
         return self.observed.shape[-1]
 
-    def __call__(
-        self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]
-    ) -> CIResult:
+    def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
         """Test X ⊥ Y | S: the p-value is 1 if S d-separates X and Y, and 0 if not."""
         within = jnp.where(cond >= 0, self.observed[cond], self.dag.shape[-1])
         given = jnp.zeros(self.dag.shape[-1], bool).at[within].set(True, mode="drop")
-        separated = d_separated(self.dag, self.ancestors, self.observed[x], self.observed[y], given)
+        dag, ancestors = jnp.asarray(self.dag), jnp.asarray(self.ancestors)
+        separated = d_separated(dag, ancestors, self.observed[x], self.observed[y], given)
         p_value = separated.astype(jnp.float32)
         return CIResult(statistic=1 - p_value, p_value=p_value)
 

@@ -32,7 +32,9 @@ def read_csv(
         raise InputError(f"{path} has duplicate column names {repeated[0]!r}; rename one of them")
     for name in drop:
         if name not in header:
-            raise InputError(f"drop={name!r} is not a column of {path}; there are {', '.join(header)}")
+            raise InputError(
+                f"drop={name!r} is not a column of {path}; there are {', '.join(header)}"
+            )
     kept = [(i, name) for i, name in enumerate(header) if name not in drop]
     columns = {name: _column([row[i] for row in rows]) for i, name in kept}
     return table_from_columns(columns, time_column=time_column)
@@ -46,13 +48,16 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {path} as UTF-8 CSV: {error}; save it as UTF-8 text") from None
+        raise InputError(
+            f"cannot read {path} as UTF-8 CSV: {error}; save it as UTF-8 text"
+        ) from None
     if not lines:
         raise InputError(f"{path} is empty; it needs a header line and one row per time step")
     header = [name.strip() for name in lines[0]]
     if len(header) < 2:
         raise InputError(
-            f"{path} has one column; it needs at least two, separated by commas (header: {header[0][:60]!r})"
+            f"{path} has one column; it needs at least two, separated by commas "
+            f"(header: {header[0][:60]!r})"
         )
     if all(_is_cell_number(name) for name in header):
         raise InputError(f"{path} starts with numbers; its first line must name the columns")
@@ -69,7 +74,9 @@ def _column(cells: list[str]) -> np.ndarray:
     """Numbers where all cells are numbers or missing, and else text."""
     stripped = [cell.strip() for cell in cells]
     try:
-        return np.array([np.nan if c.lower() in MISSING else float(c) for c in stripped], np.float64)
+        return np.array(
+            [np.nan if c.lower() in MISSING else float(c) for c in stripped], np.float64
+        )
     except ValueError:
         return np.array([c if c.lower() not in MISSING else "nan" for c in stripped], object)
 

@@ -22,7 +22,9 @@ def check_writable(folder: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise InputError(f"cannot write to the folder {path}: {error.strerror}; choose another") from None
+        raise InputError(
+            f"cannot write to the folder {path}: {error.strerror}; choose another"
+        ) from None
     return path
 
 

@@ -57,7 +57,9 @@ def graph_from_json(document: dict[str, Any]) -> tuple[LaggedGraph, list[str]]:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError(f"the document is no {FORMAT}; write it with graph_to_json")
     if document.get("version") != VERSION:
-        raise InputError(f"version {document.get('version')} is not known; this reads version {VERSION}")
+        raise InputError(
+            f"version {document.get('version')} is not known; this reads version {VERSION}"
+        )
     try:
         names = [str(name) for name in document["variables"]]
         at = {name: i for i, name in enumerate(names)}
@@ -68,13 +70,17 @@ def graph_from_json(document: dict[str, Any]) -> tuple[LaggedGraph, list[str]]:
             if lag == 0:
                 marks[j, i, 0] = marks[i, j, 0, ::-1]
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"the document does not follow {FORMAT} version {VERSION}: {error!r}") from None
+        raise InputError(
+            f"the document does not follow {FORMAT} version {VERSION}: {error!r}"
+        ) from None
     return LaggedGraph(marks), names
 
 
 def write_graph(path: str | Path, graph: LaggedGraph, **details: Any) -> None:
     """Write `graph_to_json` to a file."""
-    Path(path).write_text(json.dumps(graph_to_json(graph, **details), indent=2) + "\n", encoding="utf-8")
+    Path(path).write_text(
+        json.dumps(graph_to_json(graph, **details), indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def read_graph(path: str | Path) -> tuple[LaggedGraph, list[str]]:

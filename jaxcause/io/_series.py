@@ -36,7 +36,7 @@ class SeriesTable(NamedTuple):
     @property
     def complete(self) -> Bool[np.ndarray, "time"]:
         """Which rows have every value."""
-        return ~np.isnan(self.values).any(axis=1)
+        return np.asarray(~np.isnan(self.values).any(axis=1))
 
 
 def as_series_table(
@@ -63,11 +63,14 @@ def as_series_table(
     if isinstance(series, SeriesTable):
         return series
     if isinstance(series, list | tuple):
-        return _concatenate([as_series_table(s, names=names, time_column=time_column) for s in series])
+        return _concatenate(
+            [as_series_table(s, names=names, time_column=time_column) for s in series]
+        )
     if hasattr(series, "columns") and hasattr(series, "to_numpy"):
         columns = {str(name): series[name].to_numpy() for name in series.columns}
         if len(columns) < len(series.columns):
-            raise InputError(f"series has duplicate column names {_repeated(map(str, series.columns))}; rename one")
+            repeated = _repeated(map(str, series.columns))
+            raise InputError(f"series has duplicate column names {repeated}; rename one of each")
         index = series.index.to_numpy() if hasattr(series, "index") else None
         if index is not None and np.issubdtype(index.dtype, np.datetime64):
             columns = {"index": index, **columns}
@@ -96,7 +99,9 @@ def table_from_columns(
         time_column: Name of the time column, if it is not recognised by itself.
     """
     if time_column is not None and time_column not in columns:
-        raise InputError(f"time_column={time_column!r} is not a column; there are {', '.join(columns)}")
+        raise InputError(
+            f"time_column={time_column!r} is not a column; there are {', '.join(columns)}"
+        )
     found = time_column if time_column is not None else _find_time(columns)
     time = None if found is None else _seconds(found, columns[found])
     rest = {name: _numbers(name, column) for name, column in columns.items() if name != found}
@@ -116,7 +121,9 @@ def checked_table(
     """A `SeriesTable` once the values have been found usable."""
     n_rows, n_vars = values.shape
     if n_vars < 2:
-        raise InputError(f"series has {n_vars} variable(s) besides the time; it needs at least two columns")
+        raise InputError(
+            f"series has {n_vars} variable(s) besides the time; it needs at least two columns"
+        )
     if n_rows == 0:
         raise InputError("series has no rows; it needs more rows than max_lag")
     for name, column in zip(names, values.T, strict=True):
@@ -246,7 +253,9 @@ def _concatenate(tables: list[SeriesTable]) -> SeriesTable:
     names = tables[0].names
     for number, table in enumerate(tables):
         if table.names != names:
-            raise InputError(f"series {number} has the variables {table.names}, the first has {names}")
+            raise InputError(
+                f"series {number} has the variables {table.names}, the first has {names}"
+            )
     offsets = np.cumsum([0, *(int(t.segment[-1]) + 1 for t in tables[:-1])])
     return SeriesTable(
         np.concatenate([t.values for t in tables]),

@@ -100,6 +100,7 @@ def clearest(curves: list[Curve], others: Points, needed: float) -> Curve:
 
 
 def _edge_sizes(marks: np.ndarray, strength: Values | None) -> Float[np.ndarray, "vars vars lags"]:
+    """Size of each edge; no other entry matters."""
     if strength is None:
         return np.zeros(marks.shape[:3])
     check_shape("strength", strength, marks.shape[:3])

@@ -63,9 +63,7 @@ def score_heatmap(
     labels = variable_names(names, n_vars)
     widest = max(map(text_width, labels))
     wish = float(np.clip(220 / n_vars, 7.5, 30))
-    layouts = {
-        columns: _layout(columns, n_vars, n_lags, widest) for columns in range(1, n_lags + 1)
-    }
+    layouts = {n: _layout(n, n_vars, n_lags, widest) for n in range(1, n_lags + 1)}
     columns = _roomiest(layouts, ax, wish)
     scale = color_scale(values[:, :, 1:], matplotlib.colormaps["viridis"])
     canvas = make_canvas(ax, layouts[columns], wish, scale, label)
@@ -80,6 +78,7 @@ def score_heatmap(
 
 
 def _checked(scores: Values, graph: LaggedGraph | None) -> Float[np.ndarray, "vars vars lags"]:
+    """The scores as an array, if they and the graph fit."""
     values = np.asarray(scores, float)
     if values.shape[0] != values.shape[1] or values.shape[2] < 2:
         raise InputError(
@@ -93,7 +92,7 @@ def _checked(scores: Values, graph: LaggedGraph | None) -> Float[np.ndarray, "va
 def _layout(columns: int, n_vars: int, n_lags: int, widest: float) -> Layout:
     """What blocks take up with that many side by side, one unit per cell, and names around them."""
     rows = -(-n_lags // columns)
-    points = np.array([(0.0, -rows * n_vars), ((columns * _PITCH - _PITCH + 1) * n_vars, 0.0)])
+    points = np.array([(0.0, -rows * n_vars), ((1 + (columns - 1) * _PITCH) * n_vars, 0.0)])
     em = np.array([(widest + 0.8, rows * _names_below(widest), 0, 0), (0.0, 0, 0, 0)])
     return Layout(points, em, 0.75)
 
@@ -106,9 +105,7 @@ def _names_below(widest: float) -> float:
 def _roomiest(layouts: dict[int, Layout], ax: Axes | None, wish: float) -> int:
     """Number of blocks side by side that leaves cells largest, and of those the largest."""
     size, most = (np.array([800.0, 600.0]), wish) if ax is None else (axes_size(ax), np.inf)
-    return max(
-        layouts, key=lambda columns: (min(largest_unit(layouts[columns], size), most), columns)
-    )
+    return max(layouts, key=lambda n: (min(largest_unit(layouts[n], size), most), n))
 
 
 def _corner(lag: int, columns: int, n_vars: int, widest: float, line: float) -> Point:
@@ -146,6 +143,7 @@ def _write_names(canvas: Canvas, corner: Point, labels: list[str], lag: int) -> 
 
 
 def _draw_rings(canvas: Canvas, corner: Point, selected: np.ndarray, lag: int) -> None:
+    """Ring the selected cells of a block, black on white so that they show on every colour."""
     width = float(np.clip(0.5 / canvas.line, 0.6, 1.4))
     halo = [withStroke(linewidth=2.4 * width, foreground="white")]
     for i, j in np.argwhere(selected).tolist():

@@ -1,6 +1,6 @@
 """Picture of a lagged graph with one node per variable."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,13 +50,17 @@ class _Circle(NamedTuple):
 
 
 class _Name(NamedTuple):
-    """A name to write: its middle is a shift, in em, from a start outside a node and its loops."""
+    """A name to write: its middle is a shift from a start outside a node; shift and half in em."""
 
     text: str
     turn: float
     start: Point
     shift: Point
     half: Point
+
+    def middle(self, line: float) -> Point:
+        """Where to write it at a font size in data units."""
+        return self.start + self.shift * line
 
 
 def summary_graph(
@@ -97,8 +101,8 @@ def summary_graph(
     canvas = make_canvas(ax, _layout(circle, drawn, labels), wish, scale)
     for arrow, curve in drawn:
         draw_edge(canvas, curve, arrow, 1.2 * circle.radius)
-    boxes = _draw_nodes(canvas, circle) + _write_names(canvas, labels)
-    n_written = _write_lags(canvas, drawn, boxes)
+    _draw_nodes(canvas, circle, labels)
+    n_written = _write_lags(canvas, drawn, _boxes(circle, labels, canvas.line))
     notes = ["numbers: lags"] if n_written else []
     if n_written < len(arrows):
         notes.append(f"arrows without lags for want of room: {len(arrows) - n_written}")
@@ -186,19 +190,17 @@ def _layout(circle: _Circle, drawn: _Drawn, names: list[_Name]) -> Layout:
     return Layout(points, em, min(2.5 / len(names), 0.1))
 
 
-def _draw_nodes(canvas: Canvas, circle: _Circle) -> list[_Box]:
-    """Draw the nodes; returns what they cover."""
-    for i, center in enumerate(circle.centers):
+def _draw_nodes(canvas: Canvas, circle: _Circle, names: list[_Name]) -> None:
+    """Draw the nodes and write their names."""
+    for i, (center, name) in enumerate(zip(circle.centers, names, strict=True)):
         draw_node(canvas, center, circle.radius, f"node-{i}", source_color(canvas, i))
-    return [_box(center, np.full(2, circle.radius)) for center in circle.centers]
+        write(canvas, name.middle(canvas.line), name.text, f"name-{i}", rotation=name.turn)
 
 
-def _write_names(canvas: Canvas, names: list[_Name]) -> list[_Box]:
-    """Write the names; returns what they cover."""
-    middles = [name.start + name.shift * canvas.line for name in names]
-    for i, (name, at) in enumerate(zip(names, middles, strict=True)):
-        write(canvas, at, name.text, f"name-{i}", rotation=name.turn)
-    return [_box(at, name.half * canvas.line) for name, at in zip(names, middles, strict=True)]
+def _boxes(circle: _Circle, names: list[_Name], line: float) -> list[_Box]:
+    """What the nodes and the names cover."""
+    nodes = [_box(center, np.full(2, circle.radius)) for center in circle.centers]
+    return nodes + [_box(name.middle(line), name.half * line) for name in names]
 
 
 def _write_lags(canvas: Canvas, drawn: _Drawn, boxes: list[_Box]) -> int:
@@ -219,13 +221,12 @@ def _write_lags(canvas: Canvas, drawn: _Drawn, boxes: list[_Box]) -> int:
 
 
 def _free_spot(
-    spots: Iterable[Point], half: Point, boxes: Float[np.ndarray, "boxes 4"], crowd: Points
+    spots: Curve, half: Point, boxes: Float[np.ndarray, "boxes 4"], crowd: Points
 ) -> Point | None:
     """Spot where a text of a half size meets no box and covers fewest points of the crowd."""
     low, high = np.split(boxes, 2, axis=1)
     free = [at for at in spots if not ((at - half < high) & (low < at + half)).all(1).any()]
-    covered = [int((np.abs(crowd - at) < half).all(axis=1).sum()) for at in free]
-    return free[int(np.argmin(covered))] if free else None
+    return min(free, key=lambda at: (np.abs(crowd - at) < half).all(axis=1).sum(), default=None)
 
 
 def _box(middle: Point, half: Point) -> _Box:

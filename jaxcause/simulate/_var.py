@@ -71,11 +71,13 @@ def vector_autoregression(
         check_at_least(name, value, 1)
     check_choice("function", function, ("linear", "nonlinear"))
     if not 0 <= n_parents <= n_vars * max_lag:
-        raise InputError(f"n_parents={n_parents} must lie between 0 and n_vars*max_lag={n_vars * max_lag}")
+        raise InputError(
+            f"n_parents={n_parents} must lie between 0 and n_vars*max_lag={n_vars * max_lag}"
+        )
     parent_key, size_key, sign_key, shape_key, noise_key = jax.random.split(key, 5)
-    parents = jax.vmap(
-        lambda k: jax.random.permutation(k, n_vars * max_lag)[:n_parents]
-    )(jax.random.split(parent_key, n_vars))
+    parents = jax.vmap(lambda k: jax.random.permutation(k, n_vars * max_lag)[:n_parents])(
+        jax.random.split(parent_key, n_vars)
+    )
     source, lag = parents % n_vars, parents // n_vars + 1
     if function == "nonlinear":
         shapes, which = _NONLINEAR, jax.random.randint(shape_key, parents.shape, 0, len(_NONLINEAR))

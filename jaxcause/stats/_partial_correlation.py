@@ -40,9 +40,7 @@ class PartialCorrelationTest:
         n_samples = jnp.broadcast_to(jnp.asarray(self.n_samples), self.batch_shape)[graph]
         return PartialCorrelationTest(self.corr[graph], n_samples, self.one_sided)
 
-    def __call__(
-        self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]
-    ) -> CIResult:
+    def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""
         with float64_where_asked(self.corr):
             corr, cond = jnp.asarray(self.corr), jnp.asarray(cond, jnp.int32)
@@ -85,7 +83,8 @@ def partial_correlation_test(
         corr = _checked_correlation(np.asarray(corr))
         if (np.asarray(n_samples) <= 0).any():
             raise InputError(f"n_samples={n_samples} must be positive: how many rows gave corr?")
-    return PartialCorrelationTest(corr, np.asarray(n_samples) if is_concrete(n_samples) else n_samples, one_sided)
+        return PartialCorrelationTest(corr, np.asarray(n_samples), one_sided)
+    return PartialCorrelationTest(corr, jnp.asarray(n_samples), one_sided)
 
 
 def partial_correlation_test_from_data(
@@ -110,7 +109,9 @@ def partial_correlation_test_from_data(
         raise InputError(f"x has shape {np.shape(x)}, but must be [..., samples ≥ 2, nodes]")
     n_samples = np.shape(x)[-2]
     if not is_concrete(x):
-        return PartialCorrelationTest(correlation_matrix(x), jnp.asarray(n_samples, x.dtype), one_sided)
+        return PartialCorrelationTest(
+            correlation_matrix(x), jnp.asarray(n_samples, x.dtype), one_sided
+        )
     given = np.asarray(x)
     if not np.isfinite(given).all():
         raise InputError("x holds NaN or infinite values; drop or fill those rows")

@@ -23,7 +23,9 @@ class VarFit(NamedTuple):
     p_value: Float[np.ndarray, "vars vars lags"]
     q_value: Float[np.ndarray, "vars vars lags"]
 
-    def predict(self, past: Float[np.ndarray, "windows time vars"]) -> Float[np.ndarray, "windows vars"]:
+    def predict(
+        self, past: Float[np.ndarray, "windows time vars"]
+    ) -> Float[np.ndarray, "windows vars"]:
         """Predict the row after each window (newest row last)."""
         newest_first = past[:, ::-1]
         return self.intercept + np.einsum("wlj,jil->wi", newest_first, self.coefficients[:, :, 1:])
@@ -39,8 +41,8 @@ def fit_var(
     r"""Fit :math:`x_i(t) = c_i + \sum_{j,\ell} W_{ji\ell}\, x_j(t-\ell) + e_i(t)` by least squares.
 
     Solves :math:`(Z^\top Z + \lambda N I) W = Z^\top Y` in float64, streamed over windows; t-tests
-    have N − n·L − 1 degrees of freedom (they are the classical ones at ``ridge=0``), and q-values are
-    Benjamini and Hochberg's over all coefficients.
+    have N − n·L − 1 degrees of freedom (they are the classical ones at ``ridge=0``), and q-values
+    are Benjamini and Hochberg's over all coefficients.
 
     Args:
         series: Values; rows of a window must be complete.
@@ -80,7 +82,9 @@ def fit_var(
     penalty[-1] = 0
     inverse = _inverse(gram + np.diag(penalty))
     beta = inverse @ cross
-    residual = np.maximum(total - 2 * (beta * cross).sum(axis=0) + ((gram @ beta) * beta).sum(axis=0), 0)
+    residual = np.maximum(
+        total - 2 * (beta * cross).sum(axis=0) + ((gram @ beta) * beta).sum(axis=0), 0
+    )
     variance = residual / max(degrees, 1)
     error = np.sqrt(np.maximum(np.diag(inverse), 0)[:, None] * variance)
     t = np.divide(beta, error, out=np.zeros_like(beta), where=error > 0)
@@ -97,7 +101,7 @@ def fit_var(
 
 
 def _inverse(gram: np.ndarray) -> np.ndarray:
-    """Inverse of a positive semi-definite matrix; its pseudo-inverse where columns are collinear."""
+    """Inverse of a positive semi-definite matrix; its pseudo-inverse if columns are collinear."""
     try:
         half = np.linalg.inv(np.linalg.cholesky(gram))
     except np.linalg.LinAlgError:
@@ -109,7 +113,9 @@ def _t_p_value(t: np.ndarray, degrees: int) -> np.ndarray:
     """Two-sided p-value of Student's t, by the regularised incomplete beta function."""
     with jax.enable_x64(True):
         half = jnp.full(t.shape, degrees / 2, jnp.float64)
-        return np.asarray(betainc(half, jnp.full(t.shape, 0.5), degrees / (degrees + jnp.asarray(t) ** 2)))
+        return np.asarray(
+            betainc(half, jnp.full(t.shape, 0.5), degrees / (degrees + jnp.asarray(t) ** 2))
+        )
 
 
 def _as_scores(terms: np.ndarray, n_vars: int, max_lag: int, at_lag_0: float = 0.0) -> np.ndarray:

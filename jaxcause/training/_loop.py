@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
 from jaxcause.training._step import (
     LossFn,
@@ -94,7 +94,9 @@ def fit(
     data = jnp.asarray(np.nan_to_num(series), jnp.float32)
     starts = jnp.asarray(split.train, jnp.int32)
     spread = np.linspace(0, len(split.held_out) - 1, min(len(split.held_out), HELD_OUT_WINDOWS))
-    held_out = gather_windows(data, jnp.asarray(split.held_out[spread.astype(int)], jnp.int32), length)
+    held_out = gather_windows(
+        data, jnp.asarray(split.held_out[spread.astype(int)], jnp.int32), length
+    )
     evaluate = jax.jit(lambda p: mean_error(error_fn, p, held_out))
     optimizer = config.optimizer(config.uniform_decay(params) if decay is None else decay)
     advance = jax.jit(

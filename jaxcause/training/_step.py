@@ -51,7 +51,7 @@ class TrainingConfig:
             raise InputError(f"learning_rate={self.learning_rate} must be positive")
 
     def optimizer(self, decay: Params) -> optax.GradientTransformation:
-        """The optimiser of this configuration; ``decay`` holds a weight decay for every parameter."""
+        """The optimiser of this configuration, with a weight decay for every parameter."""
         schedule = optax.warmup_cosine_decay_schedule(
             init_value=0.0,
             peak_value=self.learning_rate,
@@ -111,7 +111,7 @@ def run_steps(
         )
         windows = gather_windows(series, starts[chosen], length)
         loss, gradient = jax.value_and_grad(loss_fn)(state.params, windows)
-        # optax multiplies its whole-number step counter with floats, which a caller may have forbidden.
+        # optax multiplies its integer step counter with floats, which a caller may forbid.
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
             params = optax.apply_updates(state.params, updates)

@@ -14,7 +14,7 @@ MOST_KNOTS = 512
 
 
 class Transform(NamedTuple):
-    """A fitted transform: :math:`z = (g(x) - \\text{mean}) / \\text{scale}` for each variable.
+    r"""A fitted transform: :math:`z = (g(x) - \text{mean}) / \text{scale}` for each variable.
 
     ``kind`` names g: the identity, log(x + offset) with x no less than ``smallest``, or the normal
     quantile of the empirical distribution, interpolated between ``knots`` (values) and ``normal``
@@ -78,7 +78,9 @@ def fit_transform(values: Float[np.ndarray, "time vars"], *, kind: str) -> Trans
     offset, knots, normal = np.zeros(n_vars), np.zeros((n_vars, 0)), np.zeros((n_vars, 0))
     if kind == "log":
         if not can_log(values):
-            raise InputError("transform='log' needs non-negative values; use 'copula' or 'standardise'")
+            raise InputError(
+                "transform='log' needs non-negative values; use 'copula' or 'standardise'"
+            )
         positive = np.nanmin(np.where(values > 0, values, np.nan), axis=0)
         offset = np.where(np.nanmin(values, axis=0) > 0, 0.0, positive / 2)
     if kind == "copula":

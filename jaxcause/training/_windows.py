@@ -36,9 +36,7 @@ def window_starts(
     return np.flatnonzero(whole & unbroken)
 
 
-def split_by_time(
-    starts: Int[np.ndarray, "windows"], *, length: int, held_out: float
-) -> Split:
+def split_by_time(starts: Int[np.ndarray, "windows"], *, length: int, held_out: float) -> Split:
     """Hold out the later part: no held-out row is in any window that is trained on.
 
     Args:
@@ -53,7 +51,7 @@ def split_by_time(
     split = Split(train=starts[starts + length <= boundary], held_out=starts[starts >= boundary])
     if min(len(split.train), len(split.held_out)) < 2:
         raise InputError(
-            f"only {len(starts)} complete windows of {length} rows, too few to train on and to hold "
-            "out; give a longer series or a smaller max_lag"
+            f"only {len(starts)} complete windows of {length} rows, too few to train on and to "
+            "hold out; give a longer series or a smaller max_lag"
         )
     return split

@@ -1,10 +1,10 @@
 """The one-call entry points."""
 
+from jaxcause.workflows._demo import Demo as Demo
+from jaxcause.workflows._demo import run_demo as run_demo
 from jaxcause.workflows._discover import METHODS as METHODS
 from jaxcause.workflows._discover import discover as discover
 from jaxcause.workflows._forecaster import DiscoveryInterrupted as DiscoveryInterrupted
 from jaxcause.workflows._forecaster import TrainedForecaster as TrainedForecaster
 from jaxcause.workflows._result import Discovery as Discovery
-from jaxcause.workflows._demo import Demo as Demo
-from jaxcause.workflows._demo import run_demo as run_demo
 from jaxcause.workflows._write import write_discovery as write_discovery

@@ -45,19 +45,19 @@ def discover(
 ) -> Discovery:
     r"""Learn which variable drives which, at which lag.
 
-    - ``method="gradient"`` trains an autoregressive Transformer and keeps the lagged inputs on which
-      its forecasts depend: any nonlinear effect on the mean. Where a linear model forecasts as well,
-      the edges are chosen by its t-tests, which have more power there; ``info`` says so.
+    - ``method="gradient"`` trains an autoregressive Transformer and keeps the lagged inputs on
+      which its forecasts depend: any nonlinear effect on the mean. Where a linear model forecasts
+      as well, the edges are chosen by its t-tests, which have more power; ``info`` says so.
     - ``method="pc"`` searches with partial correlations over lagged variables: linear effects.
     - ``method="var"`` tests the coefficients of a linear vector autoregression.
 
     All assume that every common cause is among the variables, that no cause acts within a time
-    step (but for ``contemporaneous``), that ``max_lag`` covers all lags, and that the mechanism does
-    not change.
+    step (but for ``contemporaneous``), that ``max_lag`` covers all lags, and that the mechanism
+    does not change.
 
     Args:
-        series: ``[time, vars]`` as numpy or JAX array or pandas frame (names are kept, a time column
-            is recognised and left out), or a list of several series. Rows with missing values are
+        series: ``[time, vars]`` as numpy or JAX array or pandas frame (names are kept, a time
+            column is recognised and left out), or a list of several series. Rows with missing values are
             masked: no window crosses them, a gap in time, or the border between two series.
         max_lag: Longest lag, in rows.
         names: Names of the variables, where ``series`` has none.
@@ -70,7 +70,7 @@ def discover(
             ``lambda scores: jaxcause.attribution.select_top_k(scores, 3)``.
         readout: ``"gradient_energy"`` or ``"input_x_gradient"``.
         transform: ``"standardise"``, ``"log"``, ``"copula"``, or ``"auto"``: for ``"gradient"`` the
-            one under which a linear autoregression forecasts best, ``"standardise"`` for the others.
+            one under which a linear autoregression forecasts best, else ``"standardise"``.
         skip: Whether a linear autoregression is part of the forecaster. By default both are trained
             and the better forecast is kept; from 20,000 windows on it is left out.
         model: Sizes of the forecaster: ``width``, ``depth``, ``n_heads``, ``mlp_ratio``.

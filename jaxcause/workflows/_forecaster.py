@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
@@ -79,11 +80,19 @@ class TrainedForecaster:
             raise InputError(f"cannot read a forecaster from {path}: {error}") from None
         if metadata.get("format") != FORMAT:
             raise InputError(f"{path} holds no {FORMAT}; write it with TrainedForecaster.save")
-        params = {k.removeprefix("params/"): v for k, v in tensors.items() if k.startswith("params/")}
-        fields = {k.removeprefix("transform/"): v for k, v in tensors.items() if k.startswith("transform/")}
+        params = {
+            k.removeprefix("params/"): v for k, v in tensors.items() if k.startswith("params/")
+        }
+        fields = {
+            k.removeprefix("transform/"): v
+            for k, v in tensors.items()
+            if k.startswith("transform/")
+        }
         return cls(
             config=ForecasterConfig(**json.loads(metadata["config"])),
-            params=_number_keys(traverse_util.unflatten_dict(params, sep="/")),
+            params=jax.tree.map(
+                jnp.asarray, _number_keys(traverse_util.unflatten_dict(params, sep="/"))
+            ),
             transform=Transform(kind=metadata["transform"], **fields),
             names=tuple(json.loads(metadata["names"])),
         )

@@ -41,7 +41,7 @@ READOUTS = ("gradient_energy", "input_x_gradient")
 RIDGES = (1e-3, 1e-2, 1e-1)
 """Penalties per sample to choose from for the linear autoregression."""
 SKIP_DECAY = 1.0
-"""Decay of the linear skip per unit of learning rate: what is nonlinear is left to the Transformer."""
+"""Decay of the linear skip per unit of learning rate: the Transformer is to take over."""
 LONG = 20_000
 """Windows from which on the skip is not tried: the Transformer learns the linear part by itself."""
 TRANSFORM_GAIN = 0.05
@@ -134,19 +134,20 @@ def _train(
     n_windows = len(data.split.train)
     tried = (False, True) if options.skip is None and n_windows < LONG else (bool(options.skip),)
     keys = jax.random.split(key)
-    results: dict[ForecasterConfig, TrainingResult] = {}
+    results: dict[ForecasterConfig, tuple[TrainingConfig, TrainingResult]] = {}
     for number, skip in enumerate(tried, start=1):
         config = ForecasterConfig(len(table.names), max_lag, skip=skip, **options.model)
         training = options.training or default_training(config, n_windows)
         label = f"Training {number}/{len(tried)}{' (linear skip)' if skip else ''}"
-        results[config] = _fit(config, data, training, keys, table.names, label, options.progress)
-    config, result = min(results.items(), key=lambda item: item[1].held_out)
+        trained = _fit(config, data, training, keys, table.names, label, options.progress)
+        results[config] = training, trained
+    config, (training, result) = min(results.items(), key=lambda item: item[1][1].held_out)
     forecaster = TrainedForecaster(config, result.params, data.transform, table.names)
     info = {
         "transform": data.transform.kind,
         "transform_errors": transforms,
         "skip": config.skip,
-        "skip_errors": {str(c.skip): r.held_out for c, r in results.items()},
+        "skip_errors": {str(c.skip): r.held_out for c, (_, r) in results.items()},
         "training": dataclasses.asdict(training),
         "model": dataclasses.asdict(config),
         "status": result.status,
@@ -242,12 +243,16 @@ def _held_out_error(forecaster: TrainedForecaster, data: _Data) -> float:
     return float(error(forecaster.params, jnp.asarray(windows, jnp.float32)))
 
 
-def _loss(config: ForecasterConfig, params: Params, windows: Float[Array, "batch time vars"]) -> Array:
+def _loss(
+    config: ForecasterConfig, params: Params, windows: Float[Array, "batch time vars"]
+) -> Array:
     """Mean squared error of the next row at every position of the window."""
     return jnp.mean((apply(config, params, windows[:, :-1]) - windows[:, 1:]) ** 2)
 
 
-def _error(config: ForecasterConfig, params: Params, windows: Float[Array, "batch time vars"]) -> Array:
+def _error(
+    config: ForecasterConfig, params: Params, windows: Float[Array, "batch time vars"]
+) -> Array:
     """Mean squared error where all lags are known: at the last position."""
     return jnp.mean((apply(config, params, windows[:, :-1])[:, -1] - windows[:, -1]) ** 2)
 
@@ -269,8 +274,8 @@ def _choose_transform(
     """The transform under which the ridge autoregression forecasts best, and the errors of all.
 
     Errors under different transforms are compared in one unit: forecasts are taken back to the data
-    and mapped, as the truth is, to normal quantiles of their ranks. Plain standardising stays unless
-    another transform is better by 5 %.
+    and mapped, as the truth is, to normal quantiles of their ranks. Plain standardising stays
+    unless another transform is better by 5 %.
     """
     kinds = [options.transform]
     if options.transform == "auto":

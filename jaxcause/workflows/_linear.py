@@ -87,7 +87,7 @@ def _prepared(table: SeriesTable, max_lag: int, kind: str) -> tuple[np.ndarray, 
 def _given_other_parents(
     test: PartialCorrelationTest, graph: LaggedGraph
 ) -> Float[np.ndarray, "vars vars lags"]:
-    """|Partial correlation| of every lagged source with its target, given the target's other parents."""
+    """|Partial correlation| of every lagged source and target given the target's other parents."""
     n_vars, _, n_lags, _ = graph.marks.shape
     into = np.asarray(graph.directed).transpose(1, 2, 0).reshape(n_vars, -1)
     width = int(into.sum(axis=1).max(initial=0))
@@ -112,5 +112,7 @@ def _all_strengths(
 
     nodes = jnp.arange(n_vars * n_lags, dtype=jnp.int32)
     targets = jnp.arange(n_vars, dtype=jnp.int32)
-    by_target = jax.jit(lambda: jax.lax.map(lambda t: jax.vmap(one, (0, None))(nodes, t), targets))()
+    by_target = jax.jit(
+        lambda: jax.lax.map(lambda t: jax.vmap(one, (0, None))(nodes, t), targets)
+    )()
     return by_target.reshape(n_vars, n_lags, n_vars).transpose(2, 0, 1)

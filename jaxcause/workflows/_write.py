@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcause._checks import InputError
 from jaxcause.io import filled_at_once, write_graph
 from jaxcause.workflows._result import Discovery
 
@@ -43,7 +42,9 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
         except ModuleNotFoundError as error:
             if error.name != "matplotlib":
                 raise
-            found.info["notes"].append('No pictures without matplotlib: pip install "jaxcause[plot]".')
+            found.info["notes"].append(
+                'No pictures without matplotlib: pip install "jaxcause[plot]".'
+            )
         names = sorted(file.name for file in scratch.iterdir())
     return names
 
@@ -62,14 +63,17 @@ def _draw(folder: Path, found: Discovery) -> None:
 
     strength = np.asarray(found.strength)
     pictures = {
-        "graph.png": lambda: plot.time_series_graph(found.graph, names=found.names, strength=strength),
-        "summary.png": lambda: plot.summary_graph(found.graph, names=found.names, strength=strength),
+        "graph.png": lambda: plot.time_series_graph(
+            found.graph, names=found.names, strength=strength
+        ),
+        "summary.png": lambda: plot.summary_graph(
+            found.graph, names=found.names, strength=strength
+        ),
         "scores.png": lambda: plot.score_heatmap(
             strength, names=found.names, graph=found.graph, label=found.info["strength"]
         ),
     }
     for name, draw in pictures.items():
-        figure = draw().get_figure()
-        if figure is None:
-            raise InputError(f"{name} has no figure")
+        figure = draw().get_figure(root=True)
+        assert figure is not None
         figure.savefig(folder / name, dpi=150, bbox_inches="tight")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from jax.tree_util import Partial
+
 from jaxcause import InputError, attribution
 from jaxcause.attribution import (
     empirical_null,
@@ -95,7 +96,8 @@ def scores_with_edges(seed=0, n=8, lags=4, n_edges=12):
     scores[:, :, 0] = 0
     at = rng.choice(n * n * lags, n_edges, replace=False)
     truth = np.concatenate(
-        [np.zeros((n, n, 1), bool), np.isin(np.arange(n * n * lags), at).reshape(n, n, lags)], axis=2
+        [np.zeros((n, n, 1), bool), np.isin(np.arange(n * n * lags), at).reshape(n, n, lags)],
+        axis=2,
     )
     scores[truth] *= 1e6
     return scores, truth
@@ -123,7 +125,8 @@ def test_fdr_finds_what_stands_out():
 def test_without_edges_fdr_mostly_finds_none():
     rng = np.random.default_rng(0)
     empty = sum(
-        not select_fdr(np.exp(rng.normal(size=(12, 12, 9))), q=0.1).directed.any() for _ in range(40)
+        not select_fdr(np.exp(rng.normal(size=(12, 12, 9))), q=0.1).directed.any()
+        for _ in range(40)
     )
     # The scale of the null is estimated, so that one data set in four, not in ten, has an edge.
     assert empty >= 28

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from jaxcause import (
     BackgroundKnowledge,
     CausalGraph,
@@ -159,7 +160,11 @@ def test_tiers_orient_and_keep_the_future_out_of_the_conditions():
     found = pc(oracle_test(dag), alpha=0.5, knowledge=knowledge)
     assert found.graph.edges() == [("0", "-->", "1"), ("1", "-->", "2")]
     asked = []
-    pc(_Recording(oracle_test(dag), jax.tree_util.Partial(asked.append)), alpha=0.5, knowledge=knowledge)
+    pc(
+        _Recording(oracle_test(dag), jax.tree_util.Partial(asked.append)),
+        alpha=0.5,
+        knowledge=knowledge,
+    )
     jax.effects_barrier()
     assert (0, 1, 2) not in asked
     assert (0, 2, 1) in asked

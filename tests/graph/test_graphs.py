@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from jaxcause import CausalGraph, InputError, LaggedGraph, Mark
 from jaxcause.graph import BackgroundKnowledge, SepSets
 

@@ -1,6 +1,7 @@
 import itertools
 
 import pytest
+
 from jaxcause.graph import Mark, edge_marks, edge_symbol
 
 

@@ -4,6 +4,7 @@ import jax
 import networkx as nx
 import numpy as np
 import pytest
+
 from jaxcause import InputError, oracle_test
 from jaxcause.graph import ancestor_matrix, dag_to_cpdag
 

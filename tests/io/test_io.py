@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from jaxcause import InputError, LaggedGraph, Mark
 from jaxcause.io import (
     as_series_table,
@@ -192,7 +193,9 @@ def test_json_files_carry_names_and_scores(tmp_path):
     mask = np.zeros((2, 2, 3), bool)
     mask[0, 1, 2] = True
     scores = np.arange(12.0).reshape(2, 2, 3)
-    write_graph(tmp_path / "g.json", LaggedGraph.from_mask(mask), names=["rain", "river"], scores=scores)
+    write_graph(
+        tmp_path / "g.json", LaggedGraph.from_mask(mask), names=["rain", "river"], scores=scores
+    )
     document = json.loads((tmp_path / "g.json").read_text())
     assert document["edges"] == [
         {"source": "rain", "lag": 2, "edge": "-->", "target": "river", "score": 5.0}

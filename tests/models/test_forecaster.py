@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from jaxcause import InputError
 from jaxcause.models.forecaster import ForecasterConfig, apply, init_params, predictor, with_skip
 
@@ -17,7 +18,11 @@ def reference(params, x):
     n_time, n_vars = x.shape
     p = jax.tree.map(np.asarray, params)
     tokens = np.stack(
-        [x[s, j] * p["value"] + p["variable"][j] + p["time"][s] for s in range(n_time) for j in range(n_vars)]
+        [
+            x[s, j] * p["value"] + p["variable"][j] + p["time"][s]
+            for s in range(n_time)
+            for j in range(n_vars)
+        ]
     )
     step = np.repeat(np.arange(n_time), n_vars)
 
@@ -28,7 +33,11 @@ def reference(params, x):
         return 0.5 * u * (1 + np.tanh(np.sqrt(2 / np.pi) * (u + 0.044715 * u**3)))
 
     for block in (p["blocks"][k] for k in sorted(p["blocks"])):
-        q, k, v = np.split(norm(tokens, block["attention_norm"]["scale"]) @ block["attention"]["qkv"]["kernel"], 3, 1)
+        q, k, v = np.split(
+            norm(tokens, block["attention_norm"]["scale"]) @ block["attention"]["qkv"]["kernel"],
+            3,
+            1,
+        )
         out = np.zeros_like(tokens)
         for head in (slice(0, 4), slice(4, 8)):
             for a in range(len(tokens)):
@@ -66,14 +75,18 @@ def test_the_skip_is_a_linear_autoregression_over_the_lags_in_the_window():
     x = windows()
     out = np.asarray(apply(config, params, x))
     for at in range(4):
-        expected = sum(np.asarray(x)[:, at + 1 - lag] @ weights[:, :, lag] for lag in range(1, at + 2))
+        expected = sum(
+            np.asarray(x)[:, at + 1 - lag] @ weights[:, :, lag] for lag in range(1, at + 2)
+        )
         np.testing.assert_allclose(out[:, at], expected, atol=1e-5)
 
 
 def test_the_predictor_reads_the_newest_step():
     params = init_params(jax.random.key(0), CONFIG)
     x = windows()
-    np.testing.assert_allclose(predictor(CONFIG, params)(x[0]), apply(CONFIG, params, x)[0, -1], atol=1e-6)
+    np.testing.assert_allclose(
+        predictor(CONFIG, params)(x[0]), apply(CONFIG, params, x)[0, -1], atol=1e-6
+    )
 
 
 def test_everything_is_float32_even_under_x64():

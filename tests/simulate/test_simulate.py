@@ -1,6 +1,7 @@
 import jax
 import numpy as np
 import pytest
+
 from jaxcause import InputError, simulate
 from jaxcause.graph import ancestor_matrix
 from jaxcause.stats import fit_var

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
+
 from jaxcause import InputError, partial_correlation_test, partial_correlation_test_from_data
 from jaxcause.stats import correlation_matrix, fisher_z_p_value
 

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
+
 from jaxcause.stats import benjamini_hochberg, colex_subsets, fit_var
 
 
@@ -59,7 +60,9 @@ def test_var_equals_least_squares_and_its_t_tests():
         p = 2 * scipy.stats.t.sf(np.abs(beta / error), degrees)
         np.testing.assert_allclose(fit.coefficients[:, target, 1:].T.ravel(), beta[:-1], atol=1e-10)
         np.testing.assert_allclose(fit.p_value[:, target, 1:].T.ravel(), p[:-1], rtol=1e-6)
-        np.testing.assert_allclose(fit.predict(windows[:, :-1])[:, target], design @ beta, atol=1e-10)
+        np.testing.assert_allclose(
+            fit.predict(windows[:, :-1])[:, target], design @ beta, atol=1e-10
+        )
 
 
 def test_ridge_shrinks_and_works_with_few_windows():

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 import scipy.stats
+
 from jaxcause import InputError
 from jaxcause.training import (
     Split,
@@ -122,7 +123,9 @@ def test_a_start_that_nothing_beats_is_kept():
 
 def test_divergence_is_reported_with_the_last_good_state():
     def exploding(params, windows):
-        return jnp.where(jnp.abs(params["w"][0]) > 0.5, jnp.float32(jnp.nan), squared_error(params, windows))
+        return jnp.where(
+            jnp.abs(params["w"][0]) > 0.5, jnp.float32(jnp.nan), squared_error(params, windows)
+        )
 
     x, split = linear_problem()
     params = {"w": jnp.zeros(1, jnp.float32)}
@@ -138,7 +141,9 @@ def test_an_interrupt_keeps_the_best_state():
         if progress.step >= 200:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(TrainingInterrupted, match="step 200 of 400; kept the model of step") as caught:
+    with pytest.raises(
+        TrainingInterrupted, match="step 200 of 400; kept the model of step"
+    ) as caught:
         train(CONFIG, on_progress=interrupt)
     result = caught.value.result
     assert result.status == "interrupted"

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+
 from jaxcause import InputError, attribution, discover, metrics, simulate
 from jaxcause.io import read_csv
 from jaxcause.training import TrainingConfig
@@ -25,7 +26,11 @@ def product_series(n_steps=4000, seed=0):
 @functools.cache
 def product_found():
     x, truth = product_series()
-    return x, truth, discover(x, 2, names=["a", "b", "c"], key=jax.random.key(0), skip=False, **SMALL)
+    return (
+        x,
+        truth,
+        discover(x, 2, names=["a", "b", "c"], key=jax.random.key(0), skip=False, **SMALL),
+    )
 
 
 def test_gradients_find_what_a_line_cannot():

@@ -82,9 +82,7 @@ class Forecaster(nnx.Module):
             shape = (config.max_lag, config.n_vars, config.n_vars)
             self.skip = nnx.Param(jnp.zeros(shape, jnp.float32))
 
-    def __call__(
-        self, windows: Float[Array, "batch time vars"]
-    ) -> Float[Array, "batch time vars"]:
+    def __call__(self, windows: Float[Array, "batch time vars"]) -> Float[Array, "batch time vars"]:
         """Predict the row after each row of windows of ``max_lag`` rows, newest last."""
         batch, time, n_vars = windows.shape
         tokens = windows[..., None] * self.value[...][None, None, None]
@@ -102,7 +100,7 @@ class Forecaster(nnx.Module):
 def _causal_filter(
     windows: Float[Array, "batch time vars"], weights: Float[Array, "lags source target"]
 ) -> Float[Array, "batch time vars"]:
-    """At step s, the sum over ℓ of ``weights[ℓ-1]`` applied to row s+1−ℓ; rows before the window are 0."""
+    """At step s, the sum over ℓ of ``weights[ℓ-1]`` applied to row s+1−ℓ, 0 before the window."""
     return lax.conv_general_dilated(
         windows,
         weights[::-1],

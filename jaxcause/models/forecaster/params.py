@@ -40,13 +40,11 @@ def apply(
 
 
 def predictor(config: ForecasterConfig, params: Params) -> Partial:
-    """The forecast of the row after one window, ``[time, vars] -> [vars]``, as a pytree of params."""
+    """The forecast of the next row, ``[time, vars] -> [vars]``, as a pytree of its parameters."""
     return Partial(partial(_predict, config), params)
 
 
-def with_skip(
-    params: Params, coefficients: Float[np.ndarray, "vars vars lags"]
-) -> Params:
+def with_skip(params: Params, coefficients: Float[np.ndarray, "vars vars lags"]) -> Params:
     """Parameters that forecast exactly as a linear autoregression does.
 
     The skip is ``coefficients [source, target, lag]`` (lag 0 left out), and the readout of the

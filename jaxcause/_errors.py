@@ -1,0 +1,5 @@
+"""The error that people see; it imports nothing, so that the command line can catch it cheaply."""
+
+
+class InputError(ValueError):
+    """A mistake in what the caller gave, told in one line with its remedy."""

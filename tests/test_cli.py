@@ -1,0 +1,188 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from jaxcause.cli import main
+
+
+@pytest.fixture
+def series(tmp_path):
+    """A CSV in which a drives b with lag 2."""
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    x[2:, 1] += 0.9 * x[:-2, 0]
+    rows = [f"{t},{a:.6f},{b:.6f}" for t, (a, b) in enumerate(x)]
+    path = tmp_path / "series.csv"
+    path.write_text("time,rain,river\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_discover_writes_everything_and_prints_the_edges(series, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert (
+        main(["discover", str(series), "--max-lag", "3", "--method", "var", "--out", str(out)]) == 0
+    )
+    assert sorted(p.name for p in out.iterdir()) == [
+        "edges.csv",
+        "graph.json",
+        "graph.png",
+        "scores.npz",
+        "scores.png",
+        "summary.png",
+    ]
+    document = json.loads((out / "graph.json").read_text())
+    assert document["variables"] == ["rain", "river"]
+    assert [(e["source"], e["lag"], e["target"]) for e in document["edges"]] == [
+        ("rain", 2, "river")
+    ]
+    assert (out / "edges.csv").read_text().splitlines()[1].startswith("rain,river,2,-->,")
+    scores = np.load(out / "scores.npz")
+    assert scores["scores"].shape == (2, 2, 4)
+    assert scores["names"].tolist() == ["rain", "river"]
+    for picture in ("graph.png", "summary.png", "scores.png"):
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    printed = capsys.readouterr().out
+    assert "rain      2  -->   river" in printed
+    assert "Column 'time' was taken for the time" in printed
+
+
+def test_a_trained_forecaster_is_kept_and_can_be_used_again(series, tmp_path, capsys):
+    out, again = tmp_path / "out", tmp_path / "again"
+    arguments = ["discover", str(series), "--max-lag", "2", "--quiet", "--out"]
+    assert main([*arguments, str(out), "--steps", "50", "--top-k", "1"]) == 0
+    kept = str(out / "forecaster.safetensors")
+    assert main([*arguments, str(again), "--forecaster", kept, "--top-k", "1"]) == 0
+    one, two = (np.load(folder / "scores.npz")["scores"] for folder in (out, again))
+    np.testing.assert_array_equal(one, two)
+    assert "source" not in capsys.readouterr().out
+
+
+BAD_FILES = {
+    "empty": "",
+    "one column": "a\n1\n2\n",
+    "text": "a,b\n" + "1,2\n2,x\n" * 10,
+    "constant": "a,b\n" + "".join(f"{k},1\n" for k in range(20)),
+    "duplicate": "a,a\n" + "".join(f"{k},{k * k}\n" for k in range(20)),
+    "infinite": "a,b\n" + "".join(f"{k},{k * k}\n" for k in range(20)) + "1,inf\n",
+    "no values": "a,b\n" + "".join(f"{k},nan\n" for k in range(20)),
+    "short": "a,b\n1,2\n2,1\n3,5\n",
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_bad_files_end_in_one_line_and_exit_code_2(case, tmp_path, capsys):
+    path, out = tmp_path / "bad.csv", tmp_path / "out"
+    path.write_text(BAD_FILES[case])
+    assert main(["discover", str(path), "--max-lag", "5", "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("jaxcause: error: ")
+    assert len(error.splitlines()) == 1
+    assert not out.exists() or not list(out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--max-lag", "0"], "max_lag=0"),
+        (["--max-lag", "-3"], "max_lag=-3"),
+        (["--q", "2"], "q=2"),
+        (["--alpha", "0", "--method", "pc"], "alpha=0"),
+        (["--steps", "0"], "n_steps=0"),
+        (["--top-k", "-1", "--steps", "1"], "k=-1"),
+        (["--drop", "nothing"], "drop='nothing'"),
+        (["--time-column", "nothing"], "time_column='nothing'"),
+        (["--forecaster", "nothing"], "cannot read a forecaster"),
+    ],
+)
+@pytest.mark.usefixtures("untyped")
+def test_bad_arguments_end_in_one_line_and_exit_code_2(
+    arguments, message, series, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    assert main(["discover", str(series), "--quiet", "--out", str(out), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not out.exists() or not list(out.iterdir())
+
+
+def test_a_missing_file_and_an_unwritable_folder_are_named(series, tmp_path, capsys):
+    assert main(["discover", str(tmp_path / "none.csv")]) == 2
+    assert "No such file" in capsys.readouterr().err
+    (tmp_path / "file").write_text("x")
+    assert main(["discover", str(series), "--out", str(tmp_path / "file" / "out")]) == 2
+    assert "cannot write to the folder" in capsys.readouterr().err
+
+
+def test_unknown_arguments_exit_with_2(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["discover", "x.csv", "--no-such-option"])
+    assert caught.value.code == 2
+    with pytest.raises(SystemExit) as caught:
+        main([])
+    assert caught.value.code == 2
+
+
+def run(*arguments, code=None):
+    command = [sys.executable, *(("-c", code) if code else ("-m", "jaxcause", *arguments))]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+HEAVY = "flax optax orbax transformers networkx matplotlib pandas safetensors tqdm".split()
+
+
+def test_importing_the_package_loads_nothing_heavier_than_jax():
+    names = (
+        "Mark CausalGraph LaggedGraph BackgroundKnowledge pc partial_correlation_test "
+        "partial_correlation_test_from_data oracle_test"
+    ).split()
+    use = "".join(f"jc.{name};" for name in names)
+    code = (
+        "import sys, jaxcause as jc; before = set(sys.modules);"
+        f"{use} jc.attribution.select_fdr; jc.metrics.shd; jc.simulate.random_dag;"
+        f"print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = run(code=code)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_help_answers_without_jax():
+    code = (
+        "import sys; from jaxcause.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print('jax' in sys.modules, 'numpy' in sys.modules)"
+    )
+    done = run(code=code)
+    assert "discover" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False False"
+    assert run("--version").stdout.startswith("jaxcause 0.")
+
+
+def test_ctrl_c_stops_within_two_seconds_and_says_what_was_kept(series, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["discover", str(series), "--steps", "200000", "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "jaxcause", *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    seen = b""
+    while b"held out" not in seen:
+        seen += os.read(process.stderr.fileno(), 4096)
+        assert process.poll() is None, seen
+    process.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    rest = process.communicate(timeout=30)[1].decode()
+    # A margin for a machine that runs other tests beside this one.
+    assert time.monotonic() - sent < 5
+    assert process.returncode == 130
+    assert "Traceback" not in rest
+    assert "training interrupted at step" in rest
+    assert "kept the model of step" in rest
+    assert [p.name for p in out.iterdir()] == ["forecaster.safetensors"]
