@@ -94,7 +94,7 @@ def _pitch(ax: Axes | None, n_vars: int, n_steps: int, wish: float) -> float:
     if ax is None:
         aspect = max(450 / (n_vars * wish), 0.8)
     else:
-        width, height = axes_size(ax)
+        width, height = 0.7 * axes_size(ax)
         aspect = width / height
     return float(np.clip(aspect * n_vars / n_steps, 1.2, 9))
 

@@ -115,7 +115,7 @@ def fit(
     run = _Run(config, params, float(evaluate(params)), on_progress)
     # A donated state must not share buffers with the parameters that the run keeps.
     state = init_state(jax.tree.map(jnp.copy, params), optimizer)
-    n_calls = -(-config.n_steps // config.steps_per_call)
+    n_calls = config.n_steps // config.call_length
     calls_between = max(1, n_calls // config.n_evaluations)
     try:
         for call in range(1, n_calls + 1):
@@ -148,7 +148,7 @@ class _Run:
 
     def advance(self, loss: float) -> None:
         """Count the steps of a call, and stop if the loss is no number."""
-        self.step += self.config.steps_per_call
+        self.step += self.config.call_length
         if not np.isfinite(loss):
             self.status = "diverged"
         self.history.append(Progress(self.step, self.config.n_steps, loss, self.held_out))

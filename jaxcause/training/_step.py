@@ -29,7 +29,8 @@ class TrainingConfig:
         weight_decay: Decoupled weight decay, per unit of learning rate.
         patience: Evaluations without a better held-out error before training stops.
         n_evaluations: How often the held-out error is taken.
-        steps_per_call: Steps in one compiled call; an interrupt is seen at its end.
+        steps_per_call: Most steps in one compiled call, at whose end an interrupt is seen; the
+            largest divisor of ``n_steps`` up to it is taken.
 
     Raises:
         InputError: A count is not positive, or the learning rate is not.
@@ -41,7 +42,7 @@ class TrainingConfig:
     weight_decay: float = 1e-4
     patience: int = 10
     n_evaluations: int = 40
-    steps_per_call: int = 25
+    steps_per_call: int = 50
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -49,6 +50,12 @@ class TrainingConfig:
             check_at_least(name, getattr(self, name), 1)
         if self.learning_rate <= 0:
             raise InputError(f"learning_rate={self.learning_rate} must be positive")
+
+    @property
+    def call_length(self) -> int:
+        """Steps in one compiled call."""
+        most = min(self.steps_per_call, self.n_steps)
+        return next(n for n in range(most, 0, -1) if self.n_steps % n == 0)
 
     def optimizer(self, decay: Params) -> optax.GradientTransformation:
         """The optimiser of this configuration, with a weight decay for every parameter."""
@@ -99,7 +106,7 @@ def run_steps(
     config: TrainingConfig,
     length: int,
 ) -> tuple[TrainState, Float[Array, ""]]:
-    """Run ``steps_per_call`` scanned steps on windows drawn at random; returns their mean loss.
+    """Run one call's scanned steps on windows drawn at random; returns their mean loss.
 
     The windows of step number s depend on ``key`` and s alone, so the path of training does not
     depend on how steps are grouped into calls.
@@ -117,7 +124,7 @@ def run_steps(
             params = optax.apply_updates(state.params, updates)
         return TrainState(params, optimizer_state, state.step + 1), loss
 
-    state, losses = lax.scan(step, state, length=config.steps_per_call)
+    state, losses = lax.scan(step, state, length=config.call_length)
     return state, losses.mean()
 
 

@@ -57,8 +57,8 @@ def discover(
 
     Args:
         series: ``[time, vars]`` as numpy or JAX array or pandas frame (names are kept, a time
-            column is recognised and left out), or a list of several series. Rows with missing values are
-            masked: no window crosses them, a gap in time, or the border between two series.
+            column is recognised and left out), or a list of several series. Rows with missing
+            values are masked: no window crosses them, a gap in time, or the border of two series.
         max_lag: Longest lag, in rows.
         names: Names of the variables, where ``series`` has none.
         method: ``"gradient"``, ``"pc"`` or ``"var"``.

@@ -48,7 +48,7 @@ TRANSFORM_GAIN = 0.05
 """How much better, relatively, another transform must forecast than plain standardising."""
 LINEAR_IS_AS_GOOD = 0.98
 """Relative held-out error from which on a linear model counts as good as the Transformer."""
-FEW_CANDIDATES = 200
+FEW_CANDIDATES = 100
 """Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
 NOTHING_TO_PREDICT = 0.98
 FLOPS_ON_TWO_CORES = 2e10
@@ -137,7 +137,7 @@ def _train(
     results: dict[ForecasterConfig, tuple[TrainingConfig, TrainingResult]] = {}
     for number, skip in enumerate(tried, start=1):
         config = ForecasterConfig(len(table.names), max_lag, skip=skip, **options.model)
-        training = options.training or default_training(config, n_windows)
+        training = _with_short_calls(options.training or default_training(n_windows), config)
         label = f"Training {number}/{len(tried)}{' (linear skip)' if skip else ''}"
         trained = _fit(config, data, training, keys, table.names, label, options.progress)
         results[config] = training, trained
@@ -257,15 +257,18 @@ def _error(
     return jnp.mean((apply(config, params, windows[:, :-1])[:, -1] - windows[:, -1]) ** 2)
 
 
-def default_training(config: ForecasterConfig, n_windows: int) -> TrainingConfig:
-    """Training settings from the number of windows; short calls for a large model."""
-    n_steps = 2000 if n_windows < LONG else 3000
-    training = TrainingConfig(n_steps)
+def default_training(n_windows: int) -> TrainingConfig:
+    """Training settings from the number of windows."""
+    return TrainingConfig(n_steps=2000 if n_windows < LONG else 3000)
+
+
+def _with_short_calls(training: TrainingConfig, config: ForecasterConfig) -> TrainingConfig:
+    """Fewer steps per compiled call for a large model, so that an interrupt is soon seen."""
     tokens = config.n_vars * config.max_lag
     per_token = (8 + 4 * config.mlp_ratio) * config.width**2 + 4 * tokens * config.width
     seconds = 3 * training.batch_size * tokens * config.depth * per_token / FLOPS_ON_TWO_CORES
-    steps_per_call = int(np.clip(SECONDS_PER_CALL / seconds, 1, 50))
-    return dataclasses.replace(training, steps_per_call=steps_per_call)
+    most = int(np.clip(SECONDS_PER_CALL / seconds, 1, training.steps_per_call))
+    return dataclasses.replace(training, steps_per_call=most)
 
 
 def _choose_transform(

@@ -70,7 +70,10 @@ def _draw(folder: Path, found: Discovery) -> None:
             found.graph, names=found.names, strength=strength
         ),
         "scores.png": lambda: plot.score_heatmap(
-            strength, names=found.names, graph=found.graph, label=found.info["strength"]
+            strength,
+            names=found.names,
+            graph=found.graph,
+            label=found.info["strength"].split(":")[0],
         ),
     }
     for name, draw in pictures.items():

@@ -1,0 +1,64 @@
+"""``python -m benchmarks NAME [--data DIR] [--out DIR]``."""
+
+import argparse
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import jax
+
+from benchmarks import discovery
+
+STUDIES = {"discovery": discovery.run}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", choices=STUDIES)
+    parser.add_argument("--data", type=Path, help="folder with rivers/ and lorenz96/")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    arguments = parser.parse_args()
+    rows = STUDIES[arguments.name](arguments.data)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    document = {
+        "command": f"python -m benchmarks {arguments.name}",
+        "machine": machine(),
+        "rows": rows,
+    }
+    target = arguments.out / arguments.name
+    target.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
+    target.with_suffix(".md").write_text(as_markdown(rows, document))
+    print(target.with_suffix(".md").read_text())
+
+
+def machine() -> dict[str, str | int | None]:
+    """What the figures were measured on."""
+    return {
+        "device": jax.devices()[0].device_kind,
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "jax": version("jax"),
+        "jaxcause": version("jaxcause"),
+    }
+
+
+def as_markdown(rows: list[dict], document: dict) -> str:
+    """The rows as one table."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(_cell(row.get(c, "")) for c in columns) + " |" for row in rows]
+    where = ", ".join(f"{k} {v}" for k, v in document["machine"].items())
+    return f"`{document['command']}` ({where})\n\n" + "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()

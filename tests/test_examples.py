@@ -1,0 +1,35 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_examples_run(path):
+    done = subprocess.run(
+        [sys.executable, path], capture_output=True, text=True, timeout=120, env=dict(os.environ)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "-->" in done.stdout
+
+
+def test_the_names_of_the_readme_exist():
+    import jaxcause as jc
+
+    for name in ("discover", "pc", "BackgroundKnowledge", "partial_correlation_test_from_data"):
+        assert hasattr(jc, name)
+    assert set(dir(jc)) >= {
+        "attribution",
+        "metrics",
+        "simulate",
+        "Mark",
+        "CausalGraph",
+        "LaggedGraph",
+    }
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        jc.nothing  # noqa: B018
