@@ -22,8 +22,8 @@ NodeIndex = Int[AnyArray, ""] | int | np.integer
 class CIResult(NamedTuple):
     """Outcome of a conditional independence test: the statistic, and the p-value of X ⊥ Y | S."""
 
-    statistic: Float[Array, "*rows"]
-    p_value: Float[Array, "*rows"]
+    statistic: Float[AnyArray, "*rows"]
+    p_value: Float[AnyArray, "*rows"]
 
 
 @runtime_checkable

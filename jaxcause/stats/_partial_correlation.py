@@ -7,7 +7,7 @@ from jax import Array
 from jaxtyping import Float, Int, Num
 
 from jaxcause._checks import InputError, check_square, is_concrete
-from jaxcause._precision import float64_where_asked
+from jaxcause._precision import float64_where_asked, outside
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray, CIResult, NodeIndex
 from jaxcause.stats._covariance import condition_number, correlation_matrix
@@ -42,15 +42,24 @@ class PartialCorrelationTest:
 
     def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""
-        with float64_where_asked(self.corr):
-            corr, cond = jnp.asarray(self.corr), jnp.asarray(cond, jnp.int32)
-            r = partial_correlation(corr, x, y, cond)
-            size = (cond >= 0).sum(dtype=jnp.int32)
-            n_samples = jnp.asarray(self.n_samples, corr.dtype)
-            p_value = fisher_z_p_value(r, n_samples - size.astype(corr.dtype) - 3)
-            if self.one_sided:
-                p_value = jnp.where(r <= 0, jnp.ones_like(p_value), p_value)
-            return CIResult(statistic=r, p_value=p_value)
+        with float64_where_asked(self.corr, x, y, cond):
+            result = self._evaluate(jnp.asarray(self.corr), x, y, jnp.asarray(cond, jnp.int32))
+        return outside(result)
+
+    def _evaluate(
+        self,
+        corr: Float[Array, "nodes nodes"],
+        x: NodeIndex,
+        y: NodeIndex,
+        cond: Int[Array, "k"],
+    ) -> CIResult:
+        r = partial_correlation(corr, x, y, cond)
+        size = (cond >= 0).sum(dtype=jnp.int32).astype(corr.dtype)
+        degrees = jnp.asarray(self.n_samples, corr.dtype) - size - 3
+        p_value = fisher_z_p_value(r, degrees)
+        if self.one_sided:
+            p_value = jnp.where(r <= 0, jnp.ones_like(p_value), p_value)
+        return CIResult(statistic=r, p_value=p_value)
 
 
 def partial_correlation_test(

@@ -66,7 +66,7 @@ def test_info_tells_what_was_done():
     steps, losses, held_out = zip(*info["losses"], strict=True)
     assert losses[-1] < losses[0]
     assert steps[-1] == info["steps"]
-    assert min(held_out) == pytest.approx(info["held_out_error"], rel=1e-4)
+    assert min(held_out) == pytest.approx(info["held_out_error"], rel=1e-2)
 
 
 def test_the_same_key_gives_the_same_graph():
