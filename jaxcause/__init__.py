@@ -42,7 +42,9 @@ _HOME = {
     "partial_correlation_test_from_data": "jaxcause.stats",
     "pc": "jaxcause.discovery",
 }
-_MODULES = frozenset(("attribution", "io", "metrics", "plot", "simulate", "stats", "workflows"))
+_MODULES = frozenset(
+    "attribution discovery graph io metrics models plot simulate stats training workflows".split()
+)
 
 __all__ = ["attribution", "metrics", "simulate", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 

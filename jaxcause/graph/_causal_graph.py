@@ -76,10 +76,15 @@ class CausalGraph:
         return found
 
 
+def check_codes(marks: np.ndarray) -> None:
+    """Raise unless every entry is a `Mark`."""
+    if ((marks < Mark.NONE) | (marks > Mark.TAIL)).any():
+        raise InputError("marks holds other values than 0 none, 1 circle, 2 arrow, 3 tail")
+
+
 def check_marks(marks: np.ndarray) -> None:
     """Raise unless ``marks`` describes mixed graphs."""
-    if not np.isin(marks, list(Mark)).all():
-        raise InputError("marks holds other values than 0 none, 1 circle, 2 arrow, 3 tail")
+    check_codes(marks)
     if ((marks == 0) != (np.swapaxes(marks, -1, -2) == 0)).any():
         raise InputError(
             "marks has an edge with a mark at one end only; set both [i, j] and [j, i]"

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 from jaxcause._checks import InputError, is_concrete
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
-from jaxcause.graph._causal_graph import CausalGraph
+from jaxcause.graph._causal_graph import CausalGraph, check_codes
 from jaxcause.graph._marks import Mark, edge_symbol
 
 
@@ -109,8 +109,7 @@ class LaggedGraph:
 
 
 def _check_lagged_marks(marks: np.ndarray) -> None:
-    if not np.isin(marks, list(Mark)).all():
-        raise InputError("marks holds other values than 0 none, 1 circle, 2 arrow, 3 tail")
+    check_codes(marks)
     if ((marks[..., 0] == 0) != (marks[..., 1] == 0)).any():
         raise InputError("marks has an edge with a mark at one end only; set both")
     now = marks[:, :, 0]

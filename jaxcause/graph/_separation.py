@@ -25,6 +25,7 @@ class OracleTest:
 
     def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
         """Test X ⊥ Y | S: the p-value is 1 if S d-separates X and Y, and 0 if not."""
+        cond = jnp.asarray(cond, jnp.int32)
         within = jnp.where(cond >= 0, self.observed[cond], self.dag.shape[-1])
         given = jnp.zeros(self.dag.shape[-1], bool).at[within].set(True, mode="drop")
         dag, ancestors = jnp.asarray(self.dag), jnp.asarray(self.ancestors)

@@ -98,7 +98,7 @@ def discover(
     """
     check_at_least("max_lag", max_lag, 1)
     check_choice("method", method, METHODS)
-    check_choice("readout", readout, READOUTS)
+    check_choice("readout", readout, tuple(READOUTS))
     check_choice("transform", transform, ("auto", *TRANSFORMS))
     for name, value in (("q", q), ("alpha", alpha), ("held_out", held_out)):
         check_probability(name, value)

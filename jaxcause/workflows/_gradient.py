@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,41 +18,40 @@ from jaxcause.attribution import gradient_energy, input_x_gradient, select_fdr
 from jaxcause.graph import LaggedGraph
 from jaxcause.io import SeriesTable
 from jaxcause.models.forecaster import ForecasterConfig, Params, apply, init_params, with_skip
-from jaxcause.stats import VarFit, fit_var
+from jaxcause.stats import fit_var
 from jaxcause.training import (
-    TRANSFORMS,
-    Split,
     TrainingConfig,
     TrainingInterrupted,
     TrainingResult,
-    Transform,
-    can_log,
     fit,
-    fit_transform,
     mean_error,
-    split_by_time,
-    window_starts,
 )
 from jaxcause.workflows._forecaster import DiscoveryInterrupted, TrainedForecaster
-from jaxcause.workflows._progress import training_bar
+from jaxcause.workflows._prepare import Prepared, choose_transform, prepare, spread_windows
+from jaxcause.workflows._progress import stage, training_bar
 from jaxcause.workflows._result import Discovery
 
-READOUTS = ("gradient_energy", "input_x_gradient")
-RIDGES = (1e-3, 1e-2, 1e-1)
-"""Penalties per sample to choose from for the linear autoregression."""
+READOUTS = {"gradient_energy": gradient_energy, "input_x_gradient": input_x_gradient}
+"""Scores by name."""
+STRENGTHS = {
+    "gradient_energy": "root gradient energy: deviations of the target per one of the source",
+    "input_x_gradient": "mean |input × gradient|: deviations of the target",
+}
+"""What the strength of an edge is, by score, in standard deviations."""
 SKIP_DECAY = 1.0
 """Decay of the linear skip per unit of learning rate: the Transformer is to take over."""
 LONG = 20_000
 """Windows from which on the skip is not tried: the Transformer learns the linear part by itself."""
-TRANSFORM_GAIN = 0.05
-"""How much better, relatively, another transform must forecast than plain standardising."""
 LINEAR_IS_AS_GOOD = 0.98
 """Relative held-out error from which on a linear model counts as good as the Transformer."""
 FEW_CANDIDATES = 100
 """Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
 NOTHING_TO_PREDICT = 0.98
+"""Held-out error from which on the past says next to nothing (1 is the error of the mean)."""
 FLOPS_ON_TWO_CORES = 2e10
+"""About what training reaches on two cores; only the length of compiled calls depends on it."""
 SECONDS_PER_CALL = 0.3
+"""Aimed-at length of a compiled call, at whose end an interrupt is seen."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,18 +70,6 @@ class GradientOptions:
     progress: bool
 
 
-class _Data(NamedTuple):
-    """A transformed series, its windows, and the linear baseline on them."""
-
-    transform: Transform
-    values: Float[np.ndarray, "time vars"]
-    split: Split
-    max_lag: int
-    linear: VarFit
-    linear_error: float
-    rank_error: float
-
-
 def discover_gradient(
     table: SeriesTable,
     max_lag: int,
@@ -96,15 +83,14 @@ def discover_gradient(
         forecaster, data, info = _train(table, max_lag, key, options)
     else:
         _check_forecaster(forecaster, table, max_lag)
-        data = _prepare(table, max_lag, forecaster.transform, options.held_out)
+        data = prepare(table, max_lag, forecaster.transform, options.held_out)
         info = {}
     error, linear_error = _held_out_error(forecaster, data), data.linear_error
     info |= {"held_out_error": error, "held_out_error_linear": linear_error}
     trained = time.perf_counter()
-    windows = _spread_windows(data, options.n_windows)
-    readout = gradient_energy if options.readout == "gradient_energy" else input_x_gradient
-    scores = np.asarray(readout(forecaster.predict_fn, windows))
-    is_energy = options.readout == "gradient_energy"
+    windows = spread_windows(data, options.n_windows)
+    with stage("Reading input gradients", show=options.progress):
+        scores = np.asarray(READOUTS[options.readout](forecaster.predict_fn, windows))
     graph, info["selection"] = _select(scores, data, error, options)
     notes = _notes(error, linear_error, info["selection"], scores[:, :, 1:].size)
     info["notes"] = [*notes, *info.get("notes", [])]
@@ -112,9 +98,7 @@ def discover_gradient(
     info |= {
         "method": "gradient",
         "score": options.readout.replace("_", " "),
-        "strength": "root gradient energy: standard deviations of the target per one of the source"
-        if is_energy
-        else "mean |input × gradient|, in standard deviations of the target",
+        "strength": STRENGTHS[options.readout],
         "n_windows": len(windows),
         "seconds": {
             "training": trained - began,
@@ -122,15 +106,17 @@ def discover_gradient(
             "total": ended - began,
         },
     }
-    strength = np.sqrt(scores) if is_energy else scores
+    strength = np.sqrt(scores) if options.readout == "gradient_energy" else scores
     return Discovery(graph, scores, strength, table.names, forecaster, info)
 
 
 def _train(
     table: SeriesTable, max_lag: int, key: PRNGKeyArray, options: GradientOptions
-) -> tuple[TrainedForecaster, _Data, dict[str, Any]]:
+) -> tuple[TrainedForecaster, Prepared, dict[str, Any]]:
     """Choose transform and skip by held-out error, train, and say how it compares with a line."""
-    data, transforms = _choose_transform(table, max_lag, options)
+    data, transforms = choose_transform(
+        table, max_lag, transform=options.transform, held_out=options.held_out
+    )
     n_windows = len(data.split.train)
     tried = (False, True) if options.skip is None and n_windows < LONG else (bool(options.skip),)
     keys = jax.random.split(key)
@@ -167,7 +153,10 @@ def _training_notes(result: TrainingResult) -> list[str]:
 
 
 def _select(
-    scores: Float[np.ndarray, "vars vars lags"], data: _Data, error: float, options: GradientOptions
+    scores: Float[np.ndarray, "vars vars lags"],
+    data: Prepared,
+    error: float,
+    options: GradientOptions,
 ) -> tuple[LaggedGraph, str]:
     """Edges by the caller's rule, by t-tests where a line forecasts as well, or by the null."""
     if options.select is not None:
@@ -204,7 +193,7 @@ def _notes(error: float, linear_error: float, selection: str, n_candidates: int)
 
 def _fit(
     config: ForecasterConfig,
-    data: _Data,
+    data: Prepared,
     training: TrainingConfig,
     keys: Key[Array, "2"],
     names: tuple[str, ...],
@@ -236,7 +225,7 @@ def _fit(
             raise DiscoveryInterrupted(str(interrupt), kept) from None
 
 
-def _held_out_error(forecaster: TrainedForecaster, data: _Data) -> float:
+def _held_out_error(forecaster: TrainedForecaster, data: Prepared) -> float:
     """Mean squared error on all held-out windows, those of the linear baseline."""
     windows = data.values[data.split.held_out[:, None] + np.arange(data.max_lag + 1)]
     error = jax.jit(partial(mean_error, partial(_error, forecaster.config)))
@@ -269,53 +258,6 @@ def _with_short_calls(training: TrainingConfig, config: ForecasterConfig) -> Tra
     seconds = 3 * training.batch_size * tokens * config.depth * per_token / FLOPS_ON_TWO_CORES
     most = int(np.clip(SECONDS_PER_CALL / seconds, 1, training.steps_per_call))
     return dataclasses.replace(training, steps_per_call=most)
-
-
-def _choose_transform(
-    table: SeriesTable, max_lag: int, options: GradientOptions
-) -> tuple[_Data, dict[str, float]]:
-    """The transform under which the ridge autoregression forecasts best, and the errors of all.
-
-    Errors under different transforms are compared in one unit: forecasts are taken back to the data
-    and mapped, as the truth is, to normal quantiles of their ranks. Plain standardising stays
-    unless another transform is better by 5 %.
-    """
-    kinds = [options.transform]
-    if options.transform == "auto":
-        kinds = [k for k in TRANSFORMS if k != "log" or can_log(table.values)]
-    prepared = {
-        kind: _prepare(table, max_lag, fit_transform(table.values, kind=kind), options.held_out)
-        for kind in kinds
-    }
-    best = min(prepared, key=lambda kind: prepared[kind].rank_error)
-    plain = prepared.get("standardise", prepared[best])
-    if prepared[best].rank_error > (1 - TRANSFORM_GAIN) * plain.rank_error:
-        best = plain.transform.kind
-    return prepared[best], {kind: data.rank_error for kind, data in prepared.items()}
-
-
-def _prepare(table: SeriesTable, max_lag: int, transform: Transform, held_out: float) -> _Data:
-    """Transformed values, windows, and the ridge autoregression with its held-out error."""
-    values = transform(table.values)
-    length = max_lag + 1
-    starts = window_starts(table.complete, table.segment, length=length)
-    split = split_by_time(starts, length=length, held_out=held_out)
-    windows = values[split.held_out[:, None] + np.arange(length)]
-    fits = [fit_var(values, split.train, max_lag=max_lag, ridge=ridge) for ridge in RIDGES]
-    forecasts = [linear.predict(windows[:, :-1]) for linear in fits]
-    errors = [float(np.mean((forecast - windows[:, -1]) ** 2)) for forecast in forecasts]
-    best = int(np.argmin(errors))
-    ranks = fit_transform(table.values, kind="copula")
-    truth = ranks(table.values[split.held_out + max_lag])
-    rank_error = float(np.mean((ranks(transform.inverse(forecasts[best])) - truth) ** 2))
-    return _Data(transform, values, split, max_lag, fits[best], errors[best], rank_error)
-
-
-def _spread_windows(data: _Data, n_windows: int) -> Float[np.ndarray, "windows time vars"]:
-    """At most ``n_windows`` windows, spread evenly over the series."""
-    starts = np.concatenate(data.split)
-    chosen = np.unique(np.linspace(0, len(starts) - 1, min(n_windows, len(starts))).astype(int))
-    return data.values[starts[chosen, None] + np.arange(data.max_lag)].astype(np.float32)
 
 
 def _check_forecaster(forecaster: TrainedForecaster, table: SeriesTable, max_lag: int) -> None:

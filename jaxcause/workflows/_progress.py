@@ -10,6 +10,14 @@ from jaxcause.training import Progress
 
 
 @contextmanager
+def stage(label: str, *, show: bool) -> Iterator[None]:
+    """Say on stderr what is being done, and how long it took."""
+    with tqdm(desc=label, total=1, bar_format="{desc} [{elapsed}]", disable=not show) as bar:
+        yield
+        bar.update()
+
+
+@contextmanager
 def training_bar(label: str, *, show: bool) -> Iterator[Callable[[Progress], None]]:
     """Give a callback that draws steps, loss, held-out error and the remaining time on stderr."""
     # A terminal is redrawn often; a log file gets a line now and then.
