@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jaxcause import simulate as simulate
     from jaxcause._errors import InputError as InputError
     from jaxcause.discovery import SearchResult as SearchResult
+    from jaxcause.discovery import fci as fci
     from jaxcause.discovery import pc as pc
     from jaxcause.graph import BackgroundKnowledge as BackgroundKnowledge
     from jaxcause.graph import CausalGraph as CausalGraph
@@ -37,6 +38,7 @@ _HOME = {
     "SearchResult": "jaxcause.discovery",
     "SepSets": "jaxcause.graph",
     "discover": "jaxcause.workflows",
+    "fci": "jaxcause.discovery",
     "oracle_test": "jaxcause.graph",
     "partial_correlation_test": "jaxcause.stats",
     "partial_correlation_test_from_data": "jaxcause.stats",

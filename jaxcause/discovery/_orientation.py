@@ -37,10 +37,23 @@ def orient_v_structures(
 
     Source: Spirtes, Glymour & Scheines (2000), step C of PC; all colliders at once.
     """
-    n = marks.shape[0]
+    return _with_arrows(
+        marks, collider_arrows(marks, sepsets, (marks != Mark.NONE) & ~cannot_cause)
+    )
+
+
+def collider_arrows(
+    marks: Int8[Array, "nodes nodes"], sepsets: SepSets, into: Bool[Array, "nodes nodes"]
+) -> Bool[Array, "nodes nodes"]:
+    """Entry ``[a, b]``: b is a collider between a and some c that is apart from a.
+
+    Args:
+        marks: Marks of the graph.
+        sepsets: What separated the pairs that are not adjacent.
+        into: Entry ``[a, b]``: the edge may have an arrowhead at b.
+    """
     adjacent = marks != Mark.NONE
-    into = adjacent & ~cannot_cause
-    nodes = jnp.arange(n, dtype=jnp.int32)
+    nodes = jnp.arange(marks.shape[0], dtype=jnp.int32)
 
     def arrows_from(a: Array) -> Array:
         in_sepset = (sepsets.nodes[a][:, :, None] == nodes[None, None]).any(axis=1)
@@ -48,7 +61,7 @@ def orient_v_structures(
         collider = into[a][None, :] & into & apart[:, None] & ~in_sepset
         return collider.any(axis=0)
 
-    return _with_arrows(marks, lax.map(arrows_from, nodes))
+    return lax.map(arrows_from, nodes)
 
 
 @jax.jit
@@ -76,15 +89,15 @@ def _meek_arrows(marks: Array) -> Array:
     directed = (marks == _ARROW) & (marks.T == _TAIL)
     free = (marks == _TAIL) & (marks.T == _TAIL)
     apart = ~adjacent & ~jnp.eye(marks.shape[0], dtype=bool)
-    rule_1 = _joined(directed.T, apart)
-    rule_2 = _joined(directed, directed)
+    rule_1 = joined(directed.T, apart)
+    rule_2 = joined(directed, directed)
 
     def rule_3(b: Array) -> Array:
         spouses = directed[:, b, None] & directed[None, :, b] & apart
-        return (_joined(free, spouses) & free).any(axis=1)
+        return (joined(free, spouses) & free).any(axis=1)
 
     def rule_4(a: Array) -> Array:
-        through = _joined(free[a, :, None] & directed & adjacent[a][None, :], directed)
+        through = joined(free[a, :, None] & directed & adjacent[a][None, :], directed)
         return (through & apart).any(axis=0)
 
     nodes = jnp.arange(marks.shape[0], dtype=jnp.int32)
@@ -92,7 +105,7 @@ def _meek_arrows(marks: Array) -> Array:
     return free & (rule_1 | rule_2 | rule_34)
 
 
-def _joined(left: Array, right: Array) -> Array:
+def joined(left: Array, right: Array) -> Array:
     """Entry ``[i, j]``: some k has ``left[i, k]`` and ``right[k, j]``."""
     return left.astype(jnp.float32) @ right.astype(jnp.float32) > 0
 

@@ -1,25 +1,22 @@
 """The PC algorithm."""
 
-from typing import Any
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
-from jaxcause._checks import InputError, check_at_least, check_probability, check_shape
-from jaxcause._precision import float64_where_asked
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._orientation import close_meek, orient_v_structures, undirected
-from jaxcause.discovery._result import SearchInfo, SearchResult, stack_results
-from jaxcause.discovery._skeleton import (
-    LevelInfo,
-    SkeletonState,
-    init_skeleton,
-    level_rows,
-    search_level,
+from jaxcause.discovery._result import SearchResult
+from jaxcause.discovery._search import (
+    Problem,
+    as_result,
+    every_possible_edge,
+    padded_sepsets,
+    search_graphs,
+    thin,
 )
-from jaxcause.graph import BackgroundKnowledge, CausalGraph, Mark
+from jaxcause.discovery._skeleton import SkeletonState
+from jaxcause.graph import BackgroundKnowledge, Mark
 
 
 def pc(
@@ -59,69 +56,21 @@ def pc(
     >>> pc(oracle_test(collider), alpha=0.5).graph.edges(["a", "b", "c"])
     [('a', '-->', 'c'), ('b', '-->', 'c')]
     """
-    check_probability("alpha", alpha)
-    if max_cond_size is not None:
-        check_at_least("max_cond_size", max_cond_size, 0)
-    n = test.n_nodes
-    if knowledge is None:
-        knowledge = BackgroundKnowledge(tiers=np.zeros(n, np.int32))
-    if knowledge.n_nodes != n:
-        raise InputError(f"knowledge is about {knowledge.n_nodes} nodes, but the test has {n}")
-    mask = np.ones(n, bool) if node_mask is None else np.asarray(node_mask, bool)
-    check_shape("node_mask", mask, (n,))
-    batch = getattr(test, "batch_shape", ())
-    if batch:
-        tests: Any = test
-        masks = np.broadcast_to(mask, (*batch, n))
-        graphs = [
-            _pc_one(tests[g], alpha, max_cond_size, knowledge, masks[g]) for g in np.ndindex(batch)
-        ]
-        return stack_results(graphs, batch)
-    return _pc_one(test, alpha, max_cond_size, knowledge, mask)
-
-
-def _pc_one(
-    test: CITest,
-    alpha: float,
-    max_cond_size: int | None,
-    knowledge: BackgroundKnowledge,
-    mask: Bool[np.ndarray, "nodes"],
-) -> SearchResult:
-    with float64_where_asked(test):
-        state, levels, truncated = _learn_skeleton(test, alpha, max_cond_size, knowledge, mask)
-    marks = np.asarray(_orient(state, knowledge))
-    conflicts = np.triu((marks == Mark.ARROW) & (marks.T == Mark.ARROW)).sum()
-    info = SearchInfo(
-        n_tests=np.array([level.n_tests for level in levels]),
-        n_edges=np.array([level.n_edges for level in levels]),
-        n_conflicts=conflicts,
-        truncated=np.asarray(truncated),
+    return search_graphs(
+        _pc_one,
+        test,
+        alpha=alpha,
+        max_cond_size=max_cond_size,
+        knowledge=knowledge,
+        node_mask=node_mask,
     )
-    return SearchResult(CausalGraph(marks), state.sepsets, knowledge.repeat(state.p_values), info)
 
 
-def _learn_skeleton(
-    test: CITest,
-    alpha: float,
-    max_cond_size: int | None,
-    knowledge: BackgroundKnowledge,
-    mask: np.ndarray,
-) -> tuple[SkeletonState, list[LevelInfo], bool]:
-    """Levels 0, 1, 2, … until no pair has enough candidates, or the cap is reached."""
-    cannot = knowledge.cannot_cause
-    tiers = np.asarray(knowledge.tiers)
-    required = np.asarray(knowledge.required)
-    state = init_skeleton(~(cannot & cannot.T) & mask[:, None] & mask)
-    levels: list[LevelInfo] = []
-    tested = knowledge.stands_for_itself & ~(required | required.T)
-    eligible = tiers[:, None] >= tiers
-    copies = np.asarray(knowledge.stationary)
-    while rows := level_rows(state, len(levels), tested=tested, eligible=eligible):
-        if max_cond_size is not None and len(levels) > max_cond_size:
-            return state, levels, True
-        state, info = search_level(state, test, rows, len(levels), alpha=alpha, copies=copies)
-        levels.append(info)
-    return state, levels, False
+def _pc_one(problem: Problem) -> SearchResult:
+    skeleton = thin(every_possible_edge(problem), problem, first_level=0)
+    marks = np.asarray(_orient(skeleton.state, problem.knowledge))
+    both = (marks == Mark.ARROW) & (marks.T == Mark.ARROW)
+    return as_result(skeleton, marks, problem, n_conflicts=int(np.triu(both).sum()))
 
 
 def _orient(state: SkeletonState, knowledge: BackgroundKnowledge) -> AnyArray:
@@ -130,5 +79,5 @@ def _orient(state: SkeletonState, knowledge: BackgroundKnowledge) -> AnyArray:
     marks = undirected(jnp.asarray(state.adjacency), cannot_cause)
     if not bool(((marks == Mark.TAIL) & (marks.T == Mark.TAIL)).any()):
         return marks
-    sepsets = jax.tree.map(jnp.asarray, state.sepsets)
-    return knowledge.repeat(close_meek(orient_v_structures(marks, sepsets, cannot_cause)))
+    marks = orient_v_structures(marks, padded_sepsets(state), cannot_cause)
+    return knowledge.repeat(close_meek(marks))

@@ -61,24 +61,26 @@ def init_skeleton(possible: Bool[np.ndarray, "nodes nodes"]) -> SkeletonState:
 def level_rows(
     state: SkeletonState,
     level: int,
+    candidates: Bool[np.ndarray, "nodes nodes"],
     *,
     tested: Bool[np.ndarray, "nodes nodes"],
     eligible: Bool[np.ndarray, "nodes nodes"],
 ) -> tuple[_Rows, _Rows] | None:
     """Pairs that have at least ``level`` candidates, or None if no pair has.
 
-    Candidates come from the graph as it stands when the level begins: the neighbours of the smaller
-    node of each pair, and those of the larger.
+    They come from the smaller node of each pair, and from the larger.
 
     Args:
         state: The search so far.
         level: Size of the conditioning sets.
+        candidates: Entry ``[i, k]``: k may be conditioned on for a pair of i. PC gives the graph as
+            it stands when the level begins.
         tested: Pairs that may be tested.
         eligible: Entry ``[i, k]``: k may be conditioned on for a pair whose later node is i.
     """
     x, y = np.nonzero(np.triu(state.adjacency & tested, 1))
-    near = _candidates(x, y, state.adjacency, eligible, level)
-    far = _candidates(y, x, state.adjacency, eligible, level) if level else near.none()
+    near = _candidates(x, y, candidates, eligible, level)
+    far = _candidates(y, x, candidates, eligible, level) if level else near.none()
     return (near, far) if near.x.size + far.x.size else None
 
 
@@ -124,10 +126,10 @@ def search_level(
 
 
 def _candidates(
-    x: np.ndarray, y: np.ndarray, adjacency: np.ndarray, eligible: np.ndarray, level: int
+    x: np.ndarray, y: np.ndarray, allowed: np.ndarray, eligible: np.ndarray, level: int
 ) -> _Rows:
-    """Neighbours of x, without y, that the pair may be conditioned on; too few, and it goes."""
-    mask = adjacency[x] & (eligible[x] | eligible[y])
+    """Candidates of x, without y, that both ends allow; with too few, the pair goes."""
+    mask = allowed[x] & (eligible[x] | eligible[y])
     mask[np.arange(len(y)), y] = False
     n_candidates = mask.sum(axis=1)
     keep = n_candidates >= level
