@@ -17,7 +17,7 @@ class SearchInfo(NamedTuple):
         n_tests: Conditional independence tests evaluated at each level.
         n_edges: Edges left after each level.
         n_conflicts: Edges on which the orientation rules contradicted one another, ``<->``.
-        truncated: Whether ``max_cond_size`` stopped the search before it was done.
+        truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
     """
 
     n_tests: Int[np.ndarray, "*graphs levels"]

@@ -105,21 +105,19 @@ def thin(
     copies: Int[np.ndarray, "nodes nodes"] = np.asarray(knowledge.stationary)
     levels, level = list(skeleton.levels), first_level
     with float64_where_asked(problem.test):
-        while rows := level_rows(
-            state,
-            level,
-            state.adjacency if candidates is None else candidates,
-            tested=tested,
-            eligible=eligible,
-        ):
+        while True:
+            allowed = state.adjacency if candidates is None else candidates
             if problem.max_cond_size is not None and level > problem.max_cond_size:
-                return Skeleton(state, tuple(levels), True)
+                more = (state.adjacency & tested).any(axis=1) & (allowed.sum(axis=1) > level)
+                return Skeleton(state, tuple(levels), bool(more.any()))
+            rows = level_rows(state, level, allowed, tested=tested, eligible=eligible)
+            if rows is None:
+                return Skeleton(state, tuple(levels), skeleton.truncated)
             state, info = search_level(
                 state, problem.test, rows, level, alpha=problem.alpha, copies=copies
             )
             levels.append(info)
             level += 1
-    return Skeleton(state, tuple(levels), skeleton.truncated)
 
 
 def padded_sepsets(state: SkeletonState) -> SepSets:

@@ -129,12 +129,16 @@ def _candidates(
     x: np.ndarray, y: np.ndarray, allowed: np.ndarray, eligible: np.ndarray, level: int
 ) -> _Rows:
     """Candidates of x, without y, that both ends allow; with too few, the pair goes."""
+    if level == 0:
+        # Level 0 has every pair of the graph; a mask over candidates would be its largest array.
+        nobody = np.zeros((len(x), 0), np.int32)
+        return _Rows(x.astype(np.int32), y.astype(np.int32), nobody, np.zeros(len(x), np.int64))
     mask = allowed[x] & (eligible[x] | eligible[y])
     mask[np.arange(len(y)), y] = False
     n_candidates = mask.sum(axis=1)
     keep = n_candidates >= level
     x, y, mask, n_candidates = x[keep], y[keep], mask[keep], n_candidates[keep]
-    width = int(n_candidates.max(initial=0)) if level else 0
+    width = int(n_candidates.max(initial=0))
     candidates = np.full((len(x), width), -1, np.int32)
     if width:
         row, column = np.nonzero(mask)
