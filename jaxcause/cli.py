@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jaxcause._errors import InputError
 
 if TYPE_CHECKING:
-    from jaxcause.workflows import Discovery
+    from jaxcause.workflows import Discovery, DiscoveryInterrupted
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -139,12 +139,7 @@ def _discover(arguments: argparse.Namespace) -> int:
             progress=not arguments.quiet,
         )
     except DiscoveryInterrupted as interrupt:
-        kept = arguments.out / "forecaster.safetensors"
-        interrupt.forecaster.save(kept)
-        print(
-            f"jaxcause: {interrupt} in {kept}; --forecaster {kept} reads its graph", file=sys.stderr
-        )
-        return EXIT_INTERRUPTED
+        return _keep(interrupt, arguments.out)
     files = write_discovery(found, arguments.out)
     if not arguments.quiet:
         _print_edges(found)
@@ -157,9 +152,12 @@ def _demo(arguments: argparse.Namespace) -> int:
     from jaxcause.io import check_writable
 
     check_writable(arguments.out)
-    from jaxcause.workflows import run_demo, write_discovery
+    from jaxcause.workflows import DiscoveryInterrupted, run_demo, write_discovery
 
-    demo = run_demo(seed=arguments.seed, progress=not arguments.quiet)
+    try:
+        demo = run_demo(seed=arguments.seed, progress=not arguments.quiet)
+    except DiscoveryInterrupted as interrupt:
+        return _keep(interrupt, arguments.out)
     files = write_discovery(demo.found, arguments.out)
     if not arguments.quiet:
         _print_edges(demo.found)
@@ -169,6 +167,14 @@ def _demo(arguments: argparse.Namespace) -> int:
         print(f"{name:<25}{scores.precision:>11.3f}{scores.recall:>8.3f}{scores.f1:>7.3f}")
     print(f"Wrote {', '.join(files)} to {arguments.out} in {demo.seconds:.0f} s altogether")
     return 0
+
+
+def _keep(interrupt: "DiscoveryInterrupted", folder: Path) -> int:
+    """Save what was trained so far, and say so."""
+    kept = folder / "forecaster.safetensors"
+    interrupt.forecaster.save(kept)
+    print(f"jaxcause: {interrupt} in {kept}; --forecaster {kept} reads its graph", file=sys.stderr)
+    return EXIT_INTERRUPTED
 
 
 def _print_edges(found: "Discovery") -> None:

@@ -62,6 +62,15 @@ def test_a_trained_forecaster_is_kept_and_can_be_used_again(series, tmp_path, ca
     assert "source" not in capsys.readouterr().out
 
 
+def test_a_graph_without_edges_is_drawn_without_complaint(tmp_path, capsys):
+    x = np.random.default_rng(1).normal(size=(100, 2))
+    path = tmp_path / "noise.csv"
+    path.write_text("a,b\n" + "\n".join(f"{a:.5f},{b:.5f}" for a, b in x) + "\n")
+    arguments = ["--method", "var", "--q", "1e-9", "--out", str(tmp_path / "out")]
+    assert main(["discover", str(path), *arguments]) == 0
+    assert "(no edge)" in capsys.readouterr().out
+
+
 BAD_FILES = {
     "empty": "",
     "one column": "a\n1\n2\n",

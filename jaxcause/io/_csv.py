@@ -56,8 +56,8 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     header = [name.strip() for name in lines[0]]
     if len(header) < 2:
         raise InputError(
-            f"{path} has one column; it needs at least two, separated by commas "
-            f"(header: {header[0][:60]!r})"
+            f"{path} has one column (header: {header[0][:60]!r}); it needs at least two: "
+            + _remedy(header, "separate them by commas")
         )
     if all(_is_cell_number(name) for name in header):
         raise InputError(f"{path} starts with numbers; its first line must name the columns")
@@ -65,7 +65,7 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
         if len(row) != len(header):
             raise InputError(
                 f"{path} has {len(row)} cells in line {number}, but {len(header)} columns; "
-                "quote cells that contain a comma"
+                + _remedy([*lines[0], *row], "quote cells that contain a comma")
             )
     return header, lines[1:]
 
@@ -79,6 +79,14 @@ def _column(cells: list[str]) -> np.ndarray:
         )
     except ValueError:
         return np.array([c if c.lower() not in MISSING else "nan" for c in stripped], object)
+
+
+def _remedy(cells: list[str], otherwise: str) -> str:
+    """What to do about cells that do not fit: another separator is the likeliest cause."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if any(separator in cell for cell in cells):
+            return f"it seems to be separated by {name}; save it with commas"
+    return otherwise
 
 
 def _is_cell_number(cell: str) -> bool:

@@ -45,7 +45,8 @@ def as_series_table(
     """Read numpy, JAX or pandas data, or a list of several series, as one `SeriesTable`.
 
     A pandas frame keeps its column names; a column (or index) of dates, or a rising numeric column
-    named like a time, orders the rows and is left out. Rows with a missing value are masked later.
+    named like a time, shows where rows are missing and is left out. Rows with a missing value are
+    masked later.
 
     Args:
         series: ``[time, vars]``, a data frame, or a list of them with the same variables.

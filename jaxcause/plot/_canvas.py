@@ -111,7 +111,8 @@ def largest_unit(layout: Layout, size: Point) -> float:
 
 def color_scale(values: np.ndarray | list[float], colors: Colormap) -> ScalarMappable:
     """Colours from 0 to the largest value."""
-    largest = float(np.nanmax(values, initial=0.0))
+    known = np.asarray(values, float)
+    largest = float(known[np.isfinite(known)].max(initial=0.0))
     return ScalarMappable(Normalize(0, largest if largest > 0 else 1), colors)
 
 

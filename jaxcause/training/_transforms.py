@@ -89,7 +89,10 @@ def fit_transform(values: Float[np.ndarray, "time vars"], *, kind: str) -> Trans
     smallest = np.nanmin(values, axis=0)
     raw = Transform(kind, np.zeros(n_vars), np.ones(n_vars), smallest, offset, knots, normal)
     shaped = raw.unscaled(values)
-    mean, scale = np.nanmean(shaped, axis=0), np.nanstd(shaped, axis=0)
+    # Squares of very large or very small values would leave the range of floating-point numbers.
+    unit = np.nanmax(np.abs(shaped), axis=0)
+    unit = np.where(unit > 0, unit, 1.0)
+    mean, scale = unit * np.nanmean(shaped / unit, axis=0), unit * np.nanstd(shaped / unit, axis=0)
     return raw._replace(mean=mean, scale=np.where(scale > 0, scale, 1.0))
 
 

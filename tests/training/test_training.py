@@ -221,6 +221,14 @@ def test_the_copula_transform_is_the_normal_quantile_of_the_mid_rank():
     np.testing.assert_allclose(fit_transform(x, kind="copula")(x)[:, 0], expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+def test_values_at_the_edge_of_the_numbers_are_standardised(size):
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    x /= np.abs(x).max()
+    z = fit_transform(x * size, kind="standardise")(x * size)
+    np.testing.assert_allclose(z, fit_transform(x, kind="standardise")(x), rtol=1e-9)
+
+
 def test_the_log_of_zeros_is_shifted_and_of_negatives_refused():
     x = np.array([[0.0], [0.5], [1.0], [4.0]])
     assert np.isfinite(fit_transform(x, kind="log")(x)).all()
