@@ -92,7 +92,13 @@ def discover_gradient(
     with stage("Reading input gradients", show=options.progress):
         scores = np.asarray(READOUTS[options.readout](forecaster.predict_fn, windows))
     graph, info["selection"] = _select(scores, data, error, options)
-    notes = _notes(error, linear_error, info["selection"], scores[:, :, 1:].size)
+    notes = _notes(
+        error,
+        linear_error,
+        info["selection"],
+        n_edges=int(graph.adjacency.sum()),
+        n_candidates=scores[:, :, 1:].size,
+    )
     info["notes"] = [*notes, *info.get("notes", [])]
     ended = time.perf_counter()
     info |= {
@@ -167,7 +173,9 @@ def _select(
     return select_fdr(scores, q=options.q), "empirical null"
 
 
-def _notes(error: float, linear_error: float, selection: str, n_candidates: int) -> list[str]:
+def _notes(
+    error: float, linear_error: float, selection: str, *, n_edges: int, n_candidates: int
+) -> list[str]:
     """Plain sentences on what the errors say and how the edges were chosen."""
     notes = [
         f"Held-out error: {error:.3g} for the Transformer, {linear_error:.3g} for a linear VAR "
@@ -183,10 +191,11 @@ def _notes(error: float, linear_error: float, selection: str, n_candidates: int)
             "Almost nothing can be predicted from the past: edges of this graph mean little. "
             "Is max_lag too short, or the series too noisy?"
         )
-    if selection == "empirical null" and n_candidates < FEW_CANDIDATES:
+    if selection == "empirical null" and (n_edges == 0 or n_candidates < FEW_CANDIDATES):
         notes.append(
-            f"With {n_candidates} candidate edges the empirical null is rough: compare with "
-            "method='var', or keep the strongest few by select_top_k (--top-k)."
+            f"{n_edges} of {n_candidates} candidate edges stand out from an empirical null, which "
+            "is rough where candidates are few or many are edges: compare with method='var', or "
+            "keep the strongest few by select_top_k (--top-k)."
         )
     return notes
 

@@ -56,6 +56,12 @@ def test_the_table_lists_the_edges_strongest_first():
         assert bool(found.graph.directed[at])
 
 
+def test_few_candidates_are_told_of():
+    _, _, found = product_found()
+    assert found.info["selection"] == "empirical null"
+    assert any("of 18 candidate edges stand out" in note for note in found.info["notes"])
+
+
 def test_info_tells_what_was_done():
     _, _, found = product_found()
     info = found.info
