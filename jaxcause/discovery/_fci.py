@@ -2,24 +2,15 @@
 
 from functools import partial
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Int8
 
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._pag_orientation import orient_colliders, orient_pag
 from jaxcause.discovery._possible_d_sep import possible_d_sep
 from jaxcause.discovery._result import SearchResult
-from jaxcause.discovery._search import (
-    Problem,
-    as_result,
-    every_possible_edge,
-    padded_sepsets,
-    search_graphs,
-    thin,
-)
-from jaxcause.discovery._skeleton import SkeletonState
+from jaxcause.discovery._search import Padded, Problem, as_result, search_graphs, thin
+from jaxcause.discovery._skeleton import Skeleton, every_possible_edge
 from jaxcause.graph import BackgroundKnowledge, Mark
 
 
@@ -65,7 +56,7 @@ def fci(
     [('a', 'o->', 'c'), ('b', 'o->', 'd'), ('c', '<->', 'd')]
     """
     return search_graphs(
-        partial(_fci_one, selection_bias),
+        partial(_search, selection_bias),
         test,
         alpha=alpha,
         max_cond_size=max_cond_size,
@@ -74,23 +65,27 @@ def fci(
     )
 
 
-def _fci_one(selection_bias: bool, problem: Problem) -> SearchResult:
-    first = thin(every_possible_edge(problem), problem, first_level=0)
-    marks = _known_marks(first.state, problem.knowledge)
-    wider = possible_d_sep(orient_colliders(marks, padded_sepsets(first.state)))
-    last = thin(first, problem, first_level=1, candidates=np.asarray(wider))
-    marks = _known_marks(last.state, problem.knowledge)
-    marks = orient_pag(marks, padded_sepsets(last.state), selection_bias=selection_bias)
-    return as_result(last, problem.knowledge.repeat(marks), problem, n_conflicts=0)
+def _search(selection_bias: bool, problem: Problem) -> SearchResult:
+    knowledge, (n_graphs, n) = problem.knowledge, problem.mask.shape
+    first = thin(every_possible_edge(knowledge, problem.mask), problem, first_level=0)
+    padded = Padded.of(known_marks(first, knowledge), first.sepsets())
+    wider = np.asarray(possible_d_sep(orient_colliders(padded.marks, padded.sepsets)))
+    last = thin(first, problem, first_level=1, candidates=wider[:n_graphs, :n, :n])
+    sepsets = last.sepsets()
+    padded = Padded.of(known_marks(last, knowledge), sepsets)
+    marks = np.asarray(orient_pag(*padded, selection_bias=selection_bias))[:n_graphs, :n, :n]
+    n_conflicts = np.zeros(n_graphs, np.int64)
+    return as_result(
+        last, knowledge.repeat(marks), problem, n_conflicts=n_conflicts, sepsets=sepsets
+    )
 
 
-def _known_marks(
-    state: SkeletonState, knowledge: BackgroundKnowledge
-) -> Int8[Array, "nodes nodes"]:
+def known_marks(
+    skeleton: Skeleton, knowledge: BackgroundKnowledge
+) -> Int8[np.ndarray, "graphs nodes nodes"]:
     """Circles, but an arrowhead at what comes later, and i → j where that is required."""
     tiers, required = np.asarray(knowledge.tiers), np.asarray(knowledge.required)
-    marks = np.where(state.adjacency, np.int8(Mark.CIRCLE), np.int8(Mark.NONE))
-    later = tiers[:, None] < tiers
-    marks[state.adjacency & (later | required)] = Mark.ARROW
-    marks[state.adjacency & required.T] = Mark.TAIL
-    return jnp.asarray(marks)
+    marks = np.where(skeleton.adjacency, np.int8(Mark.CIRCLE), np.int8(Mark.NONE))
+    marks[skeleton.adjacency & ((tiers[:, None] < tiers) | required)] = Mark.ARROW
+    marks[skeleton.adjacency & required.T] = Mark.TAIL
+    return marks

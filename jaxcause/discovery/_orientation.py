@@ -1,4 +1,4 @@
-"""Orientation rules, as fixed points of array operations.
+"""Orientation of a CPDAG: v-structures and Meek's rules, as fixed points of array operations.
 
 Every rule acts simultaneously: it reads the marks as they stood when it began, so the result does
 not depend on how nodes are numbered. In these graphs ``i → j`` has a tail at i and an arrowhead at
@@ -6,110 +6,87 @@ j, ``i — j`` has two tails, and ``i ↔ j`` (two arrowheads) is an edge on whi
 themselves: some rule asked for each direction.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Int8
 
+from jaxcause.discovery._bits import joined
+from jaxcause.discovery._neighbourhoods import (
+    Neighbourhoods,
+    gather,
+    neighbour_lists,
+    separated_without,
+    write_inner,
+    write_outer,
+)
 from jaxcause.graph import Mark, SepSets
 
 _TAIL, _ARROW = jnp.int8(Mark.TAIL), jnp.int8(Mark.ARROW)
 
 
-@jax.jit
-def undirected(
-    adjacency: Bool[Array, "nodes nodes"], cannot_cause: Bool[Array, "nodes nodes"]
-) -> Int8[Array, "nodes nodes"]:
-    """Marks of a skeleton: edges that may point only one way are directed, others have tails."""
-    arrow = adjacency & cannot_cause.T
-    return jnp.where(arrow, _ARROW, jnp.where(adjacency, _TAIL, jnp.int8(Mark.NONE)))
-
-
-@jax.jit
-def orient_v_structures(
-    marks: Int8[Array, "nodes nodes"],
+@partial(jax.jit, static_argnames=("width",))
+def orient_cpdag(
+    adjacency: Bool[Array, "graphs nodes nodes"],
     sepsets: SepSets,
     cannot_cause: Bool[Array, "nodes nodes"],
-) -> Int8[Array, "nodes nodes"]:
-    """Orient ``a → b ← c`` where a and c are not adjacent and were separated without b.
+    votes: tuple[Bool[Array, "graphs b s t"], Bool[Array, "graphs b s t"]] | None,
+    *,
+    width: int,
+) -> Int8[Array, "graphs nodes nodes"]:
+    """Orient skeletons: knowledge first, then colliders, then Meek's rules.
 
     A collider that knowledge rules out on either side is not oriented.
 
-    Source: Spirtes, Glymour & Scheines (2000), step C of PC; all colliders at once.
-    """
-    return _with_arrows(
-        marks, collider_arrows(marks, sepsets, (marks != Mark.NONE) & ~cannot_cause)
-    )
-
-
-def collider_arrows(
-    marks: Int8[Array, "nodes nodes"], sepsets: SepSets, into: Bool[Array, "nodes nodes"]
-) -> Bool[Array, "nodes nodes"]:
-    """Entry ``[a, b]``: b is a collider between a and some c that is apart from a.
-
     Args:
-        marks: Marks of the graph.
+        adjacency: The skeletons.
         sepsets: What separated the pairs that are not adjacent.
-        into: Entry ``[a, b]``: the edge may have an arrowhead at b.
+        cannot_cause: Entry ``[i, j]``: ``i → j`` is impossible.
+        votes: For each neighbourhood which triples s, b, t are colliders and which are not; by
+            default a triple is a collider where s and t were separated without b.
+        width: Largest degree.
+
+    Source: Spirtes, Glymour & Scheines (2000), step C of PC, all colliders at once; Meek (1995),
+    "Causal inference and causal explanation with background knowledge".
     """
-    adjacent = marks != Mark.NONE
-    nodes = jnp.arange(marks.shape[0], dtype=jnp.int32)
-
-    def arrows_from(a: Array) -> Array:
-        in_sepset = (sepsets.nodes[a][:, :, None] == nodes[None, None]).any(axis=1)
-        apart = ~adjacent[a] & sepsets.found[a] & (nodes != a)
-        collider = into[a][None, :] & into & apart[:, None] & ~in_sepset
-        return collider.any(axis=0)
-
-    return lax.map(arrows_from, nodes)
-
-
-@jax.jit
-def close_meek(marks: Int8[Array, "nodes nodes"]) -> Int8[Array, "nodes nodes"]:
-    """Apply Meek's rules 1–4 until nothing changes.
-
-    Source: Meek (1995), "Causal inference and causal explanation with background knowledge".
-    """
+    lists = neighbour_lists(adjacency, width)
+    arrow = adjacency & cannot_cause.T[None]
+    marks = jnp.where(arrow, _ARROW, jnp.where(adjacency, _TAIL, jnp.int8(Mark.NONE)))
+    hoods = gather(marks, lists)
+    if votes is None:
+        collider = separated_without(hoods, sepsets)
+        chain = hoods.apart
+    else:
+        collider, chain = votes
+    allowed = gather((adjacency & ~cannot_cause[None]).astype(jnp.int8), lists).inner > 0
+    into = (collider & allowed[:, :, :, None] & allowed[:, :, None, :]).any(axis=3)
+    marks = write_inner(marks, lists, into, _ARROW)
 
     def unfinished(carry: tuple[Array, Array]) -> Array:
-        before, after = carry
-        return (before != after).any()
+        return (carry[0] != carry[1]).any()
 
     def apply(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         marks = carry[1]
-        return marks, _with_arrows(marks, _meek_arrows(marks))
+        return marks, write_outer(marks, lists, _meek(gather(marks, lists), chain), _ARROW)
 
-    start = (jnp.full_like(marks, -1), marks)
-    return lax.while_loop(unfinished, apply, start)[1]
-
-
-def _meek_arrows(marks: Array) -> Array:
-    """Entry ``[a, b]``: some rule turns ``a — b`` into ``a → b``."""
-    adjacent = marks != Mark.NONE
-    directed = (marks == _ARROW) & (marks.T == _TAIL)
-    free = (marks == _TAIL) & (marks.T == _TAIL)
-    apart = ~adjacent & ~jnp.eye(marks.shape[0], dtype=bool)
-    rule_1 = joined(directed.T, apart)
-    rule_2 = joined(directed, directed)
-
-    def rule_3(b: Array) -> Array:
-        spouses = directed[:, b, None] & directed[None, :, b] & apart
-        return (joined(free, spouses) & free).any(axis=1)
-
-    def rule_4(a: Array) -> Array:
-        through = joined(free[a, :, None] & directed & adjacent[a][None, :], directed)
-        return (through & apart).any(axis=0)
-
-    nodes = jnp.arange(marks.shape[0], dtype=jnp.int32)
-    rule_34 = lax.map(rule_3, nodes).T | lax.map(rule_4, nodes)
-    return free & (rule_1 | rule_2 | rule_34)
+    return lax.while_loop(unfinished, apply, (jnp.full_like(marks, -1), marks))[1]
 
 
-def joined(left: Array, right: Array) -> Array:
-    """Entry ``[i, j]``: some k has ``left[i, k]`` and ``right[k, j]``."""
-    return left.astype(jnp.float32) @ right.astype(jnp.float32) > 0
+def _meek(hoods: Neighbourhoods, chain: Bool[Array, "graphs b s t"]) -> Bool[Array, "graphs b s"]:
+    """Entry ``[b, s]``: some rule turns b — s into b → s.
 
-
-def _with_arrows(marks: Array, arrows: Array) -> Array:
-    """Put an arrowhead at j wherever ``arrows[i, j]``."""
-    return jnp.where(arrows, _ARROW, marks)
+    With b the node of the neighbourhood: (1) a → b — s, a and s apart; (2) b → c → s; (3) b — c → s
+    and b — d → s, c and d apart; (4) b — c → d → s, c and s apart.
+    """
+    directed = (hoods.among == Mark.ARROW) & (jnp.swapaxes(hoods.among, 2, 3) == Mark.TAIL)
+    free = (hoods.inner == Mark.TAIL) & (hoods.outer == Mark.TAIL)
+    incoming = (hoods.inner == Mark.ARROW) & (hoods.outer == Mark.TAIL)
+    outgoing = (hoods.inner == Mark.TAIL) & (hoods.outer == Mark.ARROW)
+    rule_1 = (incoming[:, :, :, None] & chain).any(axis=2)
+    rule_2 = (outgoing[:, :, :, None] & directed).any(axis=2)
+    through = free[:, :, :, None] & directed
+    rule_3 = (through & joined(chain, through)).any(axis=2)
+    rule_4 = (free[:, :, :, None] & joined(directed, directed) & hoods.apart).any(axis=2)
+    return free & (rule_1 | rule_2 | rule_3 | rule_4)

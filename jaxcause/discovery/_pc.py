@@ -1,21 +1,14 @@
 """The PC algorithm."""
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
 from jaxcause._typing import AnyArray, CITest
-from jaxcause.discovery._orientation import close_meek, orient_v_structures, undirected
+from jaxcause.discovery._neighbourhoods import degree_bucket
+from jaxcause.discovery._orientation import orient_cpdag
 from jaxcause.discovery._result import SearchResult
-from jaxcause.discovery._search import (
-    Problem,
-    as_result,
-    every_possible_edge,
-    padded_sepsets,
-    search_graphs,
-    thin,
-)
-from jaxcause.discovery._skeleton import SkeletonState
+from jaxcause.discovery._search import Padded, Problem, as_result, search_graphs, thin
+from jaxcause.discovery._skeleton import every_possible_edge
 from jaxcause.graph import BackgroundKnowledge, Mark
 
 
@@ -57,7 +50,7 @@ def pc(
     [('a', '-->', 'c'), ('b', '-->', 'c')]
     """
     return search_graphs(
-        _pc_one,
+        _search,
         test,
         alpha=alpha,
         max_cond_size=max_cond_size,
@@ -66,18 +59,20 @@ def pc(
     )
 
 
-def _pc_one(problem: Problem) -> SearchResult:
-    skeleton = thin(every_possible_edge(problem), problem, first_level=0)
-    marks = np.asarray(_orient(skeleton.state, problem.knowledge))
-    both = (marks == Mark.ARROW) & (marks.T == Mark.ARROW)
-    return as_result(skeleton, marks, problem, n_conflicts=int(np.triu(both).sum()))
-
-
-def _orient(state: SkeletonState, knowledge: BackgroundKnowledge) -> AnyArray:
-    """Knowledge first, then colliders, then Meek's rules."""
-    cannot_cause = jnp.asarray(knowledge.cannot_cause)
-    marks = undirected(jnp.asarray(state.adjacency), cannot_cause)
-    if not bool(((marks == Mark.TAIL) & (marks.T == Mark.TAIL)).any()):
-        return marks
-    marks = orient_v_structures(marks, padded_sepsets(state), cannot_cause)
-    return knowledge.repeat(close_meek(marks))
+def _search(problem: Problem) -> SearchResult:
+    knowledge, n = problem.knowledge, problem.mask.shape[1]
+    skeleton = thin(every_possible_edge(knowledge, problem.mask), problem, first_level=0)
+    sepsets = skeleton.sepsets()
+    padded = Padded.of(skeleton.adjacency, sepsets)
+    more = padded.marks.shape[1] - n
+    marks = orient_cpdag(
+        padded.marks,
+        padded.sepsets,
+        np.pad(knowledge.cannot_cause, [(0, more), (0, more)]),
+        None,
+        width=degree_bucket(skeleton.adjacency),
+    )
+    marks = knowledge.repeat(np.asarray(marks)[: len(problem.mask), :n, :n])
+    both = (marks == Mark.ARROW) & (np.swapaxes(marks, 1, 2) == Mark.ARROW)
+    n_conflicts = both.sum(axis=(1, 2)) // 2
+    return as_result(skeleton, marks, problem, n_conflicts=n_conflicts, sepsets=sepsets)

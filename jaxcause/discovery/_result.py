@@ -39,30 +39,30 @@ class SearchResult(NamedTuple):
     info: SearchInfo
 
 
-def stack_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchResult:
-    """Results of single graphs as one result with leading axes ``batch``."""
+def join_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchResult:
+    """Results of chunks of graphs, which have one leading axis, as one with the axes ``batch``."""
     width = max((r.sepsets.nodes.shape[-1] for r in results), default=0)
-    n_levels = max((r.info.n_tests.size for r in results), default=0)
+    n_levels = max((r.info.n_tests.shape[-1] for r in results), default=0)
 
-    def stack(values: list[np.ndarray]) -> np.ndarray:
-        return np.stack(values).reshape(*batch, *np.shape(values[0]))
+    def join(values: list[np.ndarray]) -> np.ndarray:
+        whole = values[0] if len(values) == 1 else np.concatenate(values)
+        return whole.reshape((*batch, *whole.shape[1:]))
 
-    def levels(counts: np.ndarray, fill: int) -> np.ndarray:
-        return np.pad(counts, (0, n_levels - counts.size), constant_values=fill)
+    def levels(counts: np.ndarray, mode: str) -> np.ndarray:
+        extra = [(0, 0), (0, n_levels - counts.shape[-1])]
+        return np.pad(counts, extra, mode=mode)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     return SearchResult(
-        graph=CausalGraph(stack([np.asarray(r.graph.marks) for r in results])),
+        graph=CausalGraph(join([np.asarray(r.graph.marks) for r in results])),
         sepsets=SepSets(
-            nodes=stack([widen(np.asarray(r.sepsets.nodes), width) for r in results]),
-            found=stack([np.asarray(r.sepsets.found) for r in results]),
+            nodes=join([widen(np.asarray(r.sepsets.nodes), width) for r in results]),
+            found=join([np.asarray(r.sepsets.found) for r in results]),
         ),
-        p_values=stack([np.asarray(r.p_values) for r in results]),
+        p_values=join([np.asarray(r.p_values) for r in results]),
         info=SearchInfo(
-            n_tests=stack([levels(r.info.n_tests, 0) for r in results]),
-            n_edges=stack(
-                [levels(r.info.n_edges, int(r.info.n_edges[-1:].sum())) for r in results]
-            ),
-            n_conflicts=stack([np.asarray(r.info.n_conflicts) for r in results]),
-            truncated=stack([r.info.truncated for r in results]),
+            n_tests=join([levels(r.info.n_tests, "constant") for r in results]),
+            n_edges=join([levels(r.info.n_edges, "edge") for r in results]),
+            n_conflicts=join([np.asarray(r.info.n_conflicts) for r in results]),
+            truncated=join([r.info.truncated for r in results]),
         ),
     )

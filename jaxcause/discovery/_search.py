@@ -1,62 +1,65 @@
-"""What all searches share: checked arguments, the loop over levels, batches of graphs."""
+"""What all searches share: checked arguments, chunks of graphs, the loop over levels."""
 
 import itertools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
-from jaxcause._checks import InputError, check_at_least, check_probability, check_shape
-from jaxcause._precision import float64_where_asked
-from jaxcause._typing import AnyArray, CITest
-from jaxcause.discovery._result import SearchInfo, SearchResult, stack_results
-from jaxcause.discovery._skeleton import (
-    LevelInfo,
-    SkeletonState,
-    init_skeleton,
-    level_rows,
-    search_level,
+from jaxcause._checks import (
+    InputError,
+    check_at_least,
+    check_choice,
+    check_probability,
+    check_shape,
 )
+from jaxcause._typing import AnyArray, CITest
+from jaxcause.discovery._candidates import CandidateLists
+from jaxcause.discovery._evaluator import Evaluator
+from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
+from jaxcause.discovery._skeleton import Skeleton, test_level, test_level_0, testable_pairs
 from jaxcause.graph import BackgroundKnowledge, CausalGraph, SepSets
 from jaxcause.graph._sepsets import widen
 
+PAIRS_PER_CHUNK = 1 << 21
+"""Pairs of nodes, over all graphs, that are searched together: bounds the memory of a batch."""
+
+_NODES = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
+
 
 class Problem(NamedTuple):
-    """What is asked about one graph."""
+    """What is asked about a batch of graphs with one leading axis."""
 
-    test: CITest
-    alpha: float
-    max_cond_size: int | None
+    evaluate: Evaluator
     knowledge: BackgroundKnowledge
-    mask: Bool[np.ndarray, "nodes"]
+    mask: Bool[np.ndarray, "graphs nodes"]
+    max_cond_size: int | None
 
 
-class Skeleton(NamedTuple):
-    """A learned skeleton, and how it was learned."""
-
-    state: SkeletonState
-    levels: tuple[LevelInfo, ...] = ()
-    truncated: bool = False
+Search = Callable[[Problem], SearchResult]
 
 
 def search_graphs(
-    search_one: Callable[[Problem], SearchResult],
+    search: Search,
     test: CITest,
     *,
     alpha: float,
     max_cond_size: int | None,
     knowledge: BackgroundKnowledge | None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None,
+    sepset: str = "first",
 ) -> SearchResult:
-    """Check the arguments, and search every graph of the batch.
+    """Check the arguments, and search every graph of the batch, in chunks of bounded memory.
 
     Raises:
-        InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, or ``knowledge`` or
-            ``node_mask`` are about another number of nodes.
+        InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
+            known, or ``knowledge`` or ``node_mask`` are about another number of nodes.
     """
     check_probability("alpha", alpha)
+    check_choice("sepset", sepset, ("first", "max_p"))
     if max_cond_size is not None:
         check_at_least("max_cond_size", max_cond_size, 0)
     n = test.n_nodes
@@ -67,20 +70,24 @@ def search_graphs(
     mask = np.ones(n, bool) if node_mask is None else np.asarray(node_mask, bool)
     check_shape("node_mask", mask, (n,))
     batch = getattr(test, "batch_shape", ())
-    if not batch:
-        return search_one(Problem(test, alpha, max_cond_size, knowledge, mask))
-    tests: Any = test
-    masks = np.broadcast_to(mask, (*batch, n))
-    problems = [
-        Problem(tests[g], alpha, max_cond_size, knowledge, masks[g]) for g in np.ndindex(batch)
-    ]
-    return stack_results([search_one(problem) for problem in problems], batch)
+    mask = np.broadcast_to(mask, (*batch, n)).reshape(-1, n)
+    results = []
+    for part, rows in _chunks(test, batch, n):
+        evaluate = Evaluator(part, alpha=alpha, max_p=sepset == "max_p")
+        results.append(search(Problem(evaluate, knowledge, mask[rows], max_cond_size)))
+    return join_results(results, batch)
 
 
-def every_possible_edge(problem: Problem) -> Skeleton:
-    """The skeleton before any test: all edges that knowledge and mask allow."""
-    cannot, mask = problem.knowledge.cannot_cause, problem.mask
-    return Skeleton(init_skeleton(~(cannot & cannot.T) & mask[:, None] & mask))
+def _chunks(test: Any, batch: tuple[int, ...], n: int) -> Iterator[tuple[Any, slice]]:
+    """The test of some graphs at a time."""
+    size = math.prod(batch)
+    step = max(1, PAIRS_PER_CHUNK // max(1, n * n))
+    if size <= step:
+        yield test, slice(0, size)
+        return
+    for start in range(0, size, step):
+        part = slice(start, min(size, start + step))
+        yield test[np.unravel_index(np.arange(part.start, part.stop), batch)], part
 
 
 def thin(
@@ -88,7 +95,7 @@ def thin(
     problem: Problem,
     *,
     first_level: int,
-    candidates: Bool[np.ndarray, "nodes nodes"] | None = None,
+    candidates: Bool[np.ndarray, "graphs nodes nodes"] | None = None,
 ) -> Skeleton:
     """Test level after level until no pair has enough candidates, or the cap is reached.
 
@@ -98,44 +105,68 @@ def thin(
         first_level: Size of the first conditioning sets.
         candidates: Whom to condition on; by default the neighbours as each level begins.
     """
-    knowledge, state = problem.knowledge, skeleton.state
-    tiers, required = np.asarray(knowledge.tiers), np.asarray(knowledge.required)
-    tested = knowledge.stands_for_itself & ~(required | required.T)
-    eligible = tiers[:, None] >= tiers
-    copies: Int[np.ndarray, "nodes nodes"] = np.asarray(knowledge.stationary)
-    levels, level = list(skeleton.levels), first_level
-    with float64_where_asked(problem.test):
-        while True:
-            allowed = state.adjacency if candidates is None else candidates
-            if problem.max_cond_size is not None and level > problem.max_cond_size:
-                more = (state.adjacency & tested).any(axis=1) & (allowed.sum(axis=1) > level)
-                return Skeleton(state, tuple(levels), bool(more.any()))
-            rows = level_rows(state, level, allowed, tested=tested, eligible=eligible)
-            if rows is None:
-                return Skeleton(state, tuple(levels), skeleton.truncated)
-            state, info = search_level(
-                state, problem.test, rows, level, alpha=problem.alpha, copies=copies
-            )
-            levels.append(info)
-            level += 1
+    tiers = np.asarray(problem.knowledge.tiers)
+    for level in itertools.count(first_level):
+        capped = problem.max_cond_size is not None and level > problem.max_cond_size
+        if level == 0:
+            skeleton = test_level_0(skeleton, problem.evaluate, problem.knowledge)
+            continue
+        allowed = skeleton.adjacency if candidates is None else candidates
+        pairs = testable_pairs(skeleton, problem.knowledge)
+        pairs, rows = CandidateLists(allowed, tiers).rows(pairs, level)
+        if capped:
+            truncated = skeleton.truncated.copy()
+            truncated[pairs.graph] = True
+            return skeleton._replace(truncated=truncated)
+        if not pairs.x.size:
+            return skeleton
+        skeleton = test_level(skeleton, problem.evaluate, problem.knowledge, pairs, level, rows)
+    raise AssertionError("unreachable")
 
 
-def padded_sepsets(state: SkeletonState) -> SepSets:
-    """Separating sets for the orientation rules, in few widths, so that few programs compile."""
-    nodes = np.asarray(state.sepsets.nodes)
-    width = next(w for w in itertools.count(4, 4) if w >= nodes.shape[-1])
-    return SepSets(jnp.asarray(widen(nodes, width)), jnp.asarray(state.sepsets.found))
+class Padded(NamedTuple):
+    """Arrays for the orientation rules, padded to few shapes, so that few programs compile.
+
+    The extra graphs are empty, and the extra nodes have no edge.
+    """
+
+    marks: AnyArray
+    sepsets: SepSets
+
+    @classmethod
+    def of(cls, marks: np.ndarray, sepsets: SepSets) -> "Padded":
+        """Pad marks and separating sets."""
+        n_graphs, n = marks.shape[:2]
+        more_nodes = next((s for s in _NODES if s >= n), n) - n
+        more_graphs = (1 << (n_graphs - 1).bit_length()) - n_graphs
+        extra = [(0, more_graphs), (0, more_nodes), (0, more_nodes)]
+        members = np.asarray(sepsets.nodes)
+        width = -(-members.shape[-1] // 4) * 4
+        members = np.pad(widen(members, width), [*extra, (0, 0)], constant_values=-1)
+        found = np.pad(np.asarray(sepsets.found), extra)
+        return cls(
+            jnp.asarray(np.pad(marks, extra)), SepSets(jnp.asarray(members), jnp.asarray(found))
+        )
 
 
 def as_result(
-    skeleton: Skeleton, marks: AnyArray, problem: Problem, *, n_conflicts: int
+    skeleton: Skeleton,
+    marks: AnyArray,
+    problem: Problem,
+    *,
+    n_conflicts: AnyArray,
+    sepsets: SepSets,
 ) -> SearchResult:
     """Assemble what every search returns."""
+    n_graphs = len(skeleton.adjacency)
+    no_level = [np.zeros(n_graphs, np.int64)] * 0
+    n_tests = [level.n_tests for level in skeleton.levels] or no_level
+    n_edges = [level.n_edges for level in skeleton.levels] or no_level
     info = SearchInfo(
-        n_tests=np.array([level.n_tests for level in skeleton.levels], np.int64),
-        n_edges=np.array([level.n_edges for level in skeleton.levels], np.int64),
+        n_tests=np.array(n_tests, np.int64).reshape(-1, n_graphs).T,
+        n_edges=np.array(n_edges, np.int64).reshape(-1, n_graphs).T,
         n_conflicts=np.asarray(n_conflicts),
-        truncated=np.asarray(skeleton.truncated),
+        truncated=skeleton.truncated,
     )
-    p_values = problem.knowledge.repeat(skeleton.state.p_values)
-    return SearchResult(CausalGraph(marks), skeleton.state.sepsets, p_values, info)
+    p_values = problem.evaluate.p_values(problem.knowledge.repeat(skeleton.strength))
+    return SearchResult(CausalGraph(np.asarray(marks)), sepsets, p_values, info)

@@ -112,8 +112,12 @@ class BackgroundKnowledge:
         return np.asarray(self.stationary) == np.arange(n * n).reshape(n, n)
 
     def repeat(self, marks: AnyArray) -> AnyArray:
-        """Copy what is at each representative pair to all the pairs that it stands for."""
-        return marks.reshape(-1)[np.asarray(self.stationary)]
+        """Copy what is at each representative pair to all the pairs that it stands for.
+
+        The pairs are the two last axes.
+        """
+        flat = marks.reshape(*marks.shape[:-2], -1)
+        return flat[..., np.asarray(self.stationary)]
 
 
 def _square(given: AnyArray | None, n: int) -> np.ndarray:
