@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxcause.discovery._evaluator import Rows
+from jaxcause.discovery._evaluator import Rows, no_skip
 from jaxcause.discovery._skeleton import Pairs
 
 
@@ -12,60 +12,64 @@ class CandidateLists:
 
     Args:
         allowed: Entry ``[g, i, k]``: k may be conditioned on for a pair of i.
-        tiers: A node is no candidate for a pair that lies wholly before it.
+        tiers: A node is no candidate for a pair that lies wholly before it; None without order.
     """
 
     def __init__(
-        self, allowed: Bool[np.ndarray, "graphs nodes nodes"], tiers: Int[np.ndarray, "nodes"]
+        self,
+        allowed: Bool[np.ndarray, "graphs nodes nodes"],
+        tiers: Int[np.ndarray, "nodes"] | None,
     ) -> None:
-        self._n = allowed.shape[1]
-        self._tiers = tiers if (tiers != tiers[:1]).any() else None
-        graph, node, candidate = np.nonzero(allowed)
-        owner = graph * self._n + node
-        self.counts = np.bincount(owner, minlength=allowed.shape[0] * self._n)
-        self._lists = np.full((self.counts.size, self.counts.max(initial=0)), -1, np.int32)
-        self._lists[owner, _within(self.counts, owner)] = candidate
-
-    def of(self, pairs: Pairs) -> tuple[Int[np.ndarray, "pairs width"], Int[np.ndarray, "pairs"]]:
-        """Candidates of each x without y, padded with -1, and how many."""
-        listed = self._lists[pairs.graph * self._n + pairs.x]
-        keep = (listed >= 0) & (listed != pairs.y[:, None])
-        if self._tiers is not None:
-            latest = np.maximum(self._tiers[pairs.x], self._tiers[pairs.y])
-            keep &= self._tiers[listed] <= latest[:, None]
-        return compact(listed, keep)
+        n_graphs, self._n, _ = allowed.shape
+        self._tiers = tiers
+        self._keys = np.flatnonzero(allowed)
+        owner, candidate = np.divmod(self._keys, self._n)
+        self.counts = np.bincount(owner, minlength=n_graphs * self._n)
+        self._starts = np.cumsum(self.counts) - self.counts
+        self._lists = np.full((self.counts.size, max(1, self.counts.max(initial=0))), -1, np.int32)
+        self._lists[owner, np.arange(owner.size) - self._starts[owner]] = candidate
 
     def rows(self, pairs: Pairs, size: int) -> tuple[Pairs, Rows]:
         """Pairs of which some end has ``size`` candidates, with a row for each such end."""
-        most = [self.counts[pairs.graph * self._n + end] for end in (pairs.x, pairs.y)]
-        pairs = pairs.at(np.maximum(*most) >= size)
         ends = Pairs(
             np.tile(pairs.graph, 2),
             np.concatenate([pairs.x, pairs.y]),
             np.concatenate([pairs.y, pairs.x]),
         )
-        candidates, counts = self.of(ends)
+        lists, owner, skip, counts = self._of(ends, size)
         enough = counts >= size
-        left, number = np.unique(np.tile(np.arange(pairs.x.size), 2)[enough], return_inverse=True)
-        return pairs.at(left), Rows(
+        has_row = enough.reshape(2, -1).any(axis=0)
+        number = np.tile(np.cumsum(has_row) - 1, 2)[enough]
+        return pairs.at(has_row), Rows(
             pair=number,
-            graph=ends.graph[enough].astype(np.int32),
-            x=np.minimum(ends.x, ends.y)[enough].astype(np.int32),
-            y=np.maximum(ends.x, ends.y)[enough].astype(np.int32),
-            candidates=candidates[enough],
+            graph=ends.graph[enough],
+            x=np.minimum(ends.x, ends.y)[enough],
+            y=np.maximum(ends.x, ends.y)[enough],
+            lists=lists,
+            owner=owner[enough],
+            skip=skip[enough],
             n_candidates=counts[enough],
         )
+
+    def _of(self, ends: Pairs, size: int) -> tuple[np.ndarray, ...]:
+        """For each pair the candidates of x without y: lists, owners, skips, counts."""
+        owner = ends.graph * self._n + ends.x
+        if self._tiers is None:
+            key = owner * self._n + ends.y
+            at = np.minimum(np.searchsorted(self._keys, key), max(0, self._keys.size - 1))
+            listed = self._keys[at] == key if self._keys.size else np.zeros(key.size, bool)
+            skip = np.where(listed, at - self._starts[owner], no_skip(key.size))
+            return self._lists, owner, skip, self.counts[owner] - listed
+        listed = self._lists[owner]
+        latest = np.maximum(self._tiers[ends.x], self._tiers[ends.y])
+        keep = (listed >= 0) & (listed != ends.y[:, None])
+        lists, counts = compact(listed, keep & (self._tiers[listed] <= latest[:, None]))
+        return lists, np.arange(owner.size), no_skip(owner.size), counts
 
 
 def compact(listed: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Move the kept entries of each row to its front, padded with -1, and count them."""
     counts = keep.sum(axis=1)
-    row, column = np.nonzero(keep)
-    moved = np.full((len(listed), int(counts.max(initial=0))), -1, np.int32)
-    moved[row, _within(counts, row)] = listed[row, column]
+    moved = np.full((len(listed), max(1, int(counts.max(initial=0)))), -1, np.int32)
+    moved[np.arange(moved.shape[1]) < counts[:, None]] = listed[keep]
     return moved, counts
-
-
-def _within(counts: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Position of each entry among those of its owner; entries are sorted by owner."""
-    return np.arange(owner.size) - (np.cumsum(counts) - counts)[owner]

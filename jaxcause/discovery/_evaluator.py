@@ -5,58 +5,100 @@ looked at in rounds of growing length, so that a pair that is separated early co
 """
 
 import math
-from collections.abc import Callable
-from functools import partial
+from functools import lru_cache
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import erfc, ndtri
+from jax.scipy.special import erfc
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import CITest
 from jaxcause.discovery._kernel import (
     CHUNK,
     NEVER,
+    NULL,
     DeviceRows,
     Found,
+    Lists,
     gaussian_first,
     general_first,
 )
 from jaxcause.stats import PartialCorrelationTest, colex_subsets
 
-ENTRIES_PER_CALL = 1 << 22
-"""Numbers held by one call of the kernel: bounds its memory."""
-
-TESTS_PER_ROUND = 1 << 22
+TESTS_PER_ROUND = 1 << 18
 """A level with no more tests than this is one round."""
+
+TILE_ENTRIES = 1 << 21
+"""Correlations that a block of rows may gather beforehand: bounds the memory of the kernel."""
 
 SETS_PER_CALL = 4096
 """Length of the table of conditioning sets that a call takes."""
 
-_ROWS = (64, 512, 4096)
-_WIDTHS = (1, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
+ROWS_PER_CALL = 1 << 17
+"""Rows that one call takes: bounds the memory of the kernel."""
+
+_ROWS = (256, 2048, 16384, ROWS_PER_CALL)
+_LANES = 2048
+_LANES_OF_LARGE_SETS = 256
+_WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
 _SIZES = (0, 1, 2, 4, 8, 16, 32, 64)
+_NO_SKIP = NULL
 
 
 class Rows(NamedTuple):
-    """Pairs with their candidates, padded with -1; ``pair`` numbers the pairs from 0.
+    """Pairs with lists of candidates; ``pair`` numbers the pairs from 0.
 
     A pair may have several rows, which compete: the set with the smallest number separates it, and
     of equal numbers that of the earlier row.
+
+    Args:
+        pair: Which pair.
+        graph: Its graph.
+        x: Its first node.
+        y: Its second node.
+        lists: Lists of candidates, padded with -1: ``[lists, width]``.
+        owner: Which of the lists is the row's.
+        skip: Position in the list that is left out (`no_skip` for none).
+        n_candidates: How many candidates are left.
     """
 
     pair: Int[np.ndarray, "rows"]
     graph: Int[np.ndarray, "rows"]
     x: Int[np.ndarray, "rows"]
     y: Int[np.ndarray, "rows"]
-    candidates: Int[np.ndarray, "rows width"]
+    lists: Int[np.ndarray, "lists width"]
+    owner: Int[np.ndarray, "rows"]
+    skip: Int[np.ndarray, "rows"]
     n_candidates: Int[np.ndarray, "rows"]
 
-    def at(self, index: np.ndarray | slice) -> "Rows":
-        """The rows at an index, or where a mask holds."""
-        return Rows(*(field[index] for field in self))
+    @classmethod
+    def own(
+        cls,
+        pair: np.ndarray,
+        ends: tuple[np.ndarray, np.ndarray, np.ndarray],
+        candidates: np.ndarray,
+        n_candidates: np.ndarray,
+    ) -> "Rows":
+        """Rows with a list of their own each; ``ends`` are graph, x and y."""
+        graph, x, y = ends
+        return cls(
+            pair=pair,
+            graph=graph,
+            x=x,
+            y=y,
+            lists=candidates,
+            owner=np.arange(pair.size),
+            skip=np.full(pair.size, _NO_SKIP),
+            n_candidates=n_candidates,
+        )
+
+    def members(self, row: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """The candidates of some rows at positions: ``[rows, k]``."""
+        moved = positions + (positions >= self.skip[row][:, None])
+        return self.lists[self.owner[row][:, None], moved]
 
 
 class Separations(NamedTuple):
@@ -83,25 +125,15 @@ class Evaluator:
     def __init__(self, test: CITest, *, alpha: float, max_p: bool = False) -> None:
         self._test, self._alpha, self._max_p = test, float(alpha), max_p
         self._batch: tuple[int, ...] = getattr(test, "batch_shape", ())
-        self.n_uncertain = 0
+        self.n_graphs = math.prod(self._batch)
+        self.gaussian = isinstance(test, PartialCorrelationTest)
+        self.dtype = np.dtype(np.float32)
+        self._flat: dict[np.dtype, Any] = {}
+        self._quantile = -NormalDist().inv_cdf(self._alpha / 2)
         if isinstance(test, PartialCorrelationTest):
-            corr = np.asarray(test.corr)
-            self.dtype = corr.dtype
-            self._flat = {corr.dtype: _flattened(corr, corr.dtype)}
+            self.dtype = np.asarray(test.corr).dtype
             n_samples = np.asarray(test.n_samples, np.float64)
             self._n_samples = np.broadcast_to(n_samples, self._batch).reshape(-1)
-        else:
-            self.dtype = np.dtype(np.float32)
-
-    @property
-    def n_graphs(self) -> int:
-        """Graphs in the batch."""
-        return math.prod(self._batch)
-
-    @property
-    def gaussian(self) -> bool:
-        """Whether this is a partial-correlation test, which the fast kernel serves."""
-        return isinstance(self._test, PartialCorrelationTest)
 
     def __call__(self, rows: Rows, size: int) -> Separations:
         """Look for a conditioning set of ``size`` candidates for each pair."""
@@ -110,18 +142,16 @@ class Evaluator:
         number = np.full(n_pairs, NEVER, np.int64)
         winner = np.zeros(n_pairs, np.int64)
         strength = np.full(n_pairs, np.inf)
-        alive = np.arange(rows.x.size)
+        order = np.argsort(n_sets, kind="stable")
         for start, stop in _rounds(n_sets, everything=self._max_p):
-            alive = alive[(number[rows.pair[alive]] == NEVER) & (n_sets[alive] > start)]
+            alive = order[(number[rows.pair[order]] == NEVER) & (n_sets[order] > start)]
             if not alive.size:
                 break
-            first, value = self._first(rows.at(alive), size, start, stop, n_sets[alive])
+            first, value = self._first(rows, alive, size, (start, stop), n_sets[alive])
             self._settle(rows.pair[alive], alive, first, value, (number, winner, strength))
         separated = number < NEVER
         sets = np.full((n_pairs, size), -1, np.int32)
-        at = winner[separated]
-        positions = colex_subsets(size, number[separated])
-        sets[separated] = np.take_along_axis(rows.candidates[at], positions.astype(np.int64), 1)
+        sets[separated] = rows.members(winner[separated], _sets(size, number[separated]))
         needed = n_sets if self._max_p else np.minimum(n_sets, number[rows.pair] + 1)
         n_tests = np.bincount(rows.pair, needed, n_pairs).astype(np.int64)
         return Separations(separated, sets, strength, n_tests)
@@ -136,154 +166,174 @@ class Evaluator:
     ) -> None:
         """Let the rows of each pair compete, and keep what came closest to independence."""
         number, winner, strength = best
+        np.minimum.at(strength, pair, value)
         found = np.flatnonzero(first < NEVER)
+        if not found.size:
+            return
         keys = (row[found], value[found] if self._max_p else first[found], pair[found])
         order = found[np.lexsort(keys)]
-        top, at = np.unique(pair[order], return_index=True)
-        number[top], winner[top] = first[order[at]], row[order[at]]
-        np.minimum.at(strength, pair, value)
-        strength[top] = value[order[at]]
+        top = pair[order]
+        at = order[np.concatenate([[True], top[1:] != top[:-1]])]
+        number[pair[at]], winner[pair[at]], strength[pair[at]] = first[at], row[at], value[at]
+
+    def level_0(self) -> Bool[np.ndarray, "graphs n n"]:
+        """Which pairs are independent given nothing."""
+        limit, _ = self._limits(0)
+        return self._squares_0() < limit[:, None, None]
+
+    def strength_0(self) -> Float[np.ndarray, "graphs n n"]:
+        """Strength of all pairs given nothing."""
+        return _z(self._squares_0(), self._limits(0)[1][:, None, None])
 
     def p_values(self, strength: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
         """The p-values behind ``strength``; NaN stays NaN."""
         if not self.gaussian:
             return -strength
-        size = strength.size
-        padded = np.zeros(_next_power(size, 4), np.float64)
-        padded[:size] = strength.ravel()
+        padded = np.zeros(_next_power(strength.size, 2))
+        padded[: strength.size] = strength.ravel()
         with jax.enable_x64(True):
-            return np.asarray(_normal_tails(padded))[:size].reshape(strength.shape)
+            tails = np.asarray(_normal_tails(padded))
+        return tails[: strength.size].reshape(strength.shape)
 
-    def level_0(self) -> tuple[Bool[np.ndarray, "graphs n n"], Float[np.ndarray, "graphs n n"]]:
-        """Which pairs are independent given nothing, and their strength, for all pairs at once."""
-        corr: Any = self._test
-        r = np.asarray(corr.corr, np.float64).reshape(self.n_graphs, *corr.corr.shape[-2:])
-        limit, root = self._limits(0)
+    def _squares_0(self) -> np.ndarray:
+        test: Any = self._test
+        r = np.asarray(test.corr, np.float64).reshape(self.n_graphs, *test.corr.shape[-2:])
         square = r * r
-        if corr.one_sided:
+        if test.one_sided:
             square[r <= 0] = 0.0
-        square[square >= 1] = np.inf
-        return square < limit[:, None, None], _z(square, root[:, None, None])
+        return square
 
     def _limits(self, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Largest squared correlation that counts as none, and √(N-|S|-3), of each graph."""
         degrees = self._n_samples - size - 3
         root = np.sqrt(np.maximum(degrees, 0))
-        with jax.enable_x64(True):
-            z = -float(ndtri(np.float64(self._alpha / 2)))
         # Where nothing can be tested no square lies below the limit: dependent.
         tested = degrees > 0
-        return np.where(tested, np.tanh(z / np.where(tested, root, 1.0)) ** 2, -1.0), root
+        largest = np.tanh(self._quantile / np.where(tested, root, 1.0)) ** 2
+        return np.where(tested, largest, -1.0), root
 
     def _first(
-        self, rows: Rows, size: int, start: int, stop: int, n_sets: np.ndarray
+        self, rows: Rows, index: np.ndarray, size: int, numbers: tuple[int, int], n_sets: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """First separating set of each row among the sets numbered start … stop, and strength."""
-        first = np.full(rows.x.size, NEVER, np.int64)
-        value = np.full(rows.x.size, np.inf)
+        """First separating set of some rows within a range of set numbers, and its strength."""
+        first = np.full(index.size, NEVER, np.int64)
+        value = np.full(index.size, np.inf)
+        limit, roots = np.full(index.size, -self._alpha), None
         if self.gaussian:
             limits, roots = self._limits(size)
-            limit = limits[rows.graph]
-        else:
-            roots, limit = None, np.full(rows.x.size, -self._alpha)
-        for a in range(start, stop, SETS_PER_CALL):
-            b = min(stop, a + SETS_PER_CALL)
+            limit = limits[rows.graph[index]]
+        for a in range(*numbers, SETS_PER_CALL):
+            b = min(numbers[1], a + SETS_PER_CALL)
             looking = np.flatnonzero(((first == NEVER) | self._max_p) & (n_sets > a))
-            if not looking.size:
-                break
-            f, v = self._in_precision(
-                rows.at(looking), size, (a, b), n_sets[looking], limit[looking]
-            )
-            better = v < value[looking] if self._max_p else np.ones(looking.size, bool)
-            found = looking[better & (f < NEVER)]
-            first[found] = a + f[better & (f < NEVER)]
-            value[looking] = np.minimum(value[looking], v)
-        if roots is None:
-            return first, value
-        return first, _z(value, roots[rows.graph])
+            for start in range(0, looking.size, ROWS_PER_CALL):
+                here = looking[start : start + ROWS_PER_CALL]
+                of = (index[here], n_sets[here], limit[here])
+                f, v = self._in_precision(rows, of, size, (a, b))
+                found = (f < NEVER) & (v < value[here])
+                first[here[found]] = a + f[found]
+                value[here] = np.minimum(value[here], v)
+        return first, value if roots is None else _z(value, roots[rows.graph[index]])
 
     def _in_precision(
-        self,
-        rows: Rows,
-        size: int,
-        numbers: tuple[int, int],
-        n_sets: np.ndarray,
-        limit: np.ndarray,
+        self, rows: Rows, of: tuple[np.ndarray, ...], size: int, numbers: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Evaluate in the precision of the test, and what float32 leaves open in float64."""
-        call = partial(self._call, size=size, numbers=numbers)
-        found = call(rows, n_sets, limit, self.dtype)
+        found = self._call(rows, of, size, numbers, self.dtype)
         first, value = found.first.astype(np.int64), found.value.astype(np.float64)
-        again = np.flatnonzero(found.uncertain)
-        if self.gaussian and self.dtype == np.float32 and again.size:
-            self.n_uncertain += again.size
-            better = call(rows.at(again), n_sets[again], limit[again], np.dtype(np.float64))
+        if self.gaussian and self.dtype == np.float32 and found.uncertain.any():
+            again = np.flatnonzero(found.uncertain)
+            exact = tuple(part[again] for part in of)
+            better = self._call(rows, exact, size, numbers, np.dtype(np.float64))
             first[again], value[again] = better.first, better.value
         return first, value
 
     def _call(
         self,
         rows: Rows,
-        n_sets: np.ndarray,
-        limit: np.ndarray,
-        dtype: np.dtype,
-        *,
+        of: tuple[np.ndarray, ...],
         size: int,
         numbers: tuple[int, int],
+        dtype: np.dtype,
     ) -> Found:
-        """Call the kernel on blocks of rows of similar width."""
-        n_rows = rows.x.size
-        found = Found(np.zeros(n_rows, np.int64), np.zeros(n_rows), np.zeros(n_rows, bool))
+        """Call the kernel on rows that are sorted by their number of sets."""
+        index, n_sets, limit = of
+        n_rows, n_numbers = index.size, numbers[1] - numbers[0]
+        padded = _bucket(n_rows, _ROWS)
+        width = self._tile_width(rows.n_candidates[index], n_sets, size)
+        lanes, chunk = _shape(size, width)
+        lanes = min(padded, lanes)
+        fields = np.zeros((6, padded), np.int32)
+        of_row = (rows.graph, rows.x, rows.y, rows.owner, rows.skip)
+        for field, values in zip(fields, of_row, strict=False):
+            field[:n_rows] = values[index]
+        fields[5, :n_rows] = np.clip(n_sets - numbers[0], 0, n_numbers)
+        limits = np.zeros(padded, dtype)
+        limits[:n_rows] = limit
+        subsets = _table(size, *numbers)
         with jax.enable_x64(dtype == np.float64):
-            for block in _blocks(rows.n_candidates, size):
-                part = self._on_device(
-                    rows.at(block), n_sets[block], limit[block], dtype, size, numbers
+            lists = Lists(_padded_lists(rows.lists), np.int32(rows.lists.shape[1]))
+            on_device = DeviceRows(*fields, limit=limits)
+            n_subsets = fields[5].reshape(-1, lanes).max(axis=1)
+            if self.gaussian:
+                test: Any = self._test
+                found = gaussian_first(
+                    self._on_device(dtype),
+                    np.int32(test.n_nodes),
+                    lists,
+                    on_device,
+                    subsets,
+                    n_subsets,
+                    one_sided=test.one_sided,
+                    best=self._max_p,
+                    lanes=lanes,
+                    chunk=chunk,
+                    width=width,
                 )
-                for whole, piece in zip(found, part, strict=True):
-                    whole[block] = np.asarray(piece)[: block.size]
-        return found
+            else:
+                found = general_first(
+                    self._test,
+                    lists,
+                    on_device,
+                    subsets,
+                    n_subsets,
+                    batch=self._batch,
+                    best=self._max_p,
+                    lanes=lanes,
+                    chunk=chunk,
+                )
+            return Found(*(np.asarray(field)[:n_rows].copy() for field in found))
 
-    def _on_device(
-        self,
-        rows: Rows,
-        n_sets: np.ndarray,
-        limit: np.ndarray,
-        dtype: np.dtype,
-        size: int,
-        numbers: tuple[int, int],
-    ) -> Found:
-        width = _bucket(int(rows.n_candidates.max(initial=0)), _WIDTHS) if size else 0
-        subsets = _table(size, _bucket(size, _SIZES), width, *numbers)
-        extra = _bucket(rows.x.size, _ROWS) - rows.x.size
-        candidates = np.zeros((width, rows.x.size + extra), np.int32)
-        used = min(width, rows.candidates.shape[1])
-        candidates[:used, : rows.x.size] = np.maximum(rows.candidates[:, :used], 0).T
-        pad: Callable[[np.ndarray, Any], np.ndarray] = lambda a, t: np.pad(a.astype(t), (0, extra))  # noqa: E731
-        on_device = DeviceRows(
-            pad(rows.graph, np.int32),
-            pad(rows.x, np.int32),
-            pad(rows.y, np.int32),
-            candidates,
-            pad(np.clip(n_sets - numbers[0], 0, numbers[1] - numbers[0]), np.int32),
-            pad(limit, dtype),
-        )
-        n_subsets = np.int32(numbers[1] - numbers[0])
-        if not self.gaussian:
-            return general_first(
-                self._test, on_device, subsets, n_subsets, batch=self._batch, best=self._max_p
-            )
-        test: Any = self._test
+    def _tile_width(self, n_candidates: np.ndarray, n_sets: np.ndarray, size: int) -> int:
+        """Width of the tiles to gather beforehand, or 0 where single look-ups are less work."""
+        if not self.gaussian or size < 2:
+            return 0
+        width = _bucket(int(n_candidates.max(initial=0)), _WIDTHS)
+        look_ups = int(n_sets.sum()) * (2 * size + size * (size - 1) // 2)
+        affordable = width**2 * 256 <= 4 * TILE_ENTRIES
+        return width if affordable and look_ups > 2 * n_sets.size * width * (width + 2) else 0
+
+    def _on_device(self, dtype: np.dtype) -> Any:
+        """All correlations in one vector, padded so that few lengths occur."""
         if dtype not in self._flat:
-            self._flat[dtype] = _flattened(np.asarray(test.corr), dtype)
-        return gaussian_first(
-            self._flat[dtype],
-            np.int32(test.n_nodes),
-            on_device,
-            subsets,
-            n_subsets,
-            one_sided=test.one_sided,
-            best=self._max_p,
-        )
+            test: Any = self._test
+            flat = np.zeros(_next_power(test.corr.size, 2), dtype)
+            flat[: test.corr.size] = np.asarray(test.corr).ravel()
+            self._flat[dtype] = jnp.asarray(flat)
+        return self._flat[dtype]
+
+
+def _shape(size: int, width: int) -> tuple[int, int]:
+    """Rows and sets per step: enough for full vectors, few enough to stay in the cache."""
+    if width:
+        return max(_LANES_OF_LARGE_SETS, min(_LANES, TILE_ENTRIES // width**2)), CHUNK
+    if size < 2:
+        return _LANES, CHUNK
+    return _LANES_OF_LARGE_SETS, CHUNK if size == 2 else CHUNK // 4
+
+
+def no_skip(n: int) -> Int[np.ndarray, "rows"]:
+    """Rows that use their whole lists."""
+    return np.full(n, _NO_SKIP)
 
 
 def _rounds(n_sets: np.ndarray, *, everything: bool) -> list[tuple[int, int]]:
@@ -291,53 +341,40 @@ def _rounds(n_sets: np.ndarray, *, everything: bool) -> list[tuple[int, int]]:
     last = int(n_sets.max(initial=0))
     if everything or int(n_sets.sum()) <= TESTS_PER_ROUND:
         return [(0, last)] if last else []
-    ends = [min(last, 64 * 8**k) for k in range(32) if k == 0 or 64 * 8 ** (k - 1) < last]
+    ends = [min(last, CHUNK * 4**k) for k in range(32) if k == 0 or CHUNK * 4 ** (k - 1) < last]
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
 def _n_subsets(n_candidates: np.ndarray, size: int) -> np.ndarray:
     """Binomials: how many sets of ``size`` each row has."""
-    if not n_candidates.size:
-        return np.zeros(0, np.int64)
-    table = np.array([math.comb(n, size) for n in range(int(n_candidates.max()) + 1)], np.int64)
+    largest = int(n_candidates.max(initial=0))
+    table = np.array([math.comb(n, size) for n in range(largest + 1)], np.int64)
     return table[n_candidates]
 
 
-def _blocks(n_candidates: np.ndarray, size: int) -> list[np.ndarray]:
-    """Indices of rows in blocks of similar width, each small enough for one call."""
-    order = np.argsort(n_candidates, kind="stable")
-    blocks, start = [], 0
-    while start < order.size:
-        width = _bucket(int(n_candidates[order[start]]), _WIDTHS)
-        stop = int(np.searchsorted(n_candidates[order], width, side="right"))
-        entries = width * (width if size > 1 else 2) + 1
-        rows = max(
-            r for r in (_ROWS[0], *_ROWS) if r == _ROWS[0] or r * entries <= ENTRIES_PER_CALL
-        )
-        blocks += [order[a : min(a + rows, stop)] for a in range(start, stop, rows)]
-        start = stop
-    return blocks
+def _sets(size: int, numbers: np.ndarray) -> np.ndarray:
+    return colex_subsets(size, numbers).astype(np.int64)
 
 
-def _table(size: int, padded_size: int, width: int, start: int, stop: int) -> np.ndarray:
+@lru_cache(maxsize=128)
+def _table(size: int, start: int, stop: int) -> np.ndarray:
     """Sets of positions numbered start … stop, padded to few shapes with the null position."""
-    length = -(-(stop - start) // CHUNK) * CHUNK
-    table = np.full((_bucket(length, (CHUNK, 256, SETS_PER_CALL)), padded_size), width, np.int32)
+    length = _bucket(-(-(stop - start) // CHUNK) * CHUNK, (CHUNK * 4, SETS_PER_CALL))
+    table = np.full((length, _bucket(size, _SIZES)), NULL, np.int32)
     table[: stop - start, :size] = colex_subsets(size, np.arange(start, stop))
     return table
 
 
-def _flattened(corr: np.ndarray, dtype: np.dtype) -> Any:
-    """All entries in one vector, padded so that few lengths occur."""
-    flat = np.zeros(_next_power(corr.size, 2), dtype)
-    flat[: corr.size] = corr.ravel()
-    with jax.enable_x64(dtype == np.float64):
-        return jnp.asarray(flat)
+def _padded_lists(lists: np.ndarray) -> np.ndarray:
+    """All lists in one vector, padded so that few lengths occur."""
+    flat = np.zeros(_next_power(lists.size, 4), np.int32)
+    flat[: lists.size] = lists.ravel()
+    return flat
 
 
 def _next_power(n: int, base: int) -> int:
-    """Smallest power of ``base`` that is at least ``n``, and at least 1024."""
-    size = 1024
+    """Smallest number of the form 4096 · base^k that is at least ``n``."""
+    size = 4096
     while size < n:
         size *= base
     return size

@@ -67,7 +67,7 @@ def fci(
 
 def _search(selection_bias: bool, problem: Problem) -> SearchResult:
     knowledge, (n_graphs, n) = problem.knowledge, problem.mask.shape
-    first = thin(every_possible_edge(knowledge, problem.mask), problem, first_level=0)
+    first = thin(every_possible_edge(problem.asked, problem.mask), problem, first_level=0)
     padded = Padded.of(known_marks(first, knowledge), first.sepsets())
     wider = np.asarray(possible_d_sep(orient_colliders(padded.marks, padded.sepsets)))
     last = thin(first, problem, first_level=1, candidates=wider[:n_graphs, :n, :n])

@@ -1,8 +1,8 @@
 """The kernel of every search: which of a list of conditioning sets separates each row's pair.
 
-A row is a pair of nodes in some graph of a batch, with its own candidates; a conditioning set is a
-tuple of *positions* among them, so all rows share one table of sets, and one conditioning variable
-is one contiguous slab over rows. Tests are reduced to ``value < limit`` with no division by a
+A row is a pair of nodes in some graph of a batch, with a list of candidates; a conditioning set is a
+tuple of *positions* in that list, so all rows share one table of sets. Rows are the lanes: each
+operation runs over all rows of a block at once. Tests are reduced to ``value < limit``, with no
 square root, no logarithm and no distribution function.
 """
 
@@ -17,25 +17,51 @@ from jaxtyping import Bool, Float, Int
 
 from jaxcause.stats._partial_correlation import SINGULAR
 
-NEVER = jnp.iinfo(jnp.int32).max
+NEVER = 2**31 - 1
 """Number of the separating set of a row that no set separates."""
 
+NULL = 2**20
+"""Position of a variable that is correlated with nothing, which pads small conditioning sets."""
+
 CHUNK = 16
-"""Sets evaluated in one step of the loop; tables of sets are padded to a multiple."""
+"""Most sets that are evaluated in one step of the loop; tables are padded to a multiple."""
 
 GUARD = 64
 """Rounding errors, in units of the last place, within which a decision counts as uncertain."""
 
 
 class DeviceRows(NamedTuple):
-    """Rows as the kernel takes them; ``candidates`` come position first."""
+    """Rows as the kernel takes them.
+
+    Args:
+        graph: Which graph.
+        x: First node of the pair.
+        y: Second node.
+        owner: Which list of candidates.
+        skip: Position that is left out of the list; the positions behind it move up.
+        n_valid: How many sets of the table this row has.
+        limit: A value below it means independent.
+    """
 
     graph: Int[Array, "rows"]
     x: Int[Array, "rows"]
     y: Int[Array, "rows"]
-    candidates: Int[Array, "width rows"]
+    owner: Int[Array, "rows"]
+    skip: Int[Array, "rows"]
     n_valid: Int[Array, "rows"]
     limit: Float[Array, "rows"]
+
+
+class Lists(NamedTuple):
+    """Lists of candidates, one after the other, each ``stride`` long."""
+
+    nodes: Int[Array, "entries"]
+    stride: Int[Array, ""]
+
+    def at(self, rows: DeviceRows, positions: Int[Array, "chunk"]) -> Int[Array, "chunk rows"]:
+        """The candidates of each row at the positions; garbage where it has none there."""
+        moved = positions[:, None] + (positions[:, None] >= rows.skip[None]).astype(jnp.int32)
+        return self.nodes.at[rows.owner[None] * self.stride + moved].get(mode="clip")
 
 
 class Found(NamedTuple):
@@ -50,41 +76,58 @@ Values = Callable[[Int[Array, "chunk k"]], tuple[Float[Array, "chunk rows"], Arr
 """Maps sets of positions to the value of each set and row, and how far rounding may move it."""
 
 
-@partial(jax.jit, static_argnames=("one_sided", "best"))
+@partial(jax.jit, static_argnames=("one_sided", "best", "lanes", "chunk", "width"))
 def gaussian_first(
     flat: Float[Array, "entries"],
     n_nodes: Int[Array, ""],
+    lists: Lists,
     rows: DeviceRows,
     subsets: Int[Array, "sets k"],
-    n_subsets: Int[Array, ""],
+    n_subsets: Int[Array, "blocks"],
     *,
     one_sided: bool,
     best: bool,
+    lanes: int,
+    chunk: int,
+    width: int,
 ) -> Found:
     r"""Squared partial correlations :math:`r^2_{xy\cdot S} < \tanh^2(z_{1-α/2}/\sqrt{N-|S|-3})`.
 
     Args:
         flat: Correlation matrices of all graphs, one after the other, and any padding.
         n_nodes: Nodes per graph, which may differ from call to call without a new compilation.
+        lists: Candidates.
         rows: The pairs; the limit is the right-hand side.
-        subsets: Conditioning sets as positions among the candidates; ``width`` is a null variable.
-        n_subsets: How many of them count.
+        subsets: Conditioning sets as positions among the candidates.
+        n_subsets: How many of them each block of rows has.
         one_sided: Negative partial correlations count as zero.
         best: Look at all sets for the smallest value, not for the first below the limit.
+        lanes: Rows per block.
+        chunk: Sets per step.
+        width: Length of the lists up to which the correlations among candidates are gathered once
+            per row; with 0 they are looked up set by set, which is less work where sets are few.
     """
-    values = _squared_correlations(flat, n_nodes, rows, subsets.shape[1], one_sided)
-    return _scan(values, rows, subsets, n_subsets, best)
+
+    def values(block: DeviceRows) -> Values:
+        return _squared_correlations(
+            flat, n_nodes, lists, block, subsets.shape[1], one_sided, width
+        )
+
+    return _over_blocks(values, rows, subsets, n_subsets, best, (lanes, chunk))
 
 
-@partial(jax.jit, static_argnames=("batch", "best"))
+@partial(jax.jit, static_argnames=("batch", "best", "lanes", "chunk"))
 def general_first(
     test: Any,
+    lists: Lists,
     rows: DeviceRows,
     subsets: Int[Array, "sets k"],
-    n_subsets: Int[Array, ""],
+    n_subsets: Int[Array, "blocks"],
     *,
     batch: tuple[int, ...],
     best: bool,
+    lanes: int,
+    chunk: int,
 ) -> Found:
     """The same for any test: the value is -p, and the limit is -α."""
 
@@ -94,13 +137,41 @@ def general_first(
 
     over_rows = jax.vmap(minus_p, in_axes=(0, 0, 0, 1))
     over_sets = jax.vmap(over_rows, in_axes=(None, None, None, 0))
-    candidates = jnp.pad(rows.candidates, [(0, 1), (0, 0)], constant_values=-1)
 
-    def values(sets: Array) -> tuple[Array, Array]:
-        value = over_sets(rows.graph, rows.x, rows.y, candidates[sets])
-        return value.astype(rows.limit.dtype), jnp.zeros((), rows.limit.dtype)
+    def values(block: DeviceRows) -> Values:
+        def of(sets: Array) -> tuple[Array, Array]:
+            conds = jnp.zeros((sets.shape[0], 0, block.x.shape[0]), jnp.int32)
+            if sets.shape[1]:
+                members = [lists.at(block, sets[:, a]) for a in range(sets.shape[1])]
+                missing = (sets == NULL)[:, :, None]
+                conds = jnp.where(missing, jnp.int32(-1), jnp.stack(members, axis=1))
+            value = over_sets(block.graph, block.x, block.y, conds)
+            return value.astype(block.limit.dtype), jnp.zeros((), block.limit.dtype)
 
-    return _scan(values, rows, subsets, n_subsets, best)
+        return of
+
+    return _over_blocks(values, rows, subsets, n_subsets, best, (lanes, chunk))
+
+
+def _over_blocks(
+    values: Callable[[DeviceRows], Values],
+    rows: DeviceRows,
+    subsets: Int[Array, "sets k"],
+    n_subsets: Int[Array, "blocks"],
+    best: bool,
+    shape: tuple[int, int],
+) -> Found:
+    """Scan the rows block by block: a block is short enough to stay in the cache."""
+
+    def scan(block: tuple[DeviceRows, Array]) -> Found:
+        return _scan(values(block[0]), block[0], subsets, block[1], best, shape[1])
+
+    blocks = jax.tree.map(lambda field: field.reshape(-1, shape[0]), rows)
+    if n_subsets.shape[0] == 1:
+        found = scan((jax.tree.map(lambda field: field[0], blocks), n_subsets[0]))
+        return found
+    found = lax.map(scan, (blocks, n_subsets))
+    return jax.tree.map(lambda field: field.reshape(-1), found)
 
 
 def _scan(
@@ -109,15 +180,19 @@ def _scan(
     subsets: Int[Array, "sets k"],
     n_subsets: Int[Array, ""],
     best: bool,
+    chunk: int,
 ) -> Found:
     """Loop over chunks of sets; the number of chunks is a run-time value."""
     limit = rows.limit[None, :]
     infinite = jnp.full_like(rows.limit, jnp.inf)
 
     def step(c: Array, found: Found) -> Found:
-        start = c * jnp.asarray(CHUNK, c.dtype)
-        value, error = values(lax.dynamic_slice_in_dim(subsets, start, CHUNK))
-        number = start.astype(jnp.int32) + lax.iota(jnp.int32, CHUNK)
+        start = c * jnp.asarray(chunk, c.dtype)
+        # The barrier keeps XLA from computing all values again for each of the reductions below.
+        value, error = lax.optimization_barrier(
+            values(lax.dynamic_slice_in_dim(subsets, start, chunk))
+        )
+        number = start.astype(jnp.int32) + lax.iota(jnp.int32, chunk)
         valid = number[:, None] < rows.n_valid[None, :]
         value = jnp.where(valid, value, jnp.inf)
         if best:
@@ -141,7 +216,7 @@ def _scan(
         )
 
     start = Found(jnp.full(rows.x.shape, NEVER, jnp.int32), infinite, jnp.zeros(rows.x.shape, bool))
-    n_chunks = (n_subsets + CHUNK - 1) // CHUNK
+    n_chunks = (n_subsets + chunk - 1) // chunk
     found = lax.fori_loop(jnp.zeros_like(n_chunks), n_chunks, step, start)
     if best:
         found = found._replace(first=jnp.where(found.value < rows.limit, found.first, NEVER))
@@ -149,7 +224,13 @@ def _scan(
 
 
 def _squared_correlations(
-    flat: Array, n_nodes: Array, rows: DeviceRows, size: int, one_sided: bool
+    flat: Array,
+    n_nodes: Array,
+    lists: Lists,
+    rows: DeviceRows,
+    size: int,
+    one_sided: bool,
+    width: int,
 ) -> Values:
     """Squared partial correlation of each row given sets of its candidates.
 
@@ -160,40 +241,36 @@ def _squared_correlations(
     tolerance = jnp.asarray(SINGULAR * jnp.finfo(dtype).eps, dtype)
     rounding = jnp.asarray(GUARD * jnp.finfo(dtype).eps, dtype)
     one = jnp.ones((), dtype)
-    at = (rows.graph * n_nodes + rows.x) * n_nodes
-    r_xy = flat[at + rows.y][None]
-    r_x = _with_null(flat[at[None] + rows.candidates])
-    r_y = _with_null(flat[((rows.graph * n_nodes + rows.y) * n_nodes)[None] + rows.candidates])
-    among = jnp.zeros((0, 0, 0), dtype)
-    if size > 1:
-        row = (rows.graph[None] * n_nodes + rows.candidates) * n_nodes
-        among = flat[row[:, None] + rows.candidates[None]]
-        among = jnp.pad(among, [(0, 1), (0, 1), (0, 0)])
+    at_x, at_y = ((rows.graph * n_nodes + end) * n_nodes for end in (rows.x, rows.y))
+    r_xy = flat[at_x + rows.y][None]
+    look_up = _tile if width else _direct
+    among = look_up(flat, n_nodes, lists, rows, (at_x, at_y), width)
 
     def values(sets: Array) -> tuple[Array, Array]:
+        real = [(sets[:, a] != NULL)[:, None] for a in range(size)]
+        to_x, to_y, between = among(sets)
         covariance, v_x, v_y = r_xy, one, one
         regular, smallest = jnp.ones((), bool), one
         factor: list[list[Array]] = []
         columns: list[tuple[Array, Array]] = []
         for a in range(size):
-            s = sets[:, a]
-            to_x, to_y, pivot = r_x[s], r_y[s], one
+            c_x, c_y, pivot = jnp.where(real[a], to_x(a), 0), jnp.where(real[a], to_y(a), 0), one
             entries: list[Array] = []
             for b in range(a):
-                entry = among[s, sets[:, b]]
+                entry = jnp.where(real[a], between(a, b), 0)
                 for c in range(b):
                     entry = entry - entries[c] * factor[b][c]
                 entry = entry * factor[b][b]
                 entries.append(entry)
-                to_x = to_x - entry * columns[b][0]
-                to_y = to_y - entry * columns[b][1]
+                c_x = c_x - entry * columns[b][0]
+                c_y = c_y - entry * columns[b][1]
                 pivot = pivot - entry * entry
             if a:
                 regular &= pivot > tolerance
                 smallest = jnp.minimum(smallest, pivot)
             inverse = lax.rsqrt(jnp.maximum(pivot, tolerance))
             factor.append([*entries, inverse])
-            columns.append((to_x * inverse, to_y * inverse))
+            columns.append((c_x * inverse, c_y * inverse))
             covariance = covariance - columns[a][0] * columns[a][1]
             v_x, v_y = v_x - columns[a][0] ** 2, v_y - columns[a][1] ** 2
         regular &= (v_x > tolerance) & (v_y > tolerance)
@@ -207,6 +284,52 @@ def _squared_correlations(
     return values
 
 
-def _with_null(slabs: Array) -> Array:
-    """Append a variable that is correlated with nothing, at position ``width``."""
-    return jnp.pad(slabs, [(0, 1), (0, 0)])
+Among = Callable[
+    [Int[Array, "chunk k"]],
+    tuple[Callable[[int], Array], Callable[[int], Array], Callable[[int, int], Array]],
+]
+"""Maps sets to the correlations of their a-th member with x and with y, and of the a-th and b-th."""
+
+
+def _direct(
+    flat: Array, n_nodes: Array, lists: Lists, rows: DeviceRows, ends: tuple[Array, Array], _: int
+) -> Among:
+    """Look the correlations of each set up in the whole matrices."""
+
+    def among(sets: Array) -> Any:
+        members = lax.optimization_barrier([lists.at(rows, sets[:, a]) for a in range(sets.shape[1])])
+
+        def entry(start: Array, a: int) -> Array:
+            return lax.optimization_barrier(flat.at[start + members[a]].get(mode="clip"))
+
+        return (
+            lambda a: entry(ends[0][None], a),
+            lambda a: entry(ends[1][None], a),
+            lambda a, b: entry((rows.graph[None] * n_nodes + members[b]) * n_nodes, a),
+        )
+
+    return among
+
+
+def _tile(
+    flat: Array,
+    n_nodes: Array,
+    lists: Lists,
+    rows: DeviceRows,
+    ends: tuple[Array, Array],
+    width: int,
+) -> Among:
+    """Gather the correlations among all candidates of each row once; a set picks slabs of them."""
+    nodes = lists.at(rows, jnp.arange(width, dtype=jnp.int32))
+    r_x, r_y = (flat.at[end[None] + nodes].get(mode="clip") for end in ends)
+    start = (rows.graph[None] * n_nodes + nodes) * n_nodes
+    tile = flat.at[start[:, None] + nodes[None]].get(mode="clip")
+
+    def among(sets: Array) -> Any:
+        return (
+            lambda a: r_x.at[sets[:, a]].get(mode="clip"),
+            lambda a: r_y.at[sets[:, a]].get(mode="clip"),
+            lambda a, b: tile.at[sets[:, b], sets[:, a]].get(mode="clip"),
+        )
+
+    return among

@@ -61,7 +61,7 @@ def pc(
 
 def _search(problem: Problem) -> SearchResult:
     knowledge, n = problem.knowledge, problem.mask.shape[1]
-    skeleton = thin(every_possible_edge(knowledge, problem.mask), problem, first_level=0)
+    skeleton = thin(every_possible_edge(problem.asked, problem.mask), problem, first_level=0)
     sepsets = skeleton.sepsets()
     padded = Padded.of(skeleton.adjacency, sepsets)
     more = padded.marks.shape[1] - n

@@ -20,7 +20,7 @@ from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._candidates import CandidateLists
 from jaxcause.discovery._evaluator import Evaluator
 from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
-from jaxcause.discovery._skeleton import Skeleton, test_level, test_level_0, testable_pairs
+from jaxcause.discovery._skeleton import Asked, Pairs, Skeleton, test_level, test_level_0
 from jaxcause.graph import BackgroundKnowledge, CausalGraph, SepSets
 from jaxcause.graph._sepsets import widen
 
@@ -35,6 +35,7 @@ class Problem(NamedTuple):
 
     evaluate: Evaluator
     knowledge: BackgroundKnowledge
+    asked: Asked
     mask: Bool[np.ndarray, "graphs nodes"]
     max_cond_size: int | None
 
@@ -71,10 +72,10 @@ def search_graphs(
     check_shape("node_mask", mask, (n,))
     batch = getattr(test, "batch_shape", ())
     mask = np.broadcast_to(mask, (*batch, n)).reshape(-1, n)
-    results = []
+    results, asked = [], Asked.by(knowledge)
     for part, rows in _chunks(test, batch, n):
         evaluate = Evaluator(part, alpha=alpha, max_p=sepset == "max_p")
-        results.append(search(Problem(evaluate, knowledge, mask[rows], max_cond_size)))
+        results.append(search(Problem(evaluate, knowledge, asked, mask[rows], max_cond_size)))
     return join_results(results, batch)
 
 
@@ -105,22 +106,21 @@ def thin(
         first_level: Size of the first conditioning sets.
         candidates: Whom to condition on; by default the neighbours as each level begins.
     """
-    tiers = np.asarray(problem.knowledge.tiers)
+    evaluate, asked = problem.evaluate, problem.asked
     for level in itertools.count(first_level):
-        capped = problem.max_cond_size is not None and level > problem.max_cond_size
         if level == 0:
-            skeleton = test_level_0(skeleton, problem.evaluate, problem.knowledge)
+            skeleton = test_level_0(skeleton, evaluate, asked)
             continue
         allowed = skeleton.adjacency if candidates is None else candidates
-        pairs = testable_pairs(skeleton, problem.knowledge)
-        pairs, rows = CandidateLists(allowed, tiers).rows(pairs, level)
-        if capped:
+        pairs = Pairs.where(skeleton.adjacency & asked.tested)
+        pairs, rows = CandidateLists(allowed, asked.tiers).rows(pairs, level)
+        if not pairs.x.size:
+            return skeleton
+        if problem.max_cond_size is not None and level > problem.max_cond_size:
             truncated = skeleton.truncated.copy()
             truncated[pairs.graph] = True
             return skeleton._replace(truncated=truncated)
-        if not pairs.x.size:
-            return skeleton
-        skeleton = test_level(skeleton, problem.evaluate, problem.knowledge, pairs, level, rows)
+        skeleton = test_level(skeleton, evaluate, asked, pairs, level, rows)
     raise AssertionError("unreachable")
 
 
@@ -168,5 +168,7 @@ def as_result(
         n_conflicts=np.asarray(n_conflicts),
         truncated=skeleton.truncated,
     )
-    p_values = problem.evaluate.p_values(problem.knowledge.repeat(skeleton.strength))
+    p_values = skeleton.p_values(problem.evaluate)
+    if problem.asked.copies is not None:
+        p_values = problem.knowledge.repeat(p_values)
     return SearchResult(CausalGraph(np.asarray(marks)), sepsets, p_values, info)

@@ -10,20 +10,72 @@ from jaxcause.graph import BackgroundKnowledge, SepSets
 
 
 class Pairs(NamedTuple):
-    """Pairs of nodes in a batch of graphs, x before y."""
+    """Pairs of nodes in a batch of graphs."""
 
     graph: Int[np.ndarray, "pairs"]
     x: Int[np.ndarray, "pairs"]
     y: Int[np.ndarray, "pairs"]
 
+    @classmethod
+    def where(cls, mask: Bool[np.ndarray, "graphs nodes nodes"]) -> "Pairs":
+        """All entries of a mask."""
+        graph, pair = np.divmod(np.flatnonzero(mask), mask.shape[1] * mask.shape[2])
+        return cls(graph, *np.divmod(pair, mask.shape[2]))
+
     def at(self, index: np.ndarray) -> "Pairs":
         """The pairs at an index, or where a mask holds."""
         return Pairs(self.graph[index], self.x[index], self.y[index])
 
+    def write(self, whole: np.ndarray, values: object) -> None:
+        """Put values at both entries of each pair."""
+        whole[self.graph, self.x, self.y] = values
+        whole[self.graph, self.y, self.x] = values
 
-class LevelInfo(NamedTuple):
-    """What one level did in each graph."""
 
+class Asked(NamedTuple):
+    """What background knowledge asks of a search.
+
+    Args:
+        possible: Edges that may exist.
+        tested: Pairs, x before y, that tests decide.
+        tiers: Order of the nodes, if there is one.
+        copies: Pair that stands for each pair, if any stands for another.
+    """
+
+    possible: Bool[np.ndarray, "nodes nodes"]
+    tested: Bool[np.ndarray, "nodes nodes"]
+    tiers: Int[np.ndarray, "nodes"] | None
+    copies: Int[np.ndarray, "nodes nodes"] | None
+
+    @classmethod
+    def by(cls, knowledge: BackgroundKnowledge) -> "Asked":
+        """Read the knowledge once."""
+        cannot, required = knowledge.cannot_cause, np.asarray(knowledge.required)
+        own, tiers = knowledge.stands_for_itself, np.asarray(knowledge.tiers)
+        return cls(
+            possible=~(cannot & cannot.T) & ~np.eye(len(tiers), dtype=bool),
+            tested=np.triu(own & ~(required | required.T), 1),
+            tiers=tiers if (tiers != tiers[:1]).any() else None,
+            copies=None if own.all() else np.asarray(knowledge.stationary),
+        )
+
+
+class Level(NamedTuple):
+    """What one level looked at and found.
+
+    Args:
+        pairs: Pairs that were tested; at level 0 none are listed.
+        strength: Of each pair, the test that came closest to independence.
+        separated: Whether some set separated it.
+        sets: The set, where one did.
+        n_tests: Tests in each graph.
+        n_edges: Edges of each graph that are left.
+    """
+
+    pairs: Pairs
+    strength: Float[np.ndarray, "pairs"]
+    separated: Bool[np.ndarray, "pairs"]
+    sets: Int[np.ndarray, "pairs k"]
     n_tests: Int[np.ndarray, "graphs"]
     n_edges: Int[np.ndarray, "graphs"]
 
@@ -33,89 +85,85 @@ class Skeleton(NamedTuple):
 
     Args:
         adjacency: Edges that are left.
-        strength: Of each pair, the test that came closest to independence, as the evaluator
-            measures it; NaN where nothing was tested.
-        separated: Pairs found independent, with their sets, in the order of levels.
+        independent: Pairs, x before y, that level 0 found independent.
+        looked: Pairs, x before y, that level 0 tested.
         levels: What each level did.
         truncated: Whether a cap may have stopped the search before it was done.
     """
 
     adjacency: Bool[np.ndarray, "graphs nodes nodes"]
-    strength: Float[np.ndarray, "graphs nodes nodes"]
-    separated: tuple[tuple[Pairs, Int[np.ndarray, "pairs k"]], ...]
-    levels: tuple[LevelInfo, ...]
+    independent: Bool[np.ndarray, "graphs nodes nodes"]
+    looked: Bool[np.ndarray, "graphs nodes nodes"]
+    levels: tuple[Level, ...]
     truncated: Bool[np.ndarray, "graphs"]
 
     def sepsets(self) -> SepSets:
         """The separating set of every pair that was found independent."""
         n_graphs, n = self.adjacency.shape[:2]
-        width = max((sets.shape[1] for _, sets in self.separated), default=0)
+        width = max((level.sets.shape[1] for level in self.levels), default=0)
         nodes = np.full((n_graphs, n, n, width), -1, np.int32)
-        found = np.zeros((n_graphs, n, n), bool)
-        for pairs, sets in self.separated:
-            size, ordered = sets.shape[1], np.sort(sets, axis=1)
-            for i, j in ((pairs.x, pairs.y), (pairs.y, pairs.x)):
-                found[pairs.graph, i, j] = True
-                if size:
-                    nodes[pairs.graph, i, j, :size] = ordered
+        found = self.independent | np.swapaxes(self.independent, 1, 2)
+        for level in self.levels:
+            pairs, sets = level.pairs.at(level.separated), level.sets[level.separated]
+            pairs.write(found, True)
+            if sets.shape[1]:
+                ordered = np.full((len(sets), width), -1, np.int32)
+                ordered[:, : sets.shape[1]] = np.sort(sets, axis=1)
+                pairs.write(nodes, ordered)
         return SepSets(nodes=nodes, found=found)
 
+    def p_values(self, evaluate: Evaluator) -> Float[np.ndarray, "graphs nodes nodes"]:
+        """Largest p-value among the tests of each pair up to the one that separated it."""
+        strength = np.full(self.adjacency.shape, np.nan)
+        if self.looked.any():
+            looked = self.looked | np.swapaxes(self.looked, 1, 2)
+            strength = np.where(looked, evaluate.strength_0(), np.nan)
+        for level in self.levels:
+            here = strength[level.pairs.graph, level.pairs.x, level.pairs.y]
+            level.pairs.write(strength, np.fmin(here, level.strength))
+        return evaluate.p_values(strength)
 
-def every_possible_edge(
-    knowledge: BackgroundKnowledge, mask: Bool[np.ndarray, "graphs nodes"]
-) -> Skeleton:
+
+def every_possible_edge(asked: Asked, mask: Bool[np.ndarray, "graphs nodes"]) -> Skeleton:
     """The skeleton before any test: all edges that knowledge and mask allow."""
-    cannot = knowledge.cannot_cause
-    possible = ~(cannot & cannot.T) & ~np.eye(mask.shape[1], dtype=bool)
-    return Skeleton(
-        adjacency=possible & mask[:, :, None] & mask[:, None, :],
-        strength=np.full((*mask.shape, mask.shape[1]), np.nan),
-        separated=(),
-        levels=(),
-        truncated=np.zeros(mask.shape[0], bool),
-    )
+    adjacency = asked.possible & mask[:, :, None] & mask[:, None, :]
+    nothing = np.zeros(adjacency.shape, bool)
+    return Skeleton(adjacency, nothing, nothing, (), np.zeros(mask.shape[0], bool))
 
 
-def testable_pairs(skeleton: Skeleton, knowledge: BackgroundKnowledge) -> Pairs:
-    """Edges that a test may remove."""
-    required = np.asarray(knowledge.required)
-    tested = np.triu(knowledge.stands_for_itself & ~(required | required.T), 1)
-    return Pairs(*np.nonzero(skeleton.adjacency & tested))
-
-
-def test_level_0(
-    skeleton: Skeleton, evaluate: Evaluator, knowledge: BackgroundKnowledge
-) -> Skeleton:
+def test_level_0(skeleton: Skeleton, evaluate: Evaluator, asked: Asked) -> Skeleton:
     """Remove every edge whose ends are independent given nothing."""
+    looked = skeleton.adjacency & asked.tested
     if not evaluate.gaussian:
-        pairs = testable_pairs(skeleton, knowledge)
-        return test_level(skeleton, evaluate, knowledge, pairs, 0, one_row_each(pairs))
-    required = np.asarray(knowledge.required)
-    tested = np.triu(knowledge.stands_for_itself & ~(required | required.T), 1)
-    asked = skeleton.adjacency & tested
-    independent, strength = evaluate.level_0()
-    pairs = Pairs(*np.nonzero(independent & asked))
-    strength = np.where(asked | np.swapaxes(asked, 1, 2), strength, np.nan)
-    skeleton = skeleton._replace(strength=strength)
-    nothing = np.zeros((pairs.x.size, 0), np.int32)
-    return _removed(skeleton, knowledge, pairs, nothing, asked.sum(axis=(1, 2)))
-
-
-def one_row_each(pairs: Pairs) -> Rows:
-    """Rows without any candidate, one per pair."""
-    n = pairs.x.size
-    return Rows(
-        np.arange(n),
-        *(field.astype(np.int32) for field in pairs),
-        candidates=np.zeros((n, 0), np.int32),
-        n_candidates=np.zeros(n, np.int64),
+        pairs = Pairs.where(looked)
+        nobody = np.full((pairs.x.size, 1), -1, np.int32)
+        n_candidates = np.zeros(pairs.x.size, np.int64)
+        rows = Rows.own(np.arange(pairs.x.size), pairs, nobody, n_candidates)
+        return test_level(skeleton, evaluate, asked, pairs, 0, rows)
+    independent = evaluate.level_0() & looked
+    adjacency = skeleton.adjacency & ~(independent | np.swapaxes(independent, 1, 2))
+    adjacency = _copied(adjacency, asked)
+    none = np.zeros(0, np.int64)
+    level = Level(
+        pairs=Pairs(none, none, none),
+        strength=np.zeros(0),
+        separated=np.zeros(0, bool),
+        sets=np.zeros((0, 0), np.int32),
+        n_tests=looked.sum(axis=(1, 2)),
+        n_edges=adjacency.sum(axis=(1, 2)) // 2,
+    )
+    return skeleton._replace(
+        adjacency=adjacency,
+        independent=independent,
+        looked=looked,
+        levels=(*skeleton.levels, level),
     )
 
 
 def test_level(
     skeleton: Skeleton,
     evaluate: Evaluator,
-    knowledge: BackgroundKnowledge,
+    asked: Asked,
     pairs: Pairs,
     size: int,
     rows: Rows,
@@ -126,32 +174,22 @@ def test_level(
     of the pairs nor on how they are batched.
     """
     found = evaluate(rows, size)
-    here = pairs.at(np.arange(found.separated.size))
-    strength = skeleton.strength.copy()
-    closest = np.fmin(strength[here.graph, here.x, here.y], found.strength)
-    strength[here.graph, here.x, here.y] = strength[here.graph, here.y, here.x] = closest
-    n_tests = np.bincount(here.graph, found.n_tests, len(strength)).astype(np.int64)
-    gone = found.separated
-    skeleton = skeleton._replace(strength=strength)
-    return _removed(skeleton, knowledge, here.at(gone), found.sets[gone], n_tests)
-
-
-def _removed(
-    skeleton: Skeleton,
-    knowledge: BackgroundKnowledge,
-    pairs: Pairs,
-    sets: np.ndarray,
-    n_tests: np.ndarray,
-) -> Skeleton:
-    """Take edges out, and their copies under stationarity, and note the level."""
     adjacency = skeleton.adjacency.copy()
-    adjacency[pairs.graph, pairs.x, pairs.y] = adjacency[pairs.graph, pairs.y, pairs.x] = False
-    if not knowledge.stands_for_itself.all():
-        copies = np.asarray(knowledge.stationary)
-        adjacency = adjacency.reshape(len(adjacency), -1)[:, copies]
-    level = LevelInfo(n_tests, adjacency.sum(axis=(1, 2)) // 2)
-    return skeleton._replace(
-        adjacency=adjacency,
-        separated=(*skeleton.separated, (pairs, sets)),
-        levels=(*skeleton.levels, level),
+    pairs.at(found.separated).write(adjacency, False)
+    adjacency = _copied(adjacency, asked)
+    level = Level(
+        pairs=pairs,
+        strength=found.strength,
+        separated=found.separated,
+        sets=found.sets,
+        n_tests=np.bincount(pairs.graph, found.n_tests, len(adjacency)).astype(np.int64),
+        n_edges=adjacency.sum(axis=(1, 2)) // 2,
     )
+    return skeleton._replace(adjacency=adjacency, levels=(*skeleton.levels, level))
+
+
+def _copied(adjacency: np.ndarray, asked: Asked) -> np.ndarray:
+    """Repeat the edges along stationarity."""
+    if asked.copies is None:
+        return adjacency
+    return adjacency.reshape(len(adjacency), -1)[:, asked.copies]
