@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jaxcause._errors import InputError as InputError
     from jaxcause.discovery import SearchResult as SearchResult
     from jaxcause.discovery import fci as fci
+    from jaxcause.discovery import icd as icd
     from jaxcause.discovery import pc as pc
     from jaxcause.graph import BackgroundKnowledge as BackgroundKnowledge
     from jaxcause.graph import CausalGraph as CausalGraph
@@ -39,6 +40,7 @@ _HOME = {
     "SepSets": "jaxcause.graph",
     "discover": "jaxcause.workflows",
     "fci": "jaxcause.discovery",
+    "icd": "jaxcause.discovery",
     "oracle_test": "jaxcause.graph",
     "partial_correlation_test": "jaxcause.stats",
     "partial_correlation_test_from_data": "jaxcause.stats",

@@ -1,6 +1,7 @@
 """The shared core: one state, one set of steps, for tokens, for variables and for lags."""
 
 from jaxcause.discovery._fci import fci as fci
+from jaxcause.discovery._icd import icd as icd
 from jaxcause.discovery._pc import pc as pc
 from jaxcause.discovery._result import SearchInfo as SearchInfo
 from jaxcause.discovery._result import SearchResult as SearchResult

@@ -112,6 +112,23 @@ class Separations(NamedTuple):
     strength: Float[np.ndarray, "pairs"]
     n_tests: Int[np.ndarray, "pairs"]
 
+    @classmethod
+    def none(cls, n_pairs: int, size: int) -> "Separations":
+        """Nothing looked at yet."""
+        return cls(
+            np.zeros(n_pairs, bool),
+            np.full((n_pairs, size), -1, np.int32),
+            np.full(n_pairs, np.inf),
+            np.zeros(n_pairs, np.int64),
+        )
+
+    def update(self, pairs: Int[np.ndarray, "some"], later: "Separations") -> None:
+        """Add what was found later about some of the pairs, in place."""
+        self.separated[pairs], self.sets[pairs] = later.separated, later.sets
+        # The test that separates a pair is the closest to independence that it has seen.
+        self.strength[pairs] = np.minimum(self.strength[pairs], later.strength)
+        self.n_tests[pairs] += later.n_tests
+
 
 class Evaluator:
     """Conditional independence in a batch of graphs, for one search.
@@ -153,6 +170,10 @@ class Evaluator:
         sets = np.full((n_pairs, size), -1, np.int32)
         sets[separated] = rows.members(winner[separated], _sets(size, number[separated]))
         needed = n_sets if self._max_p else np.minimum(n_sets, number[rows.pair] + 1)
+        if not self._max_p:
+            # Rows with one set each are tried one after the other, up to the one that separates.
+            single = (n_sets == 1) & separated[rows.pair]
+            needed = np.where(single & (np.arange(rows.x.size) > winner[rows.pair]), 0, needed)
         n_tests = np.bincount(rows.pair, needed, n_pairs).astype(np.int64)
         return Separations(separated, sets, strength, n_tests)
 

@@ -1,7 +1,7 @@
 """The kernel of every search: which of a list of conditioning sets separates each row's pair.
 
-A row is a pair of nodes in some graph of a batch, with a list of candidates; a conditioning set is a
-tuple of *positions* in that list, so all rows share one table of sets. Rows are the lanes: each
+A row is a pair of nodes in some graph of a batch, with a list of candidates; a conditioning set is
+a tuple of *positions* in that list, so all rows share one table of sets. Rows are the lanes: each
 operation runs over all rows of a block at once. Tests are reduced to ``value < limit``, with no
 square root, no logarithm and no distribution function.
 """
@@ -288,7 +288,7 @@ Among = Callable[
     [Int[Array, "chunk k"]],
     tuple[Callable[[int], Array], Callable[[int], Array], Callable[[int, int], Array]],
 ]
-"""Maps sets to the correlations of their a-th member with x and with y, and of the a-th and b-th."""
+"""Maps sets to functions: correlations of the a-th member with x, with y, and with the b-th."""
 
 
 def _direct(
@@ -297,7 +297,9 @@ def _direct(
     """Look the correlations of each set up in the whole matrices."""
 
     def among(sets: Array) -> Any:
-        members = lax.optimization_barrier([lists.at(rows, sets[:, a]) for a in range(sets.shape[1])])
+        members = lax.optimization_barrier(
+            [lists.at(rows, sets[:, a]) for a in range(sets.shape[1])]
+        )
 
         def entry(start: Array, a: int) -> Array:
             return lax.optimization_barrier(flat.at[start + members[a]].get(mode="clip"))

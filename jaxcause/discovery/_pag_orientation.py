@@ -54,13 +54,9 @@ class Separated(NamedTuple):
 Rule = Callable[[View, Separated], Writes]
 
 
-@partial(jax.jit, static_argnames=("selection_bias", "finish"))
+@partial(jax.jit, static_argnames=("selection_bias",))
 def orient_pag(
-    marks: Int8[Array, "graphs nodes nodes"],
-    sepsets: SepSets,
-    *,
-    selection_bias: bool,
-    finish: bool = True,
+    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets, *, selection_bias: bool
 ) -> Int8[Array, "graphs nodes nodes"]:
     """Orient skeletons by R0, then close under R1–R4, R5–R7 and R8–R10.
 
@@ -68,17 +64,26 @@ def orient_pag(
         marks: Circles at the ends of all edges, but for marks that are known beforehand.
         sepsets: What separated the pairs that are not adjacent.
         selection_bias: Whether R5–R7 apply, which find edges that are due to selection.
-        finish: Whether to go beyond R4.
     """
+    return complete(orient_r0_to_r4(marks, sepsets), sepsets, selection_bias=selection_bias)
+
+
+@jax.jit
+def orient_r0_to_r4(
+    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets
+) -> Int8[Array, "graphs nodes nodes"]:
+    """Orient skeletons by R0, then close under R1–R4: sound whatever separating sets may follow."""
     separated = _separated(sepsets)
     marks = write(marks, rule_0(view(marks), separated))
-    marks = close(marks, separated, (rule_1, rule_2, rule_3, rule_4))
-    return complete(marks, separated, selection_bias=selection_bias) if finish else marks
+    return close(marks, separated, (rule_1, rule_2, rule_3, rule_4))
 
 
 @partial(jax.jit, static_argnames=("selection_bias",))
-def complete(marks: Array, separated: Separated, *, selection_bias: bool) -> Array:
+def complete(
+    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets, *, selection_bias: bool
+) -> Int8[Array, "graphs nodes nodes"]:
     """Close marks that are closed under R1–R4 under R5–R7 and R8–R10 as well."""
+    separated = _separated(sepsets)
     if selection_bias:
         marks = close(marks, separated, (rule_5, rule_6, rule_7))
     return close(marks, separated, (rule_8, rule_9, rule_10))

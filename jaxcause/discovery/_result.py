@@ -31,12 +31,15 @@ class SearchResult(NamedTuple):
 
     ``p_values[i, j]`` is the largest p-value among the tests of a pair: of the test that separated
     it, or, for an edge, of the test that came closest. Pairs that knowledge decided hold NaN.
+    ``levels`` holds the graph after each level, ``[..., levels, nodes, nodes]``, where the search
+    is anytime (ICD).
     """
 
     graph: CausalGraph
     sepsets: SepSets
     p_values: Float[AnyArray, "*graphs nodes nodes"]
     info: SearchInfo
+    levels: CausalGraph | None = None
 
 
 def join_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchResult:
@@ -52,7 +55,16 @@ def join_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchR
         extra = [(0, 0), (0, n_levels - counts.shape[-1])]
         return np.pad(counts, extra, mode=mode)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
+    history = None
+    if results and results[0].levels is not None:
+        marks = [np.asarray(r.levels.marks) for r in results if r.levels is not None]
+        longest = max(m.shape[1] for m in marks)
+        longer = [[(0, 0), (0, longest - m.shape[1]), (0, 0), (0, 0)] for m in marks]
+        history = CausalGraph(
+            join([np.pad(m, e, mode="edge") for m, e in zip(marks, longer, strict=True)])
+        )
     return SearchResult(
+        levels=history,
         graph=CausalGraph(join([np.asarray(r.graph.marks) for r in results])),
         sepsets=SepSets(
             nodes=join([widen(np.asarray(r.sepsets.nodes), width) for r in results]),

@@ -136,17 +136,23 @@ class Padded(NamedTuple):
     @classmethod
     def of(cls, marks: np.ndarray, sepsets: SepSets) -> "Padded":
         """Pad marks and separating sets."""
-        n_graphs, n = marks.shape[:2]
-        more_nodes = next((s for s in _NODES if s >= n), n) - n
-        more_graphs = (1 << (n_graphs - 1).bit_length()) - n_graphs
-        extra = [(0, more_graphs), (0, more_nodes), (0, more_nodes)]
+        extra = _extra(marks)
         members = np.asarray(sepsets.nodes)
-        width = -(-members.shape[-1] // 4) * 4
-        members = np.pad(widen(members, width), [*extra, (0, 0)], constant_values=-1)
+        members = widen(members, -(-members.shape[-1] // 4) * 4)
+        members = np.pad(members, [*extra, (0, 0)], constant_values=-1)
         found = np.pad(np.asarray(sepsets.found), extra)
-        return cls(
-            jnp.asarray(np.pad(marks, extra)), SepSets(jnp.asarray(members), jnp.asarray(found))
-        )
+        return cls(cls.only(marks), SepSets(jnp.asarray(members), jnp.asarray(found)))
+
+    @staticmethod
+    def only(marks: np.ndarray) -> AnyArray:
+        """Pad marks."""
+        return jnp.asarray(np.pad(marks, _extra(marks)))
+
+
+def _extra(marks: np.ndarray) -> list[tuple[int, int]]:
+    n_graphs, n = marks.shape[:2]
+    more_nodes = next((s for s in _NODES if s >= n), n) - n
+    return [(0, (1 << (n_graphs - 1).bit_length()) - n_graphs), (0, more_nodes), (0, more_nodes)]
 
 
 def as_result(

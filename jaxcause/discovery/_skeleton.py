@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause.discovery._evaluator import Evaluator, Rows
+from jaxcause.discovery._evaluator import Evaluator, Rows, Separations
 from jaxcause.graph import BackgroundKnowledge, SepSets
 
 
@@ -173,7 +173,11 @@ def test_level(
     The candidates were drawn before anything is removed, so the result depends neither on the order
     of the pairs nor on how they are batched.
     """
-    found = evaluate(rows, size)
+    return remove(skeleton, asked, pairs, evaluate(rows, size))
+
+
+def remove(skeleton: Skeleton, asked: Asked, pairs: Pairs, found: Separations) -> Skeleton:
+    """Take out the pairs that were separated, and their copies, and note the level."""
     adjacency = skeleton.adjacency.copy()
     pairs.at(found.separated).write(adjacency, False)
     adjacency = _copied(adjacency, asked)

@@ -1,0 +1,223 @@
+"""Iterative causal discovery (ICD)."""
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Int8
+
+from jaxcause._typing import AnyArray, CITest
+from jaxcause.discovery._evaluator import Evaluator, Rows, Separations
+from jaxcause.discovery._fci import known_marks
+from jaxcause.discovery._icd_sep import GrownSets, icd_sep_sets
+from jaxcause.discovery._pag_orientation import complete, orient_r0_to_r4
+from jaxcause.discovery._paths import reachable
+from jaxcause.discovery._possible_d_sep import possible_ancestors
+from jaxcause.discovery._result import SearchResult
+from jaxcause.discovery._search import Padded, Problem, as_result, search_graphs
+from jaxcause.discovery._skeleton import (
+    Pairs,
+    Skeleton,
+    every_possible_edge,
+    remove,
+    test_level_0,
+)
+from jaxcause.graph import BackgroundKnowledge, CausalGraph, SepSets
+
+SETS_PER_ROUND = (16, 256)
+"""A pair's sets are tried in rounds, so that one that is separated early costs little."""
+
+
+def icd(
+    test: CITest,
+    *,
+    alpha: float = 0.01,
+    max_cond_size: int | None = None,
+    knowledge: BackgroundKnowledge | None = None,
+    node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
+    selection_bias: bool = True,
+    sepset: str = "first",
+) -> SearchResult:
+    """Learn a PAG by ICD: common causes may be unobserved, and any level gives a valid graph.
+
+    Where FCI looks for separating sets among all subsets of possible-d-sep, ICD refines one graph
+    level by level: sets of size r are grown along the branches, of at most r steps, of the
+    possible-d-sep tree of either node, and hold possible ancestors only. After each level the graph
+    is oriented anew, which makes the next level's sets few. The graph after level r is one for all
+    independences given at most r nodes (``levels`` of the result holds them all).
+
+    With tiers this is ordered ICD, for the tokens of a causal Transformer; with
+    `BackgroundKnowledge.temporal` it is temporal ICD, for the lags of a series.
+
+    Args:
+        test: Conditional independence test; leading axes are a batch of graphs.
+        alpha: X and Y are taken as independent given S iff p > alpha.
+        max_cond_size: Largest conditioning set; none by default.
+        knowledge: Tiers and required edges mark the edges that they decide; edges forbidden both
+            ways are left out.
+        node_mask: Which nodes take part; the others stay without edges.
+        selection_bias: Whether the sample may have been selected by its values (R5–R7).
+        sepset: ``first`` keeps the first separating set of a level, ``max_p`` the one with the
+            largest p-value.
+
+    Returns:
+        Graph, separating sets, p-values, what each level did, and the graph after each level.
+
+    Raises:
+        InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
+            known, or ``knowledge`` or ``node_mask`` are about another number of nodes.
+
+    Source: Rohekar, Nisimov, Gurwicz & Novik (2021), "Iterative causal discovery in the possible
+    presence of latent confounders and selection bias"; ordered: Rohekar et al. (2024),
+    arXiv 2412.07446; temporal: Rohekar et al. (2023), arXiv 2306.00624; Zhang (2008).
+
+    >>> import numpy as np
+    >>> from jaxcause.graph import oracle_test
+    >>> dag = np.zeros((5, 5), bool)
+    >>> dag[0, 2] = dag[1, 3] = dag[4, 2] = dag[4, 3] = True  # node 4 is not observed
+    >>> icd(oracle_test(dag, np.arange(4)), alpha=0.5).graph.edges(["a", "b", "c", "d"])
+    [('a', 'o->', 'c'), ('b', 'o->', 'd'), ('c', '<->', 'd')]
+    """
+    return search_graphs(
+        partial(_search, selection_bias),
+        test,
+        alpha=alpha,
+        max_cond_size=max_cond_size,
+        knowledge=knowledge,
+        node_mask=node_mask,
+        sepset=sepset,
+    )
+
+
+def _search(selection_bias: bool, problem: Problem) -> SearchResult:
+    n_graphs = len(problem.mask)
+    skeleton = every_possible_edge(problem.asked, problem.mask)
+    marks = known_marks(skeleton, problem.knowledge)
+    finish = partial(complete, selection_bias=selection_bias)
+    active = np.ones(n_graphs, bool)
+    history = []
+    for size in itertools.count():
+        tries = _tries(skeleton, marks, active, problem, size) if size else None
+        has_sets = active.copy()
+        if tries is not None:
+            has_sets = np.bincount(tries.pairs.graph, minlength=n_graphs) > 0
+        done = active & ~has_sets
+        if done.any():
+            # No set is left to try: what R5–R10 add stays.
+            marks = _oriented(done, marks, skeleton, finish)
+        active &= has_sets
+        if active.any() and problem.max_cond_size is not None and size > problem.max_cond_size:
+            skeleton = skeleton._replace(truncated=active)
+            active = np.zeros(n_graphs, bool)
+        elif active.any():
+            skeleton = _thinner(skeleton, problem, tries)
+            marks = np.where(
+                active[:, None, None], known_marks(skeleton, problem.knowledge), marks
+            )
+            marks = _oriented(active, marks, skeleton, orient_r0_to_r4)
+        if active.any() or done.any():
+            history.append(problem.knowledge.repeat(marks))
+        if not active.any():
+            break
+    return as_result(
+        skeleton,
+        problem.knowledge.repeat(marks),
+        problem,
+        n_conflicts=np.zeros(n_graphs, np.int64),
+        sepsets=skeleton.sepsets(),
+    )._replace(levels=CausalGraph(np.stack(history, axis=1)))
+
+
+class _Tries(NamedTuple):
+    """Pairs of one level and the sets to try for each, first come first."""
+
+    pairs: Pairs
+    sets: GrownSets
+
+
+def _tries(
+    skeleton: Skeleton, marks: np.ndarray, active: np.ndarray, problem: Problem, size: int
+) -> _Tries:
+    """The candidate sets of a level: neighbours one by one, or ICD-Sep sets."""
+    pairs = Pairs.where(skeleton.adjacency & problem.asked.tested & active[:, None, None])
+    if size == 1:
+        sets = _single_neighbours(skeleton, pairs, problem.asked.tiers)
+    else:
+        graphs = np.flatnonzero(active)
+        place = np.cumsum(active) - 1
+        here = marks[graphs]
+        reach = np.asarray(_reach(Padded.only(here)))[
+            : graphs.size, : here.shape[1], : here.shape[1]
+        ]
+        sets = icd_sep_sets(here, reach, pairs._replace(graph=place[pairs.graph]), size)
+    tried, number = np.unique(sets.pair, return_inverse=True)
+    return _Tries(pairs.at(tried), GrownSets(number, sets.members))
+
+
+def _single_neighbours(skeleton: Skeleton, pairs: Pairs, tiers: np.ndarray | None) -> GrownSets:
+    """Neighbours of x, then those of y that are not among them; x and y are none."""
+    adjacent, n = skeleton.adjacency, skeleton.adjacency.shape[1]
+    near, far = adjacent[pairs.graph, pairs.x], adjacent[pairs.graph, pairs.y]
+    far = far & ~near
+    row = np.arange(pairs.x.size)
+    near[row, pairs.y] = far[row, pairs.x] = False
+    both = np.concatenate([near, far], axis=1)
+    if tiers is not None:
+        latest = np.maximum(tiers[pairs.x], tiers[pairs.y])
+        both &= np.tile(tiers, 2) <= latest[:, None]
+    pair, place = np.divmod(np.flatnonzero(both), 2 * n)
+    return GrownSets(pair, (place % n).astype(np.int32)[:, None])
+
+
+def _thinner(skeleton: Skeleton, problem: Problem, tries: _Tries | None) -> Skeleton:
+    """Remove the pairs that a set of this level separates."""
+    if tries is None:
+        return test_level_0(skeleton, problem.evaluate, problem.asked)
+    found = _first_of(problem.evaluate, tries)
+    return remove(skeleton, problem.asked, tries.pairs, found)
+
+
+def _first_of(evaluate: Evaluator, tries: _Tries) -> Separations:
+    """The first set of each pair that separates it, in rounds over the ranks of the sets."""
+    pair, members = tries.sets
+    n_pairs, size = tries.pairs.x.size, members.shape[1]
+    count = np.bincount(pair, minlength=n_pairs)
+    rank = np.arange(pair.size) - (np.cumsum(count) - count)[pair]
+    found = Separations.none(n_pairs, size)
+    start = 0
+    for stop in (*SETS_PER_ROUND, pair.size + 1):
+        now = np.flatnonzero((rank >= start) & (rank < stop) & ~found.separated[pair])
+        if now.size:
+            tried, number = np.unique(pair[now], return_inverse=True)
+            ends = tuple(end[pair[now]] for end in tries.pairs)
+            n_candidates = np.full(now.size, size, np.int64)
+            rows = Rows.own(number, ends, members[now], n_candidates)
+            found.update(tried, evaluate(rows, size))
+        start = stop
+    return found
+
+
+def _oriented(
+    which: np.ndarray,
+    marks: np.ndarray,
+    skeleton: Skeleton,
+    rules: Callable[[AnyArray, SepSets], AnyArray],
+) -> np.ndarray:
+    """The marks after some rules on some of the graphs."""
+    n = marks.shape[1]
+    sepsets = skeleton.sepsets()
+    graphs = np.flatnonzero(which)
+    padded = Padded.of(marks[graphs], SepSets(sepsets.nodes[graphs], sepsets.found[graphs]))
+    marks = marks.copy()
+    marks[graphs] = np.asarray(rules(*padded))[: graphs.size, :n, :n]
+    return marks
+
+
+@jax.jit
+def _reach(marks: Int8[Array, "graphs nodes nodes"]) -> Bool[Array, "graphs nodes nodes"]:
+    """Entry ``[u, v]``: u may be an ancestor of v."""
+    return reachable(possible_ancestors(marks))
