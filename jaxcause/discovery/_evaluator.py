@@ -104,13 +104,15 @@ class Rows(NamedTuple):
 class Separations(NamedTuple):
     """What a level found: per pair its separating set (or none), and how close it came.
 
-    ``strength`` is small where a pair looks independent; `Evaluator.p_values` translates it.
+    ``strength`` is small where a pair looks independent; `Evaluator.p_values` translates it;
+    ``winner`` is the row whose set separated the pair.
     """
 
     separated: Bool[np.ndarray, "pairs"]
     sets: Int[np.ndarray, "pairs k"]
     strength: Float[np.ndarray, "pairs"]
     n_tests: Int[np.ndarray, "pairs"]
+    winner: Int[np.ndarray, "pairs"]
 
     @classmethod
     def none(cls, n_pairs: int, size: int) -> "Separations":
@@ -120,6 +122,7 @@ class Separations(NamedTuple):
             np.full((n_pairs, size), -1, np.int32),
             np.full(n_pairs, np.inf),
             np.zeros(n_pairs, np.int64),
+            np.zeros(n_pairs, np.int64),
         )
 
     def update(self, pairs: Int[np.ndarray, "some"], later: "Separations") -> None:
@@ -127,7 +130,6 @@ class Separations(NamedTuple):
         self.separated[pairs], self.sets[pairs] = later.separated, later.sets
         # The test that separates a pair is the closest to independence that it has seen.
         self.strength[pairs] = np.minimum(self.strength[pairs], later.strength)
-        self.n_tests[pairs] += later.n_tests
 
 
 class Evaluator:
@@ -140,7 +142,7 @@ class Evaluator:
     """
 
     def __init__(self, test: CITest, *, alpha: float, max_p: bool = False) -> None:
-        self._test, self._alpha, self._max_p = test, float(alpha), max_p
+        self._test, self._alpha, self.max_p = test, float(alpha), max_p
         self._batch: tuple[int, ...] = getattr(test, "batch_shape", ())
         self.n_graphs = math.prod(self._batch)
         self.gaussian = isinstance(test, PartialCorrelationTest)
@@ -160,7 +162,7 @@ class Evaluator:
         winner = np.zeros(n_pairs, np.int64)
         strength = np.full(n_pairs, np.inf)
         order = np.argsort(n_sets, kind="stable")
-        for start, stop in _rounds(n_sets, everything=self._max_p):
+        for start, stop in _rounds(n_sets, everything=self.max_p):
             alive = order[(number[rows.pair[order]] == NEVER) & (n_sets[order] > start)]
             if not alive.size:
                 break
@@ -169,13 +171,9 @@ class Evaluator:
         separated = number < NEVER
         sets = np.full((n_pairs, size), -1, np.int32)
         sets[separated] = rows.members(winner[separated], _sets(size, number[separated]))
-        needed = n_sets if self._max_p else np.minimum(n_sets, number[rows.pair] + 1)
-        if not self._max_p:
-            # Rows with one set each are tried one after the other, up to the one that separates.
-            single = (n_sets == 1) & separated[rows.pair]
-            needed = np.where(single & (np.arange(rows.x.size) > winner[rows.pair]), 0, needed)
+        needed = n_sets if self.max_p else np.minimum(n_sets, number[rows.pair] + 1)
         n_tests = np.bincount(rows.pair, needed, n_pairs).astype(np.int64)
-        return Separations(separated, sets, strength, n_tests)
+        return Separations(separated, sets, strength, n_tests, winner)
 
     def _settle(
         self,
@@ -191,7 +189,7 @@ class Evaluator:
         found = np.flatnonzero(first < NEVER)
         if not found.size:
             return
-        keys = (row[found], value[found] if self._max_p else first[found], pair[found])
+        keys = (row[found], value[found] if self.max_p else first[found], pair[found])
         order = found[np.lexsort(keys)]
         top = pair[order]
         at = order[np.concatenate([[True], top[1:] != top[:-1]])]
@@ -245,7 +243,7 @@ class Evaluator:
             limit = limits[rows.graph[index]]
         for a in range(*numbers, SETS_PER_CALL):
             b = min(numbers[1], a + SETS_PER_CALL)
-            looking = np.flatnonzero(((first == NEVER) | self._max_p) & (n_sets > a))
+            looking = np.flatnonzero(((first == NEVER) | self.max_p) & (n_sets > a))
             for start in range(0, looking.size, ROWS_PER_CALL):
                 here = looking[start : start + ROWS_PER_CALL]
                 of = (index[here], n_sets[here], limit[here])
@@ -305,7 +303,7 @@ class Evaluator:
                     subsets,
                     n_subsets,
                     one_sided=test.one_sided,
-                    best=self._max_p,
+                    best=self.max_p,
                     lanes=lanes,
                     chunk=chunk,
                     width=width,
@@ -318,7 +316,7 @@ class Evaluator:
                     subsets,
                     n_subsets,
                     batch=self._batch,
-                    best=self._max_p,
+                    best=self.max_p,
                     lanes=lanes,
                     chunk=chunk,
                 )

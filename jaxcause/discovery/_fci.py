@@ -3,15 +3,19 @@
 from functools import partial
 
 import numpy as np
-from jaxtyping import Bool, Int8
+from jax import Array
+from jaxtyping import Bool
 
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._pag_orientation import orient_colliders, orient_pag
 from jaxcause.discovery._possible_d_sep import possible_d_sep
 from jaxcause.discovery._result import SearchResult
-from jaxcause.discovery._search import Padded, Problem, as_result, search_graphs, thin
-from jaxcause.discovery._skeleton import Skeleton, every_possible_edge
-from jaxcause.graph import BackgroundKnowledge, Mark
+from jaxcause.discovery._search import Padded, Problem, as_result, known_marks, search_graphs, thin
+from jaxcause.discovery._skeleton import every_possible_edge
+from jaxcause.discovery._static import Caps, Question, begin
+from jaxcause.discovery._static import as_result as result_with_caps
+from jaxcause.discovery._static import thin as thin_with_caps
+from jaxcause.graph import BackgroundKnowledge
 
 
 def fci(
@@ -22,6 +26,8 @@ def fci(
     knowledge: BackgroundKnowledge | None = None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
     selection_bias: bool = True,
+    sepset: str = "first",
+    caps: Caps | None = None,
 ) -> SearchResult:
     """Learn a PAG by FCI: common causes may be unobserved.
 
@@ -37,14 +43,19 @@ def fci(
             ways are left out.
         node_mask: Which nodes take part; the others stay without edges.
         selection_bias: Whether the sample may have been selected by its values (R5–R7).
+        sepset: ``first`` keeps the first separating set of a level, ``max_p`` the one with the
+            largest p-value.
+        caps: Static bounds; with them the search is one compiled program, which also runs inside
+            the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
 
     Returns:
         Graph, separating sets, p-values, and what each level did, those of the second phase after
         those of the first. Here ``<->`` is an unobserved common cause, not a contradiction.
 
     Raises:
-        InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, or ``knowledge`` or
-            ``node_mask`` are about another number of nodes.
+        InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
+            known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
+            traced and there are no caps.
 
     Source: Spirtes, Glymour & Scheines (2000); Colombo & Maathuis (2014); Zhang (2008).
 
@@ -62,17 +73,20 @@ def fci(
         max_cond_size=max_cond_size,
         knowledge=knowledge,
         node_mask=node_mask,
+        sepset=sepset,
+        caps=caps,
+        with_caps=partial(_with_caps, selection_bias),
     )
 
 
 def _search(selection_bias: bool, problem: Problem) -> SearchResult:
     knowledge, (n_graphs, n) = problem.knowledge, problem.mask.shape
     first = thin(every_possible_edge(problem.asked, problem.mask), problem, first_level=0)
-    padded = Padded.of(known_marks(first, knowledge), first.sepsets())
+    padded = Padded.of(np.asarray(known_marks(first.adjacency, problem.asked)), first.sepsets())
     wider = np.asarray(possible_d_sep(orient_colliders(padded.marks, padded.sepsets)))
     last = thin(first, problem, first_level=1, candidates=wider[:n_graphs, :n, :n])
     sepsets = last.sepsets()
-    padded = Padded.of(known_marks(last, knowledge), sepsets)
+    padded = Padded.of(np.asarray(known_marks(last.adjacency, problem.asked)), sepsets)
     marks = np.asarray(orient_pag(*padded, selection_bias=selection_bias))[:n_graphs, :n, :n]
     n_conflicts = np.zeros(n_graphs, np.int64)
     return as_result(
@@ -80,12 +94,12 @@ def _search(selection_bias: bool, problem: Problem) -> SearchResult:
     )
 
 
-def known_marks(
-    skeleton: Skeleton, knowledge: BackgroundKnowledge
-) -> Int8[np.ndarray, "graphs nodes nodes"]:
-    """Circles, but an arrowhead at what comes later, and i → j where that is required."""
-    tiers, required = np.asarray(knowledge.tiers), np.asarray(knowledge.required)
-    marks = np.where(skeleton.adjacency, np.int8(Mark.CIRCLE), np.int8(Mark.NONE))
-    marks[skeleton.adjacency & ((tiers[:, None] < tiers) | required)] = Mark.ARROW
-    marks[skeleton.adjacency & required.T] = Mark.TAIL
-    return marks
+def _with_caps(
+    selection_bias: bool, question: Question, mask: Bool[Array, "graphs nodes"]
+) -> SearchResult:
+    state = thin_with_caps(question, begin(question, mask))
+    marks = orient_colliders(known_marks(state.adjacency, question.asked), state.sepsets)
+    state = thin_with_caps(question, state, possible_d_sep(marks))
+    marks = known_marks(state.adjacency, question.asked)
+    marks = orient_pag(marks, state.sepsets, selection_bias=selection_bias)
+    return result_with_caps(question, state, marks)

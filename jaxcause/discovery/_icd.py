@@ -12,13 +12,13 @@ from jaxtyping import Bool, Int8
 
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._evaluator import Evaluator, Rows, Separations
-from jaxcause.discovery._fci import known_marks
 from jaxcause.discovery._icd_sep import GrownSets, icd_sep_sets
+from jaxcause.discovery._icd_static import icd_with_caps
 from jaxcause.discovery._pag_orientation import complete, orient_r0_to_r4
 from jaxcause.discovery._paths import reachable
 from jaxcause.discovery._possible_d_sep import possible_ancestors
 from jaxcause.discovery._result import SearchResult
-from jaxcause.discovery._search import Padded, Problem, as_result, search_graphs
+from jaxcause.discovery._search import Padded, Problem, as_result, known_marks, search_graphs
 from jaxcause.discovery._skeleton import (
     Pairs,
     Skeleton,
@@ -26,6 +26,7 @@ from jaxcause.discovery._skeleton import (
     remove,
     test_level_0,
 )
+from jaxcause.discovery._static import Caps
 from jaxcause.graph import BackgroundKnowledge, CausalGraph, SepSets
 
 SETS_PER_ROUND = (16, 256)
@@ -41,6 +42,7 @@ def icd(
     node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
     selection_bias: bool = True,
     sepset: str = "first",
+    caps: Caps | None = None,
 ) -> SearchResult:
     """Learn a PAG by ICD: common causes may be unobserved, and any level gives a valid graph.
 
@@ -63,13 +65,16 @@ def icd(
         selection_bias: Whether the sample may have been selected by its values (R5–R7).
         sepset: ``first`` keeps the first separating set of a level, ``max_p`` the one with the
             largest p-value.
+        caps: Static bounds; with them the search is one compiled program, which also runs inside
+            the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
 
     Returns:
         Graph, separating sets, p-values, what each level did, and the graph after each level.
 
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
-            known, or ``knowledge`` or ``node_mask`` are about another number of nodes.
+            known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
+            traced and there are no caps.
 
     Source: Rohekar, Nisimov, Gurwicz & Novik (2021), "Iterative causal discovery in the possible
     presence of latent confounders and selection bias"; ordered: Rohekar et al. (2024),
@@ -90,13 +95,15 @@ def icd(
         knowledge=knowledge,
         node_mask=node_mask,
         sepset=sepset,
+        caps=caps,
+        with_caps=partial(icd_with_caps, selection_bias=selection_bias),
     )
 
 
 def _search(selection_bias: bool, problem: Problem) -> SearchResult:
     n_graphs = len(problem.mask)
     skeleton = every_possible_edge(problem.asked, problem.mask)
-    marks = known_marks(skeleton, problem.knowledge)
+    marks = np.asarray(known_marks(skeleton.adjacency, problem.asked))
     finish = partial(complete, selection_bias=selection_bias)
     active = np.ones(n_graphs, bool)
     history = []
@@ -115,9 +122,8 @@ def _search(selection_bias: bool, problem: Problem) -> SearchResult:
             active = np.zeros(n_graphs, bool)
         elif active.any():
             skeleton = _thinner(skeleton, problem, tries)
-            marks = np.where(
-                active[:, None, None], known_marks(skeleton, problem.knowledge), marks
-            )
+            known = np.asarray(known_marks(skeleton.adjacency, problem.asked))
+            marks = np.where(active[:, None, None], known, marks)
             marks = _oriented(active, marks, skeleton, orient_r0_to_r4)
         if active.any() or done.any():
             history.append(problem.knowledge.repeat(marks))
@@ -177,11 +183,11 @@ def _thinner(skeleton: Skeleton, problem: Problem, tries: _Tries | None) -> Skel
     """Remove the pairs that a set of this level separates."""
     if tries is None:
         return test_level_0(skeleton, problem.evaluate, problem.asked)
-    found = _first_of(problem.evaluate, tries)
+    found = _first_of(problem.evaluate, tries, max_p=problem.evaluate.max_p)
     return remove(skeleton, problem.asked, tries.pairs, found)
 
 
-def _first_of(evaluate: Evaluator, tries: _Tries) -> Separations:
+def _first_of(evaluate: Evaluator, tries: _Tries, *, max_p: bool) -> Separations:
     """The first set of each pair that separates it, in rounds over the ranks of the sets."""
     pair, members = tries.sets
     n_pairs, size = tries.pairs.x.size, members.shape[1]
@@ -189,14 +195,19 @@ def _first_of(evaluate: Evaluator, tries: _Tries) -> Separations:
     rank = np.arange(pair.size) - (np.cumsum(count) - count)[pair]
     found = Separations.none(n_pairs, size)
     start = 0
-    for stop in (*SETS_PER_ROUND, pair.size + 1):
+    for stop in (pair.size + 1,) if max_p else (*SETS_PER_ROUND, pair.size + 1):
         now = np.flatnonzero((rank >= start) & (rank < stop) & ~found.separated[pair])
         if now.size:
             tried, number = np.unique(pair[now], return_inverse=True)
             ends = tuple(end[pair[now]] for end in tries.pairs)
             n_candidates = np.full(now.size, size, np.int64)
             rows = Rows.own(number, ends, members[now], n_candidates)
-            found.update(tried, evaluate(rows, size))
+            later = evaluate(rows, size)
+            found.update(tried, later)
+            # Sets behind the one that separates a pair do not count as tested.
+            needed = rank[now[later.winner]] + 1
+            full = np.minimum(count[tried], stop)
+            found.n_tests[tried] = np.where(later.separated & ~max_p, needed, full)
         start = stop
     return found
 

@@ -1,6 +1,8 @@
 """The PC algorithm."""
 
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jaxtyping import Bool
 
 from jaxcause._typing import AnyArray, CITest
@@ -9,6 +11,9 @@ from jaxcause.discovery._orientation import orient_cpdag
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._search import Padded, Problem, as_result, search_graphs, thin
 from jaxcause.discovery._skeleton import every_possible_edge
+from jaxcause.discovery._static import Caps, Question, begin
+from jaxcause.discovery._static import as_result as result_with_caps
+from jaxcause.discovery._static import thin as thin_with_caps
 from jaxcause.graph import BackgroundKnowledge, Mark
 
 
@@ -19,6 +24,8 @@ def pc(
     max_cond_size: int | None = None,
     knowledge: BackgroundKnowledge | None = None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
+    sepset: str = "first",
+    caps: Caps | None = None,
 ) -> SearchResult:
     """Learn a CPDAG by PC-stable: assumes that no common cause is unobserved.
 
@@ -33,13 +40,18 @@ def pc(
         max_cond_size: Largest conditioning set; none by default.
         knowledge: Tiers, forbidden and required edges, stationarity.
         node_mask: Which nodes take part; the others stay without edges.
+        sepset: ``first`` keeps the first separating set of a level, ``max_p`` the one with the
+            largest p-value.
+        caps: Static bounds; with them the search is one compiled program, which also runs inside
+            the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
 
     Returns:
         Graph, separating sets, p-values, and what each level did.
 
     Raises:
-        InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, or ``knowledge`` or
-            ``node_mask`` are about another number of nodes.
+        InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
+            known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
+            traced and there are no caps.
 
     Source: Spirtes, Glymour & Scheines (2000); Colombo & Maathuis (2014); Meek (1995).
 
@@ -56,6 +68,9 @@ def pc(
         max_cond_size=max_cond_size,
         knowledge=knowledge,
         node_mask=node_mask,
+        sepset=sepset,
+        caps=caps,
+        with_caps=_with_caps,
     )
 
 
@@ -68,7 +83,7 @@ def _search(problem: Problem) -> SearchResult:
     marks = orient_cpdag(
         padded.marks,
         padded.sepsets,
-        np.pad(knowledge.cannot_cause, [(0, more), (0, more)]),
+        np.pad(problem.asked.cannot_cause, [(0, more), (0, more)]),
         None,
         width=degree_bucket(skeleton.adjacency),
     )
@@ -76,3 +91,16 @@ def _search(problem: Problem) -> SearchResult:
     both = (marks == Mark.ARROW) & (np.swapaxes(marks, 1, 2) == Mark.ARROW)
     n_conflicts = both.sum(axis=(1, 2)) // 2
     return as_result(skeleton, marks, problem, n_conflicts=n_conflicts, sepsets=sepsets)
+
+
+def _with_caps(question: Question, mask: Bool[Array, "graphs nodes"]) -> SearchResult:
+    state = thin_with_caps(question, begin(question, mask))
+    marks = orient_cpdag(
+        state.adjacency,
+        state.sepsets,
+        jnp.asarray(question.asked.cannot_cause),
+        None,
+        width=min(question.caps.max_degree, mask.shape[1]),
+    )
+    both = (marks == Mark.ARROW) & (jnp.swapaxes(marks, 1, 2) == Mark.ARROW)
+    return result_with_caps(question, state, marks, n_conflicts=both.sum(axis=(1, 2)) // 2)

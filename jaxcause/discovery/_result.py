@@ -18,12 +18,14 @@ class SearchInfo(NamedTuple):
         n_edges: Edges left after each level.
         n_conflicts: Edges on which the orientation rules contradicted one another, ``<->``.
         truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
+        overflow: Whether a node had more candidates than ``caps`` allow: the graph may be wrong.
     """
 
-    n_tests: Int[np.ndarray, "*graphs levels"]
-    n_edges: Int[np.ndarray, "*graphs levels"]
-    n_conflicts: Int[np.ndarray, "*graphs"]
-    truncated: Bool[np.ndarray, "*graphs"]
+    n_tests: Int[AnyArray, "*graphs levels"]
+    n_edges: Int[AnyArray, "*graphs levels"]
+    n_conflicts: Int[AnyArray, "*graphs"]
+    truncated: Bool[AnyArray, "*graphs"]
+    overflow: Bool[AnyArray, "*graphs"]
 
 
 class SearchResult(NamedTuple):
@@ -72,9 +74,10 @@ def join_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchR
         ),
         p_values=join([np.asarray(r.p_values) for r in results]),
         info=SearchInfo(
-            n_tests=join([levels(r.info.n_tests, "constant") for r in results]),
-            n_edges=join([levels(r.info.n_edges, "edge") for r in results]),
+            n_tests=join([levels(np.asarray(r.info.n_tests), "constant") for r in results]),
+            n_edges=join([levels(np.asarray(r.info.n_edges), "edge") for r in results]),
             n_conflicts=join([np.asarray(r.info.n_conflicts) for r in results]),
-            truncated=join([r.info.truncated for r in results]),
+            truncated=join([np.asarray(r.info.truncated) for r in results]),
+            overflow=join([np.asarray(r.info.overflow) for r in results]),
         ),
     )

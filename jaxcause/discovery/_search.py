@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool
+from jax import Array
+from jaxtyping import Bool, Int8
 
 from jaxcause._checks import (
     InputError,
@@ -15,13 +16,15 @@ from jaxcause._checks import (
     check_choice,
     check_probability,
     check_shape,
+    is_concrete,
 )
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._candidates import CandidateLists
 from jaxcause.discovery._evaluator import Evaluator
 from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
 from jaxcause.discovery._skeleton import Asked, Pairs, Skeleton, test_level, test_level_0
-from jaxcause.graph import BackgroundKnowledge, CausalGraph, SepSets
+from jaxcause.discovery._static import Caps, Question
+from jaxcause.graph import BackgroundKnowledge, CausalGraph, Mark, SepSets
 from jaxcause.graph._sepsets import widen
 
 PAIRS_PER_CHUNK = 1 << 21
@@ -41,6 +44,7 @@ class Problem(NamedTuple):
 
 
 Search = Callable[[Problem], SearchResult]
+SearchWithCaps = Callable[[Question, Bool[Array, "graphs nodes"]], SearchResult]
 
 
 def search_graphs(
@@ -52,12 +56,15 @@ def search_graphs(
     knowledge: BackgroundKnowledge | None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None,
     sepset: str = "first",
+    caps: Caps | None = None,
+    with_caps: SearchWithCaps,
 ) -> SearchResult:
     """Check the arguments, and search every graph of the batch, in chunks of bounded memory.
 
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
-            known, or ``knowledge`` or ``node_mask`` are about another number of nodes.
+            known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
+            traced and there are no caps.
     """
     check_probability("alpha", alpha)
     check_choice("sepset", sepset, ("first", "max_p"))
@@ -68,11 +75,25 @@ def search_graphs(
         knowledge = BackgroundKnowledge(tiers=np.zeros(n, np.int32))
     if knowledge.n_nodes != n:
         raise InputError(f"knowledge is about {knowledge.n_nodes} nodes, but the test has {n}")
-    mask = np.ones(n, bool) if node_mask is None else np.asarray(node_mask, bool)
-    check_shape("node_mask", mask, (n,))
+    asked = Asked.by(knowledge)
     batch = getattr(test, "batch_shape", ())
+    if node_mask is not None:
+        check_shape("node_mask", node_mask, (n,))
+    if caps is not None:
+        if max_cond_size is not None:
+            caps = caps._replace(max_cond_size=min(max_cond_size, caps.max_cond_size))
+        mask = jnp.ones(n, bool) if node_mask is None else jnp.asarray(node_mask, bool)
+        mask = jnp.broadcast_to(mask, (*batch, n)).reshape(-1, n)
+        question = Question(test, jnp.asarray(alpha), asked, caps, sepset == "max_p")
+        return with_caps(question, mask)
+    if not is_concrete(test, alpha, node_mask):
+        raise InputError(
+            "test is traced by jit or vmap, where a search needs fixed shapes; pass caps, for "
+            "example caps=jc.Caps(max_degree=16, max_cond_size=3)"
+        )
+    mask = np.ones(n, bool) if node_mask is None else np.asarray(node_mask, bool)
     mask = np.broadcast_to(mask, (*batch, n)).reshape(-1, n)
-    results, asked = [], Asked.by(knowledge)
+    results = []
     for part, rows in _chunks(test, batch, n):
         evaluate = Evaluator(part, alpha=alpha, max_p=sepset == "max_p")
         results.append(search(Problem(evaluate, knowledge, asked, mask[rows], max_cond_size)))
@@ -173,8 +194,21 @@ def as_result(
         n_edges=np.array(n_edges, np.int64).reshape(-1, n_graphs).T,
         n_conflicts=np.asarray(n_conflicts),
         truncated=skeleton.truncated,
+        overflow=np.zeros(n_graphs, bool),
     )
     p_values = skeleton.p_values(problem.evaluate)
     if problem.asked.copies is not None:
         p_values = problem.knowledge.repeat(p_values)
     return SearchResult(CausalGraph(np.asarray(marks)), sepsets, p_values, info)
+
+
+def known_marks(
+    adjacency: Bool[AnyArray, "graphs nodes nodes"], asked: Asked
+) -> Int8[Array, "graphs nodes nodes"]:
+    """Circles, but an arrowhead at what comes later, and i → j where that is required."""
+    into = asked.required
+    if asked.tiers is not None:
+        into = into | (asked.tiers[:, None] < asked.tiers)
+    marks = jnp.where(adjacency, jnp.int8(Mark.CIRCLE), jnp.int8(Mark.NONE))
+    marks = jnp.where(adjacency & into[None], jnp.int8(Mark.ARROW), marks)
+    return jnp.where(adjacency & asked.required.T[None], jnp.int8(Mark.TAIL), marks)

@@ -38,12 +38,16 @@ class Asked(NamedTuple):
     Args:
         possible: Edges that may exist.
         tested: Pairs, x before y, that tests decide.
+        required: Entry ``[i, j]``: i → j is there.
+        cannot_cause: Entry ``[i, j]``: i → j is impossible.
         tiers: Order of the nodes, if there is one.
         copies: Pair that stands for each pair, if any stands for another.
     """
 
     possible: Bool[np.ndarray, "nodes nodes"]
     tested: Bool[np.ndarray, "nodes nodes"]
+    required: Bool[np.ndarray, "nodes nodes"]
+    cannot_cause: Bool[np.ndarray, "nodes nodes"]
     tiers: Int[np.ndarray, "nodes"] | None
     copies: Int[np.ndarray, "nodes nodes"] | None
 
@@ -55,6 +59,8 @@ class Asked(NamedTuple):
         return cls(
             possible=~(cannot & cannot.T) & ~np.eye(len(tiers), dtype=bool),
             tested=np.triu(own & ~(required | required.T), 1),
+            required=required,
+            cannot_cause=cannot,
             tiers=tiers if (tiers != tiers[:1]).any() else None,
             copies=None if own.all() else np.asarray(knowledge.stationary),
         )
