@@ -2,16 +2,17 @@
 
 from functools import partial
 
+import jax
 import numpy as np
 from jax import Array
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._pag_orientation import orient_colliders, orient_pag
 from jaxcause.discovery._possible_d_sep import possible_d_sep
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._search import Padded, Problem, as_result, known_marks, search_graphs, thin
-from jaxcause.discovery._skeleton import every_possible_edge
+from jaxcause.discovery._skeleton import Asked, every_possible_edge
 from jaxcause.discovery._static import Caps, Question, begin
 from jaxcause.discovery._static import as_result as result_with_caps
 from jaxcause.discovery._static import thin as thin_with_caps
@@ -75,7 +76,7 @@ def fci(
         node_mask=node_mask,
         sepset=sepset,
         caps=caps,
-        with_caps=partial(_with_caps, selection_bias),
+        with_caps=partial(_with_caps, selection_bias=selection_bias),
     )
 
 
@@ -94,12 +95,21 @@ def _search(selection_bias: bool, problem: Problem) -> SearchResult:
     )
 
 
+@partial(jax.jit, static_argnames=("caps", "max_p", "selection_bias"))
 def _with_caps(
-    selection_bias: bool, question: Question, mask: Bool[Array, "graphs nodes"]
+    test: CITest,
+    alpha: Float[Array, ""],
+    asked: Asked,
+    mask: Bool[Array, "graphs nodes"],
+    *,
+    caps: Caps,
+    max_p: bool,
+    selection_bias: bool,
 ) -> SearchResult:
+    question = Question(test, alpha, asked, caps, max_p)
     state = thin_with_caps(question, begin(question, mask))
-    marks = orient_colliders(known_marks(state.adjacency, question.asked), state.sepsets)
+    marks = orient_colliders(known_marks(state.adjacency, asked), state.sepsets)
     state = thin_with_caps(question, state, possible_d_sep(marks))
-    marks = known_marks(state.adjacency, question.asked)
+    marks = known_marks(state.adjacency, asked)
     marks = orient_pag(marks, state.sepsets, selection_bias=selection_bias)
     return result_with_caps(question, state, marks)

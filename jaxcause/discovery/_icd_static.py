@@ -1,12 +1,15 @@
 """ICD as one program of fixed shapes."""
 
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
+from jaxcause._typing import CITest
 from jaxcause.discovery._icd_sep_static import contexts, grow_tree, legal_sets
 from jaxcause.discovery._kernel import NEVER
 from jaxcause.discovery._neighbourhoods import neighbour_lists
@@ -15,7 +18,9 @@ from jaxcause.discovery._paths import reachable
 from jaxcause.discovery._possible_d_sep import possible_ancestors
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._search import known_marks
+from jaxcause.discovery._skeleton import Asked
 from jaxcause.discovery._static import (
+    Caps,
     Question,
     Slots,
     State,
@@ -30,10 +35,19 @@ from jaxcause.discovery._static import (
 )
 
 
+@partial(jax.jit, static_argnames=("caps", "max_p", "selection_bias"))
 def icd_with_caps(
-    question: Question, mask: Bool[Array, "graphs nodes"], *, selection_bias: bool
+    test: CITest,
+    alpha: Float[Array, ""],
+    asked: Asked,
+    mask: Bool[Array, "graphs nodes"],
+    *,
+    caps: Caps,
+    max_p: bool,
+    selection_bias: bool,
 ) -> SearchResult:
     """ICD up to ``max_cond_size``; see `jaxcause.icd`."""
+    question = Question(test, alpha, asked, caps, max_p)
     state = begin(question, mask)
     marks = _orient(question, state)
     history, ended = [marks], []

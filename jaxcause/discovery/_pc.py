@@ -1,16 +1,19 @@
 """The PC algorithm."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._neighbourhoods import degree_bucket
 from jaxcause.discovery._orientation import orient_cpdag
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._search import Padded, Problem, as_result, search_graphs, thin
-from jaxcause.discovery._skeleton import every_possible_edge
+from jaxcause.discovery._skeleton import Asked, every_possible_edge
 from jaxcause.discovery._static import Caps, Question, begin
 from jaxcause.discovery._static import as_result as result_with_caps
 from jaxcause.discovery._static import thin as thin_with_caps
@@ -93,14 +96,19 @@ def _search(problem: Problem) -> SearchResult:
     return as_result(skeleton, marks, problem, n_conflicts=n_conflicts, sepsets=sepsets)
 
 
-def _with_caps(question: Question, mask: Bool[Array, "graphs nodes"]) -> SearchResult:
+@partial(jax.jit, static_argnames=("caps", "max_p"))
+def _with_caps(
+    test: CITest,
+    alpha: Float[Array, ""],
+    asked: Asked,
+    mask: Bool[Array, "graphs nodes"],
+    *,
+    caps: Caps,
+    max_p: bool,
+) -> SearchResult:
+    question = Question(test, alpha, asked, caps, max_p)
     state = thin_with_caps(question, begin(question, mask))
-    marks = orient_cpdag(
-        state.adjacency,
-        state.sepsets,
-        jnp.asarray(question.asked.cannot_cause),
-        None,
-        width=min(question.caps.max_degree, mask.shape[1]),
-    )
+    width = min(caps.max_degree, mask.shape[1])
+    marks = orient_cpdag(state.adjacency, state.sepsets, asked.cannot_cause, None, width=width)
     both = (marks == Mark.ARROW) & (jnp.swapaxes(marks, 1, 2) == Mark.ARROW)
     return result_with_caps(question, state, marks, n_conflicts=both.sum(axis=(1, 2)) // 2)

@@ -18,12 +18,13 @@ from jaxcause._checks import (
     check_shape,
     is_concrete,
 )
+from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._candidates import CandidateLists
 from jaxcause.discovery._evaluator import Evaluator
 from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
 from jaxcause.discovery._skeleton import Asked, Pairs, Skeleton, test_level, test_level_0
-from jaxcause.discovery._static import Caps, Question
+from jaxcause.discovery._static import Caps
 from jaxcause.graph import BackgroundKnowledge, CausalGraph, Mark, SepSets
 from jaxcause.graph._sepsets import widen
 
@@ -44,7 +45,7 @@ class Problem(NamedTuple):
 
 
 Search = Callable[[Problem], SearchResult]
-SearchWithCaps = Callable[[Question, Bool[Array, "graphs nodes"]], SearchResult]
+SearchWithCaps = Callable[..., SearchResult]
 
 
 def search_graphs(
@@ -84,8 +85,10 @@ def search_graphs(
             caps = caps._replace(max_cond_size=min(max_cond_size, caps.max_cond_size))
         mask = jnp.ones(n, bool) if node_mask is None else jnp.asarray(node_mask, bool)
         mask = jnp.broadcast_to(mask, (*batch, n)).reshape(-1, n)
-        question = Question(test, jnp.asarray(alpha), asked, caps, sepset == "max_p")
-        return with_caps(question, mask)
+        with float64_where_asked(test, alpha):
+            return outside(
+                with_caps(test, jnp.asarray(alpha), asked, mask, caps=caps, max_p=sepset == "max_p")
+            )
     if not is_concrete(test, alpha, node_mask):
         raise InputError(
             "test is traced by jit or vmap, where a search needs fixed shapes; pass caps, for "

@@ -120,7 +120,7 @@ def slots_of(
     listed = neighbour_lists(allowed, width)
     x = jnp.broadcast_to(jnp.arange(n, dtype=jnp.int32)[None, :, None], neighbours.shape)
     y = jnp.minimum(neighbours, n - 1)
-    pair_tested = jnp.asarray(asked.tested | asked.tested.T)
+    pair_tested = jnp.asarray(asked.tested) | jnp.asarray(asked.tested).T
     real = (neighbours < n) & pair_tested[x, y]
     candidates = jnp.broadcast_to(listed[:, :, None, :], (*x.shape, width))
     keep = (candidates < n) & (candidates != y[..., None])
