@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jaxcause import metrics as metrics
     from jaxcause import simulate as simulate
     from jaxcause._errors import InputError as InputError
+    from jaxcause.discovery import Caps as Caps
     from jaxcause.discovery import SearchResult as SearchResult
     from jaxcause.discovery import fci as fci
     from jaxcause.discovery import icd as icd
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     from jaxcause.stats import (
         partial_correlation_test_from_data as partial_correlation_test_from_data,
     )
+    from jaxcause.stats import rank_correlation_test_from_data as rank_correlation_test_from_data
     from jaxcause.workflows import Discovery as Discovery
     from jaxcause.workflows import discover as discover
 
 _HOME = {
     "BackgroundKnowledge": "jaxcause.graph",
+    "Caps": "jaxcause.discovery",
     "CausalGraph": "jaxcause.graph",
     "Discovery": "jaxcause.workflows",
     "InputError": "jaxcause._errors",
@@ -45,6 +48,7 @@ _HOME = {
     "partial_correlation_test": "jaxcause.stats",
     "partial_correlation_test_from_data": "jaxcause.stats",
     "pc": "jaxcause.discovery",
+    "rank_correlation_test_from_data": "jaxcause.stats",
 }
 _MODULES = frozenset(
     "attribution discovery graph io metrics models plot simulate stats training workflows".split()

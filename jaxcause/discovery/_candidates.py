@@ -29,8 +29,8 @@ class CandidateLists:
         self._lists = np.full((self.counts.size, max(1, self.counts.max(initial=0))), -1, np.int32)
         self._lists[owner, np.arange(owner.size) - self._starts[owner]] = candidate
 
-    def rows(self, pairs: Pairs, size: int) -> tuple[Pairs, Rows]:
-        """Pairs of which some end has ``size`` candidates, with a row for each such end."""
+    def rows(self, pairs: Pairs, size: int) -> tuple[Int[np.ndarray, "some"], Rows]:
+        """Which pairs have ``size`` candidates at some end, and a row for each such end."""
         ends = Pairs(
             np.tile(pairs.graph, 2),
             np.concatenate([pairs.x, pairs.y]),
@@ -40,7 +40,7 @@ class CandidateLists:
         enough = counts >= size
         has_row = enough.reshape(2, -1).any(axis=0)
         number = np.tile(np.cumsum(has_row) - 1, 2)[enough]
-        return pairs.at(has_row), Rows(
+        return np.flatnonzero(has_row), Rows(
             pair=number,
             graph=ends.graph[enough],
             x=np.minimum(ends.x, ends.y)[enough],

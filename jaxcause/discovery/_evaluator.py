@@ -26,7 +26,7 @@ from jaxcause.discovery._kernel import (
     gaussian_first,
     general_first,
 )
-from jaxcause.stats import PartialCorrelationTest, colex_subsets
+from jaxcause.stats import PartialCorrelationTest, colex_subsets, is_singular
 
 TESTS_PER_ROUND = 1 << 18
 """A level with no more tests than this is one round."""
@@ -95,6 +95,11 @@ class Rows(NamedTuple):
             n_candidates=n_candidates,
         )
 
+    def picked(self, index: np.ndarray) -> "Rows":
+        """Some of the rows; lists that no row needs stay."""
+        per_row = {name: getattr(self, name)[index] for name in self._fields if name != "lists"}
+        return self._replace(**per_row)
+
     def members(self, row: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """The candidates of some rows at positions: ``[rows, k]``."""
         moved = positions + (positions >= self.skip[row][:, None])
@@ -157,7 +162,7 @@ class Evaluator:
     def __call__(self, rows: Rows, size: int) -> Separations:
         """Look for a conditioning set of ``size`` candidates for each pair."""
         n_pairs = int(rows.pair.max(initial=-1)) + 1
-        n_sets = _n_subsets(rows.n_candidates, size)
+        n_sets = n_subsets(rows.n_candidates, size)
         number = np.full(n_pairs, NEVER, np.int64)
         winner = np.zeros(n_pairs, np.int64)
         strength = np.full(n_pairs, np.inf)
@@ -194,6 +199,13 @@ class Evaluator:
         top = pair[order]
         at = order[np.concatenate([[True], top[1:] != top[:-1]])]
         number[pair[at]], winner[pair[at]], strength[pair[at]] = first[at], row[at], value[at]
+
+    def singular(self) -> Bool[np.ndarray, "graphs"]:
+        """Which correlation matrices are singular in rounding; False for other tests."""
+        if not self.gaussian:
+            return np.zeros(self.n_graphs, bool)
+        test: Any = self._test
+        return np.asarray(is_singular(test.corr)).reshape(self.n_graphs)
 
     def level_0(self) -> Bool[np.ndarray, "graphs n n"]:
         """Which pairs are independent given nothing."""
@@ -364,8 +376,8 @@ def _rounds(n_sets: np.ndarray, *, everything: bool) -> list[tuple[int, int]]:
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
-def _n_subsets(n_candidates: np.ndarray, size: int) -> np.ndarray:
-    """Binomials: how many sets of ``size`` each row has."""
+def n_subsets(n_candidates: np.ndarray, size: int) -> np.ndarray:
+    """Binomials: how many sets of ``size`` there are among so many candidates."""
     largest = int(n_candidates.max(initial=0))
     table = np.array([math.comb(n, size) for n in range(largest + 1)], np.int64)
     return table[n_candidates]

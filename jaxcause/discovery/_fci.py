@@ -5,24 +5,31 @@ from functools import partial
 import jax
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int8
 
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._pag_orientation import orient_colliders, orient_pag
 from jaxcause.discovery._possible_d_sep import possible_d_sep
 from jaxcause.discovery._result import SearchResult
-from jaxcause.discovery._search import Padded, Problem, as_result, known_marks, search_graphs, thin
+from jaxcause.discovery._search import (
+    Problem,
+    as_result,
+    in_blocks,
+    known_marks,
+    search_graphs,
+    thin,
+)
 from jaxcause.discovery._skeleton import Asked, every_possible_edge
 from jaxcause.discovery._static import Caps, Question, begin
 from jaxcause.discovery._static import as_result as result_with_caps
 from jaxcause.discovery._static import thin as thin_with_caps
-from jaxcause.graph import BackgroundKnowledge
+from jaxcause.graph import BackgroundKnowledge, SepSets
 
 
 def fci(
     test: CITest,
     *,
-    alpha: float = 0.01,
+    alpha: float | Float[AnyArray, ""] = 0.01,
     max_cond_size: int | None = None,
     knowledge: BackgroundKnowledge | None = None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
@@ -81,18 +88,25 @@ def fci(
 
 
 def _search(selection_bias: bool, problem: Problem) -> SearchResult:
-    knowledge, (n_graphs, n) = problem.knowledge, problem.mask.shape
+    knowledge, n_graphs = problem.knowledge, len(problem.mask)
     first = thin(every_possible_edge(problem.asked, problem.mask), problem, first_level=0)
-    padded = Padded.of(np.asarray(known_marks(first.adjacency, problem.asked)), first.sepsets())
-    wider = np.asarray(possible_d_sep(orient_colliders(padded.marks, padded.sepsets)))
-    last = thin(first, problem, first_level=1, candidates=wider[:n_graphs, :n, :n])
+    circles = np.asarray(known_marks(first.adjacency, problem.asked))
+    wider = in_blocks(_wider, circles, first.sepsets())
+    last = thin(first, problem, first_level=1, candidates=wider)
     sepsets = last.sepsets()
-    padded = Padded.of(np.asarray(known_marks(last.adjacency, problem.asked)), sepsets)
-    marks = np.asarray(orient_pag(*padded, selection_bias=selection_bias))[:n_graphs, :n, :n]
+    circles = np.asarray(known_marks(last.adjacency, problem.asked))
+    marks = in_blocks(partial(orient_pag, selection_bias=selection_bias), circles, sepsets)
     n_conflicts = np.zeros(n_graphs, np.int64)
     return as_result(
         last, knowledge.repeat(marks), problem, n_conflicts=n_conflicts, sepsets=sepsets
     )
+
+
+@jax.jit
+def _wider(
+    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets
+) -> Bool[Array, "graphs nodes nodes"]:
+    return possible_d_sep(orient_colliders(marks, sepsets))
 
 
 @partial(jax.jit, static_argnames=("caps", "max_p", "selection_bias"))
@@ -108,8 +122,8 @@ def _with_caps(
 ) -> SearchResult:
     question = Question(test, alpha, asked, caps, max_p)
     state = thin_with_caps(question, begin(question, mask))
-    marks = orient_colliders(known_marks(state.adjacency, asked), state.sepsets)
-    state = thin_with_caps(question, state, possible_d_sep(marks))
+    wider = _wider(known_marks(state.adjacency, asked), state.sepsets)
+    state = thin_with_caps(question, state, wider)
     marks = known_marks(state.adjacency, asked)
     marks = orient_pag(marks, state.sepsets, selection_bias=selection_bias)
     return result_with_caps(question, state, marks)

@@ -8,17 +8,18 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Int8
+from jaxtyping import Bool, Float, Int8
 
 from jaxcause._typing import AnyArray, CITest
+from jaxcause.discovery._candidates import compact
 from jaxcause.discovery._evaluator import Evaluator, Rows, Separations
-from jaxcause.discovery._icd_sep import GrownSets, icd_sep_sets
+from jaxcause.discovery._icd_sep import icd_sep_sets
 from jaxcause.discovery._icd_static import icd_with_caps
 from jaxcause.discovery._pag_orientation import complete, orient_r0_to_r4
 from jaxcause.discovery._paths import reachable
 from jaxcause.discovery._possible_d_sep import possible_ancestors
 from jaxcause.discovery._result import SearchResult
-from jaxcause.discovery._search import Padded, Problem, as_result, known_marks, search_graphs
+from jaxcause.discovery._search import Problem, as_result, in_blocks, known_marks, search_graphs
 from jaxcause.discovery._skeleton import (
     Pairs,
     Skeleton,
@@ -36,7 +37,7 @@ SETS_PER_ROUND = (16, 256)
 def icd(
     test: CITest,
     *,
-    alpha: float = 0.01,
+    alpha: float | Float[AnyArray, ""] = 0.01,
     max_cond_size: int | None = None,
     knowledge: BackgroundKnowledge | None = None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
@@ -121,10 +122,13 @@ def _search(selection_bias: bool, problem: Problem) -> SearchResult:
             skeleton = skeleton._replace(truncated=active)
             active = np.zeros(n_graphs, bool)
         elif active.any():
-            skeleton = _thinner(skeleton, problem, tries)
+            before = skeleton.adjacency
+            skeleton = _thinner(skeleton, problem, tries, size)
+            # Where no edge was removed the rules would give the same graph again.
+            changed = (skeleton.adjacency != before).any(axis=(1, 2)) | (active & (size == 0))
             known = np.asarray(known_marks(skeleton.adjacency, problem.asked))
-            marks = np.where(active[:, None, None], known, marks)
-            marks = _oriented(active, marks, skeleton, orient_r0_to_r4)
+            marks = np.where(changed[:, None, None], known, marks)
+            marks = _oriented(changed, marks, skeleton, orient_r0_to_r4)
         if active.any() or done.any():
             history.append(problem.knowledge.repeat(marks))
         if not active.any():
@@ -139,10 +143,14 @@ def _search(selection_bias: bool, problem: Problem) -> SearchResult:
 
 
 class _Tries(NamedTuple):
-    """Pairs of one level and the sets to try for each, first come first."""
+    """Pairs of one level, and what to try for each.
+
+    Rows with one set each come in the order in which a pair's sets are to be tried.
+    """
 
     pairs: Pairs
-    sets: GrownSets
+    rows: Rows
+    one_set_each: bool
 
 
 def _tries(
@@ -151,20 +159,21 @@ def _tries(
     """The candidate sets of a level: neighbours one by one, or ICD-Sep sets."""
     pairs = Pairs.where(skeleton.adjacency & problem.asked.tested & active[:, None, None])
     if size == 1:
-        sets = _single_neighbours(skeleton, pairs, problem.asked.tiers)
-    else:
-        graphs = np.flatnonzero(active)
-        place = np.cumsum(active) - 1
-        here = marks[graphs]
-        reach = np.asarray(_reach(Padded.only(here)))[
-            : graphs.size, : here.shape[1], : here.shape[1]
-        ]
-        sets = icd_sep_sets(here, reach, pairs._replace(graph=place[pairs.graph]), size)
+        return _single_neighbours(skeleton, pairs, problem.asked.tiers)
+    graphs = np.flatnonzero(active)
+    place = np.cumsum(active) - 1
+    here = marks[graphs]
+    sets = icd_sep_sets(
+        here, in_blocks(_reach, here), pairs._replace(graph=place[pairs.graph]), size
+    )
     tried, number = np.unique(sets.pair, return_inverse=True)
-    return _Tries(pairs.at(tried), GrownSets(number, sets.members))
+    pairs = pairs.at(tried)
+    ends = tuple(end[number] for end in pairs)
+    rows = Rows.own(number, ends, sets.members, np.full(number.size, size))
+    return _Tries(pairs, rows, one_set_each=True)
 
 
-def _single_neighbours(skeleton: Skeleton, pairs: Pairs, tiers: np.ndarray | None) -> GrownSets:
+def _single_neighbours(skeleton: Skeleton, pairs: Pairs, tiers: np.ndarray | None) -> _Tries:
     """Neighbours of x, then those of y that are not among them; x and y are none."""
     adjacent, n = skeleton.adjacency, skeleton.adjacency.shape[1]
     near, far = adjacent[pairs.graph, pairs.x], adjacent[pairs.graph, pairs.y]
@@ -175,39 +184,40 @@ def _single_neighbours(skeleton: Skeleton, pairs: Pairs, tiers: np.ndarray | Non
     if tiers is not None:
         latest = np.maximum(tiers[pairs.x], tiers[pairs.y])
         both &= np.tile(tiers, 2) <= latest[:, None]
-    pair, place = np.divmod(np.flatnonzero(both), 2 * n)
-    return GrownSets(pair, (place % n).astype(np.int32)[:, None])
+    some = both.any(axis=1)
+    pairs, both = pairs.at(some), both[some]
+    candidates, count = compact(np.broadcast_to(np.arange(2 * n) % n, both.shape), both)
+    rows = Rows.own(np.arange(pairs.x.size), pairs, candidates, count)
+    return _Tries(pairs, rows, one_set_each=False)
 
 
-def _thinner(skeleton: Skeleton, problem: Problem, tries: _Tries | None) -> Skeleton:
+def _thinner(skeleton: Skeleton, problem: Problem, tries: _Tries | None, size: int) -> Skeleton:
     """Remove the pairs that a set of this level separates."""
+    evaluate = problem.evaluate
     if tries is None:
-        return test_level_0(skeleton, problem.evaluate, problem.asked)
-    found = _first_of(problem.evaluate, tries, max_p=problem.evaluate.max_p)
+        return test_level_0(skeleton, evaluate, problem.asked)
+    found = _first_of(evaluate, tries, size) if tries.one_set_each else evaluate(tries.rows, size)
     return remove(skeleton, problem.asked, tries.pairs, found)
 
 
-def _first_of(evaluate: Evaluator, tries: _Tries, *, max_p: bool) -> Separations:
+def _first_of(evaluate: Evaluator, tries: _Tries, size: int) -> Separations:
     """The first set of each pair that separates it, in rounds over the ranks of the sets."""
-    pair, members = tries.sets
-    n_pairs, size = tries.pairs.x.size, members.shape[1]
-    count = np.bincount(pair, minlength=n_pairs)
-    rank = np.arange(pair.size) - (np.cumsum(count) - count)[pair]
+    rows, n_pairs = tries.rows, tries.pairs.x.size
+    count = np.bincount(rows.pair, minlength=n_pairs)
+    rank = np.arange(rows.pair.size) - (np.cumsum(count) - count)[rows.pair]
     found = Separations.none(n_pairs, size)
     start = 0
-    for stop in (pair.size + 1,) if max_p else (*SETS_PER_ROUND, pair.size + 1):
-        now = np.flatnonzero((rank >= start) & (rank < stop) & ~found.separated[pair])
+    for stop in (rank.size + 1,) if evaluate.max_p else (*SETS_PER_ROUND, rank.size + 1):
+        now = np.flatnonzero((rank >= start) & (rank < stop) & ~found.separated[rows.pair])
         if now.size:
-            tried, number = np.unique(pair[now], return_inverse=True)
-            ends = tuple(end[pair[now]] for end in tries.pairs)
-            n_candidates = np.full(now.size, size, np.int64)
-            rows = Rows.own(number, ends, members[now], n_candidates)
-            later = evaluate(rows, size)
+            tried, number = np.unique(rows.pair[now], return_inverse=True)
+            some = rows.picked(now)._replace(pair=number)
+            later = evaluate(some, size)
             found.update(tried, later)
             # Sets behind the one that separates a pair do not count as tested.
             needed = rank[now[later.winner]] + 1
             full = np.minimum(count[tried], stop)
-            found.n_tests[tried] = np.where(later.separated & ~max_p, needed, full)
+            found.n_tests[tried] = np.where(later.separated & ~evaluate.max_p, needed, full)
         start = stop
     return found
 
@@ -219,12 +229,11 @@ def _oriented(
     rules: Callable[[AnyArray, SepSets], AnyArray],
 ) -> np.ndarray:
     """The marks after some rules on some of the graphs."""
-    n = marks.shape[1]
     sepsets = skeleton.sepsets()
     graphs = np.flatnonzero(which)
-    padded = Padded.of(marks[graphs], SepSets(sepsets.nodes[graphs], sepsets.found[graphs]))
     marks = marks.copy()
-    marks[graphs] = np.asarray(rules(*padded))[: graphs.size, :n, :n]
+    some = SepSets(sepsets.nodes[graphs], sepsets.found[graphs])
+    marks[graphs] = in_blocks(rules, marks[graphs], some)
     return marks
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
-from jaxcause.stats._partial_correlation import SINGULAR
+from jaxcause.stats._definite import SINGULAR
 
 NEVER = 2**31 - 1
 """Number of the separating set of a row that no set separates."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Int8
+from jaxtyping import Bool, Float, Int8
 
 from jaxcause._checks import (
     InputError,
@@ -31,6 +31,9 @@ from jaxcause.graph._sepsets import widen
 PAIRS_PER_CHUNK = 1 << 21
 """Pairs of nodes, over all graphs, that are searched together: bounds the memory of a batch."""
 
+ENTRIES_PER_BLOCK = 1 << 20
+"""Triples of nodes, over all graphs, that the orientation rules look at together."""
+
 _NODES = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 
 
@@ -52,7 +55,7 @@ def search_graphs(
     search: Search,
     test: CITest,
     *,
-    alpha: float,
+    alpha: float | Float[AnyArray, ""],
     max_cond_size: int | None,
     knowledge: BackgroundKnowledge | None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None,
@@ -98,7 +101,7 @@ def search_graphs(
     mask = np.broadcast_to(mask, (*batch, n)).reshape(-1, n)
     results = []
     for part, rows in _chunks(test, batch, n):
-        evaluate = Evaluator(part, alpha=alpha, max_p=sepset == "max_p")
+        evaluate = Evaluator(part, alpha=float(alpha), max_p=sepset == "max_p")
         results.append(search(Problem(evaluate, knowledge, asked, mask[rows], max_cond_size)))
     return join_results(results, batch)
 
@@ -137,7 +140,8 @@ def thin(
             continue
         allowed = skeleton.adjacency if candidates is None else candidates
         pairs = Pairs.where(skeleton.adjacency & asked.tested)
-        pairs, rows = CandidateLists(allowed, asked.tiers).rows(pairs, level)
+        index, rows = CandidateLists(allowed, asked.tiers).rows(pairs, level)
+        pairs = pairs.at(index)
         if not pairs.x.size:
             return skeleton
         if problem.max_cond_size is not None and level > problem.max_cond_size:
@@ -148,35 +152,46 @@ def thin(
     raise AssertionError("unreachable")
 
 
-class Padded(NamedTuple):
-    """Arrays for the orientation rules, padded to few shapes, so that few programs compile.
+def in_blocks(
+    rules: Callable[..., AnyArray],
+    marks: Int8[np.ndarray, "graphs nodes nodes"],
+    sepsets: SepSets | None = None,
+    *more: np.ndarray,
+) -> np.ndarray:
+    """Apply jitted rules to some graphs at a time, padded to few shapes.
 
-    The extra graphs are empty, and the extra nodes have no edge.
+    A block is short enough to stay in the cache, and its loops end with its last graph. The extra
+    graphs are empty, and the extra nodes have no edge.
+
+    Args:
+        rules: Maps marks, sepsets if given, and what else there is, to an array per graph and node.
+        marks: Marks, or adjacency.
+        sepsets: Separating sets.
+        more: Arrays about each node of each graph.
     """
-
-    marks: AnyArray
-    sepsets: SepSets
-
-    @classmethod
-    def of(cls, marks: np.ndarray, sepsets: SepSets) -> "Padded":
-        """Pad marks and separating sets."""
-        extra = _extra(marks)
+    n_graphs, n = marks.shape[:2]
+    padded_n = next((s for s in _NODES if s >= n), n)
+    block = max(1, ENTRIES_PER_BLOCK // max(1, padded_n) ** 3)
+    block = min(block, 1 << max(0, n_graphs - 1).bit_length())
+    arrays = [(marks, 2, 0), *((array, 1, 0) for array in more)]
+    if sepsets is not None:
         members = np.asarray(sepsets.nodes)
         members = widen(members, -(-members.shape[-1] // 4) * 4)
-        members = np.pad(members, [*extra, (0, 0)], constant_values=-1)
-        found = np.pad(np.asarray(sepsets.found), extra)
-        return cls(cls.only(marks), SepSets(jnp.asarray(members), jnp.asarray(found)))
-
-    @staticmethod
-    def only(marks: np.ndarray) -> AnyArray:
-        """Pad marks."""
-        return jnp.asarray(np.pad(marks, _extra(marks)))
-
-
-def _extra(marks: np.ndarray) -> list[tuple[int, int]]:
-    n_graphs, n = marks.shape[:2]
-    more_nodes = next((s for s in _NODES if s >= n), n) - n
-    return [(0, (1 << (n_graphs - 1).bit_length()) - n_graphs), (0, more_nodes), (0, more_nodes)]
+        arrays[1:1] = [(members, 2, -1), (np.asarray(sepsets.found), 2, 0)]
+    results = []
+    for start in range(0, n_graphs, block):
+        parts = []
+        for array, node_axes, fill in arrays:
+            part = array[start : start + block]
+            extra = [(0, block - len(part)), *[(0, padded_n - n)] * node_axes]
+            extra += [(0, 0)] * (part.ndim - 1 - node_axes)
+            parts.append(np.pad(part, extra, constant_values=fill))
+        if sepsets is not None:
+            parts[1:3] = [SepSets(jnp.asarray(parts[1]), jnp.asarray(parts[2]))]
+        results.append(np.asarray(rules(*parts)))
+    if not results:
+        return marks
+    return np.concatenate(results)[:n_graphs, :n, :n]
 
 
 def as_result(
@@ -186,6 +201,7 @@ def as_result(
     *,
     n_conflicts: AnyArray,
     sepsets: SepSets,
+    n_open: AnyArray | None = None,
 ) -> SearchResult:
     """Assemble what every search returns."""
     n_graphs = len(skeleton.adjacency)
@@ -196,8 +212,10 @@ def as_result(
         n_tests=np.array(n_tests, np.int64).reshape(-1, n_graphs).T,
         n_edges=np.array(n_edges, np.int64).reshape(-1, n_graphs).T,
         n_conflicts=np.asarray(n_conflicts),
+        n_open=np.zeros(n_graphs, np.int64) if n_open is None else n_open,
         truncated=skeleton.truncated,
         overflow=np.zeros(n_graphs, bool),
+        singular=problem.evaluate.singular(),
     )
     p_values = skeleton.p_values(problem.evaluate)
     if problem.asked.copies is not None:
@@ -211,7 +229,7 @@ def known_marks(
     """Circles, but an arrowhead at what comes later, and i → j where that is required."""
     into = asked.required
     if asked.tiers is not None:
-        into = into | (asked.tiers[:, None] < asked.tiers)
+        into = into | (asked.tiers[:, None] < asked.tiers[None, :])
     marks = jnp.where(adjacency, jnp.int8(Mark.CIRCLE), jnp.int8(Mark.NONE))
     marks = jnp.where(adjacency & into[None], jnp.int8(Mark.ARROW), marks)
     return jnp.where(adjacency & asked.required.T[None], jnp.int8(Mark.TAIL), marks)

@@ -30,7 +30,7 @@ from jaxcause.discovery._neighbourhoods import neighbour_lists
 from jaxcause.discovery._result import SearchInfo, SearchResult
 from jaxcause.discovery._skeleton import Asked
 from jaxcause.graph import CausalGraph, SepSets
-from jaxcause.stats import PartialCorrelationTest, colex_subsets, fisher_z_p_value
+from jaxcause.stats import PartialCorrelationTest, colex_subsets, fisher_z_p_value, is_singular
 
 _LANES = 2048
 
@@ -179,7 +179,7 @@ def settle(
     members: Array,
     tested: tuple[Array, Array],
 ) -> State:
-    """Let the two rows of each pair compete: the smaller number wins, then the smaller node."""
+    """Let the two rows of each pair compete: the better set wins, then the smaller node."""
     p, n_valid = tested
     size = members.shape[-1]
     graph = jnp.arange(slots.x.shape[0], dtype=jnp.int32)[:, None, None]
@@ -189,7 +189,12 @@ def settle(
     of_pair = of_pair.at[here].min(jnp.where(looked, number, NEVER))
     other = of_pair[there]
     wins = looked & (number < NEVER)
-    wins &= (number < other) | ((number == other) & (slots.x < slots.y))
+    if question.max_p:
+        best = jnp.full(state.adjacency.shape, -1, p.dtype)
+        rival = best.at[here].max(jnp.where(looked, p, -jnp.ones_like(p)))[there]
+        wins &= (p > rival) | ((p == rival) & (slots.x < slots.y))
+    else:
+        wins &= (number < other) | ((number == other) & (slots.x < slots.y))
     nowhere = jnp.int32(state.adjacency.shape[1])
     won = (graph, jnp.where(wins, slots.x, nowhere), slots.y)
     back = (graph, jnp.where(wins, slots.y, nowhere), slots.x)
@@ -209,7 +214,9 @@ def settle(
     if question.asked.copies is not None:
         adjacency = adjacency.reshape(len(adjacency), -1)[:, question.asked.copies]
     smaller = jnp.minimum(number, other)
-    needed = jnp.where(smaller < NEVER, jnp.minimum(n_valid, smaller + 1), n_valid)
+    needed = n_valid
+    if not question.max_p:
+        needed = jnp.where(smaller < NEVER, jnp.minimum(n_valid, smaller + 1), n_valid)
     return state._replace(
         adjacency=adjacency,
         sepsets=SepSets(nodes, state.sepsets.found | gone),
@@ -328,8 +335,10 @@ def as_result(
         n_tests=jnp.stack(state.n_tests, axis=1),
         n_edges=jnp.stack(state.n_edges, axis=1),
         n_conflicts=jnp.zeros(len(marks), jnp.int32) if n_conflicts is None else n_conflicts,
+        n_open=jnp.zeros(len(marks), jnp.int32),
         truncated=state.truncated,
         overflow=state.overflow,
+        singular=_singular(question.test, len(marks)),
     )
     result = SearchResult(
         CausalGraph(marks),
@@ -339,6 +348,12 @@ def as_result(
         None if levels is None else CausalGraph(levels),
     )
     return jax.tree.map(shaped, result)
+
+
+def _singular(test: CITest, n_graphs: int) -> Bool[Array, "graphs"]:
+    if not isinstance(test, PartialCorrelationTest):
+        return jnp.zeros(n_graphs, bool)
+    return jnp.asarray(is_singular(test.corr)).reshape(n_graphs)
 
 
 def _samples(test: PartialCorrelationTest) -> Float[Array, "graphs"]:

@@ -2,15 +2,27 @@
 
 from jaxcause.stats._covariance import condition_number as condition_number
 from jaxcause.stats._covariance import correlation_matrix as correlation_matrix
+from jaxcause.stats._definite import clip_eigenvalues as clip_eigenvalues
+from jaxcause.stats._definite import is_singular as is_singular
+from jaxcause.stats._definite import singular_pairs as singular_pairs
 from jaxcause.stats._fisher_z import fisher_z_p_value as fisher_z_p_value
+from jaxcause.stats._from_data import (
+    partial_correlation_test_from_data as partial_correlation_test_from_data,
+)
+from jaxcause.stats._from_data import (
+    rank_correlation_test_from_data as rank_correlation_test_from_data,
+)
 from jaxcause.stats._multiple_testing import benjamini_hochberg as benjamini_hochberg
+from jaxcause.stats._multiple_testing import benjamini_yekutieli as benjamini_yekutieli
+from jaxcause.stats._pairwise import PairwiseCorrelation as PairwiseCorrelation
+from jaxcause.stats._pairwise import pairwise_correlation as pairwise_correlation
 from jaxcause.stats._partial_correlation import PartialCorrelationTest as PartialCorrelationTest
 from jaxcause.stats._partial_correlation import (
     partial_correlation_test as partial_correlation_test,
 )
-from jaxcause.stats._partial_correlation import (
-    partial_correlation_test_from_data as partial_correlation_test_from_data,
-)
+from jaxcause.stats._ranks import rank_correlation as rank_correlation
+from jaxcause.stats._shrinkage import shrink_correlation as shrink_correlation
+from jaxcause.stats._shrinkage import shrinkage_intensity as shrinkage_intensity
 from jaxcause.stats._subsets import colex_subsets as colex_subsets
 from jaxcause.stats._vector_autoregression import VarFit as VarFit
 from jaxcause.stats._vector_autoregression import fit_var as fit_var

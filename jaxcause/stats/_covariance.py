@@ -28,9 +28,13 @@ def correlation_matrix(
     """
     x = jnp.asarray(x)
     centred = x - x.mean(axis=-2, keepdims=True)
-    unit = centred / jnp.linalg.norm(centred, axis=-2, keepdims=True)
+    # Squares of columns beyond ±1e19 (or within 1e-19) do not fit into float32.
+    largest = jnp.abs(lax.stop_gradient(centred)).max(axis=-2, keepdims=True)
+    scaled = centred / largest
+    unit = scaled / jnp.linalg.norm(scaled, axis=-2, keepdims=True)
     corr = jnp.matmul(jnp.swapaxes(unit, -1, -2), unit, precision=lax.Precision.HIGHEST)
-    return jnp.where(jnp.eye(x.shape[-1], dtype=bool) & ~jnp.isnan(corr), jnp.ones_like(corr), corr)
+    on_diagonal = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=bool), corr.shape)
+    return jnp.where(on_diagonal & ~jnp.isnan(corr), jnp.ones_like(corr), corr)
 
 
 def condition_number(corr: Float[np.ndarray, "*graphs nodes nodes"]) -> float:

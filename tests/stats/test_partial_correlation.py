@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 from typechecker import tolerance
 
-from jaxcause import InputError, partial_correlation_test, partial_correlation_test_from_data
+from jaxcause import partial_correlation_test, partial_correlation_test_from_data
 from jaxcause.stats import correlation_matrix, fisher_z_p_value
 
 
@@ -68,7 +68,7 @@ def test_a_vanished_conditional_variance_is_dependent():
 
 
 def test_one_sided_takes_negative_as_independent():
-    corr = np.array([[1, -0.9, 0.9], [-0.9, 1, 0], [0.9, 0, 1]])
+    corr = np.array([[1, -0.7, 0.7], [-0.7, 1, 0], [0.7, 0, 1]])
     test = partial_correlation_test(corr, 1000, one_sided=True)
     none = np.array([-1])
     assert float(test(0, 1, none).p_value) == 1.0
@@ -116,22 +116,3 @@ def test_a_covariance_gives_the_same_as_its_correlation():
     a = partial_correlation_test(np.cov(x.T), 300)
     b = partial_correlation_test(np.corrcoef(x.T), 300)
     np.testing.assert_allclose(a.corr, b.corr, atol=1e-12)
-
-
-@pytest.mark.usefixtures("untyped")
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: partial_correlation_test(np.zeros((2, 3)), 10), "corr has shape"),
-        (lambda: partial_correlation_test(np.array([[1, np.nan], [np.nan, 1]]), 10), "NaN"),
-        (lambda: partial_correlation_test(np.array([[1, 0.5], [0.1, 1]]), 10), "not symmetric"),
-        (lambda: partial_correlation_test(np.array([[0.0, 0], [0, 1]]), 10), "not positive"),
-        (lambda: partial_correlation_test(np.eye(2), 0), "n_samples=0"),
-        (lambda: partial_correlation_test_from_data(np.ones((5, 2))), "constant in column 0"),
-        (lambda: partial_correlation_test_from_data(np.array([[1, np.inf], [2, 3]])), "infinite"),
-        (lambda: partial_correlation_test_from_data(np.ones((1, 2))), "samples"),
-    ],
-)
-def test_bad_input_is_named(call, message):
-    with pytest.raises(InputError, match=message):
-        call()

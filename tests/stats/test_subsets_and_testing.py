@@ -1,12 +1,13 @@
 import itertools
 import math
 
+import jax
 import numpy as np
 import pytest
 import scipy.stats
 from typechecker import tolerance
 
-from jaxcause.stats import benjamini_hochberg, colex_subsets, fit_var
+from jaxcause.stats import benjamini_hochberg, benjamini_yekutieli, colex_subsets, fit_var
 
 
 @pytest.mark.parametrize("n", [1, 4, 7])
@@ -24,17 +25,34 @@ def test_subsets_far_along_are_found_by_number():
         assert sum(math.comb(int(c), k + 1) for k, c in enumerate(row)) == m
 
 
-def test_benjamini_hochberg_equals_scipy():
-    p = np.random.default_rng(0).uniform(size=(5, 7)) ** 3
-    expected = scipy.stats.false_discovery_control(p, axis=None).reshape(p.shape)
-    np.testing.assert_allclose(benjamini_hochberg(p), expected, rtol=tolerance(1e-12))
+BY_SCIPY = [(benjamini_hochberg, "bh"), (benjamini_yekutieli, "by")]
 
 
-def test_untested_entries_do_not_count():
+@pytest.mark.parametrize(("adjust", "name"), BY_SCIPY)
+@pytest.mark.parametrize("shape", [(1,), (40,), (5, 7)])
+def test_q_values_equal_those_of_scipy(adjust, name, shape):
+    p = np.random.default_rng(0).uniform(size=shape) ** 3
+    expected = scipy.stats.false_discovery_control(p, axis=None, method=name).reshape(shape)
+    np.testing.assert_allclose(adjust(p), expected, rtol=tolerance(1e-12))
+
+
+@pytest.mark.parametrize(("adjust", "name"), BY_SCIPY)
+def test_untested_entries_do_not_count(adjust, name):
     p = np.array([0.01, np.nan, 0.02, np.nan])
-    q = np.asarray(benjamini_hochberg(p))
-    np.testing.assert_allclose(q[[0, 2]], scipy.stats.false_discovery_control(p[[0, 2]]))
+    q = np.asarray(adjust(p))
+    expected = scipy.stats.false_discovery_control(p[[0, 2]], method=name)
+    np.testing.assert_allclose(q[[0, 2]], expected, rtol=tolerance(1e-12))
     assert np.isnan(q[[1, 3]]).all()
+
+
+@pytest.mark.parametrize(("adjust", "name"), BY_SCIPY)
+def test_families_of_one_or_none_and_batches(adjust, name):
+    assert adjust(np.zeros((0, 3))).shape == (0, 3)
+    assert np.isnan(np.asarray(adjust(np.full(3, np.nan)))).all()
+    p = np.random.default_rng(1).uniform(size=(4, 9))
+    each = jax.jit(jax.vmap(adjust))(p)
+    expected = scipy.stats.false_discovery_control(p, axis=1, method=name)
+    np.testing.assert_allclose(each, expected, rtol=tolerance(1e-12))
 
 
 def var_data(n_steps=800, seed=0):

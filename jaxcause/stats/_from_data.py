@@ -1,0 +1,189 @@
+"""Conditional independence tests from samples in rows."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from jaxcause._checks import InputError, check_choice, is_concrete
+from jaxcause._typing import AnyArray
+from jaxcause.stats._check_correlation import fits_float32
+from jaxcause.stats._check_data import check_common_rows, check_rows, checked_data
+from jaxcause.stats._covariance import correlation_matrix
+from jaxcause.stats._definite import clip_eigenvalues, eigenvalues_exceed, rounding
+from jaxcause.stats._pairwise import PairwiseCorrelation, pairwise_correlation
+from jaxcause.stats._partial_correlation import PartialCorrelationTest
+from jaxcause.stats._ranks import RANK_METHODS, correlation_of_scores, rank_scores
+from jaxcause.stats._shrinkage import check_intensity, shrink_correlation, shrinkage_intensity
+
+SPEARMAN_EFFICIENCY = 9 / math.pi**2
+"""Independent pairs have var(2 sin(π ρ / 6)) → (π/3)² / N: a row counts for 0.91 of one."""
+
+
+def partial_correlation_test_from_data(
+    x: Float[AnyArray, "*graphs samples nodes"],
+    *,
+    one_sided: bool = False,
+    missing: str = "raise",
+    shrinkage: float | str = 0.0,
+) -> PartialCorrelationTest:
+    """`partial_correlation_test` on the correlations of data.
+
+    Concrete data are correlated in float64, so that conditioning costs no digits; a traced ``x`` is
+    taken in its own dtype and not checked.
+
+    With ``missing="pairwise"`` each correlation is that of the rows that hold both columns
+    (`pairwise_correlation`), which is right where cells are missing completely at random. Fisher's
+    z wants one number of samples for correlations that rest on different rows: it is the smallest
+    number of rows that any two columns of the graph share, so that no test claims more rows than
+    each of its correlations has. A matrix that comes out indefinite is repaired by
+    `clip_eigenvalues`.
+
+    Args:
+        x: Samples in rows; leading axes are a batch of graphs.
+        one_sided: Take negative partial correlations as independent (p = 1).
+        missing: What to do about NaN: ``"raise"``, or ``"pairwise"``.
+        shrinkage: Intensity λ of `shrink_correlation` in [0, 1], or ``"auto"`` for the
+            `shrinkage_intensity` of each graph. The number of samples does not change: a shrunk
+            correlation is smaller, and its test the more careful.
+
+    Raises:
+        InputError: A value is infinite, or NaN without ``missing="pairwise"``; a column is
+            constant; there are fewer than two rows; two columns share fewer than four rows; or an
+            option is not known.
+
+    Source: Schäfer & Strimmer (2005) for ``shrinkage="auto"``; Little & Rubin (2019), "Statistical
+    Analysis with Missing Data", section 3.4, for what pairwise estimates assume.
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(50, 3))
+    >>> partial_correlation_test_from_data(x).n_nodes
+    3
+    >>> x[:10, 0] = np.nan
+    >>> int(partial_correlation_test_from_data(x, missing="pairwise").n_samples)
+    40
+    """
+    check_rows(x)
+    check_choice("missing", missing, ("raise", "pairwise"))
+    _check_shrinkage(shrinkage)
+    if not is_concrete(x):
+        return _pearson(jnp.asarray(x), one_sided, missing, shrinkage)
+    values = checked_data(x, missing)
+    with jax.enable_x64(True):
+        return _settled(_pearson(jnp.asarray(values), one_sided, missing, shrinkage), x)
+
+
+def rank_correlation_test_from_data(
+    x: Float[AnyArray, "*graphs samples nodes"],
+    *,
+    method: str = "normal_scores",
+    one_sided: bool = False,
+    shrinkage: float | str = 0.0,
+) -> PartialCorrelationTest:
+    r"""`partial_correlation_test` on `rank_correlation`: for data of any continuous margins.
+
+    No strictly increasing transform of a column changes it. Where some such transforms make the
+    data jointly Gaussian (a nonparanormal distribution), vanishing partial correlation is
+    conditional independence.
+
+    ``"spearman"`` holds out against outliers. Under independence :math:`\sqrt N\, r` has variance
+    :math:`(\pi/3)^2`, so the number of samples is :math:`9N/\pi^2`; given strongly correlated S it
+    still rejects too often (19 % of true nulls at α = 0.05, with three parents that explain 87 %
+    of both variables and N = 1000). ``"normal_scores"`` counts N samples and held the level better
+    there (7 %). Neither is calibrated on columns with many ties.
+
+    Args:
+        x: Samples in rows, complete; leading axes are a batch of graphs.
+        method: ``"spearman"`` or ``"normal_scores"``; a Spearman matrix that comes out indefinite
+            is repaired by `clip_eigenvalues`.
+        one_sided: Take negative partial correlations as independent (p = 1).
+        shrinkage: As in `partial_correlation_test_from_data`; ``"auto"`` goes by the ranks.
+
+    Raises:
+        InputError: A value is not finite, a column is constant, there are fewer than two rows, or
+            an option is not known.
+
+    Source: Liu, Han, Yuan, Lafferty & Wasserman (2012), "High-dimensional semiparametric Gaussian
+    copula graphical models"; Harris & Drton (2013), "PC algorithm for nonparanormal graphical
+    models", who count N samples.
+
+    >>> import numpy as np
+    >>> x = np.exp(3 * np.random.default_rng(0).normal(size=(50, 3)))
+    >>> rank_correlation_test_from_data(x, method="normal_scores").n_nodes
+    3
+    """
+    check_rows(x)
+    check_choice("method", method, RANK_METHODS)
+    _check_shrinkage(shrinkage)
+    if not is_concrete(x):
+        return _ranked(jnp.asarray(x), one_sided, method, shrinkage)
+    values = checked_data(x, "raise")
+    with jax.enable_x64(True):
+        return _settled(_ranked(jnp.asarray(values), one_sided, method, shrinkage), x)
+
+
+def _pearson(
+    x: Float[Array, "*graphs samples nodes"], one_sided: bool, missing: str, shrinkage: float | str
+) -> PartialCorrelationTest:
+    n_samples = jnp.asarray(x.shape[-2], x.dtype)
+    if missing == "raise" or (is_concrete(x) and not jnp.isnan(x).any()):
+        return PartialCorrelationTest(
+            _shrunk(correlation_matrix(x), x, shrinkage), n_samples, one_sided
+        )
+    pairs = pairwise_correlation(x)
+    if is_concrete(x):
+        check_common_rows(PairwiseCorrelation(*map(np.asarray, pairs)))
+    corr = _semidefinite(_shrunk(pairs.corr, x, shrinkage))
+    return PartialCorrelationTest(corr, jnp.min(pairs.n_samples, axis=(-2, -1)), one_sided)
+
+
+def _ranked(
+    x: Float[Array, "*graphs samples nodes"], one_sided: bool, method: str, shrinkage: float | str
+) -> PartialCorrelationTest:
+    scores = rank_scores(x, method)
+    corr = _shrunk(correlation_of_scores(scores, method), scores, shrinkage)
+    if method == "spearman":
+        corr = _semidefinite(corr)
+    rows = x.shape[-2] * (SPEARMAN_EFFICIENCY if method == "spearman" else 1)
+    return PartialCorrelationTest(corr, jnp.asarray(rows, x.dtype), one_sided)
+
+
+def _shrunk(
+    corr: Float[AnyArray, "*graphs nodes nodes"],
+    scores: Float[Array, "*graphs samples nodes"],
+    shrinkage: float | str,
+) -> Float[AnyArray, "*graphs nodes nodes"]:
+    if isinstance(shrinkage, str):
+        return shrink_correlation(corr, shrinkage_intensity(scores))
+    return (
+        corr if is_concrete(shrinkage) and shrinkage == 0 else shrink_correlation(corr, shrinkage)
+    )
+
+
+def _semidefinite(
+    corr: Float[AnyArray, "*graphs nodes nodes"],
+) -> Float[AnyArray, "*graphs nodes nodes"]:
+    if is_concrete(corr) and eigenvalues_exceed(np.asarray(corr), -rounding(corr)):
+        return corr
+    return clip_eigenvalues(corr)
+
+
+def _settled(test: PartialCorrelationTest, x: AnyArray) -> PartialCorrelationTest:
+    """The test in numpy arrays: in float32 where ``x`` is, and where that leaves digits enough."""
+    corr = np.asarray(test.corr)
+    if getattr(x, "dtype", None) == np.float32 and fits_float32(corr):
+        corr = corr.astype(np.float32)
+    n_samples = np.asarray(test.n_samples)
+    whole = (n_samples == np.round(n_samples)).all()
+    n_samples = n_samples.astype(np.int64 if whole else corr.dtype)
+    return PartialCorrelationTest(corr, n_samples, test.one_sided)
+
+
+def _check_shrinkage(shrinkage: float | str) -> None:
+    if not isinstance(shrinkage, str):
+        check_intensity("shrinkage", shrinkage)
+    elif shrinkage != "auto":
+        raise InputError(f"shrinkage={shrinkage!r} is not known; pass a number in [0, 1] or 'auto'")

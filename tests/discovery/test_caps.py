@@ -1,0 +1,138 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcause import (
+    BackgroundKnowledge,
+    Caps,
+    InputError,
+    fci,
+    icd,
+    oracle_test,
+    partial_correlation_test,
+    pc,
+)
+from jaxcause.simulate import random_dag
+
+SEARCHES = [pc, fci, icd]
+SAMPLES = 300
+
+
+def correlations(seed, n, graphs=()):
+    mixing = np.random.default_rng(seed).normal(size=(*graphs, n, 3 * n))
+    mixing[..., np.arange(n), np.arange(n)] += 3
+    mixing /= np.linalg.norm(mixing, axis=-1, keepdims=True)
+    return mixing @ np.swapaxes(mixing, -1, -2)
+
+
+def check_equal(one, other):
+    """Two results of the same search say the same."""
+    np.testing.assert_array_equal(one.graph.marks, other.graph.marks)
+    np.testing.assert_array_equal(one.sepsets.found, other.sepsets.found)
+    np.testing.assert_array_equal(one.sepsets.membership(), other.sepsets.membership())
+    np.testing.assert_allclose(one.p_values, other.p_values, rtol=1e-5, atol=1e-12)
+    np.testing.assert_array_equal(
+        np.asarray(one.info.n_tests).sum(axis=-1), np.asarray(other.info.n_tests).sum(axis=-1)
+    )
+    np.testing.assert_array_equal(one.info.truncated, other.info.truncated)
+    if one.levels is not None:
+        shared = one.levels.marks.shape[-3]
+        np.testing.assert_array_equal(one.levels.marks, other.levels.marks[..., :shared, :, :])
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("sepset", ["first", "max_p"])
+def test_the_program_with_caps_equals_the_search_without(search, sepset):
+    test = partial_correlation_test(correlations(0, 9, graphs=(4,)), SAMPLES)
+    plain = search(test, alpha=0.05, max_cond_size=3, sepset=sepset)
+    capped = search(test, alpha=0.05, sepset=sepset, caps=Caps(max_degree=8, max_cond_size=3))
+    assert not np.asarray(capped.info.overflow).any()
+    check_equal(plain, capped)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_any_test_runs_with_caps(search):
+    dag = np.asarray(random_dag(jax.random.key(2), 7, degree=2.5))
+    test = oracle_test(dag, np.arange(6))
+    capped = search(test, alpha=0.5, caps=Caps(max_degree=5, max_cond_size=4))
+    check_equal(search(test, alpha=0.5), capped)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_inside_the_callers_jit_and_vmap(search):
+    corr = correlations(1, 6, graphs=(3,))
+    caps = Caps(max_degree=5, max_cond_size=2)
+
+    def edges(one):
+        found = search(partial_correlation_test(one, SAMPLES), alpha=0.05, caps=caps)
+        return found.graph.marks, found.info.overflow
+
+    inside = jax.jit(edges)
+    plain = search(partial_correlation_test(corr, SAMPLES), alpha=0.05, max_cond_size=2)
+    for g in range(3):
+        np.testing.assert_array_equal(inside(jnp.asarray(corr[g]))[0], plain.graph.marks[g])
+    marks, overflow = jax.vmap(edges)(jnp.asarray(corr))
+    np.testing.assert_array_equal(marks, plain.graph.marks)
+    assert not overflow.any()
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_what_does_not_fit_overflows(search):
+    # A star whose hub has six neighbours, beside a graph of one edge.
+    dag = np.zeros((2, 8, 8), bool)
+    dag[0, 0, 1:7] = True
+    dag[1, 0, 1] = True
+    strength = 0.6 * dag
+    effect = np.linalg.inv(np.eye(8) - strength)
+    covariance = np.swapaxes(effect, 1, 2) @ effect
+    test = partial_correlation_test(covariance, SAMPLES)
+    capped = search(test, caps=Caps(max_degree=3, max_cond_size=2))
+    assert np.asarray(capped.info.overflow).tolist() == [True, False]
+    enough = search(test, caps=Caps(max_degree=7, max_cond_size=2))
+    assert not np.asarray(enough.info.overflow).any()
+    check_equal(search(test, max_cond_size=2), enough)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("knowledge", ["tiers", "temporal", "required"])
+def test_knowledge_and_masks_count_with_caps_too(search, knowledge):
+    required, forbidden = np.zeros((6, 6), bool), np.zeros((6, 6), bool)
+    required[4, 1] = True
+    forbidden[0, 2] = forbidden[2, 0] = True
+    known = {
+        "tiers": BackgroundKnowledge(tiers=np.array([0, 0, 1, 1, 2, 2])),
+        "temporal": BackgroundKnowledge.temporal(2, 2, contemporaneous=True),
+        "required": BackgroundKnowledge(required=required, forbidden=forbidden),
+    }[knowledge]
+    test = partial_correlation_test(correlations(3, 6, graphs=(2,)), SAMPLES)
+    mask = np.ones((2, 6), bool)
+    mask[1, 5] = knowledge != "tiers"
+    asked = {"alpha": 0.1, "knowledge": known, "node_mask": mask}
+    plain = search(test, max_cond_size=2, **asked)
+    check_equal(plain, search(test, caps=Caps(max_degree=5, max_cond_size=2), **asked))
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_traced_test_needs_caps(search):
+    with pytest.raises(InputError, match="pass caps"):
+        jax.jit(lambda c: search(partial_correlation_test(c, SAMPLES)).graph.marks)(jnp.eye(3))
+
+
+def test_votes_and_caps_exclude_each_other():
+    with pytest.raises(InputError, match="colliders='majority' cannot run with caps"):
+        pc(partial_correlation_test(np.eye(3), 100), colliders="majority", caps=Caps(2, 1))
+
+
+def test_the_same_shapes_compile_once():
+    traces = []
+
+    @jax.jit
+    def search(corr, n_samples, alpha):
+        traces.append(corr.shape)
+        test = partial_correlation_test(corr, n_samples)
+        return pc(test, alpha=alpha, caps=Caps(max_degree=4, max_cond_size=1)).graph.marks
+
+    for seed, n_samples, alpha in ((0, 100.0, 0.01), (1, 200.0, 0.05), (2, 50.0, 0.2)):
+        search(jnp.asarray(correlations(seed, 5)), n_samples, alpha)
+    assert len(traces) == 1
