@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int8, UInt64
 
+from jaxcause.discovery._claims import Claims
 from jaxcause.discovery._skeleton import Pairs
 from jaxcause.graph import Mark
 
@@ -79,6 +80,10 @@ def icd_sep_sets(
     ancestors = np.swapaxes(possible_ancestor, 1, 2)
     allowed = ancestors[pairs.graph, pairs.x] | ancestors[pairs.graph, pairs.y]
     allowed[np.arange(pairs.x.size), pairs.x] = allowed[np.arange(pairs.x.size), pairs.y] = False
+    # A set takes a neighbour of the root, and as many nodes of the tree as it has members.
+    near = (trees.distance[root] == 1) & allowed[number]
+    enough = near.any(axis=1) & (((trees.distance[root] > 0) & allowed[number]).sum(axis=1) >= size)
+    root, number, side = root[enough], number[enough], side[enough]
     room = _as_words(allowed)[number]
     found = [
         _ordered(trees, root[block], number[block], side[block], grown, n)
@@ -94,40 +99,24 @@ def icd_sep_sets(
 def grow_trees(marks: Int8[np.ndarray, "graphs nodes nodes"], *, depth: int) -> Trees:
     """Breadth first from every node, each edge used once, the root's own edges first.
 
-    From a, b a branch goes on to c if a and c are adjacent, or b is a collider between them.
+    From a, b a branch goes on to c if a and c are adjacent, or b is a collider between them. All
+    trees grow layer by layer together; within a layer edges are claimed in the order of the queue.
     """
     n_graphs, n, _ = marks.shape
     adjacent, arrow = marks != Mark.NONE, marks == Mark.ARROW
-    degree = adjacent.sum(axis=2).ravel()
-    listed = np.nonzero(adjacent.reshape(-1, n))[1]
-    first = np.cumsum(degree) - degree
-
-    root = np.repeat(np.arange(n_graphs * n), degree)
-    last, head = root % n, listed
-    used = np.zeros((n_graphs * n, n, n), bool)
-    used[root, last, head] = used[root, head, last] = True
+    root, head = np.divmod(np.flatnonzero(adjacent), n)
+    last = root % n
     before = np.zeros((root.size, -(-n // _BITS)), np.uint64)
     nodes = before | _bit(head, n)
     layers = [(root, head, before, nodes)]
     distance = np.zeros((n_graphs * n, n), np.int64)
     distance[root, head] = 1
+    claims = Claims.by_roots(adjacent, arrow) if depth > 1 and root.size else None
     for steps in range(2, depth + 1):
-        graph = root // n
-        fan = degree[graph * n + head]
-        branch = np.repeat(np.arange(root.size), fan)
-        within = np.arange(branch.size) - np.repeat(np.cumsum(fan) - fan, fan)
-        step = listed[first[graph[branch] * n + head[branch]] + within]
-        g, a, b, t = graph[branch], last[branch], head[branch], root[branch]
-        collider = arrow[g, a, b] & arrow[g, step, b]
-        goes_on = (adjacent[g, a, step] | collider) & (step != a) & ~used[t, b, step]
-        branch, step, b, t = branch[goes_on], step[goes_on], b[goes_on], t[goes_on]
-        edge = (t * n + np.minimum(b, step)) * n + np.maximum(b, step)
-        # Branches come in the order of the queue: the first to ask for an edge gets it.
-        kept = np.sort(np.unique(edge, return_index=True)[1])
-        branch, head, last, root = branch[kept], step[kept], b[kept], t[kept]
-        if not root.size:
+        if claims is None or not root.size:
             break
-        used[root, last, head] = used[root, head, last] = True
+        branch, step = claims.next_layer(root, last, head)
+        root, last, head = root[branch], head[branch], step
         before = nodes[branch]
         nodes = before | _bit(head, n)
         layers.append((root, head, before, nodes))
