@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from jaxcause.discovery import fci as fci
     from jaxcause.discovery import icd as icd
     from jaxcause.discovery import pc as pc
+    from jaxcause.discovery import warmup as warmup
     from jaxcause.graph import BackgroundKnowledge as BackgroundKnowledge
     from jaxcause.graph import CausalGraph as CausalGraph
     from jaxcause.graph import LaggedGraph as LaggedGraph
     from jaxcause.graph import Mark as Mark
     from jaxcause.graph import SepSets as SepSets
+    from jaxcause.graph import mag_oracle_test as mag_oracle_test
     from jaxcause.graph import oracle_test as oracle_test
     from jaxcause.stats import partial_correlation_test as partial_correlation_test
     from jaxcause.stats import (
@@ -44,10 +46,12 @@ _HOME = {
     "discover": "jaxcause.workflows",
     "fci": "jaxcause.discovery",
     "icd": "jaxcause.discovery",
+    "mag_oracle_test": "jaxcause.graph",
     "oracle_test": "jaxcause.graph",
     "partial_correlation_test": "jaxcause.stats",
     "partial_correlation_test_from_data": "jaxcause.stats",
     "pc": "jaxcause.discovery",
+    "warmup": "jaxcause.discovery",
     "rank_correlation_test_from_data": "jaxcause.stats",
 }
 _MODULES = frozenset(

@@ -6,3 +6,4 @@ from jaxcause.discovery._pc import pc as pc
 from jaxcause.discovery._result import SearchInfo as SearchInfo
 from jaxcause.discovery._result import SearchResult as SearchResult
 from jaxcause.discovery._static import Caps as Caps
+from jaxcause.discovery._warmup import warmup as warmup

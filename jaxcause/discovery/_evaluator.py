@@ -20,7 +20,6 @@ from jaxcause.discovery._kernel import (
     CHUNK,
     NEVER,
     NULL,
-    DeviceRows,
     Found,
     Lists,
     gaussian_first,
@@ -153,9 +152,10 @@ class Evaluator:
         self.gaussian = isinstance(test, PartialCorrelationTest)
         self.dtype = np.dtype(np.float32)
         self._flat: dict[np.dtype, Any] = {}
+        self.n_retested = 0
         self._quantile = -NormalDist().inv_cdf(self._alpha / 2)
         if isinstance(test, PartialCorrelationTest):
-            self.dtype = np.asarray(test.corr).dtype
+            self.dtype = np.dtype(test.search_dtype or np.asarray(test.corr).dtype)
             n_samples = np.asarray(test.n_samples, np.float64)
             self._n_samples = np.broadcast_to(n_samples, self._batch).reshape(-1)
 
@@ -273,6 +273,7 @@ class Evaluator:
         first, value = found.first.astype(np.int64), found.value.astype(np.float64)
         if self.gaussian and self.dtype == np.float32 and found.uncertain.any():
             again = np.flatnonzero(found.uncertain)
+            self.n_retested += again.size
             exact = tuple(part[again] for part in of)
             better = self._call(rows, exact, size, numbers, np.dtype(np.float64))
             first[again], value[again] = better.first, better.value
@@ -303,7 +304,7 @@ class Evaluator:
         subsets = _table(size, *numbers)
         with jax.enable_x64(dtype == np.float64):
             lists = Lists(_padded_lists(rows.lists), np.int32(rows.lists.shape[1]))
-            on_device = DeviceRows(*fields, limit=limits)
+            on_device = (fields, limits)
             n_subsets = fields[5].reshape(-1, lanes).max(axis=1)
             if self.gaussian:
                 test: Any = self._test
@@ -332,7 +333,7 @@ class Evaluator:
                     lanes=lanes,
                     chunk=chunk,
                 )
-            return Found(*(np.asarray(field)[:n_rows].copy() for field in found))
+            return Found(*(np.asarray(field)[:n_rows] for field in found))
 
     def _tile_width(self, n_candidates: np.ndarray, n_sets: np.ndarray, size: int) -> int:
         """Width of the tiles to gather beforehand, or 0 where single look-ups are less work."""

@@ -88,7 +88,7 @@ def fci(
 
 
 def _search(selection_bias: bool, problem: Problem) -> SearchResult:
-    knowledge, n_graphs = problem.knowledge, len(problem.mask)
+    n_graphs = len(problem.mask)
     first = thin(every_possible_edge(problem.asked, problem.mask), problem, first_level=0)
     circles = np.asarray(known_marks(first.adjacency, problem.asked))
     wider = in_blocks(_wider, circles, first.sepsets())
@@ -97,9 +97,7 @@ def _search(selection_bias: bool, problem: Problem) -> SearchResult:
     circles = np.asarray(known_marks(last.adjacency, problem.asked))
     marks = in_blocks(partial(orient_pag, selection_bias=selection_bias), circles, sepsets)
     n_conflicts = np.zeros(n_graphs, np.int64)
-    return as_result(
-        last, knowledge.repeat(marks), problem, n_conflicts=n_conflicts, sepsets=sepsets
-    )
+    return as_result(last, marks, problem, n_conflicts=n_conflicts, sepsets=sepsets)
 
 
 @jax.jit

@@ -130,12 +130,12 @@ def _search(selection_bias: bool, problem: Problem) -> SearchResult:
             marks = np.where(changed[:, None, None], known, marks)
             marks = _oriented(changed, marks, skeleton, orient_r0_to_r4)
         if active.any() or done.any():
-            history.append(problem.knowledge.repeat(marks))
+            history.append(problem.asked.repeated(marks))
         if not active.any():
             break
     return as_result(
         skeleton,
-        problem.knowledge.repeat(marks),
+        problem.asked.repeated(marks),
         problem,
         n_conflicts=np.zeros(n_graphs, np.int64),
         sepsets=skeleton.sepsets(),

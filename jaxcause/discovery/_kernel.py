@@ -52,6 +52,11 @@ class DeviceRows(NamedTuple):
     limit: Float[Array, "rows"]
 
 
+def as_rows(fields: Int[Array, "6 rows"], limit: Float[Array, "rows"]) -> DeviceRows:
+    """Rows from one array: graph, x, y, owner, skip, n_valid."""
+    return DeviceRows(*fields, limit=limit)
+
+
 class Lists(NamedTuple):
     """Lists of candidates, one after the other, each ``stride`` long."""
 
@@ -81,7 +86,7 @@ def gaussian_first(
     flat: Float[Array, "entries"],
     n_nodes: Int[Array, ""],
     lists: Lists,
-    rows: DeviceRows,
+    rows: DeviceRows | tuple[Int[Array, "6 rows"], Float[Array, "rows"]],
     subsets: Int[Array, "sets k"],
     n_subsets: Int[Array, "blocks"],
     *,
@@ -97,7 +102,7 @@ def gaussian_first(
         flat: Correlation matrices of all graphs, one after the other, and any padding.
         n_nodes: Nodes per graph, which may differ from call to call without a new compilation.
         lists: Candidates.
-        rows: The pairs; the limit is the right-hand side.
+        rows: The pairs; the limit is the right-hand side. Few arrays cost less on the way in.
         subsets: Conditioning sets as positions among the candidates.
         n_subsets: How many of them each block of rows has.
         one_sided: Negative partial correlations count as zero.
@@ -107,6 +112,7 @@ def gaussian_first(
         width: Length of the lists up to which the correlations among candidates are gathered once
             per row; with 0 they are looked up set by set, which is less work where sets are few.
     """
+    rows = rows if isinstance(rows, DeviceRows) else as_rows(*rows)
 
     def values(block: DeviceRows) -> Values:
         return _squared_correlations(
@@ -120,7 +126,7 @@ def gaussian_first(
 def general_first(
     test: Any,
     lists: Lists,
-    rows: DeviceRows,
+    rows: DeviceRows | tuple[Int[Array, "6 rows"], Float[Array, "rows"]],
     subsets: Int[Array, "sets k"],
     n_subsets: Int[Array, "blocks"],
     *,
@@ -130,6 +136,7 @@ def general_first(
     chunk: int,
 ) -> Found:
     """The same for any test: the value is -p, and the limit is -α."""
+    rows = rows if isinstance(rows, DeviceRows) else as_rows(*rows)
 
     def minus_p(graph: Array, x: Array, y: Array, cond: Array) -> Array:
         one = test[jnp.unravel_index(graph, batch)] if batch else test
@@ -167,10 +174,19 @@ def _over_blocks(
         return _scan(values(block[0]), block[0], subsets, block[1], best, shape[1])
 
     blocks = jax.tree.map(lambda field: field.reshape(-1, shape[0]), rows)
-    if n_subsets.shape[0] == 1:
-        found = scan((jax.tree.map(lambda field: field[0], blocks), n_subsets[0]))
-        return found
-    found = lax.map(scan, (blocks, n_subsets))
+    # Rows come sorted by their number of sets: what is padded lies at the end, and costs nothing.
+    n_blocks = (n_subsets > 0).sum(dtype=jnp.int32)
+
+    def step(i: Array, found: Found) -> Found:
+        part = scan((jax.tree.map(lambda field: field[i], blocks), n_subsets[i]))
+        return jax.tree.map(lambda whole, piece: whole.at[i].set(piece), found, part)
+
+    start = Found(
+        jnp.full(blocks.x.shape, NEVER, jnp.int32),
+        jnp.full(blocks.x.shape, jnp.inf, blocks.limit.dtype),
+        jnp.zeros(blocks.x.shape, bool),
+    )
+    found = lax.fori_loop(jnp.int32(0), n_blocks, step, start)
     return jax.tree.map(lambda field: field.reshape(-1), found)
 
 

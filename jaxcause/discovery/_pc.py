@@ -106,7 +106,7 @@ def _search(colliders: ColliderRule, problem: Problem) -> SearchResult:
         return orient_cpdag(adjacency, separated, cannot, tiles or None, width=width)
 
     marks = in_blocks(rules, skeleton.adjacency, sepsets, *votes)
-    marks = problem.knowledge.repeat(marks)
+    marks = problem.asked.repeated(marks)
     both = (marks == Mark.ARROW) & (np.swapaxes(marks, 1, 2) == Mark.ARROW)
     n_conflicts = both.sum(axis=(1, 2)) // 2
     return as_result(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float, Int8
+from jaxtyping import Bool, Float, Int8, Num
 
 from jaxcause._checks import (
     InputError,
@@ -41,7 +41,6 @@ class Problem(NamedTuple):
     """What is asked about a batch of graphs with one leading axis."""
 
     evaluate: Evaluator
-    knowledge: BackgroundKnowledge
     asked: Asked
     mask: Bool[np.ndarray, "graphs nodes"]
     max_cond_size: int | None
@@ -75,11 +74,9 @@ def search_graphs(
     if max_cond_size is not None:
         check_at_least("max_cond_size", max_cond_size, 0)
     n = test.n_nodes
-    if knowledge is None:
-        knowledge = BackgroundKnowledge(tiers=np.zeros(n, np.int32))
-    if knowledge.n_nodes != n:
+    if knowledge is not None and knowledge.n_nodes != n:
         raise InputError(f"knowledge is about {knowledge.n_nodes} nodes, but the test has {n}")
-    asked = Asked.by(knowledge)
+    asked = Asked.nothing(n) if knowledge is None else Asked.by(knowledge)
     batch = getattr(test, "batch_shape", ())
     if node_mask is not None:
         check_shape("node_mask", node_mask, (n,))
@@ -102,7 +99,7 @@ def search_graphs(
     results = []
     for part, rows in _chunks(test, batch, n):
         evaluate = Evaluator(part, alpha=float(alpha), max_p=sepset == "max_p")
-        results.append(search(Problem(evaluate, knowledge, asked, mask[rows], max_cond_size)))
+        results.append(search(Problem(evaluate, asked, mask[rows], max_cond_size)))
     return join_results(results, batch)
 
 
@@ -154,7 +151,7 @@ def thin(
 
 def in_blocks(
     rules: Callable[..., AnyArray],
-    marks: Int8[np.ndarray, "graphs nodes nodes"],
+    marks: Num[np.ndarray, "graphs nodes nodes"] | Bool[np.ndarray, "graphs nodes nodes"],
     sepsets: SepSets | None = None,
     *more: np.ndarray,
 ) -> np.ndarray:
@@ -218,9 +215,8 @@ def as_result(
         singular=problem.evaluate.singular(),
     )
     p_values = skeleton.p_values(problem.evaluate)
-    if problem.asked.copies is not None:
-        p_values = problem.knowledge.repeat(p_values)
-    return SearchResult(CausalGraph(np.asarray(marks)), sepsets, p_values, info)
+    p_values, marks = problem.asked.repeated(p_values), problem.asked.repeated(np.asarray(marks))
+    return SearchResult(CausalGraph(marks), sepsets, p_values, info)
 
 
 def known_marks(

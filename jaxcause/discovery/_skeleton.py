@@ -52,6 +52,12 @@ class Asked(NamedTuple):
     copies: Int[np.ndarray, "nodes nodes"] | None
 
     @classmethod
+    def nothing(cls, n_nodes: int) -> "Asked":
+        """No background knowledge."""
+        every, none = np.ones((n_nodes, n_nodes), bool), np.zeros((n_nodes, n_nodes), bool)
+        return cls(~np.eye(n_nodes, dtype=bool), np.triu(every, 1), none, none, None, None)
+
+    @classmethod
     def by(cls, knowledge: BackgroundKnowledge) -> "Asked":
         """Read the knowledge once."""
         cannot, required = knowledge.cannot_cause, np.asarray(knowledge.required)
@@ -64,6 +70,12 @@ class Asked(NamedTuple):
             tiers=tiers if (tiers != tiers[:1]).any() else None,
             copies=None if own.all() else np.asarray(knowledge.stationary),
         )
+
+    def repeated(self, whole: np.ndarray) -> np.ndarray:
+        """Copy what is at each representative pair to all the pairs that it stands for."""
+        if self.copies is None:
+            return whole
+        return whole.reshape(*whole.shape[:-2], -1)[..., self.copies]
 
 
 class Level(NamedTuple):
@@ -148,15 +160,15 @@ def test_level_0(skeleton: Skeleton, evaluate: Evaluator, asked: Asked) -> Skele
         return test_level(skeleton, evaluate, asked, pairs, 0, rows)
     independent = evaluate.level_0() & looked
     adjacency = skeleton.adjacency & ~(independent | np.swapaxes(independent, 1, 2))
-    adjacency = _copied(adjacency, asked)
+    adjacency = asked.repeated(adjacency)
     none = np.zeros(0, np.int64)
     level = Level(
         pairs=Pairs(none, none, none),
         strength=np.zeros(0),
         separated=np.zeros(0, bool),
         sets=np.zeros((0, 0), np.int32),
-        n_tests=looked.sum(axis=(1, 2)),
-        n_edges=adjacency.sum(axis=(1, 2)) // 2,
+        n_tests=_count(looked),
+        n_edges=_count(adjacency) // 2,
     )
     return skeleton._replace(
         adjacency=adjacency,
@@ -186,20 +198,20 @@ def remove(skeleton: Skeleton, asked: Asked, pairs: Pairs, found: Separations) -
     """Take out the pairs that were separated, and their copies, and note the level."""
     adjacency = skeleton.adjacency.copy()
     pairs.at(found.separated).write(adjacency, False)
-    adjacency = _copied(adjacency, asked)
+    adjacency = asked.repeated(adjacency)
     level = Level(
         pairs=pairs,
         strength=found.strength,
         separated=found.separated,
         sets=found.sets,
         n_tests=np.bincount(pairs.graph, found.n_tests, len(adjacency)).astype(np.int64),
-        n_edges=adjacency.sum(axis=(1, 2)) // 2,
+        n_edges=_count(adjacency) // 2,
     )
     return skeleton._replace(adjacency=adjacency, levels=(*skeleton.levels, level))
 
 
-def _copied(adjacency: np.ndarray, asked: Asked) -> np.ndarray:
-    """Repeat the edges along stationarity."""
-    if asked.copies is None:
-        return adjacency
-    return adjacency.reshape(len(adjacency), -1)[:, asked.copies]
+def _count(mask: np.ndarray) -> np.ndarray:
+    """Entries of each graph that hold; a loop over large graphs is faster than a sum over axes."""
+    if mask.shape[1] < 128:
+        return mask.sum(axis=(1, 2))
+    return np.array([np.count_nonzero(graph) for graph in mask], np.int64)

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import DTypeLike
 from jaxtyping import Float, Int, Num
 
 from jaxcause._checks import check_square, is_concrete
@@ -14,13 +15,14 @@ from jaxcause.stats._definite import SINGULAR as SINGULAR
 from jaxcause.stats._fisher_z import fisher_z_p_value
 
 
-@pytree_dataclass(static=("one_sided",))
+@pytree_dataclass(static=("one_sided", "search_dtype"))
 class PartialCorrelationTest:
     """See `partial_correlation_test`."""
 
     corr: Float[AnyArray, "*graphs nodes nodes"]
     n_samples: Num[AnyArray, "*#graphs"]
     one_sided: bool = False
+    search_dtype: np.dtype | None = None
 
     @property
     def n_nodes(self) -> int:
@@ -35,7 +37,9 @@ class PartialCorrelationTest:
     def __getitem__(self, graph: tuple[int, ...]) -> "PartialCorrelationTest":
         """The test of one graph of the batch."""
         n_samples = jnp.broadcast_to(jnp.asarray(self.n_samples), self.batch_shape)[graph]
-        return PartialCorrelationTest(self.corr[graph], n_samples, self.one_sided)
+        return PartialCorrelationTest(
+            self.corr[graph], n_samples, self.one_sided, self.search_dtype
+        )
 
     def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""
@@ -65,6 +69,7 @@ def partial_correlation_test(
     n_samples: Num[AnyArray, "*#graphs"] | int | float,
     *,
     one_sided: bool = False,
+    search_dtype: DTypeLike | None = None,
 ) -> PartialCorrelationTest:
     """Fisher-z test of vanishing partial correlation, given a correlation matrix.
 
@@ -80,6 +85,9 @@ def partial_correlation_test(
         n_samples: Number of samples behind the matrix, one for all or one per graph. Up to 3 can
             test nothing, and every p-value is 0.
         one_sided: Take negative partial correlations as independent (p = 1).
+        search_dtype: Precision in which a search runs most of its tests, by default that of
+            ``corr``. With float32 beside a float64 ``corr``, tests whose decision rounding could
+            turn are evaluated again in float64.
 
     Raises:
         InputError: ``corr`` is not square, not finite, has a variance that is not positive, is not
@@ -93,10 +101,11 @@ def partial_correlation_test(
     True
     """
     check_square("corr", corr)
+    dtype = None if search_dtype is None else np.dtype(search_dtype)
     if is_concrete(corr, n_samples):
         corr = checked_correlation(np.asarray(corr))
-        return PartialCorrelationTest(corr, checked_n_samples(n_samples, corr), one_sided)
-    return PartialCorrelationTest(corr, jnp.asarray(n_samples), one_sided)
+        return PartialCorrelationTest(corr, checked_n_samples(n_samples, corr), one_sided, dtype)
+    return PartialCorrelationTest(corr, jnp.asarray(n_samples), one_sided, dtype)
 
 
 def partial_correlation(

@@ -1,0 +1,167 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from jaxcause import partial_correlation_test, pc, warmup
+from jaxcause.discovery import _evaluator, _kernel
+from jaxcause.discovery._bits import joined, pack, unpack
+from jaxcause.discovery._evaluator import Evaluator, Rows
+
+
+def correlations(seed, n, graphs=()):
+    mixing = np.random.default_rng(seed).normal(size=(*graphs, n, n + 2))
+    mixing /= np.linalg.norm(mixing, axis=-1, keepdims=True)
+    return mixing @ np.swapaxes(mixing, -1, -2)
+
+
+def p_by_hand(corr, n_samples, x, y, given, one_sided):
+    """Partial correlation from the inverse of the sub-matrix, columns in any order."""
+    nodes = [*given[::-1], y, x]
+    precision = np.linalg.inv(corr[np.ix_(nodes, nodes)])
+    r = -precision[-1, -2] / np.sqrt(precision[-1, -1] * precision[-2, -2])
+    if one_sided and r <= 0:
+        return 1.0
+    return 2 * scipy.stats.norm.sf(np.sqrt(n_samples - len(given) - 3) * np.abs(np.arctanh(r)))
+
+
+def all_rows(graphs, n):
+    """Every pair of every graph, with all other nodes as candidates, in a shuffled order."""
+    order = np.random.default_rng(9).permutation(n)
+    triples = [(g, x, y) for g in graphs for x, y in itertools.combinations(range(n), 2)]
+    graph, x, y = (np.array(column) for column in zip(*triples, strict=True))
+    lists = np.array([[k for k in order if k not in pair] for pair in zip(x, y, strict=True)])
+    return Rows.own(np.arange(x.size), (graph, x, y), lists, np.full(x.size, n - 2))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("one_sided", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_first_separating_set_is_that_of_brute_force(size, one_sided, dtype):
+    n, n_samples, alpha = 7, 60, 0.2
+    corr = correlations(0, n, graphs=(2,))
+    test = partial_correlation_test(corr, n_samples, one_sided=one_sided, search_dtype=dtype)
+    rows = all_rows(range(2), n)
+    # Colexicographic order of positions: the last position counts most.
+    sets = sorted(itertools.combinations(range(n - 2), size), key=lambda s: s[::-1])
+    close = {"abs": 1e-4 if dtype == np.float32 else 1e-12}
+    p = np.array(
+        [
+            [p_by_hand(corr[graph], n_samples, x, y, listed[list(s)], one_sided) for s in sets]
+            for graph, x, y, listed in zip(rows.graph, rows.x, rows.y, rows.lists, strict=True)
+        ]
+    )
+    separates = p > alpha
+    for max_p in (False, True):
+        evaluate = Evaluator(test, alpha=alpha, max_p=max_p)
+        found = evaluate(rows, size)
+        p_values = evaluate.p_values(found.strength)
+        chosen = p.argmax(axis=1) if max_p else separates.argmax(axis=1)
+        np.testing.assert_array_equal(found.separated, separates.any(axis=1))
+        for k, m in enumerate(chosen):
+            tested = len(sets) if max_p or not separates[k].any() else m + 1
+            assert found.n_tests[k] == tested
+            if not separates[k].any():
+                assert p_values[k] == pytest.approx(p[k].max(), **close)
+                continue
+            assert p_values[k] == pytest.approx(p[k, m], **close)
+            if not (max_p and one_sided):  # one-sided, many sets have p = 1
+                assert found.sets[k].tolist() == rows.lists[k][list(sets[m])].tolist()
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_tiles_and_look_ups_agree(size, monkeypatch):
+    corr = correlations(1, 14)
+    rows = all_rows([0], 14)
+    evaluate = Evaluator(partial_correlation_test(corr, 80), alpha=0.5)
+    gathered = evaluate(rows, size)
+    widths = []
+    monkeypatch.setattr(Evaluator, "_tile_width", lambda *_: widths.append(16) or 16)
+    tiled = evaluate(rows, size)
+    assert widths
+    np.testing.assert_array_equal(tiled.sets, gathered.sets)
+    np.testing.assert_allclose(tiled.strength, gathered.strength, rtol=1e-9)
+
+
+def test_rounding_never_turns_a_decision():
+    # A nearly singular matrix, and limits that lie within rounding of the statistics.
+    n = 12
+    base = correlations(2, n)
+    corr = 0.999 * base[:, :1] @ base[:1] + 0.001 * base
+    corr[np.arange(n), np.arange(n)] = 1
+    corr = 0.5 * (corr + corr.T)
+    rows = all_rows([0], n)
+    double = partial_correlation_test(corr, 30, search_dtype=np.float64)
+    reached = Evaluator(double, alpha=1e-300)
+    p_values = reached.p_values(reached(rows, 3).strength)
+    for p in p_values[::20]:
+        for alpha in (p * (1 - 1e-9), p * (1 + 1e-9)):
+            single = Evaluator(
+                partial_correlation_test(corr, 30, search_dtype=np.float32), alpha=float(alpha)
+            )
+            exact = Evaluator(double, alpha=float(alpha))(rows, 3)
+            np.testing.assert_array_equal(single(rows, 3).sets, exact.sets)
+            assert single.n_retested > 0
+
+
+def test_a_vanishing_variance_means_dependent():
+    corr = np.eye(4)
+    corr[0, 1] = corr[1, 0] = 1.0
+    rows = Rows.own(
+        np.arange(2),
+        (np.zeros(2, int), np.array([0, 0]), np.array([2, 1])),
+        np.array([[1], [3]]),
+        np.ones(2, int),
+    )
+    for dtype in (np.float32, np.float64):
+        test = partial_correlation_test(corr, 100, search_dtype=dtype)
+        found = Evaluator(test, alpha=0.01)(rows, 1)
+        assert not found.separated.any()
+        assert np.isinf(found.strength).all()
+
+
+def test_a_new_size_compiles_next_to_nothing():
+    # All of these sizes round up to shapes of the first: the kernel is traced no more than once
+    # for each size of conditioning sets.
+    warmup(60)
+    before = _kernel.gaussian_first._cache_size()
+    for n in (40, 55):
+        weights = np.triu(np.random.default_rng(n).random((n, n)) < 2 / n, 1) * 0.5
+        effects = np.linalg.inv(np.eye(n) - weights)
+        pc(partial_correlation_test(effects.T @ effects, 500))
+    assert _kernel.gaussian_first._cache_size() - before <= 3
+
+
+def test_a_second_search_compiles_nothing():
+    test = partial_correlation_test(correlations(3, 20), 100)
+    pc(test)
+    counts = [f._cache_size() for f in (_kernel.gaussian_first, _evaluator._normal_tails)]
+    pc(partial_correlation_test(np.asarray(test.corr)[::-1, ::-1].copy(), 100))
+    again = [f._cache_size() for f in (_kernel.gaussian_first, _evaluator._normal_tails)]
+    assert again[1] == counts[1]
+    assert again[0] - counts[0] <= 1
+
+
+@pytest.mark.parametrize("n", [1, 31, 32, 33, 70])
+def test_words_hold_the_bits(n):
+    rng = np.random.default_rng(n)
+    left, right = rng.random((2, 3, 5, n)) < 0.2
+    np.testing.assert_array_equal(unpack(pack(jnp.asarray(left)), n), left)
+    product = joined(jnp.asarray(left), jnp.asarray(np.swapaxes(right, 1, 2)))
+    np.testing.assert_array_equal(product, left.astype(int) @ np.swapaxes(right, 1, 2) > 0)
+
+
+def test_the_persistent_cache_takes_the_kernels(tmp_path):
+    # What the documentation says about the cache: programs land there although they are small.
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    try:
+        jax.clear_caches()
+        pc(partial_correlation_test(correlations(4, 9), 200))
+        assert any(tmp_path.iterdir())
+    finally:
+        jax.config.update("jax_compilation_cache_dir", None)
