@@ -77,7 +77,7 @@ class Rows(NamedTuple):
     def own(
         cls,
         pair: np.ndarray,
-        ends: tuple[np.ndarray, np.ndarray, np.ndarray],
+        ends: tuple[np.ndarray, ...],
         candidates: np.ndarray,
         n_candidates: np.ndarray,
     ) -> "Rows":
@@ -270,7 +270,7 @@ class Evaluator:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Evaluate in the precision of the test, and what float32 leaves open in float64."""
         found = self._call(rows, of, size, numbers, self.dtype)
-        first, value = found.first.astype(np.int64), found.value.astype(np.float64)
+        first, value = np.asarray(found.first, np.int64), np.asarray(found.value, np.float64)
         if self.gaussian and self.dtype == np.float32 and found.uncertain.any():
             again = np.flatnonzero(found.uncertain)
             self.n_retested += again.size

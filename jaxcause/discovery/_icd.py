@@ -184,7 +184,7 @@ def _single_neighbours(skeleton: Skeleton, pairs: Pairs, tiers: np.ndarray | Non
     if tiers is not None:
         latest = np.maximum(tiers[pairs.x], tiers[pairs.y])
         both &= np.tile(tiers, 2) <= latest[:, None]
-    some = both.any(axis=1)
+    some = np.flatnonzero(both.any(axis=1))
     pairs, both = pairs.at(some), both[some]
     candidates, count = compact(np.broadcast_to(np.arange(2 * n) % n, both.shape), both)
     rows = Rows.own(np.arange(pairs.x.size), pairs, candidates, count)

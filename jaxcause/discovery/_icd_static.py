@@ -145,7 +145,7 @@ def _try_sets(
     )
     table = np.arange(size, dtype=np.int32)[None]
     found = evaluate(question, rows, legal.reshape(rows.x.shape).astype(jnp.int32), table)
-    value = found.value.reshape(rows.x.shape)
+    value = jnp.asarray(found.value).reshape(rows.x.shape)
     p = p_values_of(question, rows, value, size).reshape(shape)
     separates = (found.first < NEVER).reshape(shape)
     chosen = jnp.where(separates, key, jnp.int32(NEVER))

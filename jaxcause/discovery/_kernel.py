@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
+from jaxcause._typing import AnyArray
 from jaxcause.stats._definite import SINGULAR
 
 NEVER = 2**31 - 1
@@ -60,21 +61,21 @@ def as_rows(fields: Int[Array, "6 rows"], limit: Float[Array, "rows"]) -> Device
 class Lists(NamedTuple):
     """Lists of candidates, one after the other, each ``stride`` long."""
 
-    nodes: Int[Array, "entries"]
-    stride: Int[Array, ""]
+    nodes: Int[AnyArray, "entries"]
+    stride: Int[AnyArray, ""]
 
     def at(self, rows: DeviceRows, positions: Int[Array, "chunk"]) -> Int[Array, "chunk rows"]:
         """The candidates of each row at the positions; garbage where it has none there."""
         moved = positions[:, None] + (positions[:, None] >= rows.skip[None]).astype(jnp.int32)
-        return self.nodes.at[rows.owner[None] * self.stride + moved].get(mode="clip")
+        return jnp.asarray(self.nodes).at[rows.owner[None] * self.stride + moved].get(mode="clip")
 
 
 class Found(NamedTuple):
     """First separating set of each row (or `NEVER`), and the smallest value up to there."""
 
-    first: Int[Array, "rows"]
-    value: Float[Array, "rows"]
-    uncertain: Bool[Array, "rows"]
+    first: Int[AnyArray, "rows"]
+    value: Float[AnyArray, "rows"]
+    uncertain: Bool[AnyArray, "rows"]
 
 
 Values = Callable[[Int[Array, "chunk k"]], tuple[Float[Array, "chunk rows"], Array]]

@@ -164,10 +164,10 @@ def test_slots(question: Question, state: State, slots: Slots, size: int) -> Sta
     n_valid = jnp.where(slots.real, jnp.asarray(binomials)[slots.n_candidates], 0)
     table = colex_subsets(size, np.arange(math.comb(width, size) if size else 1))
     found = evaluate(question, slots, n_valid, table)
-    number = found.first.reshape(slots.x.shape)
+    number = jnp.asarray(found.first).reshape(slots.x.shape)
     positions = jnp.asarray(table)[jnp.minimum(number, len(table) - 1)]
     members = jnp.take_along_axis(slots.candidates, positions, axis=-1)
-    p = p_values_of(question, slots, found.value.reshape(slots.x.shape), size)
+    p = p_values_of(question, slots, jnp.asarray(found.value).reshape(slots.x.shape), size)
     return settle(question, state, slots, number, members, (p, n_valid))
 
 

@@ -51,4 +51,4 @@ def _sparse_correlations(rng: np.random.Generator, n: int) -> np.ndarray:
     covariance = effects.T @ effects
     deviation = np.sqrt(np.diag(covariance))
     noise = rng.normal(size=(1000, n)) @ np.linalg.cholesky(covariance).T / deviation
-    return np.corrcoef(noise.T)
+    return np.asarray(np.corrcoef(noise.T))
