@@ -1,4 +1,4 @@
-"""``python -m benchmarks NAME [--data DIR] [--out DIR]``."""
+"""``python -m benchmarks NAME [--data DIR] [--out DIR] [--quick]``."""
 
 import argparse
 import json
@@ -11,21 +11,28 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 
-from benchmarks import discovery
+from benchmarks import core, discovery
 
-STUDIES = {"discovery": discovery.run}
+STUDIES = {
+    "core": lambda given: core.run(given.data, prototype=given.prototype, quick=given.quick),
+    "discovery": lambda given: discovery.run(given.data),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=STUDIES)
-    parser.add_argument("--data", type=Path, help="folder with rivers/ and lorenz96/")
+    parser.add_argument(
+        "--data", type=Path, help="folder with rivers/, lorenz96/, nci60_59x1190.csv"
+    )
+    parser.add_argument("--prototype", type=Path, help="core: a skeleton search to compare with")
+    parser.add_argument("--quick", action="store_true", help="core: minutes instead of a quarter")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
-    rows = STUDIES[arguments.name](arguments.data)
+    rows = STUDIES[arguments.name](arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     document = {
-        "command": f"python -m benchmarks {arguments.name}",
+        "command": f"python -m benchmarks {arguments.name}" + " --quick" * arguments.quick,
         "machine": machine(),
         "rows": rows,
     }

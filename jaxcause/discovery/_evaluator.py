@@ -303,7 +303,7 @@ class Evaluator:
         limits[:n_rows] = limit
         subsets = _table(size, *numbers)
         with jax.enable_x64(dtype == np.float64):
-            lists = Lists(_padded_lists(rows.lists), np.int32(rows.lists.shape[1]))
+            lists = Lists(_padded_lists(rows.lists), np.array(rows.lists.shape[1], np.int32))
             on_device = (fields, limits)
             n_subsets = fields[5].reshape(-1, lanes).max(axis=1)
             if self.gaussian:

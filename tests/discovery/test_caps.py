@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -95,19 +99,18 @@ def test_what_does_not_fit_overflows(search):
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-@pytest.mark.parametrize("knowledge", ["tiers", "temporal", "required"])
+@pytest.mark.parametrize("knowledge", ["temporal", "required"])
 def test_knowledge_and_masks_count_with_caps_too(search, knowledge):
     required, forbidden = np.zeros((6, 6), bool), np.zeros((6, 6), bool)
     required[4, 1] = True
     forbidden[0, 2] = forbidden[2, 0] = True
     known = {
-        "tiers": BackgroundKnowledge(tiers=np.array([0, 0, 1, 1, 2, 2])),
         "temporal": BackgroundKnowledge.temporal(2, 2, contemporaneous=True),
         "required": BackgroundKnowledge(required=required, forbidden=forbidden),
     }[knowledge]
     test = partial_correlation_test(correlations(3, 6, graphs=(2,)), SAMPLES)
     mask = np.ones((2, 6), bool)
-    mask[1, 5] = knowledge != "tiers"
+    mask[1, 5] = False
     asked = {"alpha": 0.1, "knowledge": known, "node_mask": mask}
     plain = search(test, max_cond_size=2, **asked)
     check_equal(plain, search(test, caps=Caps(max_degree=5, max_cond_size=2), **asked))
@@ -136,3 +139,36 @@ def test_the_same_shapes_compile_once():
     for seed, n_samples, alpha in ((0, 100.0, 0.01), (1, 200.0, 0.05), (2, 50.0, 0.2)):
         search(jnp.asarray(correlations(seed, 5)), n_samples, alpha)
     assert len(traces) == 1
+
+
+SHARDED = """
+import jax, numpy as np, jaxcause as jc
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+mesh = jax.make_mesh((2,), ("graphs",), axis_types=(AxisType.Auto,))
+mixing = np.random.default_rng(0).normal(size=(4, 5, 12)).astype(np.float32)
+mixing /= np.linalg.norm(mixing, axis=-1, keepdims=True)
+corr = mixing @ np.swapaxes(mixing, -1, -2)
+
+@jax.jit
+def search(corr):
+    test = jc.partial_correlation_test(corr, 300)
+    return jc.pc(test, alpha=0.05, caps=jc.Caps(max_degree=4, max_cond_size=1)).graph.marks
+
+spread = jax.device_put(corr, NamedSharding(mesh, PartitionSpec("graphs")))
+assert len(spread.sharding.device_set) == 2
+assert (np.asarray(search(spread)) == np.asarray(search(corr))).all()
+print("the same on", jax.device_count(), "devices")
+"""
+
+
+def test_a_batch_spread_over_devices_gives_the_same():
+    flags = "--xla_force_host_platform_device_count=2"
+    done = subprocess.run(
+        [sys.executable, "-c", SHARDED],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        env={**os.environ, "XLA_FLAGS": flags, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the same on 2 devices" in done.stdout

@@ -1,0 +1,92 @@
+"""Calls that are timed, by name, so that a fresh process can make them too."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+import jaxcause as jc
+from benchmarks.core import problems
+from benchmarks.core.problems import ALPHA, N_EMBEDDING, N_SAMPLES
+from jaxcause.discovery._evaluator import Evaluator
+from jaxcause.discovery._neighbourhoods import degree_bucket
+from jaxcause.discovery._orientation import orient_cpdag
+from jaxcause.discovery._search import Problem, in_blocks, thin
+from jaxcause.discovery._skeleton import Asked, Skeleton, every_possible_edge
+
+
+def skeleton(test, *, alpha: float = ALPHA, max_cond_size: int | None = None) -> Skeleton:
+    """The skeleton and its separating sets, as `jc.pc` finds them, and nothing else."""
+    n = test.n_nodes
+    evaluate = Evaluator(test, alpha=alpha)
+    asked = Asked.nothing(n)
+    mask = np.ones((evaluate.n_graphs, n), bool)
+    problem = Problem(evaluate, asked, mask, max_cond_size)
+    found = thin(every_possible_edge(asked, mask), problem, first_level=0)
+    found.sepsets()
+    return found
+
+
+def orient(found: Skeleton) -> np.ndarray:
+    """Colliders and Meek's rules alone."""
+    sepsets, width = found.sepsets(), degree_bucket(found.adjacency)
+
+    def rules(adjacency, separated):
+        cannot_cause = np.zeros(adjacency.shape[1:], bool)
+        return orient_cpdag(adjacency, separated, cannot_cause, None, width=width)
+
+    return in_blocks(rules, found.adjacency, sepsets)
+
+
+_SEARCHES = {"skeleton": skeleton, "pc": jc.pc, "icd": jc.icd}
+Call = Callable[[], object]
+
+
+def on_dag(search: str, p: int, precision: str) -> Call:
+    """One sparse DAG."""
+    test = problems.gaussian_test(problems.dag_corr(p), N_SAMPLES, precision)
+    return partial(_SEARCHES[search], test, alpha=ALPHA)
+
+
+def on_graphs(search: str, n_graphs: int, n: int, precision: str) -> Call:
+    """Many small DAGs."""
+    corr = problems.graphs_corr(problems.graphs_data(n_graphs, n))
+    return partial(
+        _SEARCHES[search], problems.gaussian_test(corr, N_SAMPLES, precision), alpha=ALPHA
+    )
+
+
+def on_chains(search: str, p: int, n_samples: int, max_cond_size: int) -> Call:
+    """Many variables, few samples."""
+    test = problems.gaussian_test(problems.chains_corr(p, n_samples), n_samples)
+    return partial(_SEARCHES[search], test, alpha=ALPHA, max_cond_size=max_cond_size)
+
+
+def on_attention(
+    search: str,
+    n_heads: int,
+    n: int,
+    sigma: float,
+    causal: bool = False,
+    max_cond_size: int | None = None,
+) -> Call:
+    """Attention matrices."""
+    corr = problems.attention_corr(n_heads, n, sigma, causal=causal)
+    test = problems.gaussian_test(corr, N_EMBEDDING)
+    return partial(_SEARCHES[search], test, alpha=ALPHA, max_cond_size=max_cond_size)
+
+
+def on_genes(search: str, data: str) -> Call:
+    """The gene matrix."""
+    corr, n_samples = problems.gene_corr(Path(data))
+    return partial(_SEARCHES[search], problems.gaussian_test(corr, n_samples), alpha=ALPHA)
+
+
+CALLS = {
+    "dag": on_dag,
+    "graphs": on_graphs,
+    "chains": on_chains,
+    "attention": on_attention,
+    "genes": on_genes,
+}
