@@ -26,7 +26,7 @@ def main() -> None:
         "--data", type=Path, help="folder with rivers/, lorenz96/, nci60_59x1190.csv"
     )
     parser.add_argument("--prototype", type=Path, help="core: a skeleton search to compare with")
-    parser.add_argument("--quick", action="store_true", help="core: minutes instead of a quarter")
+    parser.add_argument("--quick", action="store_true", help="core: leave out the slowest")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
     rows = STUDIES[arguments.name](arguments)

@@ -40,7 +40,7 @@ def tests_per_second() -> Table:
             for name, other in others.items():
                 yield row(
                     "a million tests in the kernel",
-                    f"|S|={size}",
+                    f"{size} given",
                     precision=str(test.corr.dtype),
                     seconds=seconds / n_tests * 1e6,
                     against=name,
@@ -293,11 +293,11 @@ def memory(p: int, n_graphs: int) -> Table:
     for search in ("skeleton", "pc"):
         sizes = {"search": search, "p": p, "n_samples": 60, "max_cond_size": 3}
         measured = fresh("chains", **sizes)
-        yield _memory(search, f"p={p}, 60 samples, |S| up to 3", measured)
+        yield _memory(search, f"p={p}, 60 samples, sets up to 3", measured)
     for search in ("icd", "pc"):
         sizes = {"search": search, "n_heads": n_graphs, "n": 64, "sigma": 2.0, "max_cond_size": 2}
         measured = fresh("attention", **sizes)
-        yield _memory(search, f"{n_graphs} attention graphs, n=64, |S| up to 2", measured)
+        yield _memory(search, f"{n_graphs} attention graphs, n=64, sets up to 2", measured)
 
 
 def _memory(search: str, size: str, measured: dict) -> dict:
@@ -305,7 +305,7 @@ def _memory(search: str, size: str, measured: dict) -> dict:
         search if search == "skeleton" else f"jc.{search}",
         size,
         precision="float64",
-        seconds=measured["second"],
+        seconds=measured.get("second"),
         note="peak after the first call; before: imports, data and test",
         **{"first call": measured["first"]},
         **{name: measured[name] for name in ("peak MB", "before MB", "set up")},

@@ -4,6 +4,7 @@ Shapes are rounded up to a few sizes, so that a new problem compiles next to not
 looked at in rounds of growing length, so that a pair that is separated early costs little.
 """
 
+import itertools
 import math
 from functools import lru_cache
 from statistics import NormalDist
@@ -33,6 +34,9 @@ TESTS_PER_ROUND = 1 << 18
 TILE_ENTRIES = 1 << 21
 """Correlations that a block of rows may gather beforehand: bounds the memory of the kernel."""
 
+FIRST_ROUND = 8
+"""Sets that a large level looks at first; each later round looks at four times as many."""
+
 SETS_PER_CALL = 4096
 """Length of the table of conditioning sets that a call takes."""
 
@@ -40,8 +44,7 @@ ROWS_PER_CALL = 1 << 17
 """Rows that one call takes: bounds the memory of the kernel."""
 
 _ROWS = (256, 2048, 16384, ROWS_PER_CALL)
-_LANES = 2048
-_LANES_OF_LARGE_SETS = 256
+_LANES = (256, 4096)
 _WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
 _SIZES = (0, 1, 2, 4, 8, 16, 32, 64)
 _NO_SKIP = NULL
@@ -292,7 +295,7 @@ class Evaluator:
         n_rows, n_numbers = index.size, numbers[1] - numbers[0]
         padded = _bucket(n_rows, _ROWS)
         width = self._tile_width(rows.n_candidates[index], n_sets, size)
-        lanes, chunk = _shape(size, width)
+        lanes, chunk = _shape(size, width, padded)
         lanes = min(padded, lanes)
         fields = np.zeros((6, padded), np.int32)
         of_row = (rows.graph, rows.x, rows.y, rows.owner, rows.skip)
@@ -354,13 +357,17 @@ class Evaluator:
         return self._flat[dtype]
 
 
-def _shape(size: int, width: int) -> tuple[int, int]:
-    """Rows and sets per step: enough for full vectors, few enough to stay in the cache."""
+def _shape(size: int, width: int, n_rows: int) -> tuple[int, int]:
+    """Rows and sets per step: enough for full vectors, few enough to stay in the cache.
+
+    Rows of a block have similar numbers of sets, since they are sorted: the shorter the better.
+    """
+    few, many = _LANES
     if width:
-        return max(_LANES_OF_LARGE_SETS, min(_LANES, TILE_ENTRIES // width**2)), CHUNK
+        return max(few, min(many, TILE_ENTRIES // width**2)), CHUNK
     if size < 2:
-        return _LANES, CHUNK
-    return _LANES_OF_LARGE_SETS, CHUNK if size == 2 else CHUNK // 4
+        return min(many, max(few, n_rows // 16)), CHUNK // 2
+    return few, CHUNK if size == 2 else CHUNK // 4
 
 
 def no_skip(n: int) -> Int[np.ndarray, "rows"]:
@@ -373,7 +380,8 @@ def _rounds(n_sets: np.ndarray, *, everything: bool) -> list[tuple[int, int]]:
     last = int(n_sets.max(initial=0))
     if everything or int(n_sets.sum()) <= TESTS_PER_ROUND:
         return [(0, last)] if last else []
-    ends = [min(last, CHUNK * 4**k) for k in range(32) if k == 0 or CHUNK * 4 ** (k - 1) < last]
+    growing = (FIRST_ROUND * 4**k for k in itertools.count())
+    ends = [*itertools.takewhile(lambda end: end < last, growing), last]
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
