@@ -367,7 +367,7 @@ def _shape(size: int, width: int, n_rows: int) -> tuple[int, int]:
         return max(few, min(many, TILE_ENTRIES // width**2)), CHUNK
     if size < 2:
         return min(many, max(few, n_rows // 16)), CHUNK // 2
-    return few, CHUNK if size == 2 else CHUNK // 4
+    return min(many, max(few, n_rows // 64)), CHUNK if size == 2 else CHUNK // 4
 
 
 def no_skip(n: int) -> Int[np.ndarray, "rows"]:
