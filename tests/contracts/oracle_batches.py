@@ -4,6 +4,7 @@ import dataclasses
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxcause import oracle_test
@@ -43,6 +44,6 @@ def stacked_oracles(cases):
         whole[: len(dag), : len(dag)] = dag
         more = len(dag) + np.arange(n_nodes - len(observed))
         oracles.append(oracle_test(whole, np.concatenate([observed, more]), selected))
-    each = jax.tree.map(lambda *leaves: np.stack(leaves), *oracles)
+    each = jax.tree.map(lambda *leaves: jnp.stack(leaves), *oracles)
     mask = np.array([np.arange(n_nodes) < len(observed) for _, observed, _ in cases])
     return Oracles(each, len(cases)), mask
