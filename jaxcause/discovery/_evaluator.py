@@ -43,7 +43,7 @@ SETS_PER_CALL = 4096
 ROWS_PER_CALL = 1 << 17
 """Rows that one call takes: bounds the memory of the kernel."""
 
-_ROWS = (256, 2048, 16384, ROWS_PER_CALL)
+_ROWS = (256, 2048, 8192, 32768, ROWS_PER_CALL)
 _LANES = (256, 4096)
 _WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
 _SIZES = (0, 1, 2, 4, 8, 16, 32, 64)
@@ -366,7 +366,7 @@ def _shape(size: int, width: int, n_rows: int) -> tuple[int, int]:
     if width:
         return max(few, min(many, TILE_ENTRIES // width**2)), CHUNK
     if size < 2:
-        return min(many, max(few, n_rows // 16)), CHUNK // 2
+        return min(many, max(few, n_rows // 8)), CHUNK // 2
     return min(many, max(few, n_rows // 64)), CHUNK if size == 2 else CHUNK // 4
 
 
