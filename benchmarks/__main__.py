@@ -14,7 +14,9 @@ import jax
 from benchmarks import core, discovery
 
 STUDIES = {
-    "core": lambda given: core.run(given.data, prototype=given.prototype, quick=given.quick),
+    "core": lambda given: core.run(
+        given.data, prototype=given.prototype, quick=given.quick, only=given.only
+    ),
     "discovery": lambda given: discovery.run(given.data),
 }
 
@@ -27,12 +29,15 @@ def main() -> None:
     )
     parser.add_argument("--prototype", type=Path, help="core: a skeleton search to compare with")
     parser.add_argument("--quick", action="store_true", help="core: leave out the slowest")
+    parser.add_argument("--only", default="", help="core: sections, such as skeletons,ICD")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
     rows = STUDIES[arguments.name](arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     document = {
-        "command": f"python -m benchmarks {arguments.name}" + " --quick" * arguments.quick,
+        "command": f"python -m benchmarks {arguments.name}"
+        + " --quick" * arguments.quick
+        + f' --only "{arguments.only}"' * bool(arguments.only),
         "machine": machine(),
         "rows": rows,
     }

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def run(data: Path | None, *, prototype: Path | None = None, quick: bool = False) -> list[dict]:
+def run(
+    data: Path | None, *, prototype: Path | None = None, quick: bool = False, only: str = ""
+) -> list[dict]:
     """All rows.
 
     Args:
         data: Folder with the gene matrix, whose rows are left out without it.
         prototype: Python file with ``skeleton(corr, n_samples, alpha, dtype=...)`` to compare with.
+        only: Names of the sections to run, with commas; all by default.
         quick: Leave out causal-learn beyond 50 nodes, and make the largest problems smaller.
     """
     # A process that only measures a first call must not load what it is to be timed against.
@@ -34,6 +37,8 @@ def run(data: Path | None, *, prototype: Path | None = None, quick: bool = False
         studies["genes"] = sections.genes(data, other)
     rows = []
     for name, study in studies.items():
+        if only and name not in only.split(","):
+            continue
         say(f"== {name}")
         rows.extend(study)
     return rows

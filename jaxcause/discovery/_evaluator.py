@@ -295,8 +295,7 @@ class Evaluator:
         n_rows, n_numbers = index.size, numbers[1] - numbers[0]
         padded = _bucket(n_rows, _ROWS)
         width = self._tile_width(rows.n_candidates[index], n_sets, size)
-        lanes, chunk = _shape(size, width, padded)
-        lanes = min(padded, lanes)
+        lanes = min(padded, _lanes(size, width, padded))
         fields = np.zeros((6, padded), np.int32)
         of_row = (rows.graph, rows.x, rows.y, rows.owner, rows.skip)
         for field, values in zip(fields, of_row, strict=False):
@@ -321,7 +320,7 @@ class Evaluator:
                     one_sided=test.one_sided,
                     best=self.max_p,
                     lanes=lanes,
-                    chunk=chunk,
+                    chunk=CHUNK,
                     width=width,
                 )
             else:
@@ -334,7 +333,7 @@ class Evaluator:
                     batch=self._batch,
                     best=self.max_p,
                     lanes=lanes,
-                    chunk=chunk,
+                    chunk=CHUNK,
                 )
             return Found(*(np.asarray(field)[:n_rows] for field in found))
 
@@ -357,17 +356,17 @@ class Evaluator:
         return self._flat[dtype]
 
 
-def _shape(size: int, width: int, n_rows: int) -> tuple[int, int]:
-    """Rows and sets per step: enough for full vectors, few enough to stay in the cache.
+def _lanes(size: int, width: int, n_rows: int) -> int:
+    """Rows per step: enough for full vectors, few enough to stay in the cache.
 
     Rows of a block have similar numbers of sets, since they are sorted: the shorter the better.
     """
     few, many = _LANES
     if width:
-        return max(few, min(many, TILE_ENTRIES // width**2)), CHUNK
+        return max(few, min(many, TILE_ENTRIES // width**2))
     if size < 2:
-        return min(many, max(few, n_rows // 8)), CHUNK // 2
-    return min(many, max(few, n_rows // 64)), CHUNK if size == 2 else CHUNK // 4
+        return min(many, max(few, n_rows // 8))
+    return min(many, max(few, n_rows // 64))
 
 
 def no_skip(n: int) -> Int[np.ndarray, "rows"]:
@@ -399,7 +398,7 @@ def _sets(size: int, numbers: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=128)
 def _table(size: int, start: int, stop: int) -> np.ndarray:
     """Sets of positions numbered start … stop, padded to few shapes with the null position."""
-    length = _bucket(-(-(stop - start) // CHUNK) * CHUNK, (CHUNK * 4, SETS_PER_CALL))
+    length = _bucket(-(-(stop - start) // CHUNK) * CHUNK, (64, SETS_PER_CALL))
     table = np.full((length, _bucket(size, _SIZES)), NULL, np.int32)
     table[: stop - start, :size] = colex_subsets(size, np.arange(start, stop))
     return table

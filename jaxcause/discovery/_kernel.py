@@ -24,8 +24,8 @@ NEVER = 2**31 - 1
 NULL = 2**20
 """Position of a variable that is correlated with nothing, which pads small conditioning sets."""
 
-CHUNK = 16
-"""Most sets that are evaluated in one step of the loop; tables are padded to a multiple."""
+CHUNK = 1
+"""Sets evaluated in one step of the loop: on a CPU more of them only spill the cache."""
 
 GUARD = 64
 """Rounding errors, in units of the last place, within which a decision counts as uncertain."""
@@ -200,37 +200,35 @@ def _scan(
     chunk: int,
 ) -> Found:
     """Loop over chunks of sets; the number of chunks is a run-time value."""
-    limit = rows.limit[None, :]
     infinite = jnp.full_like(rows.limit, jnp.inf)
 
     def step(c: Array, found: Found) -> Found:
         start = c * jnp.asarray(chunk, c.dtype)
-        # The barrier keeps XLA from computing all values again for each of the reductions below.
+        # The barrier keeps XLA from computing all values again for each use below; and one set
+        # after the other, since reductions over sets would take ten times as long as the tests.
         value, error = lax.optimization_barrier(
             values(lax.dynamic_slice_in_dim(subsets, start, chunk))
         )
-        number = start.astype(jnp.int32) + lax.iota(jnp.int32, chunk)
-        valid = number[:, None] < rows.n_valid[None, :]
-        value = jnp.where(valid, value, jnp.inf)
-        if best:
-            smallest = value.min(axis=0)
-            at = jnp.where(value == smallest[None], number[:, None], NEVER).min(axis=0)
-            better = smallest < found.value
-            return Found(
-                jnp.where(better, at, found.first),
-                jnp.where(better, smallest, found.value),
-                found.uncertain | (valid & (jnp.abs(value - limit) <= error)).any(axis=0),
-            )
-        at = jnp.where(value < limit, number[:, None], NEVER).min(axis=0)
-        looked = number[:, None] <= at[None, :]
-        close = (looked & valid & (jnp.abs(value - limit) <= error)).any(axis=0)
-        smallest = jnp.where(looked, value, jnp.inf).min(axis=0)
-        still_open = found.first == NEVER
-        return Found(
-            jnp.where(still_open, at, found.first),
-            jnp.where(still_open, jnp.minimum(found.value, smallest), found.value),
-            found.uncertain | (still_open & close),
-        )
+        error = jnp.broadcast_to(error, value.shape)
+        for m in range(chunk):
+            number = start.astype(jnp.int32) + m
+            valid = number < rows.n_valid
+            close = valid & (jnp.abs(value[m] - rows.limit) <= error[m])
+            if best:
+                better = valid & (value[m] < found.value)
+                found = Found(
+                    jnp.where(better, number, found.first),
+                    jnp.where(better, value[m], found.value),
+                    found.uncertain | close,
+                )
+            else:
+                asked = valid & (found.first == NEVER)
+                found = Found(
+                    jnp.where(asked & (value[m] < rows.limit), number, found.first),
+                    jnp.where(asked, jnp.minimum(found.value, value[m]), found.value),
+                    found.uncertain | (asked & close),
+                )
+        return found
 
     start = Found(jnp.full(rows.x.shape, NEVER, jnp.int32), infinite, jnp.zeros(rows.x.shape, bool))
     n_chunks = (n_subsets + chunk - 1) // chunk
