@@ -234,7 +234,8 @@ class Evaluator:
         r = np.asarray(test.corr, np.float64).reshape(self.n_graphs, *test.corr.shape[-2:])
         square = r * r
         if test.one_sided:
-            square[r <= 0] = 0.0
+            # At r = -1 a variance vanishes: dependent, as everywhere.
+            square[(r <= 0) & (r > -1)] = 0.0
         return square
 
     def _limits(self, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -291,7 +291,8 @@ def _squared_correlations(
         regular &= (v_x > tolerance) & (v_y > tolerance)
         square = jnp.where(regular, covariance * covariance / (v_x * v_y), jnp.inf)
         if one_sided:
-            square = jnp.where(regular & (covariance <= 0), jnp.zeros((), dtype), square)
+            negative = regular & (covariance <= 0) & (square < 1)
+            square = jnp.where(negative, jnp.zeros((), dtype), square)
         amplified = jnp.maximum(smallest * jnp.minimum(v_x, v_y), tolerance)
         error = jnp.where(regular, rounding / amplified, jnp.inf)
         return jnp.broadcast_to(square, (sets.shape[0], rows.x.shape[0])), error

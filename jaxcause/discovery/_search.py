@@ -80,6 +80,8 @@ def search_graphs(
     batch = getattr(test, "batch_shape", ())
     if node_mask is not None:
         check_shape("node_mask", node_mask, (n,))
+    if not n or not math.prod(batch):
+        return _nothing(batch, n)
     if caps is not None:
         if max_cond_size is not None:
             caps = caps._replace(max_cond_size=min(max_cond_size, caps.max_cond_size))
@@ -101,6 +103,16 @@ def search_graphs(
         evaluate = Evaluator(part, alpha=float(alpha), max_p=sepset == "max_p")
         results.append(search(Problem(evaluate, asked, mask[rows], max_cond_size)))
     return join_results(results, batch)
+
+
+def _nothing(batch: tuple[int, ...], n: int) -> SearchResult:
+    """The result where there is no graph, or no node."""
+    marks, none = np.zeros((*batch, n, n), np.int8), np.zeros(batch, bool)
+    sepsets = SepSets(np.full((*batch, n, n, 0), -1, np.int32), np.zeros((*batch, n, n), bool))
+    counts, levels = np.zeros(batch, np.int64), np.zeros((*batch, 0), np.int64)
+    info = SearchInfo(levels, levels, counts, counts, none, none, none)
+    p_values = np.full((*batch, n, n), np.nan)
+    return SearchResult(CausalGraph(marks), sepsets, p_values, info)
 
 
 def _chunks(test: Any, batch: tuple[int, ...], n: int) -> Iterator[tuple[Any, slice]]:

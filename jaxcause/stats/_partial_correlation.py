@@ -1,5 +1,7 @@
 """Partial correlation as a conditional independence test."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -34,11 +36,12 @@ class PartialCorrelationTest:
         """Leading axes: a batch of graphs."""
         return self.corr.shape[:-2]
 
-    def __getitem__(self, graph: tuple[int, ...]) -> "PartialCorrelationTest":
-        """The test of one graph of the batch."""
-        n_samples = jnp.broadcast_to(jnp.asarray(self.n_samples), self.batch_shape)[graph]
+    def __getitem__(self, graph: tuple[Any, ...]) -> "PartialCorrelationTest":
+        """The test of one graph of the batch, or of several."""
+        xp = np if is_concrete(self.n_samples, graph) else jnp
+        n_samples = xp.broadcast_to(xp.asarray(self.n_samples), self.batch_shape)[graph]
         return PartialCorrelationTest(
-            self.corr[graph], n_samples, self.one_sided, self.search_dtype
+            self.corr[graph], xp.asarray(n_samples), self.one_sided, self.search_dtype
         )
 
     def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxcause import oracle_test
 from jaxcause.graph import OracleTest
 
-SHAPE = (100, 15, 8)
+SHAPE = (500, 15, 8)
 """Graphs, variables and nodes of the batches of random DAGs."""
 
 
