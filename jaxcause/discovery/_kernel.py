@@ -175,8 +175,9 @@ def _over_blocks(
         return _scan(values(block[0]), block[0], subsets, block[1], best, shape[1])
 
     blocks = jax.tree.map(lambda field: field.reshape(-1, shape[0]), rows)
-    # Rows come sorted by their number of sets: what is padded lies at the end, and costs nothing.
-    n_blocks = (n_subsets > 0).sum(dtype=jnp.int32)
+    # What is padded lies at the end, and costs nothing.
+    last = jnp.arange(1, n_subsets.shape[0] + 1, dtype=jnp.int32)
+    n_blocks = jnp.where(n_subsets > 0, last, 0).max()
 
     def step(i: Array, found: Found) -> Found:
         part = scan((jax.tree.map(lambda field: field[i], blocks), n_subsets[i]))
