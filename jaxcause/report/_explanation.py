@@ -1,0 +1,150 @@
+"""What a page carries of an explanation: checked, rounded, and packed to a bounded size."""
+
+import base64
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcause._checks import InputError
+
+SCHEMA = "jaxcause.explanation/1"
+_MARKS = {"circle": 1, "arrow": 2, "tail": 3}
+_UNDEFINED = -32768
+_MOST_EDGES, _MOST_PACKED, _MOST_CONSENSUS = 60_000, 1_200_000, 300
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def check_explanation(explanation: dict[str, Any]) -> None:
+    """Raise unless an explanation has the schema of this page and its nodes are tokens."""
+    schema = explanation.get("schema")
+    if schema != SCHEMA:
+        raise InputError(f"explanation has schema {schema!r}, but this page shows {SCHEMA!r}")
+    n_nodes = len(explanation.get("tokens") or ())
+    if n_nodes == 0:
+        raise InputError("explanation has no tokens; give at least one")
+    nodes = [node for found in explanation.get("explanations") or () for node in found["nodes"]]
+    target = (explanation.get("target") or {}).get("node")
+    nodes += [] if target is None else [target]
+    for view in explanation.get("views") or ():
+        nodes += [edge[end] for edge in view["edges"] for end in ("from", "to")]
+        for name in ("attention", "correlation", "partial_correlation"):
+            _check_matrix(f"{name} of view {view.get('name')!r}", view.get(name), n_nodes)
+    _check_matrix("consensus", explanation.get("consensus"), n_nodes)
+    for node in nodes:
+        if not 0 <= node < n_nodes:
+            raise InputError(f"explanation names node {node}, but its tokens are 0 to {n_nodes - 1}")
+
+
+def page_data(explanation: dict[str, Any]) -> dict[str, Any]:
+    """What the script of the page reads: no NaN, at most four digits, bounded in size.
+
+    Matrices are int16 multiples of 1e-4 in base64. Edges and matrices past the bounds are left
+    out: of the edges the weakest, of the matrices those of the last views.
+    """
+    views = list(explanation.get("views") or ())
+    n_nodes, room = len(explanation["tokens"]), _MOST_PACKED
+    most_edges = _MOST_EDGES // max(len(views), 1)
+    packed = []
+    for view in views:
+        entry = _view(view, most_edges)
+        cost = 3 * n_nodes * n_nodes * 2
+        if cost <= room:
+            entry |= {
+                "a": _pack(view.get("attention")),
+                "c": _pack(view.get("correlation")),
+                "r": _pack(view.get("partial_correlation")),
+            }
+            room -= sum(len(entry[key] or "") for key in "acr") * 3 // 4
+        packed.append(entry)
+    kinds = list(explanation.get("node_kinds") or ())
+    special = [int(kind == "special") for kind in kinds] + [0] * (n_nodes - len(kinds))
+    consensus = explanation.get("consensus") if n_nodes <= _MOST_CONSENSUS else None
+    return {
+        "labels": [visible(token) for token in explanation["tokens"]],
+        "special": special[:n_nodes],
+        "target": (explanation.get("target") or {}).get("node"),
+        "views": packed,
+        "consensus": consensus and [[_number(value) for value in row] for row in consensus],
+        "heads": _n_heads(explanation, len(views)),
+        "explanations": [list(found["nodes"]) for found in explanation.get("explanations") or ()],
+    }
+
+
+def visible(text: Any) -> str:
+    r"""Text whose characters all show: controls are written out, and so are blanks alone.
+
+    >>> visible("a\u202eb"), visible(" "), visible("\n")
+    ('a⟨U+202E⟩b', '␣', '⟨U+000A⟩')
+    """
+    shown = _HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text))
+    shown = shown.encode("utf-8", "replace").decode()
+    return shown if shown.strip() else "␣" * max(len(shown), 1)
+
+
+def finite(value: Any) -> float | None:
+    """A number, or None for None, NaN and infinities."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _check_matrix(name: str, matrix: Any, n_nodes: int) -> None:
+    """Raise unless a matrix is absent or has a row and a column per node."""
+    if matrix is not None and [len(row) for row in matrix] != [n_nodes] * n_nodes:
+        raise InputError(f"{name} must have {n_nodes} rows of {n_nodes} values, one per token")
+
+
+def _view(view: dict[str, Any], most_edges: int) -> dict[str, Any]:
+    """Name, figures and edges of a view."""
+    edges = [_edge(edge) for edge in view["edges"]]
+    kept = sorted(edges, key=lambda edge: -abs(edge[4] or 0))[:most_edges]
+    return {
+        "name": visible(view.get("name", "view")),
+        "confidence": _number(view.get("confidence")),
+        "singular": bool(view.get("singular")),
+        "n": len(edges),
+        "e": [value for edge in kept for value in edge],
+    }
+
+
+def _edge(edge: dict[str, Any]) -> list[Any]:
+    """Ends, marks, partial correlation in units of 1e-4, p-value of two digits."""
+    for end in ("mark_from", "mark_to"):
+        if edge[end] not in _MARKS:
+            raise InputError(f"{end}={edge[end]!r} is not a mark; write circle, arrow or tail")
+    size, p_value = finite(edge.get("partial_correlation")), finite(edge.get("p_value"))
+    return [
+        int(edge["from"]),
+        int(edge["to"]),
+        _MARKS[edge["mark_from"]],
+        _MARKS[edge["mark_to"]],
+        None if size is None else round(size * 1e4),
+        None if p_value is None else float(f"{p_value:.1e}"),
+    ]
+
+
+def _pack(matrix: Sequence[Sequence[float | None]] | None) -> str | None:
+    """Base64 of int16 multiples of 1e-4; of a symmetric matrix, the upper triangle alone."""
+    if matrix is None:
+        return None
+    values = np.array([[np.nan if v is None else v for v in row] for row in matrix], float)
+    whole = np.clip(np.round(np.where(np.isfinite(values), values, 0) * 1e4), -32767, 32767)
+    codes = np.where(np.isfinite(values), whole, _UNDEFINED).astype("<i2")
+    if (codes == codes.T).all():
+        return "s" + base64.b64encode(codes[np.triu_indices(len(codes))].tobytes()).decode()
+    return "f" + base64.b64encode(codes.tobytes()).decode()
+
+
+def _number(value: Any) -> int | float | None:
+    """A number of at most four digits, or None where it is not finite."""
+    known = finite(value)
+    if known is None:
+        return None
+    return int(known) if known.is_integer() else float(f"{known:.4g}")
+
+
+def _n_heads(explanation: dict[str, Any], n_views: int) -> int:
+    """Number of heads that the consensus counts."""
+    counted = explanation.get("consensus_of")
+    return int(counted or (explanation.get("model") or {}).get("n_heads") or n_views)

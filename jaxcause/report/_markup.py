@@ -1,0 +1,63 @@
+"""Templates of the package, and text made safe for them."""
+
+import html
+import json
+import re
+from importlib import resources
+from typing import Any
+
+_SLOT = re.compile(r"\{\{([\w:, -]+)\}\}")
+
+
+def asset(name: str) -> str:
+    """A template, style sheet or script that lies beside this module."""
+    return resources.files("jaxcause.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def fill(template: str, values: dict[str, str]) -> str:
+    """Put HTML into the slots of a template, in one pass: what is put in is not read again."""
+    return _SLOT.sub(lambda found: values[found[1]], template)
+
+
+def escape(text: Any) -> str:
+    """Text for an element or a quoted attribute."""
+    return html.escape(str(text).encode("utf-8", "replace").decode(), quote=True)
+
+
+def isolate(text: Any) -> str:
+    """Text whose direction of writing does not reach beyond it."""
+    return f"<bdi>{escape(text)}</bdi>"
+
+
+def script_json(value: Any) -> str:
+    r"""JSON that no script element ends early on.
+
+    >>> script_json({"token": "</script>"})
+    '{"token":"\\u003c/script\\u003e"}'
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
+
+
+def facts(title: str, values: dict[str, Any]) -> str:
+    """A list of names and values under a heading; empty where there is nothing to list."""
+    if not values:
+        return ""
+    rows = "".join(
+        f"<dt>{escape(key.replace('_', ' '))}</dt><dd>{isolate(_said(value))}</dd>"
+        for key, value in values.items()
+    )
+    return f'<div><h3>{escape(title)}</h3><dl class="facts">{rows}</dl></div>'
+
+
+def _said(value: Any) -> str:
+    """A setting in words."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
