@@ -12,6 +12,7 @@ from jaxcause._checks import InputError
 
 SCHEMA = "jaxcause.explanation/1"
 _MARKS = {"circle": 1, "arrow": 2, "tail": 3}
+_MATRICES = {"a": "attention", "c": "correlation", "r": "partial_correlation"}
 _UNDEFINED = -32768
 _MOST_EDGES, _MOST_PACKED, _MOST_CONSENSUS = 60_000, 1_200_000, 300
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -30,12 +31,14 @@ def check_explanation(explanation: dict[str, Any]) -> None:
     nodes += [] if target is None else [target]
     for view in explanation.get("views") or ():
         nodes += [edge[end] for edge in view["edges"] for end in ("from", "to")]
-        for name in ("attention", "correlation", "partial_correlation"):
+        for name in _MATRICES.values():
             _check_matrix(f"{name} of view {view.get('name')!r}", view.get(name), n_nodes)
     _check_matrix("consensus", explanation.get("consensus"), n_nodes)
     for node in nodes:
         if not 0 <= node < n_nodes:
-            raise InputError(f"explanation names node {node}, but its tokens are 0 to {n_nodes - 1}")
+            raise InputError(
+                f"explanation names node {node}, but its tokens are 0 to {n_nodes - 1}"
+            )
 
 
 def page_data(explanation: dict[str, Any]) -> dict[str, Any]:
@@ -50,14 +53,9 @@ def page_data(explanation: dict[str, Any]) -> dict[str, Any]:
     packed = []
     for view in views:
         entry = _view(view, most_edges)
-        cost = 3 * n_nodes * n_nodes * 2
-        if cost <= room:
-            entry |= {
-                "a": _pack(view.get("attention")),
-                "c": _pack(view.get("correlation")),
-                "r": _pack(view.get("partial_correlation")),
-            }
-            room -= sum(len(entry[key] or "") for key in "acr") * 3 // 4
+        if 2 * 3 * n_nodes**2 <= room:
+            entry |= {key: _pack(view.get(name)) for key, name in _MATRICES.items()}
+            room -= sum(len(entry[key] or "") for key in _MATRICES) * 3 // 4
         packed.append(entry)
     kinds = list(explanation.get("node_kinds") or ())
     special = [int(kind == "special") for kind in kinds] + [0] * (n_nodes - len(kinds))
@@ -105,6 +103,7 @@ def _view(view: dict[str, Any], most_edges: int) -> dict[str, Any]:
         "singular": bool(view.get("singular")),
         "n": len(edges),
         "e": [value for edge in kept for value in edge],
+        **dict.fromkeys(_MATRICES),
     }
 
 

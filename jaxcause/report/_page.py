@@ -155,7 +155,8 @@ def _meta(found: dict[str, Any]) -> str:
     parts = ["1 token" if n_nodes == 1 else f"{n_nodes} tokens"]
     distances = found.get("distances")
     if distances:
-        parts.append(f"{', '.join(map(str, distances))} edges from the target")
+        steps = ", ".join(map(str, distances))
+        parts.append(f"distance to the target {steps}")
     if found.get("n_queries") is not None:
         parts.append(f"found at query {found['n_queries']}")
     after = found.get("after") or {}

@@ -79,10 +79,10 @@
     pen.font = `${weight} ${size}px ${FONT}`;
     return pen.measureText(text).width;
   }
-  function shorten(text, most, size = 14) {
-    if (widthOf(text, size) <= most) return text;
+  function shorten(text, most, size = 14, weight = 650) {
+    if (widthOf(text, size, weight) <= most) return text;
     const letters = Array.from(text);
-    while (letters.length > 1 && widthOf(letters.join("") + "\u2026", size) > most) letters.pop();
+    while (letters.length > 1 && widthOf(letters.join("") + "\u2026", size, weight) > most) letters.pop();
     return letters.join("") + "\u2026";
   }
 
@@ -109,7 +109,7 @@
       return { mode, slanted, texts, widths, at, half: 13, total: room, room, reach: 230 };
     }
     const lead = Math.min(Math.max(...widths.map((w, i) => w * 0.64 - i * 22)), 110) + 14;
-    const pitch = Math.max(22, Math.min(52, (room - lead - 16) / labels.length));
+    const pitch = Math.max(19, Math.min(52, (room - lead - 13) / labels.length));
     return { mode, slanted, texts, widths, at: labels.map((_, i) => lead + pitch * (i + 0.4)),
       half: Math.min(0.42 * pitch, 13), total: lead + pitch * labels.length + 12, room, reach: 250 };
   }
@@ -156,10 +156,11 @@
     if (line) shape("line", { class: "axis", x1: 0, x2: w, y1: tallest + .5, y2: tallest + .5 }, svg);
     else shape("line", { class: "axis", x1: plan.x0, x2: plan.x0, y1: 0, y2: h }, svg);
     const shown = visible();
+    const thick = Math.max(1.6, 4 * Math.min(1, Math.sqrt(30 / Math.max(shown.length, 1))));
     const place = ports(plan, shown);
     const wires = shape("g", { role: "group", "aria-label": "Edges" }, svg);
     for (const e of [...shown].sort((a, b) => a.size - b.size)) {
-      wires.append(arc(e, place.get(e)[e.from], place.get(e)[e.to], height(e), p));
+      wires.append(arc(e, place.get(e)[e.from], place.get(e)[e.to], height(e), p, thick));
     }
     const names = shape("g", { role: "group", "aria-label": "Tokens" }, svg);
     labels.forEach((_, i) => names.append(token(i, plan, tallest)));
@@ -174,7 +175,7 @@
     highlight();
     focusOn(null);
   }
-  function arc(e, a, b, height, p) {
+  function arc(e, a, b, height, p, thick) {
     const share = Math.max(e.size, 0);
     const head = 8;
     const kind = e.r === null ? "" : e.r < 0 ? " neg" : " pos";
@@ -185,11 +186,11 @@
     const top = height * 4 / 3;
     const d = `M ${p(a, s)} C ${p(a, top)} ${p(b, top)} ${p(b, t)}`;
     shape("path", { class: "hit", d }, g);
-    shape("path", { class: "wire", d, "stroke-width": (1.1 + 4.4 * share).toFixed(2),
-      "stroke-opacity": (0.5 + 0.5 * Math.min(1, 2 * share)).toFixed(2) }, g);
+    shape("path", { class: "wire", d, "stroke-width": (1 + thick * share).toFixed(2),
+      "stroke-opacity": (0.4 + 0.5 * share).toFixed(2) }, g);
     for (const [mark, at, end] of [[e.left, a, "from"], [e.right, b, "to"]]) {
       if (mark === ARROW) {
-        const half = 3 + 2 * share;
+        const half = 3 + thick * share / 3;
         shape("polygon", { class: "arrow", "data-end": end, points: `${p(at, 0)} ${p(at - half, head + 1)} ${p(at + half, head + 1)}` }, g);
       } else if (mark === CIRCLE) {
         const [cx, cy] = p(at, head / 2).split(" ");
@@ -342,8 +343,9 @@
     const room = panel.clientWidth;
     const known = matrix.flat().filter((v) => v !== null);
     const most = signed ? 1 : Math.max(1e-9, ...known);
-    const gutter = Math.min(Math.max(...labels.map((l) => widthOf(shorten(l, 76, 11), 11, 400))) + 8, 88);
-    const cell = Math.min(30, (room - gutter - 2) / n);
+    const widest = Math.max(...labels.map((label) => widthOf(label, 11.5, 400)));
+    const gutter = Math.min(widest + 9, 96, 0.4 * room);
+    const cell = Math.min(28, (room - gutter - 2) / n);
     const size = gutter + cell * n + 2;
     const ratio = window.devicePixelRatio || 1;
     [canvas.width, canvas.height] = [Math.round(size * ratio), Math.round(size * ratio)];
@@ -367,13 +369,13 @@
         }
       }
     }
-    const letters = Math.max(8.5, Math.min(12, cell * 0.95));
+    const letters = Math.max(8.5, Math.min(11.5, cell * 0.95));
     const every = Math.max(1, Math.ceil((letters + 1) / cell));
     g.font = `${letters}px ${FONT}`;
     g.textBaseline = "middle";
     for (let i = 0; i < n; i += every) {
       g.fillStyle = data.special[i] ? soft : ink;
-      const text = shorten(labels[i], gutter - 12, letters);
+      const text = shorten(labels[i], gutter - 8, letters, 400);
       const along = gutter + (i + 0.5) * cell;
       g.textAlign = "right";
       g.fillText(text, gutter - 5, along);
@@ -485,7 +487,7 @@
     draw();
     maps();
   }).observe($("arcs"));
-  document.querySelector(".maps").style.setProperty("--map", labels.length > 24 ? "480px" : "330px");
+  document.querySelector(".maps").style.setProperty("--map", labels.length > 24 ? "480px" : labels.length > 12 ? "260px" : "220px");
   width = $("arcs").clientWidth;
   show(0);
 })();
