@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxcause.discovery._evaluator import Rows, no_skip
+from jaxcause.discovery._rows import Rows, no_skip
 from jaxcause.discovery._skeleton import Pairs
 
 
@@ -22,47 +22,49 @@ class CandidateLists:
     ) -> None:
         n_graphs, self._n, _ = allowed.shape
         self._tiers = tiers
-        self._keys = np.flatnonzero(allowed)
-        owner, candidate = np.divmod(self._keys, self._n)
+        self._allowed = allowed.reshape(-1)
+        keys = np.flatnonzero(allowed)
+        owner = keys // self._n
         self.counts = np.bincount(owner, minlength=n_graphs * self._n)
-        self._starts = np.cumsum(self.counts) - self.counts
+        position = np.arange(keys.size) - (np.cumsum(self.counts) - self.counts)[owner]
+        # Position of each candidate in its list; what is not allowed is never read.
+        self._position = np.empty(allowed.size, np.int32)
+        self._position[keys] = position
         self._lists = np.full((self.counts.size, max(1, self.counts.max(initial=0))), -1, np.int32)
-        self._lists[owner, np.arange(owner.size) - self._starts[owner]] = candidate
+        self._lists[owner, position] = keys - owner * self._n
 
     def rows(self, pairs: Pairs, size: int) -> tuple[Int[np.ndarray, "some"], Rows]:
         """Which pairs have ``size`` candidates at some end, and a row for each such end."""
-        ends = Pairs(
-            np.tile(pairs.graph, 2),
-            np.concatenate([pairs.x, pairs.y]),
-            np.concatenate([pairs.y, pairs.x]),
-        )
-        lists, owner, skip, counts = self._of(ends, size)
-        enough = counts >= size
-        has_row = enough.reshape(2, -1).any(axis=0)
-        number = np.tile(np.cumsum(has_row) - 1, 2)[enough]
+        owner = pairs.graph * self._n + np.stack([pairs.x, pairs.y])
+        end, number = np.nonzero(self.counts[owner] >= size)
+        graph, x, y = pairs.at(number)
+        near, far = np.where(end, y, x), np.where(end, x, y)
+        lists, owner, skip, counts = self._of(graph * self._n + near, far)
+        enough = np.flatnonzero(counts >= size)
+        number = number[enough]
+        has_row = np.zeros(pairs.x.size, bool)
+        has_row[number] = True
         return np.flatnonzero(has_row), Rows(
-            pair=number,
-            graph=ends.graph[enough],
-            x=np.minimum(ends.x, ends.y)[enough],
-            y=np.maximum(ends.x, ends.y)[enough],
+            pair=(np.cumsum(has_row) - 1)[number],
+            graph=graph[enough],
+            x=x[enough],
+            y=y[enough],
             lists=lists,
             owner=owner[enough],
             skip=skip[enough],
             n_candidates=counts[enough],
         )
 
-    def _of(self, ends: Pairs, size: int) -> tuple[np.ndarray, ...]:
-        """For each pair the candidates of x without y: lists, owners, skips, counts."""
-        owner = ends.graph * self._n + ends.x
+    def _of(self, owner: np.ndarray, far: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The candidates of some nodes without ``far``: lists, owners, skips, counts."""
         if self._tiers is None:
-            key = owner * self._n + ends.y
-            at = np.minimum(np.searchsorted(self._keys, key), max(0, self._keys.size - 1))
-            listed = self._keys[at] == key if self._keys.size else np.zeros(key.size, bool)
-            skip = np.where(listed, at - self._starts[owner], no_skip(key.size))
+            key = owner * self._n + far
+            listed = self._allowed[key]
+            skip = np.where(listed, self._position[key], no_skip(1))
             return self._lists, owner, skip, self.counts[owner] - listed
         listed = self._lists[owner]
-        latest = np.maximum(self._tiers[ends.x], self._tiers[ends.y])
-        keep = (listed >= 0) & (listed != ends.y[:, None])
+        latest = np.maximum(self._tiers[owner % self._n], self._tiers[far])
+        keep = (listed >= 0) & (listed != far[:, None])
         lists, counts = compact(listed, keep & (self._tiers[listed] <= latest[:, None]))
         return lists, np.arange(owner.size), no_skip(owner.size), counts
 

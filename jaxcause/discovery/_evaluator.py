@@ -6,9 +6,10 @@ looked at in rounds of growing length, so that a pair that is separated early co
 
 import itertools
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,7 @@ from jaxcause.discovery._kernel import (
     gaussian_first,
     general_first,
 )
+from jaxcause.discovery._rows import Rows, Separations, n_subsets
 from jaxcause.stats import PartialCorrelationTest, colex_subsets, is_singular
 
 TESTS_PER_ROUND = 1 << 18
@@ -47,96 +49,6 @@ _ROWS = (256, 2048, 8192, 32768, ROWS_PER_CALL)
 _LANES = (256, 4096)
 _WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
 _SIZES = (0, 1, 2, 4, 8, 16, 32, 64)
-_NO_SKIP = NULL
-
-
-class Rows(NamedTuple):
-    """Pairs with lists of candidates; ``pair`` numbers the pairs from 0.
-
-    A pair may have several rows, which compete: the set with the smallest number separates it, and
-    of equal numbers that of the earlier row.
-
-    Args:
-        pair: Which pair.
-        graph: Its graph.
-        x: Its first node.
-        y: Its second node.
-        lists: Lists of candidates, padded with -1: ``[lists, width]``.
-        owner: Which of the lists is the row's.
-        skip: Position in the list that is left out (`no_skip` for none).
-        n_candidates: How many candidates are left.
-    """
-
-    pair: Int[np.ndarray, "rows"]
-    graph: Int[np.ndarray, "rows"]
-    x: Int[np.ndarray, "rows"]
-    y: Int[np.ndarray, "rows"]
-    lists: Int[np.ndarray, "lists width"]
-    owner: Int[np.ndarray, "rows"]
-    skip: Int[np.ndarray, "rows"]
-    n_candidates: Int[np.ndarray, "rows"]
-
-    @classmethod
-    def own(
-        cls,
-        pair: np.ndarray,
-        ends: tuple[np.ndarray, ...],
-        candidates: np.ndarray,
-        n_candidates: np.ndarray,
-    ) -> "Rows":
-        """Rows with a list of their own each; ``ends`` are graph, x and y."""
-        graph, x, y = ends
-        return cls(
-            pair=pair,
-            graph=graph,
-            x=x,
-            y=y,
-            lists=candidates,
-            owner=np.arange(pair.size),
-            skip=np.full(pair.size, _NO_SKIP),
-            n_candidates=n_candidates,
-        )
-
-    def picked(self, index: np.ndarray) -> "Rows":
-        """Some of the rows; lists that no row needs stay."""
-        per_row = {name: getattr(self, name)[index] for name in self._fields if name != "lists"}
-        return self._replace(**per_row)
-
-    def members(self, row: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """The candidates of some rows at positions: ``[rows, k]``."""
-        moved = positions + (positions >= self.skip[row][:, None])
-        return self.lists[self.owner[row][:, None], moved]
-
-
-class Separations(NamedTuple):
-    """What a level found: per pair its separating set (or none), and how close it came.
-
-    ``strength`` is small where a pair looks independent; `Evaluator.p_values` translates it;
-    ``winner`` is the row whose set separated the pair.
-    """
-
-    separated: Bool[np.ndarray, "pairs"]
-    sets: Int[np.ndarray, "pairs k"]
-    strength: Float[np.ndarray, "pairs"]
-    n_tests: Int[np.ndarray, "pairs"]
-    winner: Int[np.ndarray, "pairs"]
-
-    @classmethod
-    def none(cls, n_pairs: int, size: int) -> "Separations":
-        """Nothing looked at yet."""
-        return cls(
-            np.zeros(n_pairs, bool),
-            np.full((n_pairs, size), -1, np.int32),
-            np.full(n_pairs, np.inf),
-            np.zeros(n_pairs, np.int64),
-            np.zeros(n_pairs, np.int64),
-        )
-
-    def update(self, pairs: Int[np.ndarray, "some"], later: "Separations") -> None:
-        """Add what was found later about some of the pairs, in place."""
-        self.separated[pairs], self.sets[pairs] = later.separated, later.sets
-        # The test that separates a pair is the closest to independence that it has seen.
-        self.strength[pairs] = np.minimum(self.strength[pairs], later.strength)
 
 
 class Evaluator:
@@ -155,7 +67,9 @@ class Evaluator:
         self.gaussian = isinstance(test, PartialCorrelationTest)
         self.dtype = np.dtype(np.float32)
         self._flat: dict[np.dtype, Any] = {}
+        self._last: tuple[Any, Any] = (None, None)
         self.n_retested = 0
+        self.one_sided = bool(getattr(test, "one_sided", False))
         self._quantile = -NormalDist().inv_cdf(self._alpha / 2)
         if isinstance(test, PartialCorrelationTest):
             self.dtype = np.dtype(test.search_dtype or np.asarray(test.corr).dtype)
@@ -167,21 +81,23 @@ class Evaluator:
         n_pairs = int(rows.pair.max(initial=-1)) + 1
         n_sets = n_subsets(rows.n_candidates, size)
         number = np.full(n_pairs, NEVER, np.int64)
-        winner = np.zeros(n_pairs, np.int64)
+        winner = np.full(n_pairs, NEVER, np.int64)
         strength = np.full(n_pairs, np.inf)
-        order = np.argsort(n_sets, kind="stable")
+        order = _argsort(n_sets)
+        ordered, n_ordered = rows.picked(order), n_sets[order]
         for start, stop in _rounds(n_sets, everything=self.max_p):
-            alive = order[(number[rows.pair[order]] == NEVER) & (n_sets[order] > start)]
-            if not alive.size:
+            alive = _where((number[ordered.pair] == NEVER) & (n_ordered > start))
+            some, n_some = ordered.picked(alive), n_ordered[alive]
+            if not some.pair.size:
                 break
-            first, value = self._first(rows, alive, size, (start, stop), n_sets[alive])
-            self._settle(rows.pair[alive], alive, first, value, (number, winner, strength))
+            first, value = self._first(some, n_some, size, (start, stop))
+            self._settle(some.pair, order[alive], first, value, (number, winner, strength))
         separated = number < NEVER
         sets = np.full((n_pairs, size), -1, np.int32)
         sets[separated] = rows.members(winner[separated], _sets(size, number[separated]))
         needed = n_sets if self.max_p else np.minimum(n_sets, number[rows.pair] + 1)
         n_tests = np.bincount(rows.pair, needed, n_pairs).astype(np.int64)
-        return Separations(separated, sets, strength, n_tests, winner)
+        return Separations(separated, sets, strength, n_tests, np.where(separated, winner, 0))
 
     def _settle(
         self,
@@ -195,13 +111,13 @@ class Evaluator:
         number, winner, strength = best
         np.minimum.at(strength, pair, value)
         found = np.flatnonzero(first < NEVER)
-        if not found.size:
-            return
-        keys = (row[found], value[found] if self.max_p else first[found], pair[found])
-        order = found[np.lexsort(keys)]
-        top = pair[order]
-        at = order[np.concatenate([[True], top[1:] != top[:-1]])]
-        number[pair[at]], winner[pair[at]], strength[pair[at]] = first[at], row[at], value[at]
+        key = value if self.max_p else first
+        smallest = np.full(number.size, np.inf if self.max_p else NEVER, key.dtype)
+        np.minimum.at(smallest, pair[found], key[found])
+        at = found[key[found] == smallest[pair[found]]]
+        np.minimum.at(winner, pair[at], row[at])
+        at = at[winner[pair[at]] == row[at]]
+        number[pair[at]], strength[pair[at]] = first[at], value[at]
 
     def singular(self) -> Bool[np.ndarray, "graphs"]:
         """Which correlation matrices are singular in rounding; False for other tests."""
@@ -212,12 +128,22 @@ class Evaluator:
 
     def level_0(self) -> Bool[np.ndarray, "graphs n n"]:
         """Which pairs are independent given nothing."""
-        limit, _ = self._limits(0)
-        return self._squares_0() < limit[:, None, None]
+        return self._squares_0() < self.limits(0)[:, None, None]
 
     def strength_0(self) -> Float[np.ndarray, "graphs n n"]:
         """Strength of all pairs given nothing."""
-        return _z(self._squares_0(), self._limits(0)[1][:, None, None])
+        return _z(self._squares_0(), self._roots(0)[:, None, None])
+
+    def strength(
+        self, square: Float[np.ndarray, "some"], graph: Int[np.ndarray, "some"], size: int
+    ) -> Float[np.ndarray, "some"]:
+        """Strength of squared partial correlations given sets of ``size``."""
+        return _z(square, self._roots(size)[graph])
+
+    def whole_matrices(self) -> Float[np.ndarray, "graphs n n"]:
+        """The correlations in float64, one leading axis of graphs."""
+        test: Any = self._test
+        return np.asarray(test.corr, np.float64).reshape(self.n_graphs, *test.corr.shape[-2:])
 
     def p_values(self, strength: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
         """The p-values behind ``strength``; NaN stays NaN."""
@@ -229,84 +155,82 @@ class Evaluator:
             tails = np.asarray(_normal_tails(padded))
         return tails[: strength.size].reshape(strength.shape)
 
+    def limits(self, size: int) -> Float[np.ndarray, "graphs"]:
+        """Largest squared correlation that counts as none given ``size`` nodes, of each graph."""
+        root = self._roots(size)
+        # Where nothing can be tested no square lies below the limit: dependent.
+        tested = root > 0
+        largest = np.tanh(self._quantile / np.where(tested, root, 1.0)) ** 2
+        return np.where(tested, largest, -1.0)
+
+    def _roots(self, size: int) -> Float[np.ndarray, "graphs"]:
+        """√(N-|S|-3) of each graph."""
+        return np.sqrt(np.maximum(self._n_samples - size - 3, 0))
+
     def _squares_0(self) -> np.ndarray:
-        test: Any = self._test
-        r = np.asarray(test.corr, np.float64).reshape(self.n_graphs, *test.corr.shape[-2:])
+        r = self.whole_matrices()
         square = r * r
-        if test.one_sided:
+        if self.one_sided:
             # At r = -1 a variance vanishes: dependent, as everywhere.
             square[(r <= 0) & (r > -1)] = 0.0
         return square
 
-    def _limits(self, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Largest squared correlation that counts as none, and √(N-|S|-3), of each graph."""
-        degrees = self._n_samples - size - 3
-        root = np.sqrt(np.maximum(degrees, 0))
-        # Where nothing can be tested no square lies below the limit: dependent.
-        tested = degrees > 0
-        largest = np.tanh(self._quantile / np.where(tested, root, 1.0)) ** 2
-        return np.where(tested, largest, -1.0), root
-
     def _first(
-        self, rows: Rows, index: np.ndarray, size: int, numbers: tuple[int, int], n_sets: np.ndarray
+        self, rows: Rows, n_sets: np.ndarray, size: int, numbers: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """First separating set of some rows within a range of set numbers, and its strength."""
-        first = np.full(index.size, NEVER, np.int64)
-        value = np.full(index.size, np.inf)
-        limit, roots = np.full(index.size, -self._alpha), None
+        """First separating set of each row within a range of set numbers, and its strength."""
+        first = np.full(n_sets.size, NEVER, np.int64)
+        value = np.full(n_sets.size, np.inf)
+        limit = np.full(n_sets.size, -self._alpha)
         if self.gaussian:
-            limits, roots = self._limits(size)
-            limit = limits[rows.graph[index]]
+            limit = self.limits(size)[rows.graph]
         for a in range(*numbers, SETS_PER_CALL):
             b = min(numbers[1], a + SETS_PER_CALL)
-            looking = np.flatnonzero(((first == NEVER) | self.max_p) & (n_sets > a))
-            for start in range(0, looking.size, ROWS_PER_CALL):
-                here = looking[start : start + ROWS_PER_CALL]
-                of = (index[here], n_sets[here], limit[here])
-                f, v = self._in_precision(rows, of, size, (a, b))
+            for here in _portions(((first == NEVER) | self.max_p) & (n_sets > a)):
+                of = (rows.picked(here), n_sets[here], limit[here])
+                f, v = self._in_precision(of, size, (a, b))
                 found = (f < NEVER) & (v < value[here])
-                first[here[found]] = a + f[found]
+                first[here] = np.where(found, a + f, first[here])
                 value[here] = np.minimum(value[here], v)
-        return first, value if roots is None else _z(value, roots[rows.graph[index]])
+        return first, self.strength(value, rows.graph, size) if self.gaussian else value
 
     def _in_precision(
-        self, rows: Rows, of: tuple[np.ndarray, ...], size: int, numbers: tuple[int, int]
+        self, of: tuple[Rows, np.ndarray, np.ndarray], size: int, numbers: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Evaluate in the precision of the test, and what float32 leaves open in float64."""
-        found = self._call(rows, of, size, numbers, self.dtype)
+        found = self._call(of, size, numbers, self.dtype)
         first, value = np.asarray(found.first, np.int64), np.asarray(found.value, np.float64)
         if self.gaussian and self.dtype == np.float32 and found.uncertain.any():
             again = np.flatnonzero(found.uncertain)
             self.n_retested += again.size
-            exact = tuple(part[again] for part in of)
-            better = self._call(rows, exact, size, numbers, np.dtype(np.float64))
+            exact = (of[0].picked(again), of[1][again], of[2][again])
+            better = self._call(exact, size, numbers, np.dtype(np.float64))
             first[again], value[again] = better.first, better.value
         return first, value
 
     def _call(
         self,
-        rows: Rows,
-        of: tuple[np.ndarray, ...],
+        of: tuple[Rows, np.ndarray, np.ndarray],
         size: int,
         numbers: tuple[int, int],
         dtype: np.dtype,
     ) -> Found:
         """Call the kernel on rows that are sorted by their number of sets."""
-        index, n_sets, limit = of
-        n_rows, n_numbers = index.size, numbers[1] - numbers[0]
+        rows, n_sets, limit = of
+        n_rows, n_numbers = n_sets.size, numbers[1] - numbers[0]
         padded = _bucket(n_rows, _ROWS)
-        width = self._tile_width(rows.n_candidates[index], n_sets, size)
+        width = self._tile_width(rows.n_candidates, n_sets, size)
         lanes = min(padded, _lanes(size, width, padded))
         fields = np.zeros((6, padded), np.int32)
         of_row = (rows.graph, rows.x, rows.y, rows.owner, rows.skip)
         for field, values in zip(fields, of_row, strict=False):
-            field[:n_rows] = values[index]
+            field[:n_rows] = values
         fields[5, :n_rows] = np.clip(n_sets - numbers[0], 0, n_numbers)
         limits = np.zeros(padded, dtype)
         limits[:n_rows] = limit
         subsets = _table(size, *numbers)
         with jax.enable_x64(dtype == np.float64):
-            lists = Lists(_padded_lists(rows.lists), np.array(rows.lists.shape[1], np.int32))
+            lists = self._lists_on_device(rows.lists)
             on_device = (fields, limits)
             n_subsets = fields[5].reshape(-1, lanes).max(axis=1)
             if self.gaussian:
@@ -318,7 +242,7 @@ class Evaluator:
                     on_device,
                     subsets,
                     n_subsets,
-                    one_sided=test.one_sided,
+                    one_sided=self.one_sided,
                     best=self.max_p,
                     lanes=lanes,
                     chunk=CHUNK,
@@ -353,8 +277,15 @@ class Evaluator:
             test: Any = self._test
             flat = np.zeros(_next_power(test.corr.size, 2), dtype)
             flat[: test.corr.size] = np.asarray(test.corr).ravel()
-            self._flat[dtype] = jnp.asarray(flat)
+            self._flat[dtype] = jax.device_put(flat)
         return self._flat[dtype]
+
+    def _lists_on_device(self, lists: Int[np.ndarray, "lists width"]) -> Lists:
+        """The candidates of a level, which all its calls share."""
+        if self._last[0] is not lists:
+            nodes = jax.device_put(_padded_lists(lists))
+            self._last = (lists, Lists(nodes, np.array(lists.shape[1], np.int32)))
+        return self._last[1]
 
 
 def _lanes(size: int, width: int, n_rows: int) -> int:
@@ -370,11 +301,6 @@ def _lanes(size: int, width: int, n_rows: int) -> int:
     return min(many, max(few, n_rows // 64))
 
 
-def no_skip(n: int) -> Int[np.ndarray, "rows"]:
-    """Rows that use their whole lists."""
-    return np.full(n, _NO_SKIP)
-
-
 def _rounds(n_sets: np.ndarray, *, everything: bool) -> list[tuple[int, int]]:
     """Ranges of set numbers, growing; a small level is one range."""
     last = int(n_sets.max(initial=0))
@@ -385,11 +311,26 @@ def _rounds(n_sets: np.ndarray, *, everything: bool) -> list[tuple[int, int]]:
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
-def n_subsets(n_candidates: np.ndarray, size: int) -> np.ndarray:
-    """Binomials: how many sets of ``size`` there are among so many candidates."""
-    largest = int(n_candidates.max(initial=0))
-    table = np.array([math.comb(n, size) for n in range(largest + 1)], np.int64)
-    return table[n_candidates]
+def _argsort(counts: np.ndarray) -> np.ndarray:
+    """Stable order of counts; numpy sorts 16-bit numbers by radix, twenty times as fast."""
+    few = int(counts.max(initial=0)) < 1 << 16
+    return np.argsort(counts.astype(np.uint16) if few else counts, kind="stable")
+
+
+def _where(mask: np.ndarray) -> np.ndarray | slice:
+    """Where a mask holds; where it holds throughout a slice, which copies nothing."""
+    return slice(None) if mask.all() else np.flatnonzero(mask)
+
+
+def _portions(mask: np.ndarray) -> Iterator[np.ndarray | slice]:
+    """Where a mask holds, as many rows at a time as one call takes."""
+    looking = _where(mask)
+    if isinstance(looking, slice):
+        for start in range(0, mask.size, ROWS_PER_CALL):
+            yield slice(start, start + ROWS_PER_CALL)
+    else:
+        for start in range(0, looking.size, ROWS_PER_CALL):
+            yield looking[start : start + ROWS_PER_CALL]
 
 
 def _sets(size: int, numbers: np.ndarray) -> np.ndarray:

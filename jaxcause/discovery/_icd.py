@@ -12,13 +12,14 @@ from jaxtyping import Bool, Float, Int8
 
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._candidates import compact
-from jaxcause.discovery._evaluator import Evaluator, Rows, Separations
+from jaxcause.discovery._evaluator import Evaluator
 from jaxcause.discovery._icd_sep import icd_sep_sets
 from jaxcause.discovery._icd_static import icd_with_caps
 from jaxcause.discovery._pag_orientation import complete, orient_r0_to_r4
 from jaxcause.discovery._paths import reachable
 from jaxcause.discovery._possible_d_sep import possible_ancestors
 from jaxcause.discovery._result import SearchResult
+from jaxcause.discovery._rows import Rows, Separations
 from jaxcause.discovery._search import Problem, as_result, in_blocks, known_marks, search_graphs
 from jaxcause.discovery._skeleton import (
     Pairs,

@@ -143,12 +143,14 @@ def thin(
         candidates: Whom to condition on; by default the neighbours as each level begins.
     """
     evaluate, asked = problem.evaluate, problem.asked
+    pairs = None
     for level in itertools.count(first_level):
         if level == 0:
             skeleton = test_level_0(skeleton, evaluate, asked)
             continue
         allowed = skeleton.adjacency if candidates is None else candidates
-        pairs = Pairs.where(skeleton.adjacency & asked.tested)
+        if pairs is None:
+            pairs = Pairs.where(skeleton.adjacency & asked.tested)
         index, rows = CandidateLists(allowed, asked.tiers).rows(pairs, level)
         pairs = pairs.at(index)
         if not pairs.x.size:
@@ -158,6 +160,8 @@ def thin(
             truncated[pairs.graph] = True
             return skeleton._replace(truncated=truncated)
         skeleton = test_level(skeleton, evaluate, asked, pairs, level, rows)
+        # A pair that has too few candidates now will not have more later.
+        pairs = pairs.at(~skeleton.levels[-1].separated)
     raise AssertionError("unreachable")
 
 

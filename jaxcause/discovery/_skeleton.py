@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause.discovery._evaluator import Evaluator, Rows, Separations
+from jaxcause.discovery._evaluator import Evaluator
+from jaxcause.discovery._rows import Rows, Separations
 from jaxcause.graph import BackgroundKnowledge, SepSets
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from jaxcause.discovery._candidates import CandidateLists
-from jaxcause.discovery._evaluator import Evaluator, Rows, n_subsets
+from jaxcause.discovery._evaluator import Evaluator
+from jaxcause.discovery._rows import Rows, n_subsets
 from jaxcause.discovery._skeleton import Asked, Pairs, Skeleton
 from jaxcause.stats import colex_subsets
 

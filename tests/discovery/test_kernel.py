@@ -9,7 +9,8 @@ import scipy.stats
 from jaxcause import partial_correlation_test, pc, warmup
 from jaxcause.discovery import _evaluator, _kernel
 from jaxcause.discovery._bits import joined, pack, unpack
-from jaxcause.discovery._evaluator import Evaluator, Rows
+from jaxcause.discovery._evaluator import Evaluator
+from jaxcause.discovery._rows import Rows
 
 
 def correlations(seed, n, graphs=()):
