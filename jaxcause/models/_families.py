@@ -1,0 +1,131 @@
+"""The architectures that can be loaded, and what each one needs for it."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxcause._checks import InputError
+from jaxcause.models._functional import Config
+from jaxcause.models._rules import Layout
+from jaxcause.models._safetensors import one_line
+from jaxcause.models.bert import params as bert
+from jaxcause.models.bert4rec import params as bert4rec
+from jaxcause.models.gpt2 import params as gpt2
+
+
+class Family(NamedTuple):
+    """One architecture.
+
+    Args:
+        heads: Names of its heads, beside None.
+        classes: Ending of the class that transformers calls a model with a head.
+        config: Makes our configuration of transformers'.
+        layout: How the weights are stored.
+        foreign: Whether transformers knows its configuration.
+    """
+
+    heads: tuple[str, ...]
+    classes: Mapping[str | None, str]
+    config: Callable[..., Config]
+    layout: Callable[..., Layout]
+    foreign: bool = True
+
+
+def _encoder(name: str) -> Family:
+    classes = {
+        None: f"{name}Model",
+        "masked_lm": f"{name}ForMaskedLM",
+        "sequence_classification": f"{name}ForSequenceClassification",
+    }
+    heads = ("masked_lm", "sequence_classification")
+    return Family(heads, classes, bert.encoder_config, bert.layout)
+
+
+FAMILIES: dict[str, Family] = {
+    "bert": _encoder("Bert"),
+    "roberta": _encoder("Roberta"),
+    "distilbert": _encoder("DistilBert"),
+    "gpt2": Family(
+        ("lm", "sequence_classification"),
+        {
+            None: "GPT2Model",
+            "lm": "GPT2LMHeadModel",
+            "sequence_classification": "GPT2ForSequenceClassification",
+        },
+        gpt2.gpt2_config,
+        gpt2.layout,
+    ),
+    "bert4rec": Family(
+        ("masked_lm",),
+        {"masked_lm": "BERT4Rec"},
+        bert4rec.encoder_config,
+        bert4rec.layout,
+        foreign=False,
+    ),
+}
+OTHER_NAMES = {
+    "BertForPreTraining": "masked_lm",
+    "DistilBertForMaskedLM": "masked_lm",
+    "GPT2DoubleHeadsModel": "lm",
+}
+"""Classes of transformers that hold more than a head, or went by another name."""
+
+
+def read_config(path: Path) -> tuple[str, dict[str, Any]]:
+    """The architecture and the contents of ``config.json``.
+
+    Raises:
+        InputError: It is not JSON, or names no architecture that can be loaded.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not JSON ({one_line(error)}); download it again") from error
+    name = raw.get("model_type") if isinstance(raw, dict) else None
+    if name not in FAMILIES:
+        raise InputError(
+            f"model_type={name!r} in {path} is not supported; choose a model of "
+            f"{', '.join(FAMILIES)}, or bring attention arrays from any framework"
+        )
+    return str(name), raw
+
+
+def parse_config(architecture: str, path: Path, raw: dict[str, Any]) -> Any:
+    """What transformers makes of ``config.json``, with its defaults filled in."""
+    if not FAMILIES[architecture].foreign:
+        return raw
+    # transformers advises everyone who has no PyTorch to install it.
+    advice = "TRANSFORMERS_NO_ADVISORY_WARNINGS"
+    before = os.environ.get(advice)
+    os.environ[advice] = "1"
+    try:
+        from transformers import AutoConfig
+    finally:
+        if before is None:
+            del os.environ[advice]
+        else:
+            os.environ[advice] = before
+    try:
+        return AutoConfig.from_pretrained(path.parent, local_files_only=True)
+    except Exception as error:
+        # Of a bad value, the classes of configurations raise errors of their own.
+        raise InputError(f"{path} is not valid ({one_line(error)}); download it again") from error
+
+
+def head_named_by(architecture: str, raw: Mapping[str, Any]) -> str | None:
+    """The head of the model that ``config.json`` says was saved.
+
+    Raises:
+        InputError: It is one that is not built.
+    """
+    family = FAMILIES[architecture]
+    known = {name: head for head, name in family.classes.items()} | OTHER_NAMES
+    name = (raw.get("architectures") or [family.classes.get(None)])[0]
+    if name not in known or (known[name] is not None and known[name] not in family.heads):
+        raise InputError(
+            f"the model is a {name}, whose head is not supported; pass head=None for the model "
+            f"without a head, or one of {', '.join(family.heads)}"
+        )
+    return known[name]

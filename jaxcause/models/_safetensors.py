@@ -1,0 +1,73 @@
+"""Weights in safetensors files, in one piece or in several with an index."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from jaxcause._checks import InputError
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of one file.
+
+    Raises:
+        InputError: The file is truncated or damaged.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path} cannot be read as safetensors ({one_line(error)}); download it again"
+        ) from error
+
+
+def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write one file that PyTorch's transformers reads, too."""
+    save_file(dict(arrays), path, metadata={"format": "pt"})
+
+
+def read_sharded(
+    index: Path,
+    find: Callable[[str], Path | None],
+    read: Callable[[Path], dict[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """All arrays of several files.
+
+    Args:
+        index: JSON whose ``weight_map`` names the file of each array.
+        find: The path of a file by name, or None.
+        read: Reads one file.
+
+    Raises:
+        InputError: The index is damaged, or a file or an array that it names is absent.
+    """
+    try:
+        files = json.loads(index.read_text())["weight_map"]
+        shards = sorted(set(files.values()))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise InputError(f"{index} is not an index of weights ({one_line(error)})") from error
+    weights: dict[str, np.ndarray] = {}
+    for shard in shards:
+        if not isinstance(shard, str) or Path(shard).name != shard:
+            raise InputError(f"{index} names {shard!r}, which is not the name of a file beside it")
+        path = find(shard)
+        if path is None:
+            raise InputError(f"{shard}, which {index} names, is absent; download it again")
+        weights.update(read(path))
+    absent = sorted(set(files) - set(weights))
+    if absent:
+        raise InputError(
+            f"{len(absent)} weights that {index} names are in none of its files, such as "
+            f"{absent[0]}; download them again"
+        )
+    return weights
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, on one line and not too long."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
