@@ -98,7 +98,7 @@
     if (mode === "column") {
       const x0 = Math.min(Math.max(...widths, 40), 150) + 24;
       const pitch = 27;
-      return { mode, texts, widths, x0, half: 9, total: pitch * labels.length, room,
+      return { mode, texts, widths, x0, half: labels.map(() => 9), total: pitch * labels.length, room,
         at: labels.map((_, i) => 16 + pitch * i), reach: Math.max(70, Math.min(room - x0 - 14, 260)) };
     }
     const slanted = level > room;
@@ -106,12 +106,13 @@
       const spare = Math.min((room - level) / Math.max(labels.length, 1), 34);
       let x = (room - level - spare * labels.length) / 2;
       const at = cells.map((cell) => { const here = x + (cell + spare) / 2; x += cell + spare; return here; });
-      return { mode, slanted, texts, widths, at, half: 13, total: room, room, reach: 230 };
+      const half = cells.map((cell) => (cell + spare) / 2 - 6);
+      return { mode, slanted, texts, widths, at, half, total: room, room, reach: 230 };
     }
     const lead = Math.min(Math.max(...widths.map((w, i) => w * 0.64 - i * 22)), 110) + 14;
     const pitch = Math.max(19, Math.min(52, (room - lead - 13) / labels.length));
     return { mode, slanted, texts, widths, at: labels.map((_, i) => lead + pitch * (i + 0.4)),
-      half: Math.min(0.42 * pitch, 13), total: lead + pitch * labels.length + 12, room, reach: 250 };
+      half: labels.map(() => Math.min(0.42 * pitch, 13)), total: lead + pitch * labels.length + 12, room, reach: 250 };
   }
 
   // Ends of edges at one token stand side by side in the order in which nested arcs do not cross.
@@ -126,7 +127,7 @@
       const before = list.filter((x) => x.other < i).sort((a, b) => b.other - a.other);
       const after = list.filter((x) => x.other >= i).sort((a, b) => b.other - a.other);
       const all = [...before, ...after];
-      const gap = Math.min(2 * plan.half / Math.max(all.length - 1, 1), 7);
+      const gap = Math.min(2 * plan.half[i] / Math.max(all.length - 1, 1), 7);
       all.forEach((x, k) => { place.get(x.e)[i] = plan.at[i] + (k - (all.length - 1) / 2) * gap; });
     });
     return place;
