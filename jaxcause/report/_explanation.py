@@ -59,15 +59,20 @@ def page_data(explanation: dict[str, Any]) -> dict[str, Any]:
         packed.append(entry)
     kinds = list(explanation.get("node_kinds") or ())
     special = [int(kind == "special") for kind in kinds] + [0] * (n_nodes - len(kinds))
-    consensus = explanation.get("consensus") if n_nodes <= _MOST_CONSENSUS else None
+    consensus = explanation.get("consensus")
+    if consensus is not None:
+        counts = [[_number(value) for value in row] for row in consensus]
+        consensus = counts if n_nodes <= _MOST_CONSENSUS else None
+    target = (explanation.get("target") or {}).get("node")
+    found = explanation.get("explanations") or ()
     return {
         "labels": [visible(token) for token in explanation["tokens"]],
         "special": special[:n_nodes],
-        "target": (explanation.get("target") or {}).get("node"),
+        "target": None if target is None else int(target),
         "views": packed,
-        "consensus": consensus and [[_number(value) for value in row] for row in consensus],
+        "consensus": consensus,
         "heads": _n_heads(explanation, len(views)),
-        "explanations": [list(found["nodes"]) for found in explanation.get("explanations") or ()],
+        "explanations": [[int(node) for node in one["nodes"]] for one in found],
     }
 
 

@@ -109,7 +109,11 @@ def _search_line(explanation: dict[str, Any]) -> str:
     """How the search for explanations ended."""
     search = explanation.get("search") or {}
     queries = search.get("n_queries")
-    asked = "" if queries is None else f" after {queries} model queries"
+    asked = (
+        ""
+        if queries is None
+        else f" after {queries} model {'query' if queries == 1 else 'queries'}"
+    )
     line = {
         "explained": f"Search ended{asked}.",
         "not found": f"No set of tokens that was tried changes the output{asked}.",

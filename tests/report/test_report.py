@@ -129,6 +129,18 @@ def test_what_does_not_fit_is_left_out_from_the_weak_end(explanation):
     assert abs(edges[:, 4]).min() / 1e4 == pytest.approx(sizes[-1500], abs=1e-4)
 
 
+def test_numpy_values_do_as_well_as_lists(explanation):
+    content = explanation()
+    given = explanation_page(content)
+    for view in content["views"]:
+        for name in ("attention", "correlation", "partial_correlation"):
+            view[name] = np.array(view[name])
+    content["consensus"] = np.array(content["consensus"])
+    content["explanations"][0]["nodes"] = np.array(content["explanations"][0]["nodes"])
+    content["target"]["node"] = np.int64(0)
+    assert explanation_page(content) == given
+
+
 def test_lone_surrogates_and_slots_in_texts_do_no_harm(explanation):
     content = explanation(["[CLS]", "a\ud800", "{{data}}", "b"], n_edges=2, n_views=1)
     content["model"]["name"] = "x\udfff"
