@@ -87,6 +87,7 @@ def make(architecture, head, config=None, seed=0):
     """A model whose weights are large enough for its attention to be far from uniform."""
     config = CONFIGS[architecture] if config is None else config
     config._attn_implementation = "eager"
+    torch.manual_seed(seed)
     model = getattr(transformers, CLASSES[architecture][head])(config).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -164,7 +165,15 @@ def write_bin(target):
     state["bert.embeddings.position_ids"] = torch.arange(11)[None]
     torch.save(state, target / "pytorch_model.bin")
     expected = {name: value.detach().float().numpy() for name, value in state.items()}
-    np.savez_compressed(target / "expected.npz", **expected)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name in (half, float16):
+                parameter.copy_(state[name].float())
+    ids, mask = batch(29)
+    answers = {f"run.{name}": value for name, value in run(model, ids, mask).items()}
+    np.savez_compressed(
+        target / "expected.npz", **{"run.ids": ids, "run.mask": mask}, **expected, **answers
+    )
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         shutil.copy(Path(folder) / "config.json", target / "config.json")
