@@ -3,7 +3,6 @@
 import base64
 import math
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -128,7 +127,7 @@ def _edge(edge: dict[str, Any]) -> list[Any]:
     ]
 
 
-def _pack(matrix: Sequence[Sequence[float | None]] | None) -> str | None:
+def _pack(matrix: Any) -> str | None:
     """Base64 of int16 multiples of 1e-4; of a symmetric matrix, the upper triangle alone."""
     if matrix is None:
         return None

@@ -176,11 +176,12 @@ def _sentence(explanation: dict[str, Any]) -> str:
     """The tokens in order, wrapped as text is."""
     kinds = list(explanation.get("node_kinds") or ())
     target = (explanation.get("target") or {}).get("node")
-    first = [*(explanation.get("explanations") or ()), {"nodes": ()}][0]["nodes"]
+    first = list([*(explanation.get("explanations") or ()), {"nodes": ()}][0]["nodes"])
     words = []
     for i, token in enumerate(map(visible, explanation["tokens"])):
         piece = token.startswith("##") and len(token) > 2
-        names = ["t"] + ["piece"] * piece + ["target"] * (i == target) + ["marked"] * (i in first)
+        names = ["t"] + ["piece"] * piece + ["target"] * bool(i == target)
+        names += ["marked"] * (i in first)
         names += ["special"] * (i < len(kinds) and kinds[i] == "special")
         label = f"<i>##</i>{escape(token[2:])}" if piece else escape(token)
         words.append(f'<span class="{" ".join(names)}" data-token="{i}"><bdi>{label}</bdi></span>')

@@ -354,8 +354,10 @@
     const g = canvas.getContext("2d");
     g.scale(ratio, ratio);
     const [zero, pos, neg, seq, ink, soft, none] = ["--zero", "--pos", "--neg", "--seq", "--ink", "--soft", "--line"].map(color);
-    const shade = (v) => v === null ? none : signed
-      ? mix(zero, v < 0 ? neg : pos, Math.min(1, Math.abs(v))) : mix(zero, seq, Math.min(1, Math.max(0, v / most)));
+    const shades = (end) => Array.from({ length: 129 }, (_, k) => mix(zero, end, k / 128));
+    const [below, above] = signed ? [shades(neg), shades(pos)] : [[], shades(seq)];
+    const shade = (v) => v === null ? none
+      : (v < 0 && signed ? below : above)[Math.round(128 * Math.min(1, Math.max(0, (signed ? Math.abs(v) : v) / most)))];
     for (let i = 0; i < n; i++) {
       for (let j = 0; j < n; j++) {
         g.fillStyle = shade(matrix[i][j]);
@@ -426,8 +428,8 @@
     heat("map-partial", found[1], true, "partial correlation");
     heat("map-attention", found[2], false, "attention");
     $("no-maps").hidden = found.some(Boolean);
-    heat("map-consensus", data.consensus, false, "heads");
   }
+  function allMaps() { maps(); heat("map-consensus", data.consensus, false, "heads"); }
 
   // --- everything together ------------------------------------------------------------------------------
   function facts() {
@@ -479,16 +481,17 @@
     if (event.key === "Escape" && state.pinned !== null) { state.pinned = null; focusOn(null); }
   });
   ["map-correlation", "map-partial", "map-attention", "map-consensus"].forEach(watch);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", maps);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", allMaps);
   let width = 0;
   new ResizeObserver(() => {
     const now = $("arcs").clientWidth;
     if (Math.abs(now - width) < 2) return;
     width = now;
     draw();
-    maps();
+    allMaps();
   }).observe($("arcs"));
   document.querySelector(".maps").style.setProperty("--map", labels.length > 24 ? "480px" : labels.length > 12 ? "260px" : "220px");
   width = $("arcs").clientWidth;
   show(0);
+  allMaps();
 })();
