@@ -1,0 +1,179 @@
+"""What CLEANN is compared with: the same question asked in other orders."""
+
+import math
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, PRNGKeyArray
+
+from jaxcause._checks import InputError, check_at_least, check_shape
+from jaxcause._typing import AnyArray, VerifyFn
+from jaxcause.attention._queries import Candidate, Explanations, Limits, ask, subsets_by_cost
+from jaxcause.stats import colex_subsets
+
+_DRAWN = 1 << 16
+
+
+def explain_in_order(
+    scores: Float[AnyArray, "nodes"],
+    verify_fn: VerifyFn,
+    *,
+    max_size: int | None = None,
+    removable: Bool[AnyArray, "nodes"] | None = None,
+    batch_size: int = 64,
+    max_queries: int | None = None,
+    time_limit: float | None = None,
+) -> Explanations:
+    """Remove ever more nodes, highest score first, until the output changes.
+
+    Args:
+        scores: Importance of each node: attention, a gradient, chance.
+        verify_fn: As in `cleann`.
+        max_size: Most nodes to remove; all by default.
+        removable: Nodes that may be removed.
+        batch_size: Sets per call of ``verify_fn``.
+        max_queries: Most sets to ask about.
+        time_limit: Seconds after which no further batch is asked.
+
+    Raises:
+        InputError: A score is NaN, a limit is not positive, or ``verify_fn`` returns something
+            else.
+
+    >>> import numpy as np
+    >>> explain_in_order(np.array([0.1, 0.9, 0.5]), lambda removed: removed[:, 2]).found[0].nodes
+    (1, 2)
+    """
+    limits = Limits(False, batch_size, max_queries, time_limit).check()
+    nodes = _removable(removable, len(scores))
+    nodes = nodes[np.argsort(-_scores(scores)[nodes], kind="stable")].tolist()
+    if max_size is not None:
+        check_at_least("max_size", max_size, 1)
+    prefixes = (tuple(nodes[:size]) for size in range(1, len(nodes[:max_size]) + 1))
+    return ask(prefixes, verify_fn, len(scores), limits)
+
+
+def explain_by_subsets(
+    scores: Float[AnyArray, "nodes"] | PRNGKeyArray,
+    verify_fn: VerifyFn,
+    *,
+    n_nodes: int | None = None,
+    max_size: int | None = None,
+    removable: Bool[AnyArray, "nodes"] | None = None,
+    every: bool = False,
+    batch_size: int = 64,
+    max_queries: int | None = None,
+    time_limit: float | None = None,
+) -> Explanations:
+    """Ask about all subsets, smaller first, and among those of one size by score or at random.
+
+    Args:
+        scores: Importance of each node: sets with a larger sum come first; or a random key.
+        verify_fn: As in `cleann`.
+        n_nodes: Number of nodes, where a key is given.
+        max_size: Most nodes to remove; all by default.
+        removable: Nodes that may be removed.
+        every: Find all minimal explanations, not only the first.
+        batch_size: Sets per call of ``verify_fn``.
+        max_queries: Most sets to ask about.
+        time_limit: Seconds after which no further batch is asked.
+
+    Raises:
+        InputError: A score is NaN, ``n_nodes`` is missing, a limit is not positive, or
+            ``verify_fn`` returns something else.
+
+    >>> import jax
+    >>> found = explain_by_subsets(jax.random.key(0), lambda removed: removed[:, 2], n_nodes=4)
+    >>> found.found[0].nodes
+    (2,)
+    """
+    limits = Limits(every, batch_size, max_queries, time_limit).check()
+    if max_size is not None:
+        check_at_least("max_size", max_size, 1)
+    if isinstance(scores, jax.Array) and jax.dtypes.issubdtype(scores.dtype, jax.dtypes.prng_key):
+        if n_nodes is None:
+            raise InputError("n_nodes is missing: say how many nodes there are beside a random key")
+        nodes = _removable(removable, n_nodes)
+        generator = np.random.default_rng(np.asarray(jax.random.key_data(scores)))
+        return ask(_at_random(nodes, max_size, generator), verify_fn, n_nodes, limits)
+    values = _scores(scores)
+    nodes = _removable(removable, values.size)
+    costs = [-float(value) for value in values[nodes]]
+    by_score = (chosen for _, chosen in subsets_by_cost(nodes.tolist(), costs, max_size))
+    return ask(by_score, verify_fn, values.size, limits)
+
+
+def explain_exhaustively(
+    n_nodes: int,
+    verify_fn: VerifyFn,
+    *,
+    max_size: int | None = None,
+    removable: Bool[AnyArray, "nodes"] | None = None,
+    every: bool = False,
+    batch_size: int = 64,
+) -> Explanations:
+    """Ask about every subset, smaller first: the smallest explanation that there is.
+
+    Args:
+        n_nodes: Number of nodes; the number of subsets doubles with each.
+        verify_fn: As in `cleann`.
+        max_size: Most nodes to remove; all by default.
+        removable: Nodes that may be removed.
+        every: Find all minimal explanations, not only the first.
+        batch_size: Sets per call of ``verify_fn``.
+
+    Raises:
+        InputError: A limit is not positive, or ``verify_fn`` returns something else.
+
+    >>> explain_exhaustively(4, lambda removed: removed[:, 1] & removed[:, 3]).found[0].nodes
+    (1, 3)
+    """
+    check_at_least("n_nodes", n_nodes, 0)
+    return explain_by_subsets(
+        np.zeros(n_nodes),
+        verify_fn,
+        max_size=max_size,
+        removable=removable,
+        every=every,
+        batch_size=batch_size,
+    )
+
+
+def _scores(scores: AnyArray) -> np.ndarray:
+    values = np.asarray(scores, np.float64)
+    if values.ndim != 1 or np.isnan(values).any():
+        raise InputError(
+            f"scores has shape {values.shape} and {int(np.isnan(values).sum())} NaN, but must hold "
+            "one number per node; average over heads first"
+        )
+    return values
+
+
+def _removable(removable: AnyArray | None, n: int) -> np.ndarray:
+    if removable is None:
+        return np.arange(n)
+    check_shape("removable", removable, (n,))
+    return np.flatnonzero(np.asarray(removable))
+
+
+def _at_random(
+    nodes: np.ndarray, max_size: int | None, generator: np.random.Generator
+) -> Iterator[Candidate]:
+    """All subsets, smaller first, those of one size in random order."""
+    largest = nodes.size if max_size is None else min(max_size, nodes.size)
+    for size in range(1, largest + 1):
+        for number in _shuffled(math.comb(nodes.size, size), generator):
+            yield tuple(nodes[colex_subsets(size, np.array([number]))[0]].tolist())
+
+
+def _shuffled(n: int, generator: np.random.Generator) -> Iterator[int]:
+    """0 … n-1 in random order; of many, one by one without a list of all."""
+    if n <= _DRAWN:
+        yield from generator.permutation(n).tolist()
+        return
+    drawn: set[int] = set()
+    while len(drawn) < n:
+        number = int(generator.integers(n))
+        if number not in drawn:
+            drawn.add(number)
+            yield number

@@ -1,0 +1,110 @@
+"""What many heads say together, and how sure each of them is."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxcause._checks import InputError, check_probability, check_square
+from jaxcause._typing import AnyArray
+from jaxcause.discovery import SearchResult
+from jaxcause.graph import CausalGraph, Mark
+
+
+class HeadConsensus(NamedTuple):
+    """In how many of the graphs something holds.
+
+    Args:
+        edges: An edge joins i and j.
+        arrows: It has an arrowhead at j.
+        tails: It has a tail at j.
+    """
+
+    edges: Int[np.ndarray, "nodes nodes"]
+    arrows: Int[np.ndarray, "nodes nodes"]
+    tails: Int[np.ndarray, "nodes nodes"]
+
+
+def head_consensus(graphs: CausalGraph) -> HeadConsensus:
+    """Count over heads (all leading axes) which edges and marks their graphs hold.
+
+    >>> import numpy as np
+    >>> heads = CausalGraph(np.array([[[0, 2], [3, 0]], [[0, 1], [1, 0]], [[0, 0], [0, 0]]]))
+    >>> head_consensus(heads).edges.tolist(), head_consensus(heads).arrows.tolist()
+    ([[0, 2], [2, 0]], [[0, 1], [0, 0]])
+    """
+    marks = np.asarray(graphs.marks)
+    marks = marks.reshape(-1, *marks.shape[-2:])
+    counts = [(marks != Mark.NONE), (marks == Mark.ARROW), (marks == Mark.TAIL)]
+    return HeadConsensus(*(count.sum(axis=0) for count in counts))
+
+
+def structural_confidence(
+    found: SearchResult, *, alpha: float = 0.01
+) -> Float[np.ndarray, "*graphs"]:
+    r"""How clearly the p-values of each graph tell edges from non-edges, from 0 to 1.
+
+    .. math:: \frac{1}{|P|} \sum_{ij \in P} \min\!\left(1,
+        \frac{|\log p_{ij} - \log \alpha|}{-\log \alpha}\right)
+
+    over the tested pairs P, with :math:`p_{ij}` the largest p-value among the tests of a pair. It
+    is near 0 where decisions hang on the choice of α, and 1 where every edge has p ≤ α² and every
+    non-edge p = 1. A summary of this library, for comparing heads.
+
+    Args:
+        found: What `abcd` returned.
+        alpha: The level it was searched with.
+
+    Raises:
+        InputError: ``alpha`` is outside (0, 1).
+
+    >>> import numpy as np, jaxcause as jc
+    >>> found = jc.icd(jc.partial_correlation_test(np.array([[1.0, 0.9], [0.9, 1.0]]), 100))
+    >>> float(structural_confidence(found))
+    1.0
+    """
+    check_probability("alpha", alpha)
+    p = np.asarray(found.p_values, np.float64)
+    upper = np.triu(np.ones(p.shape[-2:], bool), 1) & ~np.isnan(p)
+    tiny = np.finfo(np.float64).tiny
+    logs = np.log(np.where(upper, np.maximum(p, tiny), alpha)) - np.log(alpha)
+    clear = np.minimum(1.0, np.abs(logs) / -np.log(alpha))
+    pairs = upper.sum(axis=(-2, -1))
+    return np.where(pairs > 0, clear.sum(axis=(-2, -1)) / np.maximum(pairs, 1), np.nan)
+
+
+def partial_correlations(
+    corr: Float[AnyArray, "*graphs nodes nodes"],
+) -> Float[np.ndarray, "*graphs nodes nodes"]:
+    r"""Partial correlation of each pair given all other nodes, with :math:`Ω = R^{-1}`
+
+    .. math:: ρ_{ij} = -Ω_{ij} / \sqrt{Ω_{ii} Ω_{jj}}
+
+    in float64. For pictures: a search conditions on smaller sets. NaN where R is singular in
+    rounding; the diagonal is 1.
+
+    Args:
+        corr: Correlation matrices.
+
+    Raises:
+        InputError: ``corr`` is not square.
+
+    >>> import numpy as np
+    >>> chain = np.array([[1.0, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 1.0]])
+    >>> np.abs(partial_correlations(chain)[0].round(6)).tolist()
+    [1.0, 0.447214, 0.0]
+    """
+    check_square("corr", corr)
+    r = np.asarray(corr, np.float64)
+    if np.isnan(r).any():
+        raise InputError("corr holds NaN; leave out tokens that attend to nothing")
+    values, vectors = np.linalg.eigh(r)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = (vectors / values[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+        scale = np.sqrt(np.einsum("...ii->...i", inverse))
+        rho = -inverse / (scale[..., :, None] * scale[..., None, :])
+    lowest = r.shape[-1] * np.finfo(np.float64).eps * values[..., -1:]
+    singular = (values[..., :1] <= lowest)[..., None]
+    rho = np.clip(np.where(singular, np.nan, rho), -1.0, 1.0)
+    np.einsum("...ii->...i", rho)[...] = 1.0
+    return rho

@@ -1,0 +1,73 @@
+"""From word pieces to words."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxcause._checks import InputError, check_square, is_concrete
+from jaxcause._typing import AnyArray
+
+
+class WordAttention(NamedTuple):
+    """Attention between words.
+
+    Args:
+        attention: Attention between nodes: words, and special tokens one by one.
+        node_of_token: Which node each token belongs to; ascending.
+    """
+
+    attention: Float[AnyArray, "*graphs words words"]
+    node_of_token: Int[np.ndarray, "tokens"]
+
+
+def merge_word_pieces(
+    attn: Float[AnyArray, "*graphs tokens tokens"],
+    word_ids: Sequence[int | None] | Int[AnyArray, "tokens"],
+) -> WordAttention:
+    r"""Attention between words, from attention between their pieces.
+
+    With the pieces :math:`P_w` of word w,
+
+    .. math:: B_{vw} = \frac{1}{|P_v|} \sum_{q \in P_v} \sum_{k \in P_w} A_{qk}
+
+    so rows that sum to one still do. A word is a run of tokens with one id, since ids start anew
+    in the second text of a pair. Special tokens stay, each as a node of its own: leave them out of
+    the graph after A Aᵀ (``nodes`` of `abcd`), not before.
+
+    Args:
+        attn: Self-attention; leading axes are layers and heads of one sequence.
+        word_ids: The word of each token, as a Hugging Face tokenizer's ``word_ids()`` has it; None
+            or -1 for special tokens.
+
+    Raises:
+        InputError: There is not one id per token, or an id is below -1.
+
+    Source: Clark, Khandelwal, Levy & Manning (2019), "What does BERT look at?", section 4.1.
+
+    >>> import numpy as np
+    >>> words = merge_word_pieces(np.full((4, 4), 0.25), [None, 0, 0, 1])
+    >>> words.node_of_token.tolist(), words.attention[1].tolist()
+    ([0, 1, 1, 2], [0.25, 0.5, 0.25])
+    """
+    check_square("attn", attn)
+    ids = np.array([-1 if i is None else int(i) for i in np.asarray(word_ids, object)], np.int64)
+    if ids.size != attn.shape[-1]:
+        raise InputError(
+            f"word_ids has {ids.size} entries, but attn is about {attn.shape[-1]} tokens"
+        )
+    if (ids < -1).any():
+        raise InputError(f"word_ids holds {ids.min()}; words start at 0, special tokens have -1")
+    new = np.ones(ids.size, bool)
+    new[1:] = (ids[1:] != ids[:-1]) | (ids[1:] == -1)
+    node = np.cumsum(new) - 1
+    belongs = (node[:, None] == np.arange(int(new.sum()))).astype(np.float64)
+    share = belongs / belongs.sum(axis=0)
+    if is_concrete(attn):
+        merged = share.T @ (np.asarray(attn).astype(np.float64) @ belongs)
+    else:
+        left, right = (jnp.asarray(m, attn.dtype) for m in (share.T, belongs))
+        merged = jnp.matmul(left, jnp.matmul(attn, right, precision="highest"), precision="highest")
+    return WordAttention(merged, node)
