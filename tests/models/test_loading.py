@@ -234,10 +234,13 @@ def test_long_listings_are_cut(folder):
 
 def test_an_untied_decoder(folder):
     other = np.random.default_rng(0).normal(size=(29, 8)).astype(np.float32)
-    rewrite(folder, lambda weights: weights.update({"cls.predictions.decoder.weight": other}))
+    bias = np.arange(29, dtype=np.float32)
+    own = {"cls.predictions.decoder.weight": other, "cls.predictions.decoder.bias": bias}
+    rewrite(folder, lambda weights: weights.update(own))
     reconfigure(folder, tie_word_embeddings=False)
     model = load_pretrained(folder)
     np.testing.assert_array_equal(model.params["head"]["decoder"]["embedding"], other)
+    np.testing.assert_array_equal(model.params["head"]["bias"], bias)
     answers = np.load(GOLDENS / "bert_masked_lm" / "expected.npz")
     found = jax.jit(model.apply)(model.params, answers["ids"], answers["mask"])
     np.testing.assert_allclose(found.attentions, answers["attentions"], atol=1e-5)

@@ -1,5 +1,6 @@
 """Configurations and stored weights of BERT, RoBERTa and DistilBERT."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,8 +43,6 @@ HEADS = {
     ("bert", "masked_lm"): (
         Rule("cls.predictions.transform.dense", "head.dense", inside=False),
         Rule("cls.predictions.transform.LayerNorm", "head.norm", NORM, inside=False),
-        Rule("cls.predictions.bias", "head.bias", PLAIN, inside=False),
-        Rule("cls.predictions.decoder.bias", "head.bias", PLAIN, inside=False, alias=True),
     ),
     ("bert", "sequence_classification"): (
         Rule("pooler.dense", "head.dense"),
@@ -52,8 +51,6 @@ HEADS = {
     ("roberta", "masked_lm"): (
         Rule("lm_head.dense", "head.dense", inside=False),
         Rule("lm_head.layer_norm", "head.norm", NORM, inside=False),
-        Rule("lm_head.bias", "head.bias", PLAIN, inside=False),
-        Rule("lm_head.decoder.bias", "head.bias", PLAIN, inside=False, alias=True),
     ),
     ("roberta", "sequence_classification"): (
         Rule("classifier.dense", "head.dense", inside=False),
@@ -62,7 +59,6 @@ HEADS = {
     ("distilbert", "masked_lm"): (
         Rule("vocab_transform", "head.dense", inside=False),
         Rule("vocab_layer_norm", "head.norm", NORM, inside=False),
-        Rule("vocab_projector.bias", "head.bias", PLAIN, inside=False),
     ),
     ("distilbert", "sequence_classification"): (
         Rule("pre_classifier", "head.dense", inside=False),
@@ -70,10 +66,11 @@ HEADS = {
     ),
 }
 DECODERS = {
-    "bert": "cls.predictions.decoder",
-    "roberta": "lm_head.decoder",
-    "distilbert": "vocab_projector",
+    "bert": ("cls.predictions.decoder", "cls.predictions.bias"),
+    "roberta": ("lm_head.decoder", "lm_head.bias"),
+    "distilbert": ("vocab_projector", ""),
 }
+"""The last layer of a masked-LM head, and the second name of its bias if it has one."""
 BUFFERS = (r"embeddings\.position_ids", r"embeddings\.token_type_ids")
 OTHER_HEADS = (r"qa_outputs\..*", r"cls\.seq_relationship\..*", r"pooler\.dense\.(weight|bias)")
 HEAD_NAMES = {
@@ -87,13 +84,17 @@ def layout(architecture: str, config: EncoderConfig) -> Layout:
     rules = list(LAYERS[architecture])
     if config.head is not None:
         rules += HEADS[architecture, config.head]
-    if config.head == "masked_lm":
-        decoder = DECODERS[architecture]
-        if config.tied:
-            rules.append(Rule(decoder, "embeddings.words", EMBEDDING, inside=False, alias=True))
-        else:
-            rules.append(Rule(decoder, "head.decoder", EMBEDDING, inside=False))
     ignored = [*BUFFERS, *OTHER_HEADS]
+    if config.head == "masked_lm":
+        decoder, bias = DECODERS[architecture]
+        table = "embeddings.words" if config.tied else "head.decoder"
+        rules.append(Rule(decoder, table, EMBEDDING, inside=False, alias=config.tied))
+        if config.tied and bias:
+            rules.append(Rule(bias, "head.bias", PLAIN, inside=False))
+        # Where both are stored and not tied, PyTorch adds the decoder's and leaves the other.
+        alias = config.tied and bool(bias)
+        rules.append(Rule(f"{decoder}.bias", "head.bias", PLAIN, inside=False, alias=alias))
+        ignored += [re.escape(bias)] if bias and not config.tied else []
     for head, names in HEAD_NAMES.items():
         ignored += names if head != config.head else ()
     prefixed = config.head is not None
