@@ -46,5 +46,5 @@ class CITest(Protocol):
 PredictFn = Callable[[Float[Array, "time vars"]], Float[Array, "vars"]]
 """Maps one window, newest row last, to the prediction of the next row."""
 
-VerifyFn = Callable[[Bool[Array, "rows nodes"]], Bool[Array, "rows"]]
+VerifyFn = Callable[[Bool[np.ndarray, "sets nodes"]], Bool[AnyArray, "sets"]]
 """Maps candidate sets of removed nodes to whether each removal changes the output."""

@@ -29,7 +29,7 @@ def run(
         "tests per second": sections.tests_per_second(),
         "skeletons": sections.skeletons((50, 200, 500, 1000), (50,) if quick else (50, 200), other),
         "many graphs": sections.many_graphs(1000, 32, other),
-        "ICD": sections.icd_on_attention(2 if quick else 6),
+        "ICD": sections.icd_on_attention(2 if quick else None),
         "first calls": sections.first_calls(200),
         "memory": sections.memory(2000 if quick else 5000, 400 if quick else 4000),
     }

@@ -56,11 +56,10 @@ def _kernel_seconds(test, size: int, degree: int) -> tuple[float, int, int]:
     _, rows = CandidateLists(adjacency, None).rows(Pairs.where(np.triu(adjacency)), size)
     n_rows, n_sets = rows.x.size, math.comb(degree - 1, size)
     impossible = np.full(n_rows, -1.0)
-    index = np.arange(n_rows)
-    of = (index, np.full(n_rows, n_sets), impossible)
+    of = (rows, np.full(n_rows, n_sets), impossible)
     evaluate = Evaluator(test, alpha=ALPHA)
-    call = partial(evaluate._call, rows, of, size, (0, n_sets), evaluate.dtype)
-    some = index[:: n_rows // 8]
+    call = partial(evaluate._call, of, size, (0, n_sets), evaluate.dtype)
+    some = np.arange(n_rows)[:: n_rows // 8]
     _check_kernel(np.asarray(test.corr, np.float64), rows, size, some, call().value[some])
     return best_of(call), n_rows, n_sets
 
@@ -221,8 +220,8 @@ def _loop_of_causal_learn(data: np.ndarray) -> dict[str, tuple[np.ndarray, float
 # ------------------------------------------------------------------ attention
 
 
-def icd_on_attention(n_compared: int) -> Table:
-    """`jc.icd` on a batch of heads, against the plain numpy ICD on some of them."""
+def icd_on_attention(n_compared: int | None) -> Table:
+    """`jc.icd` on a batch of heads, against the plain numpy ICD on them (or on a few)."""
     cases: list[dict[str, Any]] = [
         {"n_heads": 144, "n": 32, "sigma": 2.0},
         {"n_heads": 144, "n": 32, "sigma": 1.0},
@@ -234,7 +233,7 @@ def icd_on_attention(n_compared: int) -> Table:
         say(f"ICD: {size}")
         call = searches.on_attention("icd", **case)
         found: Any = call()
-        some = min(n_compared, case["n_heads"])
+        some = min(n_compared or case["n_heads"], case["n_heads"])
         other, pags = _numpy_icd(problems.attention_corr(**case)[:some])
         more = {
             "first call": fresh("attention", search="icd", **case)["first"],

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, PRNGKeyArray
 
@@ -90,7 +91,7 @@ def explain_by_subsets(
     limits = Limits(every, batch_size, max_queries, time_limit).check()
     if max_size is not None:
         check_at_least("max_size", max_size, 1)
-    if isinstance(scores, jax.Array) and jax.dtypes.issubdtype(scores.dtype, jax.dtypes.prng_key):
+    if isinstance(scores, jax.Array) and jnp.issubdtype(scores.dtype, jax.dtypes.prng_key):
         if n_nodes is None:
             raise InputError("n_nodes is missing: say how many nodes there are beside a random key")
         nodes = _removable(removable, n_nodes)

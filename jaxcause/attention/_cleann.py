@@ -1,4 +1,4 @@
-"""CLEANN: the smallest set of tokens, near a target in its causal graph, that explains an output."""
+"""CLEANN: the smallest set of nodes near a target, in its causal graph, that explains it."""
 
 import heapq
 from collections.abc import Iterator
@@ -84,9 +84,8 @@ def cleann(
     allowed[target] = False
     if weights is not None:
         check_shape("weights", weights, (n,))
-    heavy = np.broadcast_to(
-        np.zeros(n) if weights is None else np.asarray(weights), (len(marks), n)
-    )
+    weight = np.zeros(n) if weights is None else np.asarray(weights, np.float64)
+    heavy = np.broadcast_to(weight, (len(marks), n))
     distances = tree_distances(marks, int(target), max_range)
     best = np.where(distances > 0, distances, n + 1).min(axis=0)
     streams = [

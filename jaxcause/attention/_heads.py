@@ -76,7 +76,7 @@ def structural_confidence(
 def partial_correlations(
     corr: Float[AnyArray, "*graphs nodes nodes"],
 ) -> Float[np.ndarray, "*graphs nodes nodes"]:
-    r"""Partial correlation of each pair given all other nodes, with :math:`Ω = R^{-1}`
+    r"""Partial correlation of each pair given all other nodes, with :math:`Ω = R^{-1}`.
 
     .. math:: ρ_{ij} = -Ω_{ij} / \sqrt{Ω_{ii} Ω_{jj}}
 
