@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._typing import AnyArray, VerifyFn
-from jaxcause.attention._queries import Candidate, Explanations, Limits, ask, subsets_by_cost
+from jaxcause.attention._candidates import Candidate, subsets_by_cost, whole_numbers
+from jaxcause.attention._queries import Explanations, Limits, ask
 from jaxcause.stats import colex_subsets
 
 _DRAWN = 1 << 16
@@ -38,8 +39,8 @@ def explain_in_order(
         time_limit: Seconds after which no further batch is asked.
 
     Raises:
-        InputError: A score is NaN, a limit is not positive, or ``verify_fn`` returns something
-            else.
+        InputError: A score is not finite, a limit is not positive, or ``verify_fn`` returns
+            something else.
 
     >>> import numpy as np
     >>> explain_in_order(np.array([0.1, 0.9, 0.5]), lambda removed: removed[:, 2]).found[0].nodes
@@ -80,7 +81,7 @@ def explain_by_subsets(
         time_limit: Seconds after which no further batch is asked.
 
     Raises:
-        InputError: A score is NaN, ``n_nodes`` is missing, a limit is not positive, or
+        InputError: A score is not finite, ``n_nodes`` is missing, a limit is not positive, or
             ``verify_fn`` returns something else.
 
     >>> import jax
@@ -99,8 +100,8 @@ def explain_by_subsets(
         return ask(_at_random(nodes, max_size, generator), verify_fn, n_nodes, limits)
     values = _scores(scores)
     nodes = _removable(removable, values.size)
-    costs = [-float(value) for value in values[nodes]]
-    by_score = (chosen for _, chosen in subsets_by_cost(nodes.tolist(), costs, max_size))
+    costs = (-whole_numbers(values[nodes])).tolist()
+    by_score = subsets_by_cost(nodes.tolist(), costs, max_size)
     return ask(by_score, verify_fn, values.size, limits)
 
 
@@ -112,6 +113,8 @@ def explain_exhaustively(
     removable: Bool[AnyArray, "nodes"] | None = None,
     every: bool = False,
     batch_size: int = 64,
+    max_queries: int | None = None,
+    time_limit: float | None = None,
 ) -> Explanations:
     """Ask about every subset, smaller first: the smallest explanation that there is.
 
@@ -122,6 +125,8 @@ def explain_exhaustively(
         removable: Nodes that may be removed.
         every: Find all minimal explanations, not only the first.
         batch_size: Sets per call of ``verify_fn``.
+        max_queries: Most sets to ask about.
+        time_limit: Seconds after which no further batch is asked.
 
     Raises:
         InputError: A limit is not positive, or ``verify_fn`` returns something else.
@@ -137,15 +142,18 @@ def explain_exhaustively(
         removable=removable,
         every=every,
         batch_size=batch_size,
+        max_queries=max_queries,
+        time_limit=time_limit,
     )
 
 
 def _scores(scores: AnyArray) -> np.ndarray:
     values = np.asarray(scores, np.float64)
-    if values.ndim != 1 or np.isnan(values).any():
+    if values.ndim != 1 or not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).sum())
         raise InputError(
-            f"scores has shape {values.shape} and {int(np.isnan(values).sum())} NaN, but must hold "
-            "one number per node; average over heads first"
+            f"scores has shape {values.shape} and {bad} NaN or infinite values, but must hold one "
+            "finite number per node; average over heads first, leave nodes out with removable"
         )
     return values
 

@@ -1,14 +1,12 @@
 """CLEANN: the smallest set of nodes near a target, in its causal graph, that explains it."""
 
-import heapq
-from collections.abc import Iterator
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._typing import AnyArray, VerifyFn
-from jaxcause.attention._queries import Candidate, Explanations, Limits, ask, subsets_by_cost
+from jaxcause.attention._candidates import subsets_of_trees
+from jaxcause.attention._queries import Explanations, Limits, ask
 from jaxcause.discovery._icd_sep import grow_trees
 from jaxcause.graph import CausalGraph
 
@@ -30,11 +28,12 @@ def cleann(
     """Explain an output by the smallest set of nodes whose removal changes it.
 
     Candidates are subsets of the possible-d-sep tree of the target in its causal graph, smaller
-    ones first, then by the sum of their distances from the target in the tree, then those with
-    heavier nodes. The model is asked about many at a time.
+    ones first, then by the sum of their distances from the target in the tree, then by the sum of
+    their weights, heavier first. The model is asked about many at a time.
 
-    With a batch of graphs, such as one per head, each graph offers its candidates and the best of
-    all is asked next; a set that several graphs offer is asked about once.
+    With a batch of graphs, such as one per head, the candidates are those of all trees, each asked
+    about once: smaller ones first, then by the smallest sum of distances in any tree that holds
+    the whole set, then those that more trees hold, then by weight.
 
     Args:
         graph: Causal graph over tokens or items, or several of them, ``[heads, nodes, nodes]``.
@@ -45,7 +44,8 @@ def cleann(
         max_size: Most nodes of an explanation; no limit by default.
         max_range: Largest distance from the target; no limit by default.
         removable: Nodes that may be removed, such as all but special tokens; never the target.
-        weights: Which nodes come first among those at one distance, heaviest first.
+        weights: What decides between sets at one distance, such as |partial correlation| with the
+            target: the heavier sum first. Leading axes are averaged.
         every: Find all minimal explanations, not only the first.
         batch_size: Sets per call of ``verify_fn``.
         max_queries: Most sets to ask about; what was found by then is returned.
@@ -57,7 +57,7 @@ def cleann(
 
     Raises:
         InputError: ``target`` is no node of the graph, an array has another number of nodes, a
-            limit is not positive, or ``verify_fn`` returns something else.
+            weight is not finite, a limit is not positive, or ``verify_fn`` returns something else.
 
     Source: Rohekar, Gurwicz & Nisimov (2023), "Causal interpretation of self-attention in
     pre-trained Transformers", arXiv 2310.20307, algorithm 1.
@@ -82,17 +82,10 @@ def cleann(
         check_shape("removable", removable, (n,))
         allowed = np.array(removable, bool)
     allowed[target] = False
-    if weights is not None:
-        check_shape("weights", weights, (n,))
-    weight = np.zeros(n) if weights is None else np.asarray(weights, np.float64)
-    heavy = np.broadcast_to(weight, (len(marks), n))
-    distances = tree_distances(marks, int(target), max_range)
+    distances = np.where(allowed, tree_distances(marks, int(target), max_range), 0)
+    candidates = subsets_of_trees(distances, _weights(weights, n), max_size)
+    asked = ask(candidates, verify_fn, n, limits)
     best = np.where(distances > 0, distances, n + 1).min(axis=0)
-    streams = [
-        _candidates(distance, weight, allowed, max_size)
-        for distance, weight in zip(distances, heavy, strict=True)
-    ]
-    asked = ask(_merged(streams), verify_fn, n, limits)
     found = [e._replace(distances=tuple(int(best[v]) for v in e.nodes)) for e in asked.found]
     return asked._replace(found=tuple(found))
 
@@ -103,31 +96,25 @@ def tree_distances(
     """Depth of each node in the target's possible-d-sep tree; 0 where it is not in the tree."""
     n = marks.shape[-1]
     depth = n if max_range is None else min(max_range, n)
-    every = grow_trees(marks.astype(np.int8), depth=depth).distance
-    distance = every.reshape(-1, n, n)[:, target].copy()
+    # Few shapes to compile for; nodes without edges change nothing.
+    more = -n % 16
+    padded = np.pad(marks.astype(np.int8), [(0, 0), (0, more), (0, more)])
+    every = grow_trees(padded, depth=depth).distance
+    distance = every.reshape(-1, n + more, n + more)[:, target, :n].copy()
     distance[:, target] = 0
     return distance
 
 
-def _candidates(
-    distance: np.ndarray, weight: np.ndarray, allowed: np.ndarray, max_size: int | None
-) -> Iterator[tuple[tuple[int, float], Candidate]]:
-    """Sets of one graph, with their size and the sum of their distances."""
-    nodes = np.flatnonzero((distance > 0) & allowed)
-    nodes = nodes[np.lexsort((nodes, -weight[nodes], distance[nodes]))]
-    costs = [float(d) for d in distance[nodes]]
-    for total, chosen in subsets_by_cost(nodes.tolist(), costs, max_size):
-        yield (len(chosen), total), chosen
-
-
-def _merged(streams: list[Iterator[tuple[tuple[int, float], Candidate]]]) -> Iterator[Candidate]:
-    """The best candidate of all streams next, each set once."""
-    if len(streams) == 1:
-        yield from (chosen for _, chosen in streams[0])
-        return
-    asked = set()
-    for _, chosen in heapq.merge(*streams, key=lambda offer: offer[0]):
-        members = frozenset(chosen)
-        if members not in asked:
-            asked.add(members)
-            yield chosen
+def _weights(weights: AnyArray | None, n: int) -> Float[np.ndarray, "nodes"]:
+    """One weight per node: the mean over heads."""
+    if weights is None:
+        return np.zeros(n)
+    check_shape("weights", weights, (n,))
+    values = np.asarray(weights).astype(np.float64).reshape(-1, n).mean(axis=0)
+    if not np.isfinite(values).all():
+        node = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise InputError(
+            f"weights is {values[node]:g} at node {node}, but must be finite; give such nodes 0, "
+            "or leave them out with removable"
+        )
+    return values

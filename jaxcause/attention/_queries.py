@@ -5,7 +5,7 @@
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,9 +13,9 @@ from jaxtyping import Bool
 
 from jaxcause._checks import InputError, check_at_least
 from jaxcause._typing import AnyArray, VerifyFn
+from jaxcause.attention._candidates import Candidate
 
 Status = Literal["explained", "not found", "budget", "time"]
-Candidate = tuple[int, ...]
 
 
 class Explanation(NamedTuple):
@@ -126,37 +126,3 @@ def _changed(
             f"bool ({rows},): whether removing each set changes the output"
         )
     return answer[: len(batch)]
-
-
-def subsets_by_cost(
-    nodes: list[int], costs: list[float], max_size: int | None
-) -> Iterator[tuple[float, Candidate]]:
-    """All subsets lazily: smaller first, then by the sum of their costs.
-
-    Ties go by the order of ``nodes`` sorted by cost (stable): the set whose first nodes come
-    earlier. The heap holds the neighbours of what was yielded, never all subsets.
-    """
-    import heapq
-    import math
-
-    order = sorted(range(len(nodes)), key=lambda i: costs[i])
-    largest = len(nodes) if max_size is None else min(max_size, len(nodes))
-
-    def total(chosen: tuple[int, ...]) -> float:
-        # Correctly rounded, and so monotone: a set never comes before one that costs less.
-        return math.fsum(costs[order[i]] for i in chosen)
-
-    for size in range(1, largest + 1):
-        first = tuple(range(size))
-        heap = [(total(first), first)]
-        seen = {first}
-        while heap:
-            cost, chosen = heapq.heappop(heap)
-            seen.discard(chosen)
-            yield cost, tuple(nodes[order[i]] for i in chosen)
-            for at, i in enumerate(chosen):
-                free = i + 1 < (chosen[at + 1] if at + 1 < size else len(nodes))
-                after = (*chosen[:at], i + 1, *chosen[at + 1 :])
-                if free and after not in seen:
-                    seen.add(after)
-                    heapq.heappush(heap, (total(after), after))
