@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxcause import attention as attention
     from jaxcause import attribution as attribution
     from jaxcause import metrics as metrics
     from jaxcause import simulate as simulate
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
     )
     from jaxcause.stats import rank_correlation_test_from_data as rank_correlation_test_from_data
     from jaxcause.workflows import Discovery as Discovery
+    from jaxcause.workflows import TextExplanation as TextExplanation
+    from jaxcause.workflows import TextModel as TextModel
     from jaxcause.workflows import discover as discover
+    from jaxcause.workflows import explain as explain
 
 _HOME = {
     "BackgroundKnowledge": "jaxcause.graph",
@@ -43,7 +47,10 @@ _HOME = {
     "Mark": "jaxcause.graph",
     "SearchResult": "jaxcause.discovery",
     "SepSets": "jaxcause.graph",
+    "TextExplanation": "jaxcause.workflows",
+    "TextModel": "jaxcause.workflows",
     "discover": "jaxcause.workflows",
+    "explain": "jaxcause.workflows",
     "fci": "jaxcause.discovery",
     "icd": "jaxcause.discovery",
     "mag_oracle_test": "jaxcause.graph",
@@ -55,10 +62,13 @@ _HOME = {
     "rank_correlation_test_from_data": "jaxcause.stats",
 }
 _MODULES = frozenset(
-    "attribution discovery graph io metrics models plot simulate stats training workflows".split()
+    (
+        "attention attribution discovery graph io metrics models plot report simulate stats "
+        "training workflows"
+    ).split()
 )
 
-__all__ = ["attribution", "metrics", "simulate", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["attention", "attribution", "metrics", "simulate", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: ``jaxcause discover`` and ``jaxcause demo``.
+"""The command line: ``jaxcause discover``, ``jaxcause explain`` and ``jaxcause demo``.
 
 Nothing heavy is imported before a command runs, so ``--help`` answers at once.
 """
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_discover(commands)
+    _add_explain(commands)
     _add_demo(commands)
     return parser
 
@@ -82,6 +83,38 @@ def _add_discover(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     )
     add("--quiet", action="store_true", help="no progress bar and no table")
     discover.set_defaults(run=_discover)
+
+
+def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    explain = commands.add_parser(
+        "explain",
+        help="explain a Transformer's output by a causal graph over the tokens of a text",
+        description="Read attention as a causal graph over tokens, and find the smallest set of "
+        "tokens whose removal changes the output.",
+        epilog="example: jaxcause explain --model ./sentiment-model "
+        '--text "the plot is thin but the acting is superb" --out why',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = explain.add_argument
+    add("--model", required=True, metavar="DIR", help="Hugging Face folder, or a name on the hub")
+    given = explain.add_mutually_exclusive_group(required=True)
+    given.add_argument("--text", metavar="TEXT", help="the text")
+    given.add_argument("--file", type=Path, metavar="FILE", help="one text per line")
+    add("--out", type=Path, default=Path("jaxcause-why"), metavar="DIR", help="where to write")
+    add("--target", metavar="WORD", help="word to mask and explain (masked-language models)")
+    add("--layer", type=int, default=-1, help="layer whose attention is read; -1 is the deepest")
+    add("--heads", choices=("mean", "union"), default="mean", help="graphs that explain")
+    add("--units", choices=("tokens", "words"), default="tokens", help="nodes of the graph")
+    add("--alpha", type=float, default=0.01, help="significance level")
+    add("--n-samples", type=int, metavar="N", help="samples behind the tests (default: the width)")
+    add("--one-sided", action="store_true", help="negative correlations count as none")
+    add("--intervention", choices=("mask", "pad", "delete"), help="how tokens are removed")
+    add("--max-size", type=int, default=4, metavar="K", help="most tokens of an explanation")
+    add("--all", action="store_true", help="find all minimal explanations, not only the first")
+    add("--max-queries", type=int, default=500, metavar="Q", help="most questions to the model")
+    add("--time-limit", type=float, metavar="SECONDS", help="stop asking after that")
+    add("--quiet", action="store_true", help="no progress bar, and no sentences")
+    explain.set_defaults(run=_explain)
 
 
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -146,6 +179,65 @@ def _discover(arguments: argparse.Namespace) -> int:
         _print_notes(found)
     print(f"Wrote {', '.join(files)} to {arguments.out}")
     return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from jaxcause.io import check_writable
+
+    texts = [arguments.text] if arguments.file is None else _lines(arguments.file)
+    check_writable(arguments.out)
+    from tqdm import tqdm
+
+    from jaxcause.workflows import TextModel, explain, write_explanation, write_explanations
+
+    model = TextModel.load(arguments.model)
+    found = []
+    for text in tqdm(texts, disable=arguments.quiet or len(texts) == 1, unit="text"):
+        found.append(
+            explain(
+                model,
+                text,
+                arguments.target,
+                layer=arguments.layer,
+                heads=arguments.heads,
+                units=arguments.units,
+                alpha=arguments.alpha,
+                n_samples=arguments.n_samples,
+                one_sided=arguments.one_sided,
+                intervention=arguments.intervention,
+                max_size=arguments.max_size,
+                every=arguments.all,
+                max_queries=arguments.max_queries,
+                time_limit=arguments.time_limit,
+            )
+        )
+    one = len(found) == 1
+    files = write_explanation(found[0], arguments.out) if one else None
+    if files is None:
+        files = write_explanations(found, arguments.out)
+    if not arguments.quiet:
+        for explanation in found:
+            for sentence in explanation.sentences():
+                print(sentence)
+    shown = ", ".join(files) if one else f"index.html and {len(files) - 1} more files"
+    print(f"Wrote {shown} to {arguments.out}")
+    return 0
+
+
+def _lines(path: Path) -> list[str]:
+    """The texts of a file, one per line."""
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(
+            f"--file {path} cannot be read ({error.strerror}); check the path"
+        ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"--file {path} is not UTF-8 text; save it as UTF-8") from None
+    texts = [line.strip() for line in content.splitlines() if line.strip()]
+    if not texts:
+        raise InputError(f"--file {path} holds no text; put one text on each line")
+    return texts
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,219 @@
+"""A pre-trained Transformer with its tokeniser: texts in, outputs under removal of tokens out."""
+
+import dataclasses
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from jaxcause._checks import InputError
+from jaxcause.models import Pretrained, load_pretrained
+
+Intervention = Literal["mask", "pad", "delete"]
+_LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+
+
+class Encoded(NamedTuple):
+    """One text as the model reads it.
+
+    Args:
+        ids: Token ids, special tokens among them.
+        pieces: The tokens as written.
+        words: Which word each belongs to; None for special tokens.
+    """
+
+    ids: Int[np.ndarray, "tokens"]
+    pieces: tuple[str, ...]
+    words: tuple[int | None, ...]
+
+
+class Outputs(NamedTuple):
+    """What the model says, for each of some versions of a text.
+
+    Args:
+        best: Index of the most probable output.
+        probability: Its probability.
+        of_original: Probability of the output that the whole text has.
+        rank: Place of that output, 1 for the first.
+    """
+
+    best: Int[np.ndarray, "sets"]
+    probability: Float[np.ndarray, "sets"]
+    of_original: Float[np.ndarray, "sets"]
+    rank: Int[np.ndarray, "sets"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TextModel:
+    """A model and its tokeniser; loading it once serves many texts.
+
+    Args:
+        model: The model.
+        tokenizer: A Hugging Face tokeniser.
+        name: What to call it.
+    """
+
+    model: Pretrained
+    tokenizer: Any
+    name: str
+
+    @classmethod
+    def load(cls, path_or_id: str | os.PathLike[str]) -> "TextModel":
+        """Load a folder or a model of the hub; see `jaxcause.models.load_pretrained`."""
+        model = load_pretrained(path_or_id)
+        if model.architecture == "bert4rec":
+            raise InputError(f"{path_or_id} recommends items; it has no text to explain")
+        assert model.folder is not None
+        return cls(model, _tokenizer(model.folder), Path(path_or_id).name)
+
+    def encode(self, text: str) -> Encoded:
+        """Tokens of a text.
+
+        Raises:
+            InputError: The text is empty or longer than the model takes.
+        """
+        if not text.strip():
+            raise InputError("text is empty; give at least one word")
+        encoding = self.tokenizer(text, verbose=False)
+        ids = np.asarray(encoding["input_ids"], np.int32)
+        if ids.size > self.model.max_length:
+            raise InputError(
+                f"text has {ids.size} tokens, but the model takes {self.model.max_length}; "
+                "shorten it or split it"
+            )
+        pieces = tuple(self.tokenizer.convert_ids_to_tokens(ids.tolist()))
+        return Encoded(ids, tuple(readable(piece) for piece in pieces), tuple(encoding.word_ids()))
+
+    def attention(
+        self, ids: Int[np.ndarray, "tokens"]
+    ) -> Float[np.ndarray, "layers heads tokens tokens"]:
+        """Attention of one text in all layers and heads."""
+        length = padded_length(ids.size, self.model.max_length)
+        padded, mask = self._padded(ids[None], np.ones((1, ids.size), bool), length)
+        attention = _attention(self.model.params, padded, mask, apply=self.model.apply)
+        return np.asarray(attention)[:, 0, :, : ids.size, : ids.size]
+
+    def outputs(
+        self,
+        ids: Int[np.ndarray, "tokens"],
+        removed: Bool[np.ndarray, "sets tokens"],
+        *,
+        position: int | None,
+        original: int | None,
+        intervention: Intervention,
+    ) -> Outputs:
+        """The model's output at a position (None: of the sequence) with tokens removed.
+
+        ``original`` is the output of the whole text; None where it is not known yet. Where the next
+        token is the output, it is read at the last token that is left.
+        """
+        rows, mask = self.intervene(ids, removed, intervention)
+        if position is None:
+            at = mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)
+        else:
+            before = removed[:, :position].sum(axis=1)
+            at = position - before if intervention == "delete" else np.full(len(rows), position)
+        length = padded_length(ids.size, self.model.max_length)
+        rows, mask = self._padded(rows, mask, length)
+        found = _outputs(
+            self.model.params,
+            rows,
+            mask,
+            at.astype(np.int32),
+            np.int32(-1 if original is None else original),
+            apply=self.model.apply,
+        )
+        return Outputs(*(np.asarray(field) for field in found))
+
+    def intervene(
+        self,
+        ids: Int[np.ndarray, "tokens"],
+        removed: Bool[np.ndarray, "sets tokens"],
+        intervention: Intervention,
+    ) -> tuple[Int[np.ndarray, "sets tokens"], Bool[np.ndarray, "sets tokens"]]:
+        """Token ids and attention masks without the removed tokens."""
+        rows = np.tile(ids, (len(removed), 1))
+        if intervention == "mask":
+            mask_id = self.tokenizer.mask_token_id
+            if mask_id is None:
+                raise InputError(
+                    "intervention='mask' needs a mask token, and this tokeniser has none; "
+                    "choose pad or delete"
+                )
+            return np.where(removed, np.int32(mask_id), rows), np.ones(rows.shape, bool)
+        if intervention == "pad":
+            return rows, ~removed
+        order = np.argsort(removed, axis=1, kind="stable")
+        kept = np.arange(ids.size)[None] < (~removed).sum(axis=1, keepdims=True)
+        return np.take_along_axis(rows, order, axis=1), kept
+
+    def name_of(self, output: int) -> str:
+        """An output in words: a class or a token."""
+        if self.model.head == "sequence_classification":
+            return self.model.label_names[output]
+        return readable(self.tokenizer.convert_ids_to_tokens(int(output))).strip() or repr(
+            self.tokenizer.decode([int(output)])
+        )
+
+    def _padded(
+        self, rows: np.ndarray, mask: np.ndarray, length: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        extra = [(0, 0), (0, length - rows.shape[1])]
+        fill = self.tokenizer.pad_token_id or 0
+        return np.pad(rows, extra, constant_values=fill).astype(np.int32), np.pad(mask, extra)
+
+
+def readable(piece: str) -> str:
+    """A token without the marks that byte-level tokenisers put before it."""
+    return piece.replace("Ġ", "").replace("▁", "") or piece
+
+
+def padded_length(n: int, largest: int) -> int:
+    """Few lengths, so that few programs are compiled."""
+    return min(largest, next((length for length in _LENGTHS if length >= n), largest))
+
+
+def _tokenizer(folder: Path) -> Any:
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        # Whatever is wrong with the files: transformers raises many kinds.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"{folder} has no tokeniser that can be read ({reason}); "
+            "put tokenizer.json beside the weights"
+        ) from error
+    if not tokenizer.is_fast:
+        raise InputError(f"the tokeniser of {folder} has no tokenizer.json; save a fast one there")
+    return tokenizer
+
+
+@partial(jax.jit, static_argnames="apply")
+def _attention(params: Any, ids: Array, mask: Array, *, apply: Any) -> Array:
+    return apply(params, ids, mask).attentions
+
+
+@partial(jax.jit, static_argnames="apply")
+def _outputs(
+    params: Any, ids: Array, mask: Array, at: Array, original: Array, *, apply: Any
+) -> tuple[Array, Array, Array, Array]:
+    logits = apply(params, ids, mask).logits
+    if logits.ndim == 3:
+        logits = jnp.take_along_axis(logits, at[:, None, None], axis=1)[:, 0]
+    probability = jax.nn.softmax(logits, axis=-1)
+    best = logits.argmax(axis=-1).astype(jnp.int32)
+    asked = jnp.where(original < 0, best, original)
+    of_best, of_original = (
+        jnp.take_along_axis(probability, which[:, None], axis=-1)[:, 0] for which in (best, asked)
+    )
+    rank = 1 + (probability > of_original[:, None]).sum(axis=-1, dtype=jnp.int32)
+    return best, of_best, of_original, rank
