@@ -69,11 +69,13 @@ def cleann(
     """
     limits = Limits(every, batch_size, max_queries, time_limit).check()
     marks = np.asarray(graph.marks)
-    marks = marks.reshape(-1, *marks.shape[-2:])
     n = marks.shape[-1]
     whole = isinstance(target, int | np.integer) and not isinstance(target, bool)
     if not whole or not 0 <= target < n:
         raise InputError(f"target={target!r} is no node of the graph, which has 0 … {n - 1}")
+    marks = marks.reshape(-1, n, n)
+    if not len(marks):
+        raise InputError(f"graph has shape {np.shape(graph.marks)}, a batch of none; give one")
     for name, size in (("max_size", max_size), ("max_range", max_range)):
         if size is not None:
             check_at_least(name, size, 1)
