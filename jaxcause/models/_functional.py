@@ -53,14 +53,14 @@ class Forward:
             assert input_ids is not None
             shape = input_ids.shape
         self._check(shape, input_ids, token_type_ids, position_ids)
-        ids, types, positions = (
-            None if given is None else jnp.asarray(given, jnp.int32)
-            for given in (input_ids, token_type_ids, position_ids)
-        )
+        config = self.config
+        ids = _indices(input_ids, config.vocab_size)
+        types = _indices(token_type_ids, config.n_types)
+        positions = _indices(position_ids, config.max_positions)
         if attention_mask is not None:
             mask = jnp.asarray(attention_mask) != 0
-        elif self.config.mask_padding and ids is not None:
-            mask = ids != self.config.pad_token_id
+        elif config.mask_padding and ids is not None:
+            mask = ids != config.pad_token_id
         else:
             mask = jnp.ones(shape, bool)
         rngs = None if dropout_key is None else nnx.Rngs(dropout=dropout_key)
@@ -70,7 +70,7 @@ class Forward:
     def embed(self, params: Params, input_ids: Ids) -> Float[Array, "batch tokens width"]:
         """Embeddings of the words alone, as ``inputs_embeds`` takes them."""
         self._check(input_ids.shape, input_ids, None, None)
-        return self.model(params).embed(jnp.asarray(input_ids, jnp.int32))
+        return self.model(params).embed(_indices(input_ids, self.config.vocab_size))
 
     def model(self, params: Params) -> Any:
         """The module with these parameters."""
@@ -146,6 +146,14 @@ def unflatten(flat: Mapping[str, Any]) -> Params:
             node = node.setdefault(step, {})
         node[last] = leaf
     return params
+
+
+def _indices(given: Ids | None, limit: int) -> Int[Array, "batch tokens"] | None:
+    """Indices into a table of ``limit`` rows; negative ones point beyond it, and so give NaN."""
+    if given is None:
+        return None
+    ids = jnp.asarray(given, jnp.int32)
+    return jnp.where(ids < 0, limit, ids)
 
 
 def _build(config: Config, rngs: nnx.Rngs) -> Encoder | GPT2:

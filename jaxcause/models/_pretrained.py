@@ -56,10 +56,10 @@ class Pretrained:
 
     architecture: str
     config: Config
-    params: Params
+    params: Params = dataclasses.field(repr=False)
     label_names: tuple[str, ...]
     folder: Path | None
-    raw: Mapping[str, Any]
+    raw: Mapping[str, Any] = dataclasses.field(repr=False)
 
     @property
     def head(self) -> str | None:
@@ -181,7 +181,7 @@ weights, or a hub id
                 missing, layout, source.name, remedy if of_head else "download them again"
             )
         placed |= _fresh(key, missing, shapes, config.initializer_range)
-    params = {name: jnp.asarray(np.asarray(placed[name]).astype(store)) for name in shapes}
+    params = {name: jnp.asarray(np.ascontiguousarray(placed[name], store)) for name in shapes}
     return Pretrained(architecture, config, unflatten(params), labels, source.folder, raw)
 
 

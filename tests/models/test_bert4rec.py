@@ -52,21 +52,23 @@ def test_positions_count_back_from_the_newest(bold):
     session = np.array([[3, 5, 2, 7]], np.int32)
     positions = np.array([[3, 2, 1, 0]], np.int32)
     padded = np.pad(session, [(0, 0), (2, 0)])
-    found = bold.apply(bold.params, padded).hidden_states[0, :, 2:]
-    expected = bold.apply(bold.params, session, position_ids=positions).hidden_states[0]
+    found = jax.jit(bold.apply)(bold.params, padded).hidden_states[0, :, 2:]
+    expected = jax.jit(bold.apply)(bold.params, session, position_ids=positions).hidden_states[0]
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    other = bold.apply(bold.params, session[:, ::-1], position_ids=positions).hidden_states[0]
+    other = jax.jit(bold.apply)(
+        bold.params, session[:, ::-1], position_ids=positions
+    ).hidden_states[0]
     assert np.abs(found - other).max() > 0.1
 
 
 def test_items_see_later_items(bold):
-    changed = bold.apply(bold.params, np.array([[3, 5, 4, 7]], np.int32)).logits[0, 0]
-    plain = bold.apply(bold.params, np.array([[3, 5, 2, 7]], np.int32)).logits[0, 0]
+    changed = jax.jit(bold.apply)(bold.params, np.array([[3, 5, 4, 7]], np.int32)).logits[0, 0]
+    plain = jax.jit(bold.apply)(bold.params, np.array([[3, 5, 2, 7]], np.int32)).logits[0, 0]
     assert np.abs(changed - plain)[1:7].max() > 0.01
 
 
 def test_the_head_shares_the_items_and_never_asks_or_pads(bold):
-    found = bold.apply(bold.params, np.array([[3, 5, 2, 7]], np.int32))
+    found = jax.jit(bold.apply)(bold.params, np.array([[3, 5, 2, 7]], np.int32))
     head = jax.tree.map(np.asarray, bold.params["head"])
     x = np.asarray(found.hidden_states[-1]) @ head["dense"]["kernel"] + head["dense"]["bias"]
     x = np.asarray(jax.nn.gelu(x, approximate=False))
@@ -117,16 +119,17 @@ def test_saved_and_loaded_bit_by_bit(bold, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
     session = np.array([[0, 3, 5, 7]], np.int32)
     np.testing.assert_array_equal(
-        loaded.apply(loaded.params, session).logits, bold.apply(bold.params, session).logits
+        jax.jit(loaded.apply)(loaded.params, session).logits,
+        jax.jit(bold.apply)(bold.params, session).logits,
     )
     without = load_pretrained(tmp_path / "model", head=None)
-    assert without.apply(without.params, session).logits is None
+    assert jax.jit(without.apply)(without.params, session).logits is None
 
 
 def test_bfloat16(bold):
     half = new_bert4rec(CONFIG, key=jax.random.key(0), dtype=jnp.bfloat16, param_dtype=jnp.bfloat16)
     assert {leaf.dtype for leaf in jax.tree.leaves(half.params)} == {np.dtype(jnp.bfloat16)}
-    found = half.apply(half.params, np.array([[3, 7]], np.int32))
+    found = jax.jit(half.apply)(half.params, np.array([[3, 7]], np.int32))
     assert np.isfinite(found.logits).all()
 
 

@@ -122,7 +122,7 @@ def test_the_class_is_read_at_the_last_token_wherever_padding_is(classifier):
     assert np.isfinite(padded.attentions).all()
     # From embeddings, where no token says what is padding, the mask does.
     words = classifier.apply.embed(classifier.params, right)
-    embedded = classifier.apply(
+    embedded = jax.jit(classifier.apply)(
         classifier.params, None, (right != 1).astype(np.int32), inputs_embeds=words
     )
     np.testing.assert_allclose(embedded.logits, expected, atol=1e-5)
@@ -141,9 +141,9 @@ def test_token_types_are_tokens():
     model = load_pretrained(GOLDENS / "gpt2_none")
     ids = np.array([[7, 3, 9]], np.int32)
     types = np.array([[2, 2, 4]], np.int32)
-    found = model.apply(model.params, ids, token_type_ids=types)
+    found = jax.jit(model.apply)(model.params, ids, token_type_ids=types)
     words = model.apply.embed(model.params, ids) + model.apply.embed(model.params, types)
-    expected = model.apply(model.params, inputs_embeds=words)
+    expected = jax.jit(model.apply)(model.params, inputs_embeds=words)
     np.testing.assert_allclose(found.hidden_states, expected.hidden_states, atol=1e-6)
 
 

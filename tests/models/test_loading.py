@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -16,7 +15,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from jaxcause import InputError
-from jaxcause.models import _hub, load_pretrained, save_pretrained
+from jaxcause.models import load_pretrained, save_pretrained
 from jaxcause.models._families import FAMILIES
 from jaxcause.models._functional import expected, flatten
 from jaxcause.models._rules import entries
@@ -371,58 +370,6 @@ def test_a_config_that_is_no_json(folder):
 def test_bad_options(folder, options, message):
     with pytest.raises(InputError, match=message):
         load_pretrained(folder, **options)
-
-
-# The hub
-
-
-def test_a_hub_id_without_a_network_fails_at_once():
-    began = time.perf_counter()
-    with pytest.raises(InputError, match=r"config\.json, and HF_HUB_OFFLINE is set"):
-        load_pretrained("nobody/has-this-model")
-    assert time.perf_counter() - began < 2
-
-
-def test_an_unreachable_hub_fails_at_once(monkeypatch):
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    began = time.perf_counter()
-    with pytest.raises(InputError, match="http://127.0.0.1:9 cannot be reached"):
-        load_pretrained("nobody/has-this-model")
-    assert time.perf_counter() - began < 2
-
-
-def test_a_hub_that_never_answers_is_given_up(monkeypatch):
-    import socket
-
-    from huggingface_hub import constants
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        address = f"http://127.0.0.1:{server.getsockname()[1]}"
-        monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(_hub, "PROBE_SECONDS", 0.3)
-        began = time.perf_counter()
-        with pytest.raises(InputError, match="cannot be reached"):
-            load_pretrained("nobody/has-this-model")
-        assert time.perf_counter() - began < 2
-
-
-def test_what_was_fetched_before_is_found_without_a_network(tmp_path, monkeypatch):
-    from huggingface_hub import constants
-
-    commit = "0" * 40
-    repository = tmp_path / "models--some--model"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(commit)
-    snapshot = repository / "snapshots" / commit
-    shutil.copytree(GOLDENS / "gpt2_lm", snapshot)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    model = load_pretrained("some/model")
-    assert model.folder == snapshot
-    same(model.params, load_pretrained(GOLDENS / "gpt2_lm").params)
 
 
 def test_importing_the_models_loads_neither_transformers_nor_torch():
