@@ -12,12 +12,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 
 from benchmarks import core, discovery
+from benchmarks.cleann import recommendation, sentiment
 
 STUDIES = {
     "core": lambda given: core.run(
         given.data, prototype=given.prototype, quick=given.quick, only=given.only
     ),
     "discovery": lambda given: discovery.run(given.data),
+    "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),
+    "cleann_recommendation": lambda given: recommendation.run(
+        given.data, given.out, quick=given.quick
+    ),
 }
 
 
@@ -25,10 +30,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=STUDIES)
     parser.add_argument(
-        "--data", type=Path, help="folder with rivers/, lorenz96/, nci60_59x1190.csv"
+        "--data", type=Path, help="folder with rivers/, lorenz96/, nci60_59x1190.csv and so on"
     )
     parser.add_argument("--prototype", type=Path, help="core: a skeleton search to compare with")
-    parser.add_argument("--quick", action="store_true", help="core: leave out the slowest")
+    parser.add_argument("--quick", action="store_true", help="leave out the slowest")
     parser.add_argument("--only", default="", help="core: sections, such as skeletons,ICD")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
@@ -60,12 +65,17 @@ def machine() -> dict[str, str | int | None]:
 
 
 def as_markdown(rows: list[dict], document: dict) -> str:
-    """The rows as one table."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(_cell(row.get(c, "")) for c in columns) + " |" for row in rows]
+    """The rows as one table, or as one for each value of "table"."""
     where = ", ".join(f"{k} {v}" for k, v in document["machine"].items())
-    return f"`{document['command']}` ({where})\n\n" + "\n".join(lines) + "\n"
+    parts = [f"`{document['command']}` ({where})"]
+    for title in dict.fromkeys(row.get("table", "") for row in rows):
+        chosen = [row for row in rows if row.get("table", "") == title]
+        columns = list(dict.fromkeys(key for row in chosen for key in row if key != "table"))
+        lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        for row in chosen:
+            lines.append("| " + " | ".join(_cell(row.get(c, "")) for c in columns) + " |")
+        parts += [f"## {title}"] * bool(title) + ["\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _cell(value: object) -> str:
