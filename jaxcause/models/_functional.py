@@ -58,7 +58,7 @@ class Forward:
         types = _indices(token_type_ids, config.n_types)
         positions = _indices(position_ids, config.max_positions)
         if attention_mask is not None:
-            mask = jnp.asarray(attention_mask) != 0
+            mask = jnp.asarray(attention_mask).astype(bool)
         elif config.mask_padding and ids is not None:
             mask = ids != config.pad_token_id
         else:
