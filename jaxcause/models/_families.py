@@ -65,12 +65,8 @@ FAMILIES: dict[str, Family] = {
         foreign=False,
     ),
 }
-OTHER_NAMES = {
-    "BertForPreTraining": "masked_lm",
-    "DistilBertForMaskedLM": "masked_lm",
-    "GPT2DoubleHeadsModel": "lm",
-}
-"""Classes of transformers that hold more than a head, or went by another name."""
+OTHER_NAMES = {"BertForPreTraining": "masked_lm", "GPT2DoubleHeadsModel": "lm"}
+"""Classes of transformers with two heads, of which one is built."""
 
 
 def read_config(path: Path) -> tuple[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from jaxcause.models._functional import (
     init_params,
     unflatten,
 )
-from jaxcause.models._hub import Source, locate
+from jaxcause.models._hub import TOKENISER_FILES, Source, locate
 from jaxcause.models._rules import missing_weights, names, place, stored
 from jaxcause.models._safetensors import read_safetensors, read_sharded, write_safetensors
 from jaxcause.models._unpickle import read_torch_zip
@@ -217,6 +218,8 @@ def save_pretrained(
 ) -> None:
     """Write ``config.json`` and ``model.safetensors``, with the names that transformers gives them.
 
+    The files of a tokeniser that lie beside the model are copied.
+
     Args:
         model: What to save.
         folder: Where; it is made if it is absent.
@@ -246,6 +249,10 @@ def save_pretrained(
     if model.label_names:
         raw["id2label"] = {str(i): label for i, label in enumerate(model.label_names)}
         raw["label2id"] = {label: i for i, label in enumerate(model.label_names)}
+    for name in TOKENISER_FILES if model.folder is not None else ():
+        beside = model.folder / name
+        if beside.is_file() and not (target / name).exists():
+            shutil.copyfile(beside, target / name)
     (target / "config.json").write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from jaxcause import InputError
-from jaxcause.models import load_pretrained
+from jaxcause.models import load_pretrained, save_pretrained
 from jaxcause.models._functional import Forward, init_params
 from jaxcause.models.bert import EncoderConfig
 
@@ -150,6 +150,26 @@ def test_the_real_encoder_from_text_to_the_reference_attentions(real, fixtures):
         ours = found[case["layer"], row, case["head"]]
         np.testing.assert_allclose(ours[:n, :n], expected, atol=1e-5)
         assert (ours[:, n:] == 0).all()
+
+
+def test_the_real_encoder_with_a_new_head_goes_to_disk_and_back(tmp_path):
+    from transformers import AutoTokenizer
+
+    model = load_pretrained(
+        minilm(),
+        head="sequence_classification",
+        allow_new_head=True,
+        n_labels=2,
+        key=jax.random.key(0),
+    )
+    save_pretrained(model, tmp_path)
+    again = load_pretrained(tmp_path)
+    assert (again.head, again.label_names) == ("sequence_classification", ("LABEL_0", "LABEL_1"))
+    ids = AutoTokenizer.from_pretrained(tmp_path)(["It rains."], return_tensors="np")["input_ids"]
+    forward = jax.jit(model.apply)
+    ours, theirs = (forward(m.params, ids.astype(np.int32)).logits for m in (again, model))
+    assert ours.shape == (1, 2)
+    np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("case", ["bert_masked_lm", "roberta_masked_lm", "distilbert_none"])
