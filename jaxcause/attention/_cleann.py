@@ -1,13 +1,13 @@
 """CLEANN: the smallest set of nodes near a target, in its causal graph, that explains it."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._typing import AnyArray, VerifyFn
 from jaxcause.attention._candidates import subsets_of_trees
 from jaxcause.attention._queries import Explanations, Limits, ask
-from jaxcause.discovery._icd_sep import grow_trees
+from jaxcause.attention._trees import tree_distances
 from jaxcause.graph import CausalGraph
 
 
@@ -90,21 +90,6 @@ def cleann(
     best = np.where(distances > 0, distances, n + 1).min(axis=0)
     found = [e._replace(distances=tuple(int(best[v]) for v in e.nodes)) for e in asked.found]
     return asked._replace(found=tuple(found))
-
-
-def tree_distances(
-    marks: Int[np.ndarray, "graphs nodes nodes"], target: int, max_range: int | None
-) -> Int[np.ndarray, "graphs nodes"]:
-    """Depth of each node in the target's possible-d-sep tree; 0 where it is not in the tree."""
-    n = marks.shape[-1]
-    depth = n if max_range is None else min(max_range, n)
-    # Few shapes to compile for; nodes without edges change nothing.
-    more = -n % 16
-    padded = np.pad(marks.astype(np.int8), [(0, 0), (0, more), (0, more)])
-    every = grow_trees(padded, depth=depth).distance
-    distance = every.reshape(-1, n + more, n + more)[:, target, :n].copy()
-    distance[:, target] = 0
-    return distance
 
 
 def _weights(weights: AnyArray | None, n: int) -> Float[np.ndarray, "nodes"]:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxcause.attention._candidates import subsets_by_cost, subsets_of_trees, whole_numbers
-from jaxcause.attention._cleann import tree_distances
+from jaxcause.attention._trees import tree_distances
+from jaxcause.discovery._icd_sep import grow_trees
 
 
 def all_sorted(distances, weights, max_size):
@@ -130,6 +131,19 @@ def test_trees_against_a_plain_search(seed, n, density):
         assert tree_distances(np.array(graphs), root, None).tolist() == expected
         cut = np.where(np.array(expected) <= 2, expected, 0)
         assert (tree_distances(np.array(graphs), root, 2) == cut).all()
+
+
+@pytest.mark.parametrize("n", [9, 70])
+def test_trees_are_those_of_the_search(n):
+    rng = np.random.default_rng(n)
+    edge = np.triu(rng.random((4, n, n)) < 0.25, 1)
+    marks = np.where(edge | np.swapaxes(edge, 1, 2), rng.integers(1, 4, (4, n, n)), 0)
+    every = grow_trees(marks.astype(np.int8), depth=n).distance.reshape(4, n, n)
+    for root in range(0, n, 7):
+        expected = every[:, root].copy()
+        expected[:, root] = 0
+        assert (tree_distances(marks, root) == expected).all()
+    assert every.max() >= 2
 
 
 def test_a_tree_drawn_by_hand():
