@@ -87,6 +87,11 @@ def explain(
         "pad" if text_model.tokenizer.mask_token_id is None else "mask"
     )
     check_choice("intervention", how, ("mask", "pad", "delete"))
+    if how == "mask" and text_model.tokenizer.mask_token_id is None:
+        raise InputError(
+            "intervention='mask' needs a mask token, and this tokeniser has none; choose pad or "
+            "delete"
+        )
     samples = pretrained.hidden_size if n_samples is None else n_samples
     check_at_least("n_samples", samples, 1)
 

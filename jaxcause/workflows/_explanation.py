@@ -119,13 +119,20 @@ class TextExplanation:
                 strict=True,
             )
         ]
-        reason = {
-            "budget": "within the allowed queries",
-            "time": "within the allowed time",
-            "not found": "among all candidates",
-            "explained": "",
+        return lines or [f"no set of tokens that changes the output {what} {self._why_not()}"]
+
+    def _why_not(self) -> str:
+        """Why the search ended with nothing."""
+        largest = self.settings["max_size"]
+        up_to = "" if largest is None else f" of up to {largest} tokens"
+        if self.explanations.n_queries == 0:
+            return "is near it in the graph: no token is connected with it"
+        return {
+            "budget": f"was found within {self.explanations.n_queries} queries",
+            "time": "was found within the time limit",
+            "not found": f"is among the candidates{up_to}",
+            "explained": "was found",
         }[self.explanations.status]
-        return lines or [f"no set of tokens was found {reason} that changes the output {what}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in the schema of ``explanation.json``."""

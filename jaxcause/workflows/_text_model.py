@@ -140,13 +140,8 @@ class TextModel:
         """Token ids and attention masks without the removed tokens."""
         rows = np.tile(ids, (len(removed), 1))
         if intervention == "mask":
-            mask_id = self.tokenizer.mask_token_id
-            if mask_id is None:
-                raise InputError(
-                    "intervention='mask' needs a mask token, and this tokeniser has none; "
-                    "choose pad or delete"
-                )
-            return np.where(removed, np.int32(mask_id), rows), np.ones(rows.shape, bool)
+            mask_id = np.int32(self.tokenizer.mask_token_id)
+            return np.where(removed, mask_id, rows), np.ones(rows.shape, bool)
         if intervention == "pad":
             return rows, ~removed
         order = np.argsort(removed, axis=1, kind="stable")
@@ -180,6 +175,12 @@ def padded_length(n: int, largest: int) -> int:
 
 
 def _tokenizer(folder: Path) -> Any:
+    # Without any of these files transformers makes up an empty tokeniser.
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
+        raise InputError(
+            f"{folder} has no tokeniser; put tokenizer.json (or vocab.txt, or vocab.json and "
+            "merges.txt) beside the weights"
+        )
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     from transformers import AutoTokenizer
 
