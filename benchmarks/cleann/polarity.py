@@ -103,14 +103,14 @@ def n_batches(part: Sentences, epochs: int) -> int:
     return epochs * sum(len(members) // BATCH for members in _by_bucket(part).values())
 
 
-def fine_tuned(parts: dict[str, Sentences], folder: Path, *, epochs: int, part: int) -> Pretrained:
+def fine_tuned(train: Sentences, folder: Path, *, longest: int, epochs: int = 1) -> Pretrained:
     """The encoder with a classification head, from ``folder`` if it was trained before.
 
     Args:
-        parts: The sentences.
+        train: Sentences to train on.
         folder: Where the model is kept.
-        epochs: Passes over the training sentences.
-        part: Train on the first so many of them only.
+        longest: Leave out those with more tokens.
+        epochs: Passes over the sentences.
     """
     if (folder / "model.safetensors").exists():
         return load_pretrained(folder)
@@ -121,7 +121,8 @@ def fine_tuned(parts: dict[str, Sentences], folder: Path, *, epochs: int, part: 
         n_labels=2,
         key=jax.random.key(SEED),
     )
-    train = Sentences(parts["train"].ids[:part], parts["train"].labels[:part])
+    few = [at for at, ids in enumerate(train.ids) if len(ids) <= longest]
+    train = Sentences([train.ids[at] for at in few], train.labels[few])
 
     def loss_fn(params, batch, key):
         ids, mask, labels = batch

@@ -64,6 +64,7 @@ class Asker:
     def __init__(self, model: Pretrained, n_items: int) -> None:
         self.model, self.n_items = model, n_items
         apply = model.apply
+        self.embed = jax.jit(apply.embed)
         self.scores = jax.jit(lambda p, rows: apply(p, rows).logits[:, -1, : n_items + 1])
         self.attentions = jax.jit(lambda p, rows: apply(p, rows).attentions)
         self.logit = jax.jit(
@@ -90,7 +91,7 @@ class Asker:
         attention = self.attentions(self.model.params, answered)[:, 0, :, -n:, -n:]
         gradient = input_x_gradient(
             lambda e: self.logit(e, self.model.params, row > 0, best),
-            self.model.apply.embed(self.model.params, row)[0],
+            self.embed(self.model.params, row)[0],
         )
         return Case(
             name,

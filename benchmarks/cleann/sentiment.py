@@ -29,9 +29,8 @@ def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
     archive = study.needed(data, "sentence_polarity.zip")
     cache = study.cache_folder(out, quick)
     parts, tokenizer = polarity.tokenised(archive)
-    model = polarity.fine_tuned(
-        parts, cache / "sentiment_model", epochs=1, part=640 if quick else 1_000_000
-    )
+    longest = polarity.BUCKETS[0 if quick else -1]
+    model = polarity.fine_tuned(parts["train"], cache / "sentiment_model", longest=longest)
     rows = []
     chosen = {}
     for name in ("validation", "test"):
@@ -68,6 +67,7 @@ class Asker:
         self.model = model
         self.mask_id = tokenizer.mask_token_id  # pyright: ignore[reportAttributeAccessIssue]
         apply = model.apply
+        self.embed = jax.jit(apply.embed)
         self.classes = jax.jit(lambda p, i, m: jax.nn.softmax(apply(p, i, m).logits))
         self.passed = jax.jit(lambda p, i, m: (lambda o: (o.logits, o.attentions))(apply(p, i, m)))
         self.logit = jax.jit(
@@ -81,7 +81,7 @@ class Asker:
         logits, attentions = self.passed(self.model.params, padded, mask)
         said = np.asarray(jax.nn.softmax(logits[0]))
         label = int(said.argmax())
-        embeddings = self.model.apply.embed(self.model.params, padded)[0]
+        embeddings = self.embed(self.model.params, padded)[0]
         gradient = input_x_gradient(
             lambda e: self.logit(e, self.model.params, mask, label), embeddings
         )
