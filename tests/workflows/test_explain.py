@@ -1,6 +1,9 @@
+import dataclasses
 import itertools
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from text_models import GOLDENS, saved_model
@@ -9,6 +12,7 @@ import jaxcause as jc
 from jaxcause._errors import InputError
 from jaxcause.cli import main
 from jaxcause.models import load_pretrained
+from jaxcause.models._functional import init_params
 from jaxcause.workflows import TextModel, explain, write_explanation, write_explanations
 
 TEXT = "the old bridge was closed because"
@@ -26,7 +30,12 @@ def classifier(folder):
 
 @pytest.fixture(scope="module")
 def masked(folder):
-    return TextModel.load(saved_model("bert_masked_lm", folder))
+    stored = TextModel.load(saved_model("bert_masked_lm", folder))
+    # Without biases and with large weights, so that what it says depends on what it reads.
+    fresh = init_params(jax.random.key(1), stored.model.config)
+    fresh = jax.tree.map(lambda p: p * jnp.asarray(20.0, p.dtype) if p.ndim > 1 else p, fresh)
+    model = dataclasses.replace(stored.model, params=fresh)
+    return dataclasses.replace(stored, model=model)
 
 
 @pytest.fixture(scope="module")
