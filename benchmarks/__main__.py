@@ -11,14 +11,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 
-from benchmarks import core, discovery
+from benchmarks import attention, core, discovery, models
 from benchmarks.cleann import recommendation, sentiment
 
 STUDIES = {
     "core": lambda given: core.run(
         given.data, prototype=given.prototype, quick=given.quick, only=given.only
     ),
+    "attention": lambda given: attention.run(given.data, quick=given.quick),
     "discovery": lambda given: discovery.run(given.data),
+    "models": lambda given: models.run(),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),
     "cleann_recommendation": lambda given: recommendation.run(
         given.data, given.out, quick=given.quick
