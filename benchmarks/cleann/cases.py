@@ -57,6 +57,7 @@ class Oracle:
 
     def look_up(self, removed: np.ndarray) -> np.ndarray:
         """All answers, from the model where they are not known."""
+        removed = removed[:, : self.case.n_nodes]
         codes = [code(row) for row in removed]
         new = {c: row for c, row in zip(codes, removed, strict=True) if c not in self.known}
         if new:

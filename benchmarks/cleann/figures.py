@@ -92,13 +92,11 @@ def above_smallest(outcomes: Outcomes, smallest: list[int]) -> dict[str, object]
     }
 
 
-def difference(ours: Outcomes, theirs: Outcomes, budget: int) -> dict[str, object]:
-    """Share explained less another method's, on the same cases."""
+def difference(ours: Outcomes, theirs: Outcomes, budget: int) -> str:
+    """Share explained less another method's, on the same cases, with its interval."""
     gap = share(ours, budget) - share(theirs, budget)
-    return {
-        "difference": gap.mean(),
-        "CI": interval(lambda at: gap[at].mean(), len(gap)),
-    }
+    low, high = interval(lambda at: gap[at].mean(), len(gap))
+    return f"{gap.mean():+.3f} ({low:+.3f} … {high:+.3f})"
 
 
 def size_difference(ours: Outcomes, theirs: Outcomes) -> dict[str, object]:

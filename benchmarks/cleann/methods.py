@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from benchmarks.cleann.cases import Case, Oracle, code
+from benchmarks.cleann.cases import Case, Oracle, code, in_batches
 from jaxcause import attention as path_a
 from jaxcause.attention._cleann import tree_distances
 from jaxcause.graph import CausalGraph
@@ -17,7 +17,7 @@ SUBSETS_UP_TO = 4
 ORDERS_UP_TO = 12
 ROWS = 16
 SEEDS = 3
-LAYER_STEP = 4
+GRAPHS = 64
 
 
 class Setting(NamedTuple):
@@ -58,31 +58,27 @@ class Outcome(NamedTuple):
 
 
 def graphs(cases: list[Case], setting: Setting, n_samples: int) -> list[np.ndarray]:
-    """Marks ``[heads, nodes, nodes]`` of every case."""
-    out: list[np.ndarray | None] = [None] * len(cases)
-    groups: dict[int, list[int]] = {}
-    for at, case in enumerate(cases):
-        groups.setdefault(-(-case.attention.shape[-1] // LAYER_STEP) * LAYER_STEP, []).append(at)
-    for tokens, members in groups.items():
-        stack, mask = [], np.zeros((len(members), tokens), bool)
-        for row, at in zip(mask, members, strict=True):
-            case = cases[at]
-            chosen = _attention(case, setting)
-            room = tokens - chosen.shape[-1]
-            stack.append(np.pad(chosen, ((0, 0), (0, room), (0, room))))
-            row[: case.n_nodes] = True
+    """Marks ``[heads, nodes, nodes]`` of every case, searched in chunks of one shape."""
+    width = max(case.attention.shape[-1] for case in cases)
+    matrices, masks, heads = [], [], []
+    for case in cases:
+        chosen = _attention(case, setting)
+        room = width - chosen.shape[-1]
+        heads.append(len(chosen))
+        matrices.append(np.pad(chosen, ((0, 0), (0, room), (0, room))))
+        masks.append(np.broadcast_to(np.arange(width) < case.n_nodes, (len(chosen), width)))
+    attention, mask = np.concatenate(matrices), np.concatenate(masks)
+    marks = []
+    for rows, count in in_batches(np.arange(len(attention)), (GRAPHS,)):
         found = path_a.abcd(
-            np.stack(stack),
+            attention[rows],
             setting.n_samples or n_samples,
             alpha=setting.alpha,
-            node_mask=mask,
+            node_mask=mask[rows],
             one_sided=setting.one_sided,
         )
-        marks = np.asarray(found.graph.marks)
-        for row, at in zip(marks, members, strict=True):
-            n = cases[at].n_nodes
-            out[at] = row[:, :n, :n]
-    return [marks for marks in out if marks is not None]
+        marks.append(np.asarray(found.graph.marks)[:count])
+    return np.split(np.concatenate(marks), np.cumsum(heads)[:-1])
 
 
 def _attention(case: Case, setting: Setting) -> np.ndarray:
@@ -101,37 +97,51 @@ def explain(case: Case, oracle: Oracle, marks: np.ndarray, setting: Setting) -> 
     ``distance`` is the order of the paper; ``attention``, ``rollout``, ``correlation``, ``partial``
     and ``consensus`` break its ties. ``mean distance`` sums, over the nodes of a set, the distance
     that the graphs give on average (out of the tree: one more than the farthest), and
-    ``mean distance, attention`` the same less the share of the target's attention.
+    ``mean distance, attention`` the same less the share of the target's attention (1 for the most
+    attended token); ``everywhere`` lets sets reach out of the tree, too.
+
+    Graphs may have more nodes than the case, without edges, so that all have one shape.
     """
-    if setting.order.startswith("mean distance"):
+    n = marks.shape[-1]
+    removable = np.pad(case.removable, (0, n - case.n_nodes))
+    if setting.order.startswith(("mean distance", "attention × closeness")):
         distance = tree_distances(marks, case.target, None).astype(float)
-        far = distance.max() + 1
-        mean = np.where(distance > 0, distance, far).mean(axis=0)
-        inside = (distance > 0).any(axis=0) & case.removable
-        if setting.order.endswith("attention"):
-            share = _scores(case, "attention") * case.removable
-            mean = mean - share / max(share.max(), 1e-12)
+        share = np.pad(_scores(case, "attention"), (0, n - case.n_nodes)) * removable
+        share = share / max(share.max(), 1e-12)
+        inside = removable
+        if setting.order.startswith("attention"):
+            scores = share * _closeness(distance)
+        else:
+            scores = -np.where(distance > 0, distance, distance.max() + 1).mean(axis=0)
+            if "attention" in setting.order:
+                scores = scores + share
+            if "everywhere" not in setting.order:
+                inside = removable & (distance > 0).any(axis=0)
         found = path_a.explain_by_subsets(
-            -mean, oracle, removable=inside, max_size=SUBSETS_UP_TO, **_limits()
+            scores, oracle, removable=inside, max_size=SUBSETS_UP_TO, **_limits()
         )
         return outcome(found, oracle)
     weights = None
     if setting.order == "consensus":
-        distance = tree_distances(marks, case.target, None).astype(float)
-        weights = np.where(distance > 0, 1 / np.maximum(distance, 1), 0).mean(axis=0)
+        weights = _closeness(tree_distances(marks, case.target, None).astype(float))
     elif setting.order != "distance":
-        weights = _scores(case, setting.order)
+        weights = np.pad(_scores(case, setting.order), (0, n - case.n_nodes))
     graph = CausalGraph(marks[0] if len(marks) == 1 else marks)
     found = path_a.cleann(
         graph,
         case.target,
         oracle,
         max_size=SUBSETS_UP_TO,
-        removable=case.removable,
+        removable=removable,
         weights=weights,
         **_limits(),
     )
     return outcome(found, oracle)
+
+
+def _closeness(distance: np.ndarray) -> np.ndarray:
+    """Mean over the graphs of one over the distance; 0 out of the tree."""
+    return np.where(distance > 0, 1 / np.maximum(distance, 1), 0).mean(axis=0)
 
 
 def _limits() -> dict[str, int]:

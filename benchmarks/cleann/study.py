@@ -22,7 +22,8 @@ from benchmarks.cleann.training import say
 
 PUBLISHED = Setting()
 SHORT_UP_TO = 3
-RIVAL, ATTENTION = "random subsets", "attention of the target, in order"
+RIVAL, BY_ATTENTION = "random subsets", "subsets by attention"
+ATTENTION = "attention of the target, in order"
 
 
 class Sizes(NamedTuple):
@@ -56,6 +57,8 @@ def settings(
     """The ablation: factor, value, setting. One factor at a time, then some together."""
     few = tuple(range(0, n_heads, max(1, n_heads // 3)))[:3]
     layers = {"last": -1, "second last": -2, "first": -n_layers, "all": None}
+    if n_layers < 3:
+        del layers["second last"]
     rows = [("layer", name, PUBLISHED._replace(layer=layer)) for name, layer in layers.items()]
     rows += [("heads", f"{h}", PUBLISHED._replace(heads=(h,))) for h in range(n_heads)]
     rows += [("heads", f"{few}", PUBLISHED._replace(heads=few))] if n_heads > 3 else []
@@ -66,9 +69,14 @@ def settings(
     ties = ("attention", "attention received", "rollout", "correlation", "partial")
     rows += [("order", f"distance, {o}", PUBLISHED._replace(order=o)) for o in ties]
     orders = (*ties, "consensus", "mean distance", "mean distance, attention")
+    orders += (
+        "mean distance, everywhere",
+        "mean distance, attention, everywhere",
+        "attention × closeness",
+    )
     heads = {"all heads": PUBLISHED._replace(heads="all")}
     heads["all heads, one-sided"] = PUBLISHED._replace(heads="all", one_sided=True)
-    heads["all heads of all layers"] = PUBLISHED._replace(heads="all", layer=None)
+    heads["all heads, alpha 0.1"] = PUBLISHED._replace(heads="all", alpha=0.1)
     heads["mean heads of all layers"] = PUBLISHED._replace(layer=None)
     for (name, base), order in itertools.product(heads.items(), orders):
         rows.append(("together", f"{name}; {order}", base._replace(order=order)))
@@ -91,17 +99,22 @@ def compare(
     Args:
         tune: Cases to choose a setting on.
         test: Cases to compare on.
-        path: Cache of answers.
+        path: Cache of answers about ``tune``; those about ``test`` lie beside it.
         n_samples: N of the test by default.
         n_layers: Layers of the model.
         n_heads: Heads of a layer.
         short: Names of the cases in which the smallest explanation is looked for.
         samples: Values of N to try.
     """
-    cache = Cache(path)
-    rows, best = ablation(tune, cache, settings(n_layers, n_heads, samples), n_samples)
-    ours = {"CLEANN": best, "CLEANN as published": PUBLISHED}
-    return rows + comparison(test, cache, ours, n_samples, short)
+    tried = settings(n_layers, n_heads, samples)
+    rows, best = ablation(tune, Cache(path), tried, n_samples)
+    ours = {
+        "CLEANN": best,
+        "CLEANN, all heads": PUBLISHED._replace(heads="all"),
+        "CLEANN, mean over heads": PUBLISHED,
+    }
+    asked = Cache(path.with_stem(f"{path.stem}_test"))
+    return rows + comparison(test, asked, ours, n_samples, short)
 
 
 def ablation(
@@ -110,10 +123,12 @@ def ablation(
     """Every setting, beside random subsets, and the one with the largest area."""
     oracles = [cache.oracle(case) for case in cases]
     rows, areas, done = [], [], {}
-    rival = [baselines()[RIVAL](case, oracle) for case, oracle in zip(cases, oracles, strict=True)]
-    for oracle in oracles:
-        cache.keep(oracle)
-    rows.append(_ablation_row("", RIVAL, rival))
+    for name in (RIVAL, BY_ATTENTION):
+        method = baselines()[name]
+        found = [method(case, oracle) for case, oracle in zip(cases, oracles, strict=True)]
+        rows.append(_ablation_row("", name, found))
+        for oracle in oracles:
+            cache.keep(oracle)
     for at, (factor, value, setting) in enumerate(tried):
         began = time.monotonic()
         found = explained(cases, oracles, setting, n_samples, done)
@@ -138,11 +153,13 @@ def explained(
     done: dict[Setting, list[np.ndarray]],
 ) -> list[list[Outcome]]:
     """CLEANN's outcome for every case; graphs are searched once for all orders."""
-    key = setting._replace(order="")
+    some = isinstance(setting.heads, tuple)
+    key = setting._replace(order="", heads="all" if some else setting.heads)
     if key not in done:
-        done[key] = graphs(cases, setting, n_samples)
+        done[key] = graphs(cases, key, n_samples)
+    chosen = list(setting.heads) if some else slice(None)
     return [
-        [explain(case, oracle, marks, setting)]
+        [explain(case, oracle, marks[chosen], setting)]
         for case, oracle, marks in zip(cases, oracles, done[key], strict=True)
     ]
 
@@ -156,7 +173,6 @@ def comparison(
 ) -> list[dict]:
     """All methods on the cases: tables of figures, curves and differences."""
     oracles = [cache.oracle(case) for case in cases]
-    done: dict[Setting, list[np.ndarray]] = {}
     marks = {name: graphs(cases, setting, n_samples) for name, setting in ours.items()}
     found: dict[str, list[list[Outcome]]] = {name: [] for name in (*ours, *baselines())}
     least = []
@@ -171,7 +187,6 @@ def comparison(
         if at % 10 == 9 or at + 1 == len(cases):
             passes = sum(o.n_passes for o in oracles)
             say(f"case {at + 1}/{len(cases)}, {passes} sets, {time.monotonic() - began:.0f} s")
-    del done
     return tables(cases, found, least)
 
 
@@ -192,11 +207,11 @@ def tables(
         for name, outcomes in found.items():
             row = {"table": f"{kind} within so many queries", "method": name}
             rows.append(row | {str(b): value(outcomes, b) for b in BUDGETS})
-    for name in [name for name in found if name.startswith("CLEANN")]:
-        for budget in BUDGETS:
-            gap = figures.difference(found[name], found[RIVAL], budget)
-            row = {"table": f"Share explained less that of {RIVAL}", "method": name}
-            rows.append(row | {"queries": budget} | gap)
+    for name, rival in itertools.product(found, (RIVAL, BY_ATTENTION)):
+        if name.startswith("CLEANN"):
+            gaps = [figures.difference(found[name], found[rival], b) for b in BUDGETS]
+            row = {"table": f"Share explained less that of {rival}", "method": name}
+            rows.append(row | {str(b): gap for b, gap in zip(BUDGETS, gaps, strict=True)})
     for name in [name for name in found if name.startswith("CLEANN")]:
         gap = figures.size_difference(found[name], found[ATTENTION])
         rows.append({"table": f"Size less that of {ATTENTION}", "method": name} | gap)
