@@ -103,7 +103,7 @@ def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add("--out", type=Path, default=Path("jaxcause-why"), metavar="DIR", help="where to write")
     add("--target", metavar="WORD", help="word to mask and explain (masked-language models)")
     add("--layer", type=int, default=-1, help="layer whose attention is read; -1 is the deepest")
-    add("--heads", choices=("mean", "union"), default="mean", help="graphs that explain")
+    add("--heads", choices=("union", "mean"), default="union", help="graphs that explain")
     add("--units", choices=("tokens", "words"), default="tokens", help="nodes of the graph")
     add("--alpha", type=float, default=0.01, help="significance level")
     add("--n-samples", type=int, metavar="N", help="samples behind the tests (default: the width)")
