@@ -49,8 +49,9 @@ else:
 
 found = jc.explain(model, TEXT)  # the deepest layer; special tokens are left out after A Aᵀ
 print(*found.sentences())
+names = [f"{token}({node})" for node, token in enumerate(found.tokens)]  # "the" occurs thrice
 print(f"\nFrom the mean over the {found.model['n_heads']} heads of layer {found.settings['layer']}")
-for edge in found.graph.edges(found.tokens):
+for edge in found.graph.edges(names):
     print(" ", *edge)
 
 consensus = jc.attention.head_consensus(found.head_graphs)
@@ -58,7 +59,7 @@ i, j = np.nonzero(np.triu(consensus.edges))
 order = np.argsort(-consensus.edges[i, j], kind="stable")[:8]
 print("\nEdges that most heads hold, each head searched by itself")
 for a, b in zip(i[order], j[order], strict=True):
-    print(f"  {found.tokens[a]} - {found.tokens[b]}: {consensus.edges[a, b]} heads")
+    print(f"  {names[a]} - {names[b]}: {consensus.edges[a, b]} heads")
 
 confidence = jc.attention.structural_confidence(found.search, alpha=found.settings["alpha"])[1:]
 print("\nHow clearly each head tells edges from non-edges:", confidence.round(2))

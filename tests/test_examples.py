@@ -21,9 +21,11 @@ def test_examples_run(path):
 def test_the_names_of_the_readme_exist():
     import jaxcause as jc
 
-    for name in ("discover", "pc", "icd", "fci", "Caps", "BackgroundKnowledge", "warmup"):
+    for name in ("discover", "explain", "TextModel", "pc", "icd", "fci", "Caps", "warmup"):
         assert hasattr(jc, name)
     assert set(dir(jc)) >= {
+        "BackgroundKnowledge",
+        "attention",
         "attribution",
         "metrics",
         "simulate",
