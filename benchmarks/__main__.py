@@ -59,7 +59,7 @@ def machine() -> dict[str, str | int | None]:
     return {
         "device": jax.devices()[0].device_kind,
         "processor": platform.machine(),
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "jax": version("jax"),
         "jaxcause": version("jaxcause"),
