@@ -139,6 +139,15 @@ def explain(case: Case, oracle: Oracle, marks: np.ndarray, setting: Setting) -> 
     return outcome(found, oracle)
 
 
+def and_larger(case: Case, oracle: Oracle, first: Outcome) -> Outcome:
+    """What was found, or else ever more nodes by attention with the last queries."""
+    kept = BUDGETS[-1] - ORDERS_UP_TO
+    if first.size and first.queries <= kept:
+        return first
+    scores = _scores(case, "attention")
+    return _in_order(case, oracle, scores, spent=min(first.queries, kept))
+
+
 def _closeness(distance: np.ndarray) -> np.ndarray:
     """Mean over the graphs of one over the distance; 0 out of the tree."""
     return np.where(distance > 0, 1 / np.maximum(distance, 1), 0).mean(axis=0)

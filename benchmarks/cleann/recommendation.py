@@ -15,6 +15,17 @@ from jaxcause.models import Pretrained
 
 ITEMS, SHORT = 30, 10
 ROWS = (16, 64)
+EPOCHS = 60
+PROTOCOL = {
+    "model": f"BERT4Rec, 2 layers, 2 heads, width 64, up to {movies.MAX_LENGTH} items; {EPOCHS} "
+    "epochs of AdamW on ml-latest-small.zip without the last item of each user; movies with fewer "
+    f"than {movies.LEAST} ratings and users with fewer than {movies.LEAST} of the rest are dropped",
+    "ranking": "of all items that the user has not seen",
+    "cases": f"the first recommendation of users in random order, from their last {ITEMS} items; "
+    f"short: up to {SHORT - 1} items",
+    "nodes": "the items, and the recommendation, fed back as the newest item; it is the target",
+    "removal": "deletion; explained if another item that the user has not seen comes first",
+}
 
 
 def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
@@ -28,9 +39,9 @@ def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
     archive = study.needed(data, "ml-latest-small.zip")
     cache = study.cache_folder(out, quick)
     given = movies.sessions(movies.read(archive))
-    epochs = 1 if quick else 60
+    epochs = 1 if quick else EPOCHS
     model = movies.trained(given, cache / "recommendation_model", epochs=epochs)
-    rows = []
+    rows = study.protocol(**PROTOCOL)
     for name, scores in (
         ("BERT4Rec", movies.next_item_scores(model, given)),
         ("popularity", movies.popularity(given)),

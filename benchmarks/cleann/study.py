@@ -1,7 +1,9 @@
 """One study for both tasks: tune on some cases, compare on others."""
 
 import itertools
+import json
 import time
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +13,12 @@ from benchmarks.cleann import figures
 from benchmarks.cleann.cases import Cache, Case, Oracle
 from benchmarks.cleann.methods import (
     BUDGETS,
+    ORDERS_UP_TO,
+    SEEDS,
+    SUBSETS_UP_TO,
     Outcome,
     Setting,
+    and_larger,
     baselines,
     explain,
     graphs,
@@ -24,6 +30,23 @@ PUBLISHED = Setting()
 SHORT_UP_TO = 3
 RIVAL, BY_ATTENTION = "random subsets", "subsets by attention"
 ATTENTION = "attention of the target, in order"
+AND_LARGER = "CLEANN, then larger sets"
+
+
+PROTOCOL = {
+    "query": "one set of removed nodes that the model is asked about; all methods share answers, "
+    "but each counts its own queries, a gradient as one, leave one out as one per node",
+    "limits": f"{BUDGETS[-1]} queries; sets of up to {SUBSETS_UP_TO}, or, in orders of single "
+    f"nodes, {ORDERS_UP_TO}",
+    "random methods": f"mean of {SEEDS} keys",
+    "size": "mean over what was explained",
+    "then larger sets": f"the last {ORDERS_UP_TO} queries go to the nodes of most attention, in "
+    "order",
+    "intervals": f"95 %, bootstrap over cases, {figures.RESAMPLES} resamples",
+    "short cases": f"the smallest explanation by asking about all sets of up to {SHORT_UP_TO}",
+    "CLEANN": "the setting with the largest area (mean share over the budgets) on the cases to "
+    "tune on; the methods are compared on others",
+}
 
 
 class Sizes(NamedTuple):
@@ -41,6 +64,11 @@ def needed(data: Path | None, name: str) -> Path:
     if data is None or not (data / name).exists():
         raise SystemExit(f"--data must name the folder with {name}")
     return data / name
+
+
+def protocol(**task: str) -> list[dict]:
+    """How the figures were made."""
+    return [{"table": "Protocol", "what": k, "how": v} for k, v in (task | PROTOCOL).items()]
 
 
 def cache_folder(out: Path, quick: bool) -> Path:
@@ -107,9 +135,12 @@ def compare(
         samples: Values of N to try.
     """
     tried = settings(n_layers, n_heads, samples)
-    rows, best = ablation(tune, Cache(path), tried, n_samples)
+    rows, best = ablation(
+        tune, Cache(path), tried, n_samples, path.with_stem(f"{path.stem}_ablation")
+    )
     ours = {
         "CLEANN": best,
+        "CLEANN, all heads, by attention": PUBLISHED._replace(heads="all", order="attention"),
         "CLEANN, all heads": PUBLISHED._replace(heads="all"),
         "CLEANN, mean over heads": PUBLISHED,
     }
@@ -118,31 +149,61 @@ def compare(
 
 
 def ablation(
-    cases: list[Case], cache: Cache, tried: list[tuple[str, str, Setting]], n_samples: int
+    cases: list[Case],
+    cache: Cache,
+    tried: list[tuple[str, str, Setting]],
+    n_samples: int,
+    path: Path,
 ) -> tuple[list[dict], Setting]:
-    """Every setting, beside random subsets, and the one with the largest area."""
+    """Every setting, beside subsets at random and by attention, and the one of largest area.
+
+    Rows are kept in ``path``, so that a killed run goes on where it was.
+    """
     oracles = [cache.oracle(case) for case in cases]
-    rows, areas, done = [], [], {}
+    kept = _kept(path, cases)
+    rows, searched = [], {}
     for name in (RIVAL, BY_ATTENTION):
         method = baselines()[name]
         found = [method(case, oracle) for case, oracle in zip(cases, oracles, strict=True)]
         rows.append(_ablation_row("", name, found))
-        for oracle in oracles:
-            cache.keep(oracle)
     for at, (factor, value, setting) in enumerate(tried):
         began = time.monotonic()
-        found = explained(cases, oracles, setting, n_samples, done)
+        row = kept.get((factor, value, str(setting)))
+        if row is None:
+            found = explained(cases, oracles, setting, n_samples, searched)
+            row = _ablation_row(factor, value, found)
+            with path.open("a") as file:
+                line = {"setting": str(setting), "cases": _names(cases), "row": row}
+                file.write(json.dumps(line) + "\n")
         for oracle in oracles:
             cache.keep(oracle)
-        areas.append(figures.area(found))
-        rows.append(_ablation_row(factor, value, found))
+        rows.append(row)
         say(
-            f"{at + 1}/{len(tried)} {factor} {value}: area {areas[-1]:.3f}, "
+            f"{at + 1}/{len(tried)} {factor} {value}: area {row['area']:.3f}, "
             f"{time.monotonic() - began:.1f} s"
         )
+    areas = [row["area"] for row in rows[2:]]
     best = tried[int(np.argmax(areas))][2]
     rows.append({"table": "Chosen", **{k: str(v) for k, v in best._asdict().items()}})
     return rows, best
+
+
+def _kept(path: Path, cases: list[Case]) -> dict[tuple[str, str, str], dict]:
+    """Rows of the same cases from an earlier run."""
+    kept = {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # The line that was being written when the run was killed.
+        if entry["cases"] == _names(cases):
+            row = entry["row"]
+            kept[row["factor"], row["value"], entry["setting"]] = row
+    return kept
+
+
+def _names(cases: list[Case]) -> int:
+    return zlib.crc32(" ".join(case.name for case in cases).encode())
 
 
 def explained(
@@ -173,13 +234,16 @@ def comparison(
 ) -> list[dict]:
     """All methods on the cases: tables of figures, curves and differences."""
     oracles = [cache.oracle(case) for case in cases]
-    marks = {name: graphs(cases, setting, n_samples) for name, setting in ours.items()}
-    found: dict[str, list[list[Outcome]]] = {name: [] for name in (*ours, *baselines())}
+    searched = {s._replace(order=""): None for s in ours.values()}
+    searched = {key: graphs(cases, key, n_samples) for key in searched}
+    marks = {name: searched[setting._replace(order="")] for name, setting in ours.items()}
+    found: dict[str, list[list[Outcome]]] = {name: [] for name in (*ours, AND_LARGER, *baselines())}
     least = []
     began = time.monotonic()
     for at, (case, oracle) in enumerate(zip(cases, oracles, strict=True)):
         for name, setting in ours.items():
             found[name].append([explain(case, oracle, marks[name][at], setting)])
+        found[AND_LARGER].append([and_larger(case, oracle, found["CLEANN"][-1][0])])
         for name, method in baselines().items():
             found[name].append(method(case, oracle))
         least.append(smallest(case, oracle, SHORT_UP_TO) if case.name in short else 0)
