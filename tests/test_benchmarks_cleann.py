@@ -202,6 +202,17 @@ def test_smallest_is_the_smallest():
     assert methods.smallest(case, cases.Oracle(case), 1) == 0
 
 
+def test_larger_sets_come_with_the_last_queries():
+    case = case_of(lambda removed: len(removed) >= 4)
+    oracle = cases.Oracle(case)
+    early = methods.Outcome(30, 2, 0.4, 7.0)
+    assert methods.and_larger(case, oracle, early) == early
+    late = methods.Outcome(395, 2, 0.4, 7.0)
+    assert methods.and_larger(case, oracle, late) == methods.Outcome(392, 4, 0.4, 7.0)
+    in_vain = methods.Outcome(15, 0, 0.9, 0.0)
+    assert methods.and_larger(case, oracle, in_vain) == methods.Outcome(19, 4, 0.4, 7.0)
+
+
 def test_figures_by_hand():
     outcomes = [
         [methods.Outcome(3, 1, 0.2, 2), methods.Outcome(30, 2, 0.4, 4)],
@@ -267,6 +278,14 @@ def test_a_whole_study_of_made_up_cases(tmp_path, monkeypatch):
         short={made[3].name},
         samples=(32,),
     )
+    lines = (tmp_path / "answers_ablation.jsonl").read_text().splitlines()
+    assert len(lines) == 2
+    cache = cases.Cache(tmp_path / "answers.jsonl")
+    monkeypatch.setattr(study, "explained", None)
+    again, _ = study.ablation(
+        made[:3], cache, [few[0], few[-1]], 64, tmp_path / "answers_ablation.jsonl"
+    )
+    assert again == [r for r in rows if r["table"] in ("Ablation", "Chosen")]
     by_subsets = [r for r in rows if r.get("method") == "random subsets"]
     assert by_subsets[0]["share"] == 1.0
     assert by_subsets[0]["size"] == 1.0

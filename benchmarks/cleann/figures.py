@@ -86,8 +86,10 @@ def above_smallest(outcomes: Outcomes, smallest: list[int]) -> dict[str, object]
         if least and _within(o, BUDGETS[-1])
     ]
     have = sum(least > 0 for least in smallest)
+    if not pairs:
+        return {}
     return {
-        "nodes above the smallest (short)": float(np.mean(pairs)) if pairs else float("nan"),
+        "nodes above the smallest (short)": float(np.mean(pairs)),
         "short": have,
     }
 

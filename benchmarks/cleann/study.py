@@ -4,6 +4,7 @@ import itertools
 import json
 import time
 import zlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +44,6 @@ PROTOCOL = {
     "then larger sets": f"the last {ORDERS_UP_TO} queries go to the nodes of most attention, in "
     "order",
     "intervals": f"95 %, bootstrap over cases, {figures.RESAMPLES} resamples",
-    "short cases": f"the smallest explanation by asking about all sets of up to {SHORT_UP_TO}",
     "CLEANN": "the setting with the largest area (mean share over the budgets) on the cases to "
     "tune on; the methods are compared on others",
 }
@@ -68,7 +68,9 @@ def needed(data: Path | None, name: str) -> Path:
 
 def protocol(**task: str) -> list[dict]:
     """How the figures were made."""
-    return [{"table": "Protocol", "what": k, "how": v} for k, v in (task | PROTOCOL).items()]
+    versions = ", ".join(f"{name} {version(name)}" for name in ("flax", "optax", "transformers"))
+    given = task | PROTOCOL | {"versions": versions}
+    return [{"table": "Protocol", "what": what, "how": how} for what, how in given.items()]
 
 
 def cache_folder(out: Path, quick: bool) -> Path:
@@ -279,12 +281,12 @@ def tables(
     for name in [name for name in found if name.startswith("CLEANN")]:
         gap = figures.size_difference(found[name], found[ATTENTION])
         rows.append({"table": f"Size less that of {ATTENTION}", "method": name} | gap)
-    return rows
+    return [_known(row) for row in rows]
 
 
 def _ablation_row(factor: str, value: str, found: list[list[Outcome]]) -> dict:
     budgets = {f"share at {b}": float(figures.share(found, b).mean()) for b in (10, 20, 50, 100)}
-    return {
+    row = {
         "table": "Ablation",
         "factor": factor,
         "value": value,
@@ -294,3 +296,9 @@ def _ablation_row(factor: str, value: str, found: list[list[Outcome]]) -> dict:
         "size": figures.mean_size(found),
         "queries": float(np.mean([min(o.queries, BUDGETS[-1]) for c in found for o in c])),
     }
+    return _known(row)
+
+
+def _known(row: dict) -> dict:
+    """A row without NaN, which JSON does not have."""
+    return {k: v for k, v in row.items() if not (isinstance(v, float) and np.isnan(v))}
