@@ -38,7 +38,7 @@ def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
     archive = study.needed(data, "ml-latest-small.zip")
     cache = study.cache_folder(out, quick)
     given = movies.sessions(movies.read(archive))
-    epochs = 1 if quick else EPOCHS
+    epochs = 5 if quick else EPOCHS
     model = movies.trained(given, cache / "recommendation_model", epochs=epochs)
     rows = study.protocol(**PROTOCOL)
     for name, scores in (
@@ -65,6 +65,7 @@ def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
         n_heads=model.n_heads,
         short=set(),
         samples=(32, 64, 128, 256),
+        quick=quick,
     )
 
 

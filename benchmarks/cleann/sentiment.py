@@ -67,6 +67,7 @@ def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
         n_heads=model.n_heads,
         short=short,
         samples=(64, 128, 384, 768),
+        quick=quick,
     )
 
 
