@@ -8,6 +8,7 @@ os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "agg"
 
+import signal
 from pathlib import Path
 
 import jax
@@ -19,6 +20,12 @@ jaxtyping.install_import_hook("jaxcause", "typechecker.check")
 jax.config.update("jax_enable_x64", os.environ.get("JAXCAUSE_TEST_X64", "1") == "1")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# In the background of a shell a process ignores Ctrl-C, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A script that needs PyTorch, not a test.
+collect_ignore = ["reference/make_model_goldens.py"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 
