@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from jaxcause._checks import InputError, check_at_least, check_choice, check_probability
 from jaxcause.attention import Explanations, abcd, cleann
 from jaxcause.discovery import SearchResult
+from jaxcause.graph import CausalGraph
 from jaxcause.workflows._explanation import Target, TextExplanation
 from jaxcause.workflows._question import Nodes, Question, nodes_of, question_about
 from jaxcause.workflows._text_model import Intervention, Outputs, TextModel
@@ -201,8 +202,6 @@ def _outputs_without(
     return Outputs(*(np.concatenate(fields)[: len(found)] for fields in zip(*parts, strict=True)))
 
 
-def _of_heads(found: SearchResult, heads: str) -> Any:
-    from jaxcause.graph import CausalGraph
-
+def _of_heads(found: SearchResult, heads: str) -> CausalGraph:
     marks = np.asarray(found.graph.marks)
     return CausalGraph(marks[0] if heads == "mean" else marks[1:])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -90,7 +91,7 @@ class TextExplanation:
         """The graphs of all heads."""
         return CausalGraph(np.asarray(self.search.graph.marks)[1:])
 
-    @property
+    @functools.cached_property
     def correlation(self) -> Float[np.ndarray, "views nodes nodes"]:
         """Correlations between the nodes."""
         among = np.zeros(self.whole_attention.shape[-1], bool)
@@ -98,7 +99,7 @@ class TextExplanation:
         corr = np.asarray(correlation(self.whole_attention, node_mask=among))
         return corr[:, self.kept[:, None], self.kept[None, :]]
 
-    @property
+    @functools.cached_property
     def partial_correlation(self) -> Float[np.ndarray, "views nodes nodes"]:
         """Correlation of each pair given all other nodes; NaN where that is singular."""
         return partial_correlations(self.correlation)
