@@ -16,9 +16,8 @@ from matplotlib.textpath import text_to_path
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
 
-FAINT = "#DDDDDD"
-_INK, _GREY = "#222222", "#777777"
-_OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK, GREY, FAINT = "#222222", "#777777", "#DDDDDD"
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _BAR = 70.0
 
 Point = Float[np.ndarray, "2"]
@@ -118,7 +117,7 @@ def color_scale(values: np.ndarray | list[float], colors: Colormap) -> ScalarMap
 
 def source_color(canvas: Canvas, var: int) -> str:
     """Colour of a variable; grey where colours mean strength."""
-    return _GREY if canvas.scale is not None else _OKABE_ITO[var % len(_OKABE_ITO)]
+    return GREY if canvas.scale is not None else OKABE_ITO[var % len(OKABE_ITO)]
 
 
 def legible(canvas: Canvas, n_vars: int) -> range:
@@ -128,7 +127,7 @@ def legible(canvas: Canvas, n_vars: int) -> range:
 
 def write(canvas: Canvas, at: Any, text: str, gid: str, **style: Any) -> None:
     """Write a text, centred unless the style says otherwise."""
-    style = {"ha": "center", "va": "center", "fontsize": canvas.font, "color": _INK} | style
+    style = {"ha": "center", "va": "center", "fontsize": canvas.font, "color": INK} | style
     canvas.ax.text(at[0], at[1], text, gid=gid, parse_math=False, zorder=6, **style)
 
 

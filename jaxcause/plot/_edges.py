@@ -1,4 +1,4 @@
-"""What both pictures of a graph share: its edges, the ways they take, and their marks."""
+"""What pictures of graphs share: edges, the ways they take, and their marks."""
 
 from typing import Any, NamedTuple
 
@@ -30,12 +30,21 @@ class Edge(NamedTuple):
     @property
     def key(self) -> str:
         """What its parts have in their ``gid``."""
-        return f"{self.source}-{self.target}-{'_'.join(map(str, self.lags))}"
+        lags = "_".join(map(str, self.lags))
+        return "-".join(filter(None, (str(self.source), str(self.target), lags)))
 
     @property
     def loop(self) -> bool:
         """Whether it leads back to its source."""
         return self.source == self.target
+
+
+class Look(NamedTuple):
+    """Colour, relative width and dashes of an edge."""
+
+    color: Any
+    weight: float = 0.45
+    dashes: str | tuple[float, tuple[float, ...]] = "solid"
 
 
 def graph_edges(graph: LaggedGraph, strength: Values | None) -> list[Edge]:
@@ -58,15 +67,29 @@ def strength_scale(edges: list[Edge]) -> ScalarMappable:
     return color_scale([edge.strength for edge in edges], ListedColormap(shades))
 
 
-def draw_edge(canvas: Canvas, curve: Curve, edge: Edge, largest: float) -> None:
+def causal_edges(marks: np.ndarray, strength: np.ndarray | None = None) -> list[Edge]:
+    """Every edge of a graph without lags, a single arrowhead at its target; strongest last."""
+    found = []
+    for i, j in np.argwhere(np.triu(marks)).tolist():
+        if _is_mirrored(i, j, int(marks[j, i]), int(marks[i, j])):
+            i, j = j, i
+        size = 0.0 if strength is None else float(abs(strength[i, j]))
+        found.append(Edge(i, j, (), (int(marks[j, i]), int(marks[i, j])), size))
+    return sorted(found, key=lambda edge: edge.strength)
+
+
+def draw_edge(
+    canvas: Canvas, curve: Curve, edge: Edge, largest: float, look: Look | None = None
+) -> None:
     """Draw a curve from source to target and the mark at each end, its tip at the curve's end."""
-    color, weight = _look(canvas, edge)
+    color, weight, dashes = look or _look(canvas, edge)
     size = min(0.9 * canvas.line, largest)
     head = min(size, 0.4 * float(_distances(curve)[-1]))
     thickness = weight * size / canvas.line * canvas.font / 2.7
     style = {"edgecolor": color, "linewidth": thickness, "zorder": 2}
     line = cut(curve, *(0.0 if mark == Mark.TAIL else head for mark in edge.marks))
-    patches: dict[str, Patch | None] = {"edge": PathPatch(Path(line), fill=False, **style)}
+    wire = PathPatch(Path(line), fill=False, linestyle=dashes, **style)
+    patches: dict[str, Patch | None] = {"edge": wire}
     for name, mark, end in zip(("source", "target"), edge.marks, (0, -1), strict=True):
         patches[f"{name}-mark"] = _mark_patch(mark, curve[end], line[end], head, style)
     for name, patch in patches.items():
@@ -116,12 +139,12 @@ def _is_mirrored(source: int, target: int, left: int, right: int) -> bool:
     return back if back != forth else source > target
 
 
-def _look(canvas: Canvas, edge: Edge) -> tuple[Any, float]:
-    """Colour and relative line width of an edge."""
+def _look(canvas: Canvas, edge: Edge) -> Look:
+    """How an edge looks by its source or its strength."""
     if canvas.scale is None:
-        return source_color(canvas, edge.source), 0.45
+        return Look(source_color(canvas, edge.source))
     share = np.asarray(canvas.scale.norm(np.array([edge.strength])), float).item()
-    return canvas.scale.cmap(share), 0.15 + 0.65 * share
+    return Look(canvas.scale.cmap(share), 0.15 + 0.65 * share)
 
 
 def _mark_patch(

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 
 from jaxcause.graph import LaggedGraph
 from jaxcause.plot._canvas import (
     FAINT,
+    GREY,
     Canvas,
     Layout,
     Point,
@@ -26,6 +28,7 @@ from jaxcause.plot._canvas import (
 from jaxcause.plot._edges import (
     Curve,
     Edge,
+    Look,
     bezier,
     bow,
     clearest,
@@ -72,21 +75,34 @@ def time_series_graph(
     'Edges into time t'
     """
     labels, edges = variable_names(names, graph.n_vars), graph_edges(graph, strength)
-    wish = float(np.clip(700 / graph.n_vars, 13, 42))
-    pitch = _pitch(ax, graph.n_vars, graph.max_lag + 1, wish)
-    places = np.array(
-        [[(-k * pitch, -i) for k in range(graph.max_lag + 1)] for i in range(graph.n_vars)], float
-    )
-    curves = [_curve(edge, places, pitch) for edge in edges]
-    corner = places[-1, -1] - 0.4
     scale = None if strength is None else strength_scale(edges)
-    canvas = make_canvas(ax, _layout(corner, places[0, 0] + 0.4, curves, labels), wish, scale)
-    for edge, curve in zip(edges, curves, strict=True):
-        draw_edge(canvas, curve, edge, 2 * _RADIUS)
-    _draw_nodes(canvas, places, edges)
-    _write_names(canvas, places, corner, labels)
+    canvas = draw_in_time(edges, labels, graph.max_lag + 1, ax, scale=scale)
     note = "time step" + ("; colour: source variable" if strength is None and edges else "")
     return finish(canvas.ax, "Edges into time t" + ("" if edges else ": no edge"), note)
+
+
+def draw_in_time(
+    edges: list[Edge],
+    labels: list[str],
+    n_steps: int,
+    ax: Axes | None,
+    *,
+    scale: ScalarMappable | None = None,
+    looks: Sequence[Look | None] | None = None,
+) -> Canvas:
+    """Draw edges over a grid of variables and time steps, each as its look says."""
+    n_vars = len(labels)
+    wish = float(np.clip(700 / n_vars, 13, 42))
+    pitch = _pitch(ax, n_vars, n_steps, wish)
+    places = np.array([[(-k * pitch, -i) for k in range(n_steps)] for i in range(n_vars)], float)
+    curves = [_curve(edge, places, pitch) for edge in edges]
+    corner = places[-1, -1] - 0.4
+    canvas = make_canvas(ax, _layout(corner, places[0, 0] + 0.4, curves, labels), wish, scale)
+    for edge, curve, look in zip(edges, curves, looks or [None] * len(edges), strict=True):
+        draw_edge(canvas, curve, edge, 2 * _RADIUS, look)
+    _draw_nodes(canvas, places, edges, looks is not None)
+    _write_names(canvas, places, corner, labels)
+    return canvas
 
 
 def _pitch(ax: Axes | None, n_vars: int, n_steps: int, wish: float) -> float:
@@ -123,11 +139,12 @@ def _layout(low: Point, high: Point, curves: list[Curve], labels: list[str]) -> 
     return Layout(points, em, 0.75)
 
 
-def _draw_nodes(canvas: Canvas, places: _Places, edges: list[Edge]) -> None:
-    """Draw the nodes, faint where no edge starts or ends."""
+def _draw_nodes(canvas: Canvas, places: _Places, edges: list[Edge], plain: bool) -> None:
+    """Draw the nodes, faint where no edge starts or ends; grey where edges have their own looks."""
     used = {(edge.source, edge.lags[0]) for edge in edges}
     for i, lag in np.ndindex(places.shape[:2]):
-        color = source_color(canvas, i) if lag == 0 or (i, lag) in used else FAINT
+        color = GREY if plain else source_color(canvas, i)
+        color = color if lag == 0 or (i, lag) in used else FAINT
         draw_node(canvas, places[i, lag], _RADIUS, f"node-{i}-{lag}", color)
 
 

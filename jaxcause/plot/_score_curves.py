@@ -1,0 +1,132 @@
+"""Picture of scores along the lags, one curve per source and target."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from jaxcause._checks import InputError, check_at_least, check_shape
+from jaxcause.graph import LaggedGraph
+from jaxcause.plot._canvas import OKABE_ITO, Values, variable_names
+from jaxcause.plot._charts import (
+    End,
+    chart_axes,
+    grid,
+    leave_room,
+    threshold_line,
+    title,
+    write_ends,
+)
+
+_MARKERS = "osD^v<>pXP"
+_REST = "#B8BCC2"
+
+
+def score_curves(
+    scores: Values,
+    *,
+    threshold: float | None = None,
+    graph: LaggedGraph | None = None,
+    names: Sequence[str] | None = None,
+    most: int = 8,
+    ax: Axes | None = None,
+    label: str = "score",
+) -> Axes:
+    """Draw the score of each source and target along the lags, the strongest in colour.
+
+    Args:
+        scores: ``[source, target, lag 0..max_lag]``; lag 0 is shown where it holds a score.
+        threshold: Score from which on there is an edge, a dashed line.
+        graph: Its edges have filled marks, and pairs with an edge go before others.
+        names: One name per variable; ``X0, X1, …`` by default.
+        most: Number of curves in colour and with a name; the others are grey.
+        ax: Where to draw; a new figure by default.
+        label: What the scores are.
+
+    Returns:
+        The Axes drawn into; a named curve has the ``gid`` ``curve-i-j``, its name ``end-i-j``.
+
+    Raises:
+        InputError: ``scores`` has another shape, or ``names`` or ``graph`` does not fit them.
+
+    >>> scores = np.zeros((2, 2, 4)); scores[0, 1, 2] = 0.9
+    >>> ax = score_curves(scores, names=["rain", "river"], threshold=0.5, most=1)
+    >>> [text.get_text() for text in ax.texts]
+    [' rain → river']
+    """
+    values, edges = _checked(scores, graph)
+    check_at_least("most", most, 0)
+    labels = variable_names(names, len(values))
+    first = 0 if values[:, :, 0].any() else 1
+    lags = np.arange(first, values.shape[2])
+    pairs = _ranked(values[:, :, first:], edges)
+    shown, rest = pairs[:most], pairs[most:]
+    texts = [f" {labels[i]} → {labels[j]}" for i, j in shown]
+    ax = chart_axes(ax, 430, 250)
+    _scale(ax, values[:, :, first:], threshold, label)
+    leave_room(ax, first - 0.25, float(lags[-1]) + 0.1, texts)
+    ax.set_xticks(lags[:: -(-len(lags) // 12)])
+    segments = [np.stack([lags, values[i, j, first:]], axis=1) for i, j in rest]
+    ax.add_collection(LineCollection(segments, colors=_REST, linewidths=0.6, gid="rest", zorder=1))
+    ends = []
+    for rank, ((i, j), text) in enumerate(zip(shown, texts, strict=True)):
+        color = OKABE_ITO[rank % len(OKABE_ITO)]
+        style = {"color": color, "marker": _MARKERS[rank % len(_MARKERS)], "markersize": 5}
+        _draw(ax, lags, values[i, j, first:], edges[i, j, first:], style, f"{i}-{j}")
+        ends.append(End(float(lags[-1]), values[i, j, -1], text.strip(), color, f"{i}-{j}"))
+    if threshold is not None:
+        threshold_line(ax, threshold)
+    write_ends(ax, ends)
+    notes = ["lag"] + ["filled: edge"] * (graph is not None)
+    notes += ["dashed: threshold"] * (threshold is not None)
+    notes += [f"grey: {len(rest):,} other pair{'s' * (len(rest) > 1)}"] * bool(rest)
+    return title(ax, "Scores along the lags", "; ".join(notes), label)
+
+
+def _checked(scores: Values, graph: LaggedGraph | None) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and edges as arrays, if they fit; without a graph every score is filled."""
+    values = np.asarray(scores, float)
+    if values.shape[0] != values.shape[1] or values.shape[2] < 2:
+        raise InputError(
+            f"scores has shape {values.shape}, but must be [vars, vars, max_lag+1], max_lag >= 1"
+        )
+    if graph is None:
+        return values, np.ones(values.shape, bool)
+    check_shape("graph.marks", graph.marks, (*values.shape, 2))
+    return values, np.asarray(graph.adjacency)
+
+
+def _ranked(values: np.ndarray, edges: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of source and target: those with an edge first, then by their largest score."""
+    largest = np.nan_to_num(values, nan=-np.inf).max(axis=-1)
+    joined = edges.any(axis=-1)
+    order = np.lexsort((-largest.ravel(), ~joined.ravel()))
+    i, j = np.unravel_index(order, largest.shape)
+    return list(zip(i.tolist(), j.tolist(), strict=True))
+
+
+def _scale(ax: Axes, values: np.ndarray, threshold: float | None, label: str) -> None:
+    """A linear scale that holds all scores, the threshold and zero."""
+    known = [0.0, *([] if threshold is None else [threshold])]
+    finite = values[np.isfinite(values)]
+    low, high = min(known + [float(finite.min(initial=0))]), max(known + [finite.max(initial=0)])
+    high = high if high > low else low + 1
+    ax.set_ylim(low - 0.03 * (high - low), high + 0.06 * (high - low))
+    grid(ax, "y")
+
+
+def _draw(
+    ax: Axes,
+    lags: np.ndarray,
+    values: Float[np.ndarray, "lags"],
+    filled: np.ndarray,
+    style: dict[str, Any],
+    key: str,
+) -> None:
+    """A curve with a mark at each lag, filled where there is an edge."""
+    ax.plot(lags, values, linewidth=1.5, gid=f"curve-{key}", **style, markerfacecolor="white")
+    dots = {**style, "linestyle": "none", "gid": f"filled-{key}"}
+    ax.plot(lags[filled], values[filled], **dots)

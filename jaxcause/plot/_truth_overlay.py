@@ -1,0 +1,102 @@
+"""Picture of a learned graph laid over the known one."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from jaxcause._checks import InputError
+from jaxcause.graph import CausalGraph, LaggedGraph
+from jaxcause.plot._canvas import INK, OKABE_ITO, finish, variable_names
+from jaxcause.plot._causal_graph import in_rows, single
+from jaxcause.plot._edges import Edge, Look, causal_edges, graph_edges
+from jaxcause.plot._ring import draw_ring
+from jaxcause.plot._time_series_graph import draw_in_time
+
+_LOOKS = {
+    "missed": (Look(INK, 0.4, (0, (4, 2))), "black, dashed: missed"),
+    "false": (Look(OKABE_ITO[1], 0.5, (0, (1, 1.2))), "orange, dotted: false"),
+    "other marks": (
+        Look(OKABE_ITO[3], 0.5, (0, (5, 1.5, 1, 1.5))),
+        "pink, dash-dotted: other marks",
+    ),
+    "hit": (Look(OKABE_ITO[0], 0.5), "blue: hit"),
+}
+
+
+def truth_overlay(
+    graph: LaggedGraph | CausalGraph,
+    truth: LaggedGraph | CausalGraph,
+    *,
+    names: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw which edges of a known graph were found, which were missed, and which are false.
+
+    A lagged graph is unrolled in time, another stands on a circle. An edge counts as a hit where
+    both graphs have the same marks at both ends; one that joins the same nodes with other marks is
+    drawn with the marks that were found. Missed edges have the marks of the truth.
+
+    Args:
+        graph: The learned graph.
+        truth: The known graph, of the same kind and size.
+        names: One name per variable; ``X0, X1, …`` by default.
+        ax: Where to draw; a new figure of a fitting size by default.
+
+    Returns:
+        The Axes drawn into. Parts have a ``gid`` as in other pictures; the text below counts.
+
+    Raises:
+        InputError: The graphs are of different kinds or sizes, or ``names`` does not fit.
+
+    >>> import numpy as np
+    >>> truth = CausalGraph(np.array([[0, 2, 0], [3, 0, 2], [0, 3, 0]]))
+    >>> found = CausalGraph(np.array([[0, 2, 0], [3, 0, 0], [0, 0, 0]]))
+    >>> truth_overlay(found, truth).get_xlabel()
+    'blue: hit (1); black, dashed: missed (1)'
+    """
+    found, known = _edges(graph), _edges(truth)
+    if type(graph) is not type(truth) or graph.marks.shape != truth.marks.shape:
+        raise InputError(
+            f"truth is a {type(truth).__name__} with marks {truth.marks.shape}, but graph a "
+            f"{type(graph).__name__} with {graph.marks.shape}; compare graphs of one kind and size"
+        )
+    verdicts = _verdicts(found, known)
+    order = list(_LOOKS)
+    edges = sorted(verdicts, key=lambda edge: order.index(verdicts[edge]))
+    looks = [_LOOKS[verdicts[edge]][0] for edge in edges]
+    if isinstance(graph, LaggedGraph):
+        labels = variable_names(names, graph.n_vars)
+        canvas = draw_in_time(edges, labels, graph.max_lag + 1, ax, looks=looks)
+    else:
+        canvas = draw_ring(edges, variable_names(names, graph.n_nodes), ax, looks=looks)
+    title = "Beside the known graph" + ("" if edges else ": no edge")
+    return finish(canvas.ax, title, _legend(list(verdicts.values())))
+
+
+def _edges(graph: LaggedGraph | CausalGraph) -> dict[tuple, Edge]:
+    """Edges by what they join."""
+    if isinstance(graph, LaggedGraph):
+        edges = graph_edges(graph, None)
+        return {(_pair(edge) if edge.lags == (0,) else edge[:2], edge.lags): edge for edge in edges}
+    return {(_pair(edge), ()): edge for edge in causal_edges(single(graph))}
+
+
+def _pair(edge: Edge) -> tuple[int, ...]:
+    return tuple(sorted(edge[:2]))
+
+
+def _verdicts(found: dict[tuple, Edge], known: dict[tuple, Edge]) -> dict[Edge, str]:
+    """What each edge is; edges as found, or as known where they were missed."""
+    verdicts = {edge: "missed" for joined, edge in known.items() if joined not in found}
+    for joined, edge in found.items():
+        if joined not in known:
+            verdicts[edge] = "false"
+        else:
+            verdicts[edge] = "hit" if edge == known[joined] else "other marks"
+    return verdicts
+
+
+def _legend(verdicts: list[str]) -> str:
+    """What colours and dashes mean, with counts."""
+    counts = {name: verdicts.count(name) for name in ("hit", "missed", "false", "other marks")}
+    return in_rows([f"{_LOOKS[name][1]} ({count})" for name, count in counts.items() if count])
