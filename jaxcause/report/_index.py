@@ -5,7 +5,7 @@ from urllib.parse import quote, urlsplit
 
 from jaxcause._checks import InputError
 from jaxcause.report._explanation import visible
-from jaxcause.report._markup import asset, escape, fill, isolate
+from jaxcause.report._markup import asset, escape, fill, head, isolate
 
 
 def index_page(rows: list[dict[str, Any]], *, title: str = "Explanations") -> str:
@@ -30,7 +30,7 @@ def index_page(rows: list[dict[str, Any]], *, title: str = "Explanations") -> st
     explained = sum(bool(row.get("tokens")) for row in rows)
     values = {
         "title": escape(visible(title)),
-        "css": asset("page.css"),
+        "head": head(visible(title), "index.css"),
         "js": asset("index.js"),
         "summary": f"{len(rows)} texts, {explained} of them explained.",
         "rows": "".join(map(_row, rows)) or '<tr><td colspan="6">No text.</td></tr>',

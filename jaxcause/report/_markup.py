@@ -19,6 +19,17 @@ def fill(template: str, values: dict[str, str]) -> str:
     return _SLOT.sub(lambda found: values[found[1]], template)
 
 
+def head(title: str, *sheets: str) -> str:
+    """The head of a page, which lets nothing be asked for outside it."""
+    css = "".join(map(asset, ("page.css", *sheets)))
+    return fill(asset("head.html"), {"title": escape(title), "css": css})
+
+
+def script(*names: str) -> str:
+    """Scripts of the package as one, whose names are its own."""
+    return '(() => {\n"use strict";\n' + "\n".join(map(asset, names)) + "})();"
+
+
 def escape(text: Any) -> str:
     """Text for an element or a quoted attribute."""
     return html.escape(str(text).encode("utf-8", "replace").decode(), quote=True)

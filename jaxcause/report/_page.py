@@ -3,7 +3,7 @@
 from typing import Any
 
 from jaxcause.report._explanation import check_explanation, finite, page_data, visible
-from jaxcause.report._markup import asset, escape, facts, fill, isolate, script_json
+from jaxcause.report._markup import asset, escape, facts, fill, head, isolate, script, script_json
 
 _INTERVENTIONS = {
     "mask": "Tokens are removed by putting the mask token in their place.",
@@ -55,9 +55,8 @@ def explanation_page(explanation: dict[str, Any]) -> str:
         )
     }
     values = {
-        "title": escape(f"{visible(explanation.get('text') or 'Explanation')[:70]} · jaxcause"),
-        "css": asset("page.css"),
-        "js": asset("page.js"),
+        "head": head(f"{visible(explanation.get('text') or 'Explanation')[:70]} · jaxcause"),
+        "js": script("shared.js", "heat.js", "page.js"),
         "model": _model_line(model),
         "headline": headline,
         "search": escape(_search_line(explanation)),

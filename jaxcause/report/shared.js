@@ -1,0 +1,113 @@
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const [CIRCLE, ARROW, TAIL] = [1, 2, 3];
+const labels = data.labels;
+
+// --- words -----------------------------------------------------------------------------------
+const name = (i) => "\u201c\u2068" + labels[i] + "\u2069\u201d";
+const number = (value, digits = 3) => value === null || value === undefined ? "not defined"
+  : value.toFixed(digits).replace("-", "\u2212");
+const probability = (p) => p === null ? "\u2013" : p === 0 ? "< 1e\u2212300"
+  : p < 1e-3 ? p.toExponential(1).replace("-", "\u2212") : p.toPrecision(2);
+const symbol = (e) => ({ [CIRCLE]: "o", [ARROW]: "<", [TAIL]: "-" }[e.left]) + "-"
+  + { [CIRCLE]: "o", [ARROW]: ">", [TAIL]: "-" }[e.right];
+function meaning(e) {
+  const [a, b] = e.named || [name(e.from), name(e.to)];
+  const key = e.left * 10 + e.right;
+  return {
+    [CIRCLE * 10 + CIRCLE]: `${a} and ${b} are related; which way is not decided`,
+    [CIRCLE * 10 + ARROW]: `${b} is not an ancestor of ${a}: ${a} causes ${b}, or both share a latent cause`,
+    [ARROW * 10 + CIRCLE]: `${a} is not an ancestor of ${b}: ${b} causes ${a}, or both share a latent cause`,
+    [TAIL * 10 + ARROW]: `${a} causes ${b}`,
+    [ARROW * 10 + TAIL]: `${b} causes ${a}`,
+    [ARROW * 10 + ARROW]: `${a} shares a latent cause with ${b}; neither causes the other`,
+    [TAIL * 10 + TAIL]: `${a} and ${b} are tied by selection: each is an ancestor of the other or of what was selected`,
+    [TAIL * 10 + CIRCLE]: `${a} is an ancestor of ${b} or of what was selected; the other end is not decided`,
+    [CIRCLE * 10 + TAIL]: `${b} is an ancestor of ${a} or of what was selected; the other end is not decided`,
+  }[key];
+}
+
+// --- small helpers for the document -------------------------------------------------------------
+function make(tag, attributes = {}, text = null) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  if (text !== null) node.textContent = text;
+  return node;
+}
+function shape(tag, attributes = {}, parent = null) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  if (parent) parent.append(node);
+  return node;
+}
+const pen = document.createElement("canvas").getContext("2d");
+const FONT = getComputedStyle(document.body).fontFamily;
+function widthOf(text, size = 14, weight = 650) {
+  pen.font = `${weight} ${size}px ${FONT}`;
+  return pen.measureText(text).width;
+}
+function shorten(text, most, size = 14, weight = 650) {
+  if (widthOf(text, size, weight) <= most) return text;
+  const letters = Array.from(text);
+  while (letters.length > 1 && widthOf(letters.join("") + "\u2026", size, weight) > most) letters.pop();
+  return letters.join("") + "\u2026";
+}
+
+// One stop of the Tab key for a group; arrow keys move inside.
+function rove(group, kind) {
+  const items = [...group.querySelectorAll(kind)].sort((a, b) => kind === ".edge"
+    ? a.dataset.from - b.dataset.from || a.dataset.to - b.dataset.to : 0);
+  if (items.length) items[0].setAttribute("tabindex", "0");
+  group.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const here = items.indexOf(event.target);
+    if (!step || here < 0) return;
+    event.preventDefault();
+    const next = items[(here + step + items.length) % items.length];
+    items[here].setAttribute("tabindex", "-1");
+    next.setAttribute("tabindex", "0");
+    next.focus();
+  });
+}
+
+// --- tables that sort ---------------------------------------------------------------------------
+// Headers with `data-sort` sort by a column; those named in `down` start with the largest.
+function sortable(state, down, redraw) {
+  document.querySelectorAll("th[data-sort]").forEach((th) => th.querySelector("button").addEventListener("click", () => {
+    const key = th.dataset.sort;
+    [state.sort, state.up] = [key, state.sort === key ? !state.up : !down.includes(key)];
+    redraw();
+  }));
+}
+function sortRows(rows, state, values, ties) {
+  const value = values[state.sort];
+  const order = (a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0) * (state.up ? 1 : -1);
+  document.querySelectorAll("th[data-sort]").forEach((th) => {
+    th.setAttribute("aria-sort", th.dataset.sort !== state.sort ? "none" : state.up ? "ascending" : "descending");
+  });
+  return rows.sort((a, b) => order(a, b) || ties(a, b));
+}
+function emptyRow(columns, text) {
+  const row = make("tr");
+  row.append(make("td", { colspan: columns, class: "soft" }, text));
+  return row;
+}
+
+// --- reading packed data ---------------------------------------------------------------------
+function unpack(text) {
+  if (!text) return null;
+  const raw = atob(text.slice(1));
+  const n = labels.length;
+  const rows = Array.from({ length: n }, () => new Array(n));
+  let k = 0;
+  for (let i = 0; i < n; i++) {
+    for (let j = text[0] === "s" ? i : 0; j < n; j++, k++) {
+      let value = raw.charCodeAt(2 * k) | (raw.charCodeAt(2 * k + 1) << 8);
+      if (value > 32767) value -= 65536;
+      value = value === -32768 ? null : value / 1e4;
+      rows[i][j] = value;
+      if (text[0] === "s") rows[j][i] = value;
+    }
+  }
+  return rows;
+}
