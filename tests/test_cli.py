@@ -97,14 +97,25 @@ def test_bad_files_end_in_one_line_and_exit_code_2(case, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--max-lag", "0"], "max_lag=0"),
-        (["--max-lag", "-3"], "max_lag=-3"),
-        (["--q", "2"], "q=2"),
-        (["--alpha", "0", "--method", "pc"], "alpha=0"),
-        (["--steps", "0"], "n_steps=0"),
-        (["--top-k", "-1", "--steps", "1"], "k=-1"),
-        (["--drop", "nothing"], "drop='nothing'"),
-        (["--time-column", "nothing"], "time_column='nothing'"),
+        (["--max-lag", "0"], "--max-lag: 0 must be at least 1"),
+        (["--max-lag", "-3"], "--max-lag: -3 must be at least 1"),
+        (["--max-lag", "long"], "--max-lag: 'long' is no whole number"),
+        (["--max-lag"], "--max-lag: expected one argument"),
+        (["--max-lag", "400"], "but --max-lag 400 needs more rows"),
+        (["--q", "2"], "--q: 2 must lie strictly between 0 and 1"),
+        (["--q", "nan"], "--q: nan must lie strictly between 0 and 1"),
+        (["--q", "few"], "--q: 'few' is no number"),
+        (["--alpha", "0", "--method", "pc"], "--alpha: 0 must lie"),
+        (["--alpha", "0.1"], "--alpha is not for --method gradient, but for"),
+        (["--top-k", "3", "--method", "var"], "--top-k is not for --method var"),
+        (["--steps", "0"], "--steps: 0 must be at least 1"),
+        (["--top-k", "-1"], "--top-k: -1 must be at least 1"),
+        (["--seed", "x"], "--seed: 'x' is no whole number"),
+        (["--method", "granger"], "choose from"),
+        (["--transform", "sqrt"], "choose from"),
+        (["--lag", "3"], "unknown argument '--lag', did you mean --max-lag?"),
+        (["--drop", "nothing"], "--drop 'nothing' is not a column"),
+        (["--time-column", "nothing"], "--time-column 'nothing' is not a column"),
         (["--forecaster", "nothing"], "cannot read a forecaster"),
     ],
 )
@@ -128,13 +139,37 @@ def test_a_missing_file_and_an_unwritable_folder_are_named(series, tmp_path, cap
     assert "cannot write to the folder" in capsys.readouterr().err
 
 
-def test_unknown_arguments_exit_with_2(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["discover", "x.csv", "--no-such-option"])
-    assert caught.value.code == 2
-    with pytest.raises(SystemExit) as caught:
-        main([])
-    assert caught.value.code == 2
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "arguments are required: COMMAND; see jaxcause --help"),
+        (["discovr"], "choose from"),
+        (["discover"], "arguments are required: SERIES; see jaxcause discover --help"),
+        (["discover", "x.csv", "--no-such-option"], "unknown argument '--no-such-option'"),
+        (["explain", "--model", "x"], "--text --file is required"),
+        (["explain", "--model", "x", "--text", "a", "--file", "b"], "not allowed with"),
+        (["explain", "--model", "x", "--text", "a", "--time-limit", "0"], "0 must be above 0"),
+        (["explain", "--model", "x", "--text", "a", "--heads", "all"], "choose from"),
+        (["explain", "--model", "x", "--file", "absent.txt"], "cannot be read"),
+        (["convert", "a.json"], "arguments are required: OUT"),
+        (["convert", "absent.json", "b.dot"], "cannot read absent.json"),
+        (["compare", "absent.json", "b.json"], "cannot read absent.json"),
+        (["plot", "absent.json"], "arguments are required: --out"),
+        (["plot", "absent.json", "--out", "a.png"], "cannot read absent.json"),
+        (["demo", "--seed", "-1"], "--seed: -1 must be at least 0"),
+        (["benchmark", "--only", "pc,all"], "--only all is not known"),
+        (["benchmark", "--repeat", "0"], "--repeat: 0 must be at least 1"),
+        (["completion"], "arguments are required: SHELL"),
+        (["completion", "tcsh"], "choose from"),
+    ],
+)
+def test_every_wrong_call_ends_in_one_line_with_a_remedy(arguments, message, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.startswith("jaxcause: error: ")
+    assert len(said.err.splitlines()) == 1
+    assert not said.out
 
 
 def run(*arguments, code=None):

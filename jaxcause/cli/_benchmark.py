@@ -1,0 +1,93 @@
+"""``jaxcause benchmark``: what this machine does per second."""
+
+import argparse
+import platform
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jaxcause._errors import InputError
+from jaxcause.cli._output import complain, report, silent, table
+from jaxcause.cli._parser import Commands, add_command, add_output, whole
+
+NAMES = ("matmul", "pc", "batch", "icd", "training")
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(
+        commands,
+        "benchmark",
+        _benchmark,
+        brief="measure the searches and the training on this machine",
+        description="Time the searches and the training of a forecaster on this machine's "
+        "accelerator, on simulated data. The first call compiles and is told apart; the rest is "
+        "the least of several. `python -m benchmarks`, in the repository, compares with others.",
+        examples=("jaxcause benchmark", "jaxcause benchmark --only pc,training --json"),
+    )
+    add = command.add_argument
+    add("--only", metavar="NAMES", help=f"with commas, of {', '.join(NAMES)} (default: all)")
+    add("--repeat", type=whole(1), default=3, help="timed calls of each (default: 3)")
+    add_output(command)
+
+
+def _benchmark(arguments: argparse.Namespace) -> int:
+    names = NAMES if arguments.only is None else arguments.only.split(",")
+    for name in names:
+        if name not in NAMES:
+            raise InputError(f"--only {name} is not known; choose from {', '.join(NAMES)}")
+    from jaxcause.cli._studies import STUDIES
+
+    machine, rows = _machine(), []
+    for name in names:
+        if not silent(arguments):
+            complain(f"measuring {name} …")
+        work, call, amount, unit = STUDIES[name]()
+        first, best = _timed(call, arguments.repeat)
+        rows.append(
+            {
+                "name": name,
+                "work": work,
+                "first call": first,
+                "seconds": best,
+                "rate": amount / best,
+                "unit": unit,
+            }
+        )
+    document = {"command": "benchmark", "machine": machine, "rows": rows}
+    report(arguments, _lines(machine, rows), document)
+    return 0
+
+
+def _timed(call: Callable[[], Any], repeat: int) -> tuple[float, float]:
+    """Seconds of the first call, and the least of the others."""
+    seconds = []
+    for _ in range(1 + repeat):
+        began = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - began)
+    return seconds[0], min(seconds[1:])
+
+
+def _machine() -> dict[str, Any]:
+    from importlib.metadata import version
+
+    import jax
+
+    return {
+        "device": jax.devices()[0].device_kind,
+        "devices": jax.device_count(),
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+        "jax": version("jax"),
+        "jaxcause": version("jaxcause"),
+    }
+
+
+def _lines(machine: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield ", ".join(f"{key} {value}" for key, value in machine.items())
+    cells = [
+        (r["work"], f"{r['first call']:.2f}", f"{r['seconds']:.3g}", f"{r['rate']:.3g}", r["unit"])
+        for r in rows
+    ]
+    yield from table(("work", "first call, s", "seconds", "rate", ""), cells)

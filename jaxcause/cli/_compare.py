@@ -1,0 +1,77 @@
+"""``jaxcause compare``: how close two graphs are."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxcause.cli._output import report, table
+from jaxcause.cli._parser import Commands, add_command, add_output
+
+SHOWN_EDGES = 10
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(
+        commands,
+        "compare",
+        _compare,
+        brief="measure how close two graphs are",
+        description="Precision, recall, F1 and structural Hamming distance of a graph against a "
+        "second one, which is taken for the truth, and the edges in which they differ. Variables "
+        "are matched by name.",
+        examples=(
+            "jaxcause compare rivers-graph truth.json",
+            "jaxcause compare one.graphml two.graphml --json",
+        ),
+    )
+    for name, what in (("found", "a graph"), ("truth", "the graph to compare with")):
+        command.add_argument(
+            name,
+            metavar=name.upper(),
+            type=Path,
+            help=f"{what}: a file, or a folder of jaxcause discover",
+        )
+    add_output(command, quiet=False)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from jaxcause.cli._distance import differences, measures, same_lags
+    from jaxcause.cli._graphs import n_edges, read, read_alike
+
+    graph, names = read(arguments.found)
+    truth = read_alike(arguments.truth, graph, names)
+    graph, truth = same_lags(graph, truth)
+    document = {
+        "command": "compare",
+        "edges": {"found": n_edges(graph), "truth": n_edges(truth)},
+        "measures": measures(graph, truth),
+        **differences(graph, truth, names),
+    }
+    report(arguments, _lines(document), document)
+    return 0
+
+
+def _lines(document: dict[str, Any]) -> Iterator[str]:
+    edges = document["edges"]
+    yield f"{edges['found']} edges, {edges['truth']} in the truth"
+    rows = [
+        (
+            name,
+            *("" if m[k] is None else f"{m[k]:.3g}" for k in ("precision", "recall", "f1", "shd")),
+        )
+        for name, m in document["measures"].items()
+    ]
+    yield from table(("", "precision", "recall", "F1", "SHD"), rows)
+    pairs = [f"{d['found']}, in the truth {d['truth']}" for d in document["marked otherwise"]]
+    for title, listed in (
+        ("only found", document["only found"]),
+        ("only in the truth", document["only in truth"]),
+        ("marked otherwise", pairs),
+    ):
+        if listed:
+            yield f"{title}:"
+            yield from (f"  {line}" for line in listed[:SHOWN_EDGES])
+        if len(listed) > SHOWN_EDGES:
+            yield f"  … and {len(listed) - SHOWN_EDGES} more; --json lists them all"

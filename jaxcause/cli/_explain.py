@@ -1,0 +1,164 @@
+"""``jaxcause explain``: what in a text makes a Transformer say what it says."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxcause._errors import InputError
+from jaxcause.cli._output import report, silent
+from jaxcause.cli._parser import (
+    Commands,
+    Parser,
+    add_command,
+    add_folder,
+    add_output,
+    positive,
+    share,
+    whole,
+)
+
+SAME = (
+    "layer heads units alpha n_samples one_sided intervention max_size max_queries time_limit"
+).split()
+"""Options that ``jaxcause.explain`` knows by the same name."""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(
+        commands,
+        "explain",
+        _explain,
+        brief="explain a Transformer's output by a causal graph over the tokens of a text",
+        description="Read attention as a causal graph over tokens, and find the smallest set of "
+        "tokens whose removal changes the output.",
+        examples=(
+            "jaxcause explain --model ./sentiment --text 'a thin plot, superbly acted' --out why",
+            "jaxcause explain --model ./sentiment --file reviews.txt --heads mean",
+            "jaxcause explain --model ./bert --text 'Paris is the capital of France' "
+            "--target France",
+        ),
+    )
+    add = command.add_argument
+    add("--model", required=True, metavar="DIR", help="Hugging Face folder, or a name on the hub")
+    given = command.add_mutually_exclusive_group(required=True)
+    given.add_argument("--text", metavar="TEXT", help="the text")
+    given.add_argument("--file", type=Path, metavar="FILE", help="one text per line")
+    add_folder(command, "jaxcause-why")
+    _add_graph(command)
+    _add_questions(command)
+    add_output(command)
+
+
+def _add_graph(command: Parser) -> None:
+    add = command.add_argument_group("the graph").add_argument
+    add(
+        "--layer",
+        type=int,
+        default=-1,
+        help="layer whose attention is read; -1, the default, is the deepest",
+    )
+    add(
+        "--heads",
+        choices=("union", "mean"),
+        default="union",
+        help="explain by the graphs of all heads (default) or of their mean",
+    )
+    add(
+        "--units",
+        choices=("tokens", "words"),
+        default="tokens",
+        help="nodes of the graph (default: tokens)",
+    )
+    add("--alpha", type=share, default=0.01, help="significance level (default: 0.01)")
+    add(
+        "--n-samples",
+        type=whole(4),
+        metavar="N",
+        help="samples behind the tests (default: the width of the model)",
+    )
+    add("--one-sided", action="store_true", help="negative correlations count as none")
+
+
+def _add_questions(command: Parser) -> None:
+    add = command.add_argument_group("the questions to the model").add_argument
+    add("--target", metavar="WORD", help="word to mask and explain (masked-language models)")
+    add("--intervention", choices=("mask", "pad", "delete"), help="how tokens are removed")
+    add(
+        "--max-size",
+        type=whole(1),
+        default=4,
+        metavar="K",
+        help="most tokens of an explanation (default: 4)",
+    )
+    add("--all", action="store_true", help="find all minimal explanations, not only the first")
+    add(
+        "--max-queries",
+        type=whole(1),
+        default=500,
+        metavar="Q",
+        help="most questions to the model (default: 500)",
+    )
+    add("--time-limit", type=positive, metavar="SECONDS", help="stop asking after that")
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from jaxcause.io import check_writable
+
+    texts = [arguments.text] if arguments.file is None else _texts(arguments.file)
+    check_writable(arguments.out)
+    from tqdm import tqdm
+
+    from jaxcause.workflows import TextModel, explain, write_explanation, write_explanations
+
+    model = TextModel.load(arguments.model)
+    options = {name: getattr(arguments, name) for name in SAME}
+    found = [
+        explain(model, text, arguments.target, every=arguments.all, **options)
+        for text in tqdm(texts, disable=silent(arguments) or len(texts) == 1, unit="text")
+    ]
+    one = len(found) == 1
+    write = write_explanation if one else write_explanations
+    files = write(found[0] if one else found, arguments.out)  # pyright: ignore[reportArgumentType]
+    document = {
+        "command": "explain",
+        "out": arguments.out,
+        "files": files,
+        "texts": [{"text": f.text, "sentences": f.sentences(), **_counts(f)} for f in found],
+    }
+    report(arguments, _lines(found, arguments.out, files), document)
+    return 0
+
+
+def _counts(found: Any) -> dict[str, Any]:
+    sets = [[found.tokens[node] for node in one.nodes] for one in found.explanations.found]
+    return {
+        "explanations": sets,
+        "status": found.explanations.status,
+        "queries": found.explanations.n_queries,
+    }
+
+
+def _lines(found: list[Any], folder: Path, files: list[str]) -> Iterator[str]:
+    for explanation in found:
+        yield from explanation.sentences()
+    many = len(found) > 1
+    shown = f"index.html and {len(files) - 1} more files" if many else ", ".join(files)
+    yield f"Wrote {shown} to {folder}"
+
+
+def _texts(path: Path) -> list[str]:
+    """The texts of a file, one per line."""
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(
+            f"--file {path} cannot be read ({error.strerror}); check the path"
+        ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"--file {path} is not UTF-8 text; save it as UTF-8") from None
+    texts = [line.strip() for line in content.splitlines() if line.strip()]
+    if not texts:
+        raise InputError(f"--file {path} holds no text; put one text on each line")
+    return texts

@@ -1,0 +1,169 @@
+"""Arguments: errors in one line with a remedy, and types that check what they read."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jaxcause._errors import InputError
+
+Commands = Any
+"""What ``add_subparsers`` returns; argparse keeps the name of its class private."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are `InputError`: one line, with a remedy."""
+
+    def parse(self, argv: list[str]) -> argparse.Namespace:
+        """Arguments, of which every one is known."""
+        arguments, unknown = self.parse_known_args(argv)
+        if unknown:
+            command = self.commands()[arguments.command]
+            command.error(f"unknown argument {unknown[0]!r}{command.nearest(unknown[0])}")
+        return arguments
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage and leaving."""
+        first = " ".join(message.split())
+        raise InputError(f"{first}; see {self.prog} --help") from None
+
+    def commands(self) -> dict[str, "Parser"]:
+        """The parsers of the commands by name."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                return dict(action.choices)
+        return {}
+
+    def options(self) -> dict[str, str]:
+        """The option of every name of a value, over all commands: ``max_lag`` to ``--max-lag``."""
+        found = {
+            action.dest: action.option_strings[-1]
+            for action in self._actions
+            if action.option_strings
+        }
+        for command in self.commands().values():
+            found |= command.options()
+        return found
+
+    def nearest(self, typed: str) -> str:
+        """A remark on the option that was probably meant."""
+        known = [option for action in self._actions for option in action.option_strings]
+        name = typed.split("=")[0]
+        near = difflib.get_close_matches(name, known, n=1) or [
+            option for option in known if len(name) > 3 and name.strip("-") in option
+        ]
+        return f", did you mean {near[0]}?" if near and typed.startswith("-") else ""
+
+
+def new_parser() -> Parser:
+    """The parser of ``jaxcause`` itself."""
+    parser = Parser(
+        prog="jaxcause",
+        description="Causal graphs from Transformers, over one search core in JAX.",
+        epilog=(
+            "examples:\n"
+            "  jaxcause demo\n"
+            "  jaxcause discover rivers.csv --max-lag 3 --out rivers-graph\n"
+            '  jaxcause explain --model ./sentiment --text "a thin plot, superbly acted"\n'
+            "\nexit codes: 0 done, 2 bad arguments or input, 130 interrupted, 141 broken pipe"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, help="show the version and leave")
+    return parser
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    brief: str,
+    description: str,
+    examples: tuple[str, ...],
+) -> Parser:
+    """A command that ``run`` does."""
+    command = commands.add_parser(
+        name,
+        help=brief,
+        description=description,
+        epilog="examples:\n" + "\n".join(f"  {example}" for example in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def add_output(command: Parser, *, quiet: bool = True) -> None:
+    """The options that every command shares."""
+    command.add_argument(
+        "--json", action="store_true", help="print one JSON document, for machines"
+    )
+    if quiet:
+        command.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def add_folder(command: Parser, default: str) -> None:
+    """Where a command writes."""
+    command.add_argument(
+        "--out",
+        type=Path,
+        default=Path(default),
+        metavar="DIR",
+        help=f"where to write (default: {default})",
+    )
+
+
+def whole(minimum: int) -> Callable[[str], int]:
+    """A type: a whole number of at least ``minimum``."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"{text} must be at least {minimum}")
+        return value
+
+    return read
+
+
+def share(text: str) -> float:
+    """A type: a number strictly between 0 and 1."""
+    value = _number(text)
+    if not 0.0 < value < 1.0:
+        raise argparse.ArgumentTypeError(f"{text} must lie strictly between 0 and 1")
+    return value
+
+
+def positive(text: str) -> float:
+    """A type: a number above 0."""
+    value = _number(text)
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} must be above 0")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
+class _Version(argparse.Action):
+    """Show the version, which is looked up only when it is asked for."""
+
+    def __init__(self, option_strings: list[str], dest: str, **details: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=details.get("help"))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"jaxcause {version('jaxcause')}\n")
+        parser.exit()

@@ -1,0 +1,110 @@
+"""``jaxcause convert``, ``compare`` and ``plot``."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxcause.cli import main
+from jaxcause.graph import LaggedGraph
+from jaxcause.io import read_graph, write_graph
+
+
+def save(path, edges, names=("rain", "river", "sea"), max_lag=2):
+    """A lagged graph of ``(source, target, lag)``."""
+    mask = np.zeros((len(names), len(names), max_lag + 1), bool)
+    for source, target, lag in edges:
+        mask[names.index(source), names.index(target), lag] = True
+    write_graph(path, LaggedGraph.from_mask(mask), names=names)
+    return str(path)
+
+
+TRUTH = [("rain", "river", 2), ("river", "sea", 1), ("sea", "sea", 1)]
+
+
+def test_compare_matches_variables_by_name_and_lags_of_any_length(tmp_path, capsys):
+    found = save(tmp_path / "found.json", [("rain", "river", 2), ("rain", "sea", 1)])
+    truth = save(tmp_path / "truth.json", TRUTH, names=("sea", "rain", "river"), max_lag=4)
+    assert main(["compare", found, truth, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["edges"] == {"found": 2, "truth": 3}
+    for name in ("arrows", "adjacencies", "arrows, any lag"):
+        measures = document["measures"][name]
+        assert measures["precision"] == 0.5
+        assert measures["recall"] == pytest.approx(1 / 3)
+        assert measures["f1"] == pytest.approx(0.4)
+    assert document["measures"]["arrows"]["shd"] == 3
+    assert document["only found"] == ["rain(t-1) --> sea(t)"]
+    assert document["only in truth"] == ["river(t-1) --> sea(t)", "sea(t-1) --> sea(t)"]
+    assert document["marked otherwise"] == []
+
+
+def test_compare_is_one_for_a_graph_and_itself(tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    save(tmp_path / "out" / "graph.json", TRUTH)
+    assert main(["compare", str(tmp_path / "out"), str(tmp_path / "out" / "graph.json")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "3 edges, 3 in the truth"
+    assert [line.split() for line in lines[1:]] == [
+        ["precision", "recall", "F1", "SHD"],
+        ["arrows", "1", "1", "1", "0"],
+        ["adjacencies", "1", "1", "1"],
+        ["arrows,", "any", "lag", "1", "1", "1", "0"],
+    ]
+
+
+def test_edges_with_other_marks_are_told_apart(tmp_path, capsys):
+    marks = np.zeros((2, 2, 2, 2), np.int8)
+    marks[0, 1, 1] = [1, 2]
+    marks[0, 1, 0], marks[1, 0, 0] = [3, 2], [2, 3]
+    write_graph(tmp_path / "found.json", LaggedGraph(marks), names=["a", "b"])
+    marks[0, 1, 1] = [2, 2]
+    marks[0, 1, 0], marks[1, 0, 0] = [2, 3], [3, 2]
+    write_graph(tmp_path / "truth.json", LaggedGraph(marks), names=["a", "b"])
+    assert main(["compare", str(tmp_path / "found.json"), str(tmp_path / "truth.json")]) == 0
+    said = capsys.readouterr().out
+    assert "  a(t) --> b(t), in the truth b(t) --> a(t)" in said
+    assert "  a(t-1) o-> b(t), in the truth a(t-1) <-> b(t)" in said
+    assert "adjacencies              1       1   1\n" in said
+
+
+def test_graphs_of_other_variables_cannot_be_compared(tmp_path, capsys):
+    found = save(tmp_path / "found.json", TRUTH)
+    other = save(tmp_path / "truth.json", [("rain", "sea", 1)], names=("rain", "lake", "sea"))
+    assert main(["compare", found, other]) == 2
+    assert "(lake, river only in one of them)" in capsys.readouterr().err
+
+
+def test_convert_writes_what_can_be_read_again(tmp_path, capsys):
+    source, target = save(tmp_path / "a.json", TRUTH), tmp_path / "b.json"
+    assert main(["convert", source, str(target)]) == 0
+    assert capsys.readouterr().out == f"Wrote 3 edges of 3 variables to {target}\n"
+    graph, names = read_graph(target)
+    assert list(names) == ["rain", "river", "sea"]
+    np.testing.assert_array_equal(graph.marks, read_graph(source)[0].marks)
+
+
+def test_convert_says_where_it_cannot_write(tmp_path, capsys):
+    source = save(tmp_path / "a.json", TRUTH)
+    assert main(["convert", source, str(tmp_path / "absent" / "b.json")]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [(None, "png"), ("summary", "svg")])
+def test_plot_draws_in_the_format_of_the_suffix(kind, suffix, tmp_path, capsys):
+    out = tmp_path / f"picture.{suffix}"
+    arguments = [] if kind is None else ["--kind", kind]
+    graph = save(tmp_path / "a.json", TRUTH)
+    assert main(["plot", graph, "--out", str(out), "--dpi", "40", *arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"command": "plot", "out": str(out)}
+    assert out.read_bytes().startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("picture.xyz", "no suffix of a picture"), ("absent/picture.png", "cannot write")],
+)
+def test_plot_says_what_is_wrong_with_the_file(out, message, tmp_path, capsys):
+    graph = save(tmp_path / "a.json", TRUTH)
+    assert main(["plot", graph, "--out", str(tmp_path / out)]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,129 @@
+"""Help, completion, machines as readers, pipes."""
+
+import inspect
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from jaxcause.cli import _benchmark, _discover, main
+from jaxcause.cli._main import build_parser
+from jaxcause.cli._studies import STUDIES
+
+COMMANDS = tuple(build_parser().commands())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_that_parses(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    examples = re.findall(r"^  jaxcause (.*)$", shown.split("examples:")[1], re.MULTILINE)
+    examples = [line.split("  #")[0].split(" > ")[0] for line in examples]
+    for line in examples:
+        build_parser().parse(shlex.split(line))
+    assert "examples:" in shown
+
+
+def test_choices_and_defaults_are_those_of_the_library():
+    from jaxcause import workflows
+    from jaxcause.training import TRANSFORMS
+    from jaxcause.workflows._gradient import READOUTS
+
+    assert set(_discover.METHODS) == set(workflows.METHODS)
+    assert set(_discover.TRANSFORMS) == {"auto", *TRANSFORMS}
+    assert set(_discover.READOUTS) == set(READOUTS)
+    assert {m for methods in _discover.BELONGS.values() for m in methods} <= set(workflows.METHODS)
+    defaults = inspect.signature(workflows.discover).parameters
+    for action in build_parser().commands()["discover"]._actions:
+        told = re.search(r"default: ([^)\s]+)\)", action.help or "")
+        if told and action.dest in defaults:
+            assert told[1] == str(defaults[action.dest].default), action.dest
+    assert set(_benchmark.NAMES) == set(STUDIES)
+
+
+def complete(line):
+    """What bash offers at the end of ``line``."""
+    script = subprocess.run(
+        [sys.executable, "-m", "jaxcause", "completion", "bash"], capture_output=True, text=True
+    ).stdout
+    words = line.split(" ")
+    quoted = " ".join(f"'{word}'" for word in words)
+    asked = (
+        f"{script}\nCOMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _jaxcause\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True)
+    assert not done.stderr
+    return done.stdout.split("\n")[:-1]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_bash_completes_commands_options_and_values(tmp_path, monkeypatch):
+    assert complete("jaxcause co") == ["compare", "convert", "completion"]
+    assert complete("jaxcause discover --met") == ["--method"]
+    assert complete("jaxcause discover --method v") == ["var"]
+    assert complete("jaxcause completion f") == ["fish"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "the series.csv").write_text("")
+    assert complete("jaxcause discover the") == ["the series.csv"]
+    assert complete("jaxcause discover --q th") == [""]
+
+
+def test_the_scripts_of_other_shells_name_every_option(capsys):
+    for shell in ("fish", "zsh"):
+        assert main(["completion", shell]) == 0
+        script = capsys.readouterr().out
+        for name, command in build_parser().commands().items():
+            assert name in script
+            for action in command._actions:
+                for flag in action.option_strings:
+                    assert (f"-l {flag[2:]}" if shell == "fish" and len(flag) > 2 else flag) in (
+                        script if shell == "zsh" else script.replace("-s h", "-h")
+                    )
+
+
+def test_json_is_all_that_machines_see(tmp_path, capsys):
+    rows = "".join(f"{k % 7},{k % 5},{(k * k) % 11}\n" for k in range(60))
+    (tmp_path / "s.csv").write_text("a,b,c\n" + rows)
+    out = tmp_path / "out"
+    call = ["discover", str(tmp_path / "s.csv"), "--method", "var", "--out", str(out)]
+    assert main([*call, "--json"]) == 0
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["command"] == "discover"
+    assert document["graph"] == json.loads((out / "graph.json").read_text())
+    assert sorted(document["files"]) == sorted(file.name for file in out.iterdir())
+    assert not said.err
+    assert main([*call, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_benchmark_measures(capsys):
+    assert main(["benchmark", "--only", "matmul", "--repeat", "1", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    (row,) = document["rows"]
+    assert row["rate"] == pytest.approx(2 * 1024**3 / 1e9 / row["seconds"])
+    assert 0 < row["seconds"] <= row["first call"]
+    assert document["machine"]["device"]
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    code = (
+        "import sys; from jaxcause.cli import main\n"
+        "sys.stdout.reconfigure(write_through=True)\n"
+        "sys.exit(main(['completion', 'fish']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    error = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 141
+    assert not error
