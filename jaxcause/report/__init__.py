@@ -1,4 +1,5 @@
 """Pages to read in a browser: one file each, which asks for nothing outside itself."""
 
+from jaxcause.report._discovery_page import discovery_page as discovery_page
+from jaxcause.report._explanation_page import explanation_page as explanation_page
 from jaxcause.report._index import index_page as index_page
-from jaxcause.report._page import explanation_page as explanation_page

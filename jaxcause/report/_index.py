@@ -4,8 +4,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from jaxcause._checks import InputError
-from jaxcause.report._explanation import visible
 from jaxcause.report._markup import asset, escape, fill, head, isolate
+from jaxcause.report._values import visible
 
 
 def index_page(rows: list[dict[str, Any]], *, title: str = "Explanations") -> str:

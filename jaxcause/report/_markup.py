@@ -3,9 +3,17 @@
 import html
 import json
 import re
+from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
+from jaxcause.report._values import visible
+
+MAP = (
+    '<canvas tabindex="0" role="img" aria-label="{label}; arrow keys read out cells"></canvas>'
+    '<div class="scale"><span class="low num"></span><span class="ramp"></span>'
+    '<span class="high num"></span></div><output aria-live="polite"></output>'
+)
 _SLOT = re.compile(r"\{\{([\w:, -]+)\}\}")
 
 
@@ -50,6 +58,22 @@ def script_json(value: Any) -> str:
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return text
+
+
+def bullets(lines: Iterable[Any]) -> str:
+    """A list; empty where there is nothing to list."""
+    items = "".join(f"<li>{isolate(visible(line))}</li>" for line in lines)
+    return f'<ul class="plain">{items}</ul>' if items else ""
+
+
+def card(key: str, title: str, content: str) -> str:
+    """A section with a heading; empty without content."""
+    if not content:
+        return ""
+    return (
+        f'<section class="card" aria-labelledby="{key}"><div class="head">'
+        f'<h2 id="{key}">{escape(title)}</h2></div>{content}</section>'
+    )
 
 
 def facts(title: str, values: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ function mix(a, b, share) {
   return `rgb(${x.map((v, k) => Math.round(v + (y[k] - v) * share)).join(",")})`;
 }
 const LAST = {};
-function heat(id, matrix, { signed = false, high = (most) => number(most, 2), say }) {
+function heat(id, matrix, { signed = false, most = null, high = (most) => number(most, 2), say }) {
   const panel = $(id);
   panel.hidden = !matrix;
   if (!matrix) return;
@@ -14,7 +14,7 @@ function heat(id, matrix, { signed = false, high = (most) => number(most, 2), sa
   const canvas = panel.querySelector("canvas");
   const room = panel.clientWidth;
   const known = matrix.flat().filter((v) => v !== null);
-  const most = signed ? 1 : Math.max(1e-9, ...known);
+  if (most === null) most = signed ? 1 : Math.max(1e-9, ...known);
   const widest = Math.max(...labels.map((label) => widthOf(label, 11.5, 400)));
   const gutter = Math.min(widest + 9, 96, 0.4 * room);
   const cell = Math.min(28, (room - gutter - 2) / n);

@@ -2,19 +2,27 @@
 
 from typing import Any
 
-from jaxcause.report._explanation import check_explanation, finite, page_data, visible
-from jaxcause.report._markup import asset, escape, facts, fill, head, isolate, script, script_json
+from jaxcause.report._explanation_data import check_explanation, page_data
+from jaxcause.report._markup import (
+    MAP,
+    asset,
+    bullets,
+    card,
+    escape,
+    facts,
+    fill,
+    head,
+    isolate,
+    script,
+    script_json,
+)
+from jaxcause.report._values import finite, visible
 
 _INTERVENTIONS = {
     "mask": "Tokens are removed by putting the mask token in their place.",
     "pad": "Tokens are removed by hiding them from attention, as padding is.",
     "delete": "Tokens are removed by deleting them, which also moves those that follow.",
 }
-_MAP = (
-    '<canvas tabindex="0" role="img" aria-label="{label}; arrow keys read out cells"></canvas>'
-    '<div class="scale"><span class="low num"></span><span class="ramp"></span>'
-    '<span class="high num"></span></div><output aria-live="polite"></output>'
-)
 
 
 def explanation_page(explanation: dict[str, Any]) -> str:
@@ -46,7 +54,7 @@ def explanation_page(explanation: dict[str, Any]) -> str:
     hidden, target = model.get("hidden_size"), (explanation.get("target") or {}).get("node")
     key = '<span><span class="chip target"></span> target</span>'
     maps = {
-        f"map:{label}": _MAP.format(label=label)
+        f"map:{label}": MAP.format(label=label)
         for label in (
             "Correlation of token pairs",
             "Partial correlation of token pairs",
@@ -56,7 +64,7 @@ def explanation_page(explanation: dict[str, Any]) -> str:
     }
     values = {
         "head": head(f"{visible(explanation.get('text') or 'Explanation')[:70]} · jaxcause"),
-        "js": script("shared.js", "heat.js", "page.js"),
+        "js": script("shared.js", "heat.js", "explanation.js"),
         "model": _model_line(model),
         "headline": headline,
         "search": escape(_search_line(explanation)),
@@ -69,14 +77,14 @@ def explanation_page(explanation: dict[str, Any]) -> str:
                 str(settings.get("intervention")), "Removing a token is an intervention."
             )
         ),
-        "notes": _notes(explanation.get("notes") or ()),
+        "notes": card("h-notes", "Notes", bullets(explanation.get("notes") or ())),
         "facts": facts("Settings", settings)
         + facts("Model", model)
         + facts("Provenance", explanation.get("provenance") or {}),
         "footer": "Written by jaxcause " + escape(explanation.get("version") or ""),
         "data": script_json(page_data(explanation)),
     }
-    return fill(asset("page.html"), values | maps)
+    return fill(asset("explanation.html"), values | maps)
 
 
 def _headline(target: dict[str, Any], tokens: list[str]) -> str:
@@ -185,17 +193,6 @@ def _sentence(explanation: dict[str, Any]) -> str:
         label = f"<i>##</i>{escape(token[2:])}" if piece else escape(token)
         words.append(f'<span class="{" ".join(names)}" data-token="{i}"><bdi>{label}</bdi></span>')
     return " ".join(words)
-
-
-def _notes(notes: Any) -> str:
-    """What the search had to say."""
-    if not notes:
-        return ""
-    items = "".join(f"<li>{isolate(visible(note))}</li>" for note in notes)
-    return (
-        '<section class="card" aria-labelledby="h-notes"><div class="head"><h2 id="h-notes">Notes'
-        f'</h2></div><ul class="plain">{items}</ul></section>'
-    )
 
 
 def _quoted(text: Any) -> str:

@@ -1,20 +1,14 @@
 """What a page carries of an explanation: checked, rounded, and packed to a bounded size."""
 
-import base64
-import math
-import re
 from typing import Any
 
-import numpy as np
-
 from jaxcause._checks import InputError
+from jaxcause.report._values import finite, number, pack, visible
 
 SCHEMA = "jaxcause.explanation/1"
 _MARKS = {"circle": 1, "arrow": 2, "tail": 3}
 _MATRICES = {"a": "attention", "c": "correlation", "r": "partial_correlation"}
-_UNDEFINED = -32768
 _MOST_EDGES, _MOST_PACKED, _MOST_CONSENSUS = 60_000, 1_200_000, 300
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 def check_explanation(explanation: dict[str, Any]) -> None:
@@ -53,14 +47,14 @@ def page_data(explanation: dict[str, Any]) -> dict[str, Any]:
     for view in views:
         entry = _view(view, most_edges)
         if 2 * 3 * n_nodes**2 <= room:
-            entry |= {key: _pack(view.get(name)) for key, name in _MATRICES.items()}
+            entry |= {key: pack(view.get(name)) for key, name in _MATRICES.items()}
             room -= sum(len(entry[key] or "") for key in _MATRICES) * 3 // 4
         packed.append(entry)
     kinds = list(explanation.get("node_kinds") or ())
     special = [int(kind == "special") for kind in kinds] + [0] * (n_nodes - len(kinds))
     consensus = explanation.get("consensus")
     if consensus is not None:
-        counts = [[_number(value) for value in row] for row in consensus]
+        counts = [[number(value) for value in row] for row in consensus]
         consensus = counts if n_nodes <= _MOST_CONSENSUS else None
     target = (explanation.get("target") or {}).get("node")
     found = explanation.get("explanations") or ()
@@ -75,22 +69,6 @@ def page_data(explanation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def visible(text: Any) -> str:
-    r"""Text whose characters all show: controls are written out, and so are blanks alone.
-
-    >>> visible("a\u202eb"), visible(" "), visible("\n")
-    ('a⟨U+202E⟩b', '␣', '⟨U+000A⟩')
-    """
-    shown = _HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text))
-    shown = shown.encode("utf-8", "replace").decode()
-    return shown if shown.strip() else "␣" * max(len(shown), 1)
-
-
-def finite(value: Any) -> float | None:
-    """A number, or None for None, NaN and infinities."""
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
 def _check_matrix(name: str, matrix: Any, n_nodes: int) -> None:
     """Raise unless a matrix is absent or has a row and a column per node."""
     if matrix is not None and [len(row) for row in matrix] != [n_nodes] * n_nodes:
@@ -103,7 +81,7 @@ def _view(view: dict[str, Any], most_edges: int) -> dict[str, Any]:
     kept = sorted(edges, key=lambda edge: -abs(edge[4] or 0))[:most_edges]
     return {
         "name": visible(view.get("name", "view")),
-        "confidence": _number(view.get("confidence")),
+        "confidence": number(view.get("confidence")),
         "singular": bool(view.get("singular")),
         "n": len(edges),
         "e": [value for edge in kept for value in edge],
@@ -125,26 +103,6 @@ def _edge(edge: dict[str, Any]) -> list[Any]:
         None if size is None else round(size * 1e4),
         None if p_value is None else float(f"{p_value:.1e}"),
     ]
-
-
-def _pack(matrix: Any) -> str | None:
-    """Base64 of int16 multiples of 1e-4; of a symmetric matrix, the upper triangle alone."""
-    if matrix is None:
-        return None
-    values = np.array([[np.nan if v is None else v for v in row] for row in matrix], float)
-    whole = np.clip(np.round(np.where(np.isfinite(values), values, 0) * 1e4), -32767, 32767)
-    codes = np.where(np.isfinite(values), whole, _UNDEFINED).astype("<i2")
-    if (codes == codes.T).all():
-        return "s" + base64.b64encode(codes[np.triu_indices(len(codes))].tobytes()).decode()
-    return "f" + base64.b64encode(codes.tobytes()).decode()
-
-
-def _number(value: Any) -> int | float | None:
-    """A number of at most four digits, or None where it is not finite."""
-    known = finite(value)
-    if known is None:
-        return None
-    return int(known) if known.is_integer() else float(f"{known:.4g}")
 
 
 def _n_heads(explanation: dict[str, Any], n_views: int) -> int:

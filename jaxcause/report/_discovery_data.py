@@ -1,0 +1,70 @@
+"""What a page carries of a discovery: checked, rounded, and packed to a bounded size."""
+
+from typing import Any
+
+import numpy as np
+
+from jaxcause._checks import InputError
+from jaxcause.graph import edge_marks
+from jaxcause.report._values import finite, number, pack, visible
+
+SCHEMA = "jaxcause.discovery/1"
+_MOST_EDGES, _MOST_PACKED = 4_000, 1_500_000
+
+
+def check_discovery(discovery: dict[str, Any]) -> None:
+    """Raise unless a discovery has the schema of this page and its edges join its variables."""
+    schema = discovery.get("schema")
+    if schema != SCHEMA:
+        raise InputError(f"discovery has schema {schema!r}, but this page shows {SCHEMA!r}")
+    names = discovery.get("variables") or ()
+    if not names or len(set(names)) < len(names):
+        raise InputError("discovery must name its variables, each with a name of its own")
+    shape = (len(names), len(names), int(discovery["max_lag"]) + 1)
+    for edge in discovery["edges"]:
+        for end in ("source", "target"):
+            if edge[end] not in names:
+                raise InputError(f"discovery has an edge of {edge[end]!r}, which is no variable")
+        if not 0 <= edge["lag"] < shape[2]:
+            raise InputError(f"discovery has an edge at lag {edge['lag']}, past its max_lag")
+    strength = discovery.get("strength")
+    if strength is not None and np.shape(strength) != shape:
+        raise InputError(f"strength of the discovery has shape {np.shape(strength)}, not {shape}")
+
+
+def discovery_data(discovery: dict[str, Any]) -> dict[str, Any]:
+    """What the script of the page reads: no NaN, at most four digits, bounded in size.
+
+    Past the bounds the weakest edges are left out, and so are the matrices of strengths. Those are
+    int16 multiples of 1e-4 of the largest strength in base64, one per lag.
+    """
+    names = list(discovery["variables"])
+    at = {name: i for i, name in enumerate(names)}
+    edges = sorted(discovery["edges"], key=lambda edge: -abs(finite(edge.get("strength")) or 0))
+    packed = [_edge(edge, at) for edge in edges[:_MOST_EDGES]]
+    return {
+        "labels": [visible(name) for name in names],
+        "max_lag": int(discovery["max_lag"]),
+        "n": len(edges),
+        "e": [value for edge in packed for value in edge],
+        "special": [],
+        **_matrices(discovery.get("strength")),
+    }
+
+
+def _edge(edge: dict[str, Any], at: dict[str, int]) -> list[Any]:
+    """Ends, lag, marks, strength and score."""
+    left, right = edge_marks(edge["edge"])
+    ends = [at[edge["source"]], at[edge["target"]], int(edge["lag"]), int(left), int(right)]
+    return [*ends, number(edge.get("strength")), number(edge.get("score"))]
+
+
+def _matrices(strength: Any) -> dict[str, Any]:
+    """Absolute strengths by source and target, one matrix per lag, and the largest of them all."""
+    if strength is None or 2 * np.size(strength) > _MOST_PACKED:
+        return {"maps": None, "largest": 1.0}
+    values = np.abs(np.array(strength, float))
+    known = values[np.isfinite(values)]
+    largest = float(known.max(initial=0)) or 1.0
+    return {"maps": [pack(one / largest) for one in np.moveaxis(values, -1, 0)],
+            "largest": float(f"{largest:.6g}")}  # fmt: skip

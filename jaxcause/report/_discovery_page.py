@@ -1,0 +1,124 @@
+"""The page of one discovery."""
+
+from typing import Any
+
+from jaxcause.graph import Mark, edge_marks
+from jaxcause.report._assumptions import assumptions
+from jaxcause.report._discovery_data import check_discovery, discovery_data
+from jaxcause.report._markup import (
+    MAP,
+    asset,
+    bullets,
+    card,
+    escape,
+    facts,
+    fill,
+    head,
+    isolate,
+    script,
+    script_json,
+)
+from jaxcause.report._values import visible
+
+_METHODS = {
+    "gradient": "gradients of a trained Transformer",
+    "var": "t-tests of a linear vector autoregression",
+    "pc": "PC over lagged variables",
+}
+_APART = ("notes", "losses", "seconds", "training", "model", "provenance")
+
+
+def discovery_page(discovery: dict[str, Any]) -> str:
+    """Write one self-contained HTML page about a lagged graph: picture, table, origin, limits.
+
+    Style, script and data lie in the page; it opens from a folder without a server or a network.
+    Numbers have at most four digits. Of very many edges the weakest are left out, and so are the
+    strengths of very many pairs, so that the page stays below 3 MiB.
+
+    Args:
+        discovery: The content of a ``discovery.json``, schema ``jaxcause.discovery/1``:
+            ``variables``, ``max_lag``, ``edges`` (``source``, ``lag``, ``edge``, ``target``,
+            ``strength``, ``score``), and where known ``strength [source, target, lag]``, ``info``
+            and ``provenance``. Numbers may be None or NaN. Text may hold anything.
+
+    Returns:
+        The page; write it as UTF-8.
+
+    Raises:
+        InputError: The schema is another one, or an edge, a name or the strengths do not fit.
+
+    >>> page = discovery_page({"schema": "jaxcause.discovery/1", "variables": ["<b>", "b"],
+    ...     "max_lag": 1, "edges": [{"source": "<b>", "lag": 1, "edge": "-->", "target": "b"}]})
+    >>> "1 edge among 2 variables" in page, "<b>" in page
+    (True, False)
+    """
+    check_discovery(discovery)
+    info = discovery.get("info") or {}
+    names, max_lag = discovery["variables"], int(discovery["max_lag"])
+    marks = [edge_marks(edge["edge"]) for edge in discovery["edges"]]
+    lagged = [pair for pair, edge in zip(marks, discovery["edges"], strict=True) if edge["lag"]]
+    within = any(edge["lag"] == 0 for edge in discovery["edges"])
+    hidden = any(tuple(pair) != (Mark.TAIL, Mark.ARROW) for pair in lagged)
+    counted = _counted(len(discovery["edges"]), "edge")
+    headline = f"{counted} among {_counted(len(names), 'variable')}"
+    strength = str(info.get("strength") or "strength")
+    trust = assumptions(info, max_lag=max_lag, hidden=hidden, within=within)
+    values = {
+        "head": head(f"{headline} · jaxcause"),
+        "js": script("shared.js", "heat.js", "graph.js", "discovery.js"),
+        "eyebrow": escape(_eyebrow(info, max_lag)),
+        "headline": escape(headline),
+        "notes": card("h-notes", "Notes", bullets(info.get("notes") or ())),
+        "strength_note": isolate(visible(strength)),
+        "score": isolate(visible(info.get("score") or "what edges were chosen by")),
+        "map": MAP.format(label="Strength from source row to target column"),
+        "trust": bullets(trust),
+        "facts": _facts(discovery, info),
+        "footer": "Written by jaxcause " + escape(_version(discovery)),
+        "data": script_json(discovery_data(discovery)),
+    }
+    return fill(asset("discovery.html"), values)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}" if count else f"No {noun}"
+
+
+def _eyebrow(info: dict[str, Any], max_lag: int) -> str:
+    """Method and reach of the search."""
+    method = str(info.get("method") or "")
+    parts = ["Lagged causal graph", _METHODS.get(method, method.replace("_", " "))]
+    lags = "lag 1" if max_lag == 1 else f"lags up to {max_lag}"
+    windows = info.get("n_windows")
+    parts += [lags, "" if windows is None else f"{windows:,} windows"]
+    return " · ".join(filter(None, map(visible, filter(None, parts))))
+
+
+def _facts(discovery: dict[str, Any], info: dict[str, Any]) -> str:
+    """Settings, model and origin as lists."""
+    settings = {key: value for key, value in info.items() if key not in _APART}
+    return "".join(
+        facts(title, _flat(values))
+        for title, values in {
+            "Settings and outcome": settings,
+            "Model": info.get("model") or {},
+            "Training": info.get("training") or {},
+            "Seconds": info.get("seconds") or {},
+            "Provenance": discovery.get("provenance") or {},
+        }.items()
+    )
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Dictionaries inside as lines of their own."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}: {inner}": what for inner, what in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _version(discovery: dict[str, Any]) -> Any:
+    return (discovery.get("provenance") or {}).get("jaxcause", "")

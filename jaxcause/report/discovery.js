@@ -1,0 +1,291 @@
+const state = { threshold: 0, pinned: null, layout: "ring", sort: "size", up: false, filter: "" };
+const MOST_ROWS = 1000;
+const round = (value) => value === null ? "not defined" : String(Number(value.toPrecision(3))).replace("-", "\u2212");
+const step = (lag) => lag ? `t\u2212${lag}` : "t";
+const edges = [];
+for (let k = 0; k < data.e.length; k += 7) {
+  const [from, to, lag, left, right, value, score] = data.e.slice(k, k + 7);
+  const named = [`${name(from)} (${step(lag)})`, `${name(to)} (t)`];
+  edges.push({ from, to, lag, left, right, value, score, named, size: value === null ? -1 : Math.abs(value), index: k / 7 });
+}
+const largest = Math.max(0, ...edges.map((e) => e.size)) || 1;
+const kind = (e) => e.left === CIRCLE || e.right === CIRCLE ? "open"
+  : { [2 * ARROW]: "latent", [2 * TAIL]: "tied" }[e.left + e.right] || "directed";
+const visible = () => edges.filter((e) => e.size >= state.threshold || (e.value === null && state.threshold === 0));
+const told = (e) => `${meaning(e)}. Strength ${round(e.value)}.`;
+
+// --- what the picture draws: an edge, or all lags of a pair that have the same marks ------------------------
+function groups(shown) {
+  const found = new Map();
+  for (const e of shown) {
+    const key = state.layout === "time" ? e.index : [e.from, e.to, e.left, e.right].join();
+    if (!found.has(key)) found.set(key, { ...e, edges: [] });
+    const group = found.get(key);
+    group.edges.push(e);
+    group.size = Math.max(group.size, e.size);
+  }
+  return [...found.values()].sort((a, b) => a.size - b.size);
+}
+function lagText(lags) {
+  const runs = [];
+  for (const lag of lags.sort((a, b) => a - b)) {
+    if (runs.length && lag === runs[runs.length - 1][1] + 1) runs[runs.length - 1][1] = lag;
+    else runs.push([lag, lag]);
+  }
+  return runs.map(([a, b]) => a === b ? a : b === a + 1 ? `${a}, ${b}` : `${a}\u2013${b}`).join(", ");
+}
+function ringWay(g, plan, rank) {
+  const [a, b] = [plan.at[g.from], plan.at[g.to]];
+  if (g.from === g.to) {
+    const angle = plan.angle[g.from];
+    const out = [Math.cos(angle), Math.sin(angle)];
+    const reach = plan.loop + 12 * rank;
+    const [one, two] = [-1, 1].map((side) => move(move(a, out, reach), [-out[1], out[0]], side * 0.8 * reach));
+    return [a, one, two, a];
+  }
+  const length = Math.hypot(b[0] - a[0], b[1] - a[1]);
+  const others = plan.at.filter((_, i) => i !== g.from && i !== g.to);
+  // Where names are many, inwards and off them, the way back further; else the way back on the other side.
+  const inward = [plan.w / 2 - (a[0] + b[0]) / 2, plan.h / 2 - (a[1] + b[1]) / 2];
+  const side = labels.length <= 6 ? 0 : Math.sign(Math.round((b[0] - a[0]) * inward[1] - (b[1] - a[1]) * inward[0]));
+  const first = side < 0 ? 0.2 : 0.1;
+  const heights = [0, 0.06, 0.13, 0.22, 0.3].map((h) => (side || 1) * (first + h + 0.08 * rank) * length);
+  return clearest(heights.map((h) => bow(a, b, h)), others, 2 * plan.radius);
+}
+function timeWay(g, plan) {
+  const [a, b] = [plan.place(g.from, g.lag), plan.place(g.to, 0)];
+  if (!g.lag) {
+    const out = Math.min(plan.arcs - 12, 16 + 0.35 * Math.abs(b[1] - a[1]));
+    return [a, [a[0] + 1.3 * out, a[1]], [b[0] + 1.3 * out, b[1]], b];
+  }
+  const others = labels.flatMap((_, i) => Array.from({ length: g.lag + 1 }, (_, lag) => [i, lag]))
+    .filter(([i, lag]) => !(i === g.from && lag === g.lag) && !(i === g.to && lag === 0)
+      && i >= Math.min(g.from, g.to) - 1 && i <= Math.max(g.from, g.to) + 1).map(([i, lag]) => plan.place(i, lag));
+  const heights = [0, 0.3, -0.3, 0.6, -0.6].map((h) => h * Math.min(plan.pitch, 24));
+  return clearest(heights.map((h) => bow(a, b, h)), others, 1.5 * plan.radius);
+}
+
+// --- the picture -------------------------------------------------------------------------------------------
+function draw() {
+  const box = $("arcs");
+  const held = box.contains(document.activeElement) ? { ...document.activeElement.dataset } : null;
+  const room = Math.max(box.clientWidth, 200);
+  const drawn = groups(visible());
+  const loops = new Set(drawn.filter((g) => g.from === g.to).map((g) => g.from));
+  const plan = state.layout === "ring" ? onRing(room, loops) : inTime(room);
+  const svg = shape("svg", { width: plan.w, height: plan.h, viewBox: `0 0 ${plan.w} ${plan.h}`, role: "group", "data-mode": plan.mode,
+    "aria-label": "Variables and the edges between them; arrow keys move among variables or edges" });
+  const [wires, tags, nodes] = ["Edges", null, "Variables"].map((said) => shape("g", said ? { role: "group", "aria-label": said } : {}, svg));
+  const ranks = {};
+  const ways = drawn.map((g) => {
+    const rank = ranks[[g.from, g.to]] = (ranks[[g.from, g.to]] ?? -1) + 1;
+    return plan.mode === "ring" ? ringWay(g, plan, rank) : timeWay(g, plan);
+  });
+  const thick = Math.max(1.4, 3.6 * Math.min(1, Math.sqrt(40 / Math.max(drawn.length, 1))));
+  drawn.forEach((g, k) => wires.append(edge(g, ways[k], plan, thick)));
+  (plan.mode === "ring" ? ringNodes : timeNodes)(plan, nodes, drawn);
+  rove(nodes, ".token");
+  rove(wires, ".edge");
+  box.replaceChildren(svg);
+  const tagged = plan.mode === "ring" && drawn.length <= 60;
+  if (tagged) writeLags(tags, drawn, ways, plan);
+  $("numbers").hidden = !tagged || !tags.childElementCount;
+  if (held) box.querySelector(held.token !== undefined ? `[data-token="${held.token}"]` : `[data-edge="${held.edge}"]`)?.focus();
+  focusOn(null);
+}
+function edge(group, way, plan, thick) {
+  const g = shape("g", { class: `edge ${kind(group)}`, "data-edge": group.index, "data-edges": group.edges.map((e) => e.index).join(" "),
+    "data-from": group.from, "data-to": group.to, role: "img", tabindex: "-1", "aria-label": group.edges.map(told).join(" ") });
+  const share = Math.max(group.size, 0) / largest;
+  const loop = group.from === group.to && plan.mode === "ring";
+  wire(g, way, group, { gap: plan.radius + (loop ? 1 : 2), width: 1 + thick * share, opacity: 0.45 + 0.5 * share });
+  watchFocus(g, { group });
+  return g;
+}
+function watchFocus(g, what) {
+  for (const [event, target] of [["pointerenter", what], ["focus", what], ["pointerleave", null], ["blur", null]]) {
+    g.addEventListener(event, () => focusOn(target));
+  }
+}
+function node(i, parent) {
+  const g = shape("g", { class: "token", "data-token": i, role: "button", tabindex: "-1", "aria-pressed": "false",
+    "aria-label": `Variable ${i + 1}: ${labels[i]}` }, parent);
+  shape("title", {}, g).textContent = labels[i];
+  watchFocus(g, { token: i });
+  g.addEventListener("click", () => pin(i));
+  g.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pin(i); }
+  });
+  return g;
+}
+function ringNodes(plan, parent) {
+  labels.forEach((_, i) => {
+    const [[x, y], angle] = [plan.at[i], plan.angle[i]];
+    const g = node(i, parent);
+    shape("circle", { class: "dot", cx: x, cy: y, r: plan.radius }, g);
+    if (i % plan.every) return;
+    const [dx, dy] = [Math.cos(angle), Math.sin(angle)];
+    const away = plan.radius + 5 + (plan.loops.has(i) ? plan.out : 0);
+    const style = { "font-size": plan.size, class: "name" };
+    let turn = {};
+    if (plan.level) {
+      const side = Math.abs(dx) < 0.2 ? "middle" : dx > 0 ? "start" : "end";
+      Object.assign(style, { x: x + dx * away, y: y + dy * (away + (side === "middle" ? 5 : 0)) + 4.5 , "text-anchor": side });
+    } else {
+      const left = dx < -1e-9;
+      const [px, py] = [x + dx * away, y + dy * away];
+      turn = { transform: `rotate(${(angle * 180 / Math.PI + (left ? 180 : 0)).toFixed(2)} ${px.toFixed(1)} ${py.toFixed(1)})` };
+      Object.assign(style, { x: px, y: py + 0.35 * plan.size, "text-anchor": left ? "end" : "start" });
+    }
+    shape("text", { ...style, ...turn, direction: "ltr" }, g).textContent = plan.texts[i];
+  });
+}
+function timeNodes(plan, parent, drawn) {
+  const used = new Set(drawn.map((g) => `${g.from},${g.lag}`));
+  labels.forEach((_, i) => {
+    const g = node(i, parent);
+    shape("text", { class: "name", x: plan.x0 - 12, y: 16 + plan.pitch * i + 4.5, "text-anchor": "end", "font-size": plan.size, direction: "ltr" }, g).textContent = plan.texts[i];
+    for (let lag = 0; lag <= data.max_lag; lag++) {
+      const [cx, cy] = plan.place(i, lag);
+      shape("circle", { class: lag && !used.has(`${i},${lag}`) ? "dot faint" : "dot", cx, cy, r: plan.radius }, g);
+    }
+  });
+  for (let lag = 0; lag <= data.max_lag; lag++) {
+    const [x] = plan.place(0, lag);
+    shape("text", { class: "muted", x, y: plan.h - 4, "text-anchor": "middle", "font-size": 12 }, parent).textContent = step(lag);
+  }
+}
+// Lags are written where they meet neither names, nodes nor one another; those without room are left to the detail.
+function writeLags(parent, drawn, ways, plan) {
+  const taken = [...$("arcs").querySelectorAll(".token")].flatMap((g) => [...g.children]).filter((part) => part.tagName !== "title").map((part) => part.getBBox());
+  const meets = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+  drawn.forEach((g, k) => {
+    const text = lagText(g.edges.map((e) => e.lag));
+    const [width, height] = [widthOf(text, 11, 500) + 5, 14];
+    const spots = g.from === g.to ? [0.5] : [0.5, 0.4, 0.6, 0.3, 0.7];
+    for (const t of spots) {
+      const [x, y] = pointOn(ways[k], t);
+      const box = { x: x - width / 2, y: y - height / 2, width, height };
+      if (taken.some((other) => meets(box, other))) continue;
+      taken.push(box);
+      const tag = shape("g", { class: "tag", "data-of": g.index }, parent);
+      shape("rect", { ...box, rx: 3 }, tag);
+      shape("text", { x, y: y + 4, "text-anchor": "middle", "font-size": 11 }, tag).textContent = text;
+      break;
+    }
+  });
+}
+
+// --- what is in focus ------------------------------------------------------------------------------------------
+function pin(i) {
+  state.pinned = state.pinned === i ? null : i;
+  focusOn(state.pinned === null ? null : { token: i });
+}
+function focusOn(what) {
+  if (!what && state.pinned !== null) what = { token: state.pinned };
+  const svg = $("arcs").querySelector("svg");
+  if (!svg) return;
+  const indices = (g) => g.dataset.edges.split(" ").map(Number);
+  const on = (g) => what && (what.token !== undefined ? [g.dataset.from, g.dataset.to].includes(String(what.token))
+    : what.group ? Number(g.dataset.edge) === what.group.index : indices(g).includes(what.edge.index));
+  svg.classList.toggle("focused", Boolean(what));
+  for (const g of svg.querySelectorAll(".edge")) g.classList.toggle("on", Boolean(on(g)));
+  for (const g of svg.querySelectorAll(".token")) {
+    const held = Number(g.dataset.token) === state.pinned;
+    g.classList.toggle("pinned", held);
+    g.setAttribute("aria-pressed", String(held));
+  }
+  const detail = $("detail");
+  detail.replaceChildren();
+  if (!what) {
+    detail.append(make("span", { class: "soft" }, "Point at a variable or an edge, or reach it with Tab and the arrow keys. Click a variable to keep its edges in view."));
+    return;
+  }
+  const mine = what.group ? what.group.edges : what.edge ? [what.edge] : visible().filter((e) => [e.from, e.to].includes(what.token));
+  if (what.token !== undefined) detail.append(make("b", {}, labels[what.token]), `: ${mine.length} edge${mine.length === 1 ? "" : "s"} shown`);
+  const list = make("ul");
+  for (const e of [...mine].sort((a, b) => b.size - a.size)) {
+    const row = make("li");
+    row.append(make("b", {}, `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`), ` ${told(e)}`);
+    list.append(row);
+  }
+  detail.append(list);
+}
+
+// --- the table ------------------------------------------------------------------------------------------------
+const known = (value) => value === null ? -Infinity : value;
+const SORT = { from: (e) => labels[e.from], to: (e) => labels[e.to], lag: (e) => e.lag, symbol, meaning, size: (e) => e.size, score: (e) => known(e.score) };
+function table() {
+  const words = state.filter.toLowerCase().replace(/-(?=\d)/g, "\u2212").split(/\s+/).filter(Boolean);
+  const text = (e) => `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`.toLowerCase();
+  const mine = visible().filter((e) => words.every((word) => text(e).includes(word)));
+  const order = sortRows(mine, state, SORT, (a, b) => a.from - b.from || a.to - b.to || a.lag - b.lag);
+  const rows = order.slice(0, MOST_ROWS).map((e) => {
+    const row = make("tr", { "data-row": e.index });
+    row.append(make("td", {}, labels[e.from]), make("td", { class: "num" }, String(e.lag)), make("td", { class: "symbol" }, symbol(e)),
+      make("td", {}, labels[e.to]), make("td", {}, meaning(e)), make("td", { class: "num" }, round(e.value)), make("td", { class: "num" }, round(e.score)));
+    row.addEventListener("pointerenter", () => focusOn({ edge: e }));
+    row.addEventListener("pointerleave", () => focusOn(null));
+    return row;
+  });
+  if (mine.length > MOST_ROWS) rows.push(emptyRow(7, `${mine.length - MOST_ROWS} more; filter by a name to see them.`));
+  if (!mine.length) rows.push(emptyRow(7, !edges.length ? "The graph has no edge." : words.length ? "No edge matches." : "No edge reaches this threshold."));
+  $("rows").replaceChildren(...rows);
+  $("listed").textContent = `${mine.length} of ${data.n} listed`;
+}
+
+// --- strengths of all pairs ---------------------------------------------------------------------------------------
+function map() {
+  const lag = Number($("lag").value);
+  $("previous").disabled = lag === Number($("lag").options[0].value);
+  $("next").disabled = lag === data.max_lag;
+  heat("map", unpack(data.maps[lag])?.map((row) => row.map((v) => v === null ? null : v * data.largest)), {
+    high: round, most: data.largest, say: (i, j, value) => `${name(i)} (${step(lag)}) ${lag ? "\u2192" : "and"} ${name(j)} (t): ${round(value)}` });
+}
+
+// --- everything together --------------------------------------------------------------------------------------------
+function refresh() {
+  draw();
+  table();
+  $("shown").textContent = `${visible().length} of ${data.n} edges shown`;
+  $("at-least").textContent = round(state.threshold);
+}
+$("threshold").addEventListener("input", (event) => { state.threshold = largest * Number(event.target.value) / 200; refresh(); });
+$("filter").addEventListener("input", (event) => { state.filter = event.target.value; table(); });
+sortable(state, ["size", "score"], table);
+function arrange(layout) {
+  state.layout = layout;
+  document.querySelectorAll("[data-layout]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.layout === layout)));
+}
+document.querySelectorAll("[data-layout]").forEach((button) => button.addEventListener("click", () => {
+  arrange(button.dataset.layout);
+  draw();
+}));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && state.pinned !== null) { state.pinned = null; focusOn(null); }
+});
+$("cut").hidden = data.n <= edges.length;
+for (const some of ["latent", "open", "tied"]) document.querySelector(`.legend .${some}`).hidden = !edges.some((e) => kind(e) === some);
+$("maps").hidden = !data.maps || !data.max_lag;
+if (!$("maps").hidden) {
+  const first = edges.some((e) => e.lag === 0) ? 0 : 1;
+  for (let lag = first; lag <= data.max_lag; lag++) $("lag").append(make("option", { value: lag }, step(lag)));
+  $("lag").value = String(Math.max(1, first));
+  $("lag").addEventListener("change", map);
+  for (const [id, by] of [["previous", -1], ["next", 1]]) {
+    $(id).addEventListener("click", () => { $("lag").value = String(Number($("lag").value) + by); map(); });
+  }
+  watch("map");
+  map();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", map);
+}
+let width = $("arcs").clientWidth;
+if (labels.length > 8 && width < 500) arrange("time");
+new ResizeObserver(() => {
+  const now = $("arcs").clientWidth;
+  if (Math.abs(now - width) < 2) return;
+  width = now;
+  draw();
+  if (!$("maps").hidden) map();
+}).observe($("arcs"));
+refresh();
