@@ -1,11 +1,21 @@
 """What is known before the search: order, forbidden and required edges, stationarity."""
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Int
 
 from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
+from jaxcause.graph._lagged_graph import LaggedGraph
+
+
+class Links(NamedTuple):
+    """Which links ``[source, target, lag]`` may be, and which must be."""
+
+    possible: Bool[np.ndarray, "vars vars lags"]
+    required: Bool[np.ndarray, "vars vars lags"]
 
 
 @pytree_dataclass()
@@ -66,29 +76,109 @@ class BackgroundKnowledge:
 
     @classmethod
     def temporal(
-        cls, n_vars: int, max_lag: int, contemporaneous: bool = False
+        cls,
+        n_vars: int,
+        max_lag: int,
+        contemporaneous: bool = False,
+        *,
+        allowed: Bool[AnyArray, "vars vars lags"] | LaggedGraph | None = None,
+        forbidden_links: Bool[AnyArray, "vars vars lags"] | None = None,
+        required_links: Bool[AnyArray, "vars vars lags"] | None = None,
+        lag_limits: Int[AnyArray, "vars vars"] | None = None,
+        n_slices: int | None = None,
     ) -> "BackgroundKnowledge":
         """Knowledge about a series unrolled into nodes ``lag * n_vars + var``, lag 0 … max_lag.
 
         Edges point forward in time and repeat along it: the pair whose later end is at lag 0 stands
         for its shifted copies, for only its past lies wholly inside the window.
 
+        A link ``[i, j, lag]`` is ``X_i(t-lag) → X_j(t)``, at every t. To forbid a lagged link is to
+        leave its edge out, whatever its marks; at lag 0 an edge is left out where both directions
+        are forbidden, and one direction alone is a constraint on the direction.
+
         Args:
             n_vars: Number of variables.
             max_lag: Longest lag.
             contemporaneous: Whether edges within a time step are allowed.
+            allowed: The only edges that may exist at lags 1 … max_lag, such as those a forecaster
+                selected; of a `LaggedGraph` all edges count. Lag 0 is not looked at.
+            forbidden_links: Links that cannot be.
+            required_links: Links that must be: never tested, never removed.
+            lag_limits: Longest lag of the links of each ``[source, target]``; 0 leaves lag 0, and
+                -1 nothing.
+            n_slices: Time steps that are unrolled, by default ``max_lag + 1``. With more of them a
+                search may condition on what is older than any edge is long.
+
+        Raises:
+            InputError: A size or a shape is wrong, or a required link is not possible.
 
         >>> BackgroundKnowledge.temporal(2, 1).tiers.tolist()
         [1, 1, 0, 0]
+        >>> never = np.zeros((2, 2, 2), bool); never[0, 1, 1] = True
+        >>> knowledge = BackgroundKnowledge.temporal(2, 1, forbidden_links=never)
+        >>> knowledge.links(2).possible[:, :, 1].astype(int).tolist()
+        [[1, 0], [1, 1]]
         """
         check_at_least("n_vars", n_vars, 1)
         check_at_least("max_lag", max_lag, 0 if contemporaneous else 1)
-        lag, var = np.divmod(np.arange((max_lag + 1) * n_vars), n_vars)
+        n_slices = max_lag + 1 if n_slices is None else n_slices
+        check_at_least("n_slices", n_slices, max_lag + 1)
+        shape = (n_vars, n_vars, max_lag + 1)
+        possible = np.ones(shape, bool)
+        possible[:, :, 0] = contemporaneous
+        if allowed is not None:
+            chosen = allowed.adjacency if isinstance(allowed, LaggedGraph) else allowed
+            possible[:, :, 1:] &= _links("allowed", chosen, shape)[:, :, 1:]
+        if forbidden_links is not None:
+            possible &= ~_links("forbidden_links", forbidden_links, shape)
+        if lag_limits is not None:
+            longest = np.asarray(lag_limits)
+            if longest.shape != shape[:2]:
+                raise InputError(f"lag_limits has shape {longest.shape}, but must be {shape[:2]}")
+            possible &= np.arange(max_lag + 1) <= longest[:, :, None]
+        required = np.zeros(shape, bool)
+        if required_links is not None:
+            required = _links("required_links", required_links, shape)
+            _check_possible(required, possible)
+        lag, var = np.divmod(np.arange(n_slices * n_vars, dtype=np.int32), n_vars)
         shift = np.minimum(lag[:, None], lag)
         i = (lag[:, None] - shift) * n_vars + var[:, None]
         j = (lag - shift) * n_vars + var
-        within = (lag[:, None] == lag) & (not contemporaneous)
-        return cls(tiers=max_lag - lag, forbidden=within, stationary=i * lag.size + j)
+        # Backward in time the tiers forbid.
+        ago = np.clip(lag[:, None] - lag, 0, max_lag)
+        forward, near = lag[:, None] >= lag, lag[:, None] - lag <= max_lag
+        link = (var[:, None], var, ago)
+        return cls(
+            tiers=n_slices - 1 - lag,
+            forbidden=forward & ~(near & possible[link]),
+            required=forward & near & required[link],
+            stationary=i * lag.size + j,
+        )
+
+    def links(self, n_vars: int) -> "Links":
+        """What knowledge made by `temporal` says about each link ``[source, target, lag]``.
+
+        Scores obey it by ``(chosen & links.possible) | links.required``. A link from a variable to
+        itself at lag 0 is not possible.
+
+        Args:
+            n_vars: Number of variables of the series.
+
+        Raises:
+            InputError: The nodes are not slices of that many variables.
+
+        >>> knowledge = BackgroundKnowledge.temporal(2, 1, contemporaneous=True)
+        >>> knowledge.links(2).possible[:, :, 0].astype(int).tolist()
+        [[0, 1], [1, 0]]
+        """
+        n_slices, rest = divmod(self.n_nodes, n_vars)
+        if rest:
+            raise InputError(
+                f"knowledge is about {self.n_nodes} nodes, not a multiple of n_vars={n_vars}"
+            )
+        own = ~np.eye(self.n_nodes, dtype=bool)
+        into_newest = [(~self.cannot_cause & own)[:, :n_vars], self._required[:, :n_vars]]
+        return Links(*(m.reshape(n_slices, n_vars, n_vars).transpose(1, 2, 0) for m in into_newest))
 
     @property
     def n_nodes(self) -> int:
@@ -100,9 +190,13 @@ class BackgroundKnowledge:
         return np.asarray(self.tiers)
 
     @property
+    def _required(self) -> np.ndarray:
+        return np.asarray(self.required)
+
+    @property
     def cannot_cause(self) -> Bool[np.ndarray, "nodes nodes"]:
         """Entry ``[i, j]``: ``i → j`` is impossible."""
-        forbidden, required = np.asarray(self.forbidden), np.asarray(self.required)
+        forbidden, required = np.asarray(self.forbidden), self._required
         return forbidden | required.T | (self._tiers[:, None] > self._tiers)
 
     @property
@@ -118,6 +212,26 @@ class BackgroundKnowledge:
         """
         flat = marks.reshape(*marks.shape[:-2], -1)
         return flat[..., np.asarray(self.stationary)]
+
+
+def _links(name: str, given: AnyArray, shape: tuple[int, int, int]) -> np.ndarray:
+    mask = np.asarray(given, bool)
+    if mask.shape != shape:
+        raise InputError(
+            f"{name} has shape {mask.shape}, but must be [vars, vars, max_lag+1] = {shape}"
+        )
+    return mask
+
+
+def _check_possible(required: np.ndarray, possible: np.ndarray) -> None:
+    itself = np.eye(len(required), dtype=bool)[:, :, None] & (np.arange(required.shape[2]) == 0)
+    clash = np.argwhere(required & (~possible | itself))
+    if len(clash):
+        i, j, lag = clash[0]
+        raise InputError(
+            f"required link {i} → {j} at lag {lag} is not possible; drop it, or the allowed, "
+            "forbidden or limited links that rule it out"
+        )
 
 
 def _square(given: AnyArray | None, n: int) -> np.ndarray:
