@@ -6,10 +6,10 @@ from jaxcause.workflows._discover import METHODS as METHODS
 from jaxcause.workflows._discover import discover as discover
 from jaxcause.workflows._explain import explain as explain
 from jaxcause.workflows._explanation import TextExplanation as TextExplanation
-from jaxcause.workflows._explanation import write_explanation as write_explanation
-from jaxcause.workflows._explanation import write_explanations as write_explanations
 from jaxcause.workflows._forecaster import DiscoveryInterrupted as DiscoveryInterrupted
 from jaxcause.workflows._forecaster import TrainedForecaster as TrainedForecaster
 from jaxcause.workflows._result import Discovery as Discovery
 from jaxcause.workflows._text_model import TextModel as TextModel
 from jaxcause.workflows._write import write_discovery as write_discovery
+from jaxcause.workflows._write_explanation import write_explanation as write_explanation
+from jaxcause.workflows._write_explanation import write_explanations as write_explanations

@@ -1,34 +1,34 @@
-"""What `explain` returns, and the files that it becomes."""
+"""What `explain` returns."""
 
 import dataclasses
-import datetime
 import functools
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause.attention import (
-    Explanations,
-    correlation,
-    head_consensus,
-    partial_correlations,
-    structural_confidence,
-)
+from jaxcause._checks import InputError, check_choice
+from jaxcause.attention import Explanations, correlation, partial_correlations
 from jaxcause.discovery import SearchResult
-from jaxcause.graph import CausalGraph, Mark
-from jaxcause.graph._marks import edge_symbol
-from jaxcause.io import filled_at_once
-from jaxcause.report import explanation_page, index_page
+from jaxcause.graph import CausalGraph
+from jaxcause.io import to_networkx
+from jaxcause.report import explanation_page
+from jaxcause.workflows._explanation_document import SCHEMA, explanation_document
+from jaxcause.workflows._explanation_state import explanation_parts, explanation_state
+from jaxcause.workflows._saved import Saved, read_document
 from jaxcause.workflows._text_model import Outputs
 
-SCHEMA = "jaxcause.explanation/1"
-_MARK_NAMES = {Mark.CIRCLE: "circle", Mark.ARROW: "arrow", Mark.TAIL: "tail"}
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+PICTURES = ("arcs", "graph")
+_MOST_TOLD = 20
+_COLUMNS = ["source", "target", "edge", "partial_correlation", "p_value"]
+_COLUMNS += ["source_node", "target_node"]
 
 
 class Target(NamedTuple):
@@ -45,8 +45,8 @@ class Target(NamedTuple):
     before: Outputs
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class TextExplanation:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class TextExplanation(Saved):
     """The causal graph over the tokens of a text, and what explains the model's output.
 
     The axis ``views`` holds the mean over heads, then each head.
@@ -135,175 +135,142 @@ class TextExplanation:
             "explained": "was found",
         }[self.explanations.status]
 
+    @property
+    def output(self) -> str | None:
+        """What the model says; None where it has no head."""
+        return None if self.target is None else self.name_of(int(self.target.before.best[0]))
+
+    def headline(self) -> str:
+        """The result in one line."""
+        n_edges = int(np.asarray(self.graph.adjacency).sum()) // 2
+        said = "" if self.output is None else f"{self.output!r}, "
+        n_found = len(self.explanations.found)
+        why = f"{n_found or 'no'} explanation{'s' * (n_found != 1)}"
+        edges = f"{n_edges or 'no'} edge{'s' * (n_edges != 1)}"
+        return f"{said}{why}; {edges} among {len(self.tokens)} tokens (mean over heads)"
+
+    def summary(self) -> str:
+        """The text, what explains the output, and the edges of the mean over heads, as text."""
+        lines = [f"{self.text!r}: {self.headline()}", *self.sentences()]
+        rows = self._edge_rows(0)
+        width = max([6, *(len(token) for token in self.tokens)])
+        if rows:
+            lines.append(f"{'source':<{width}}  edge  {'target':<{width}}  partial correlation")
+        for row in rows[:_MOST_TOLD]:
+            ends = f"{row['source']:<{width}}  {row['edge']}   {row['target']:<{width}}"
+            lines.append(f"{ends}  {row['partial_correlation']:>19.3f}")
+        if len(rows) > _MOST_TOLD:
+            lines.append(f"… and {len(rows) - _MOST_TOLD} more")
+        return "\n".join(lines)
+
+    def plot(
+        self,
+        kind: Literal["arcs", "graph"] = "arcs",
+        *,
+        head: int | None = None,
+        ax: "Axes | None" = None,
+    ) -> "Axes":
+        """Draw a graph over the tokens; see `jaxcause.plot`, whose functions take more options.
+
+        Args:
+            kind: ``arcs`` (the tokens along a line) or ``graph`` (on a circle).
+            head: Which head; the mean over heads by default.
+            ax: Where to draw; a new figure by default.
+
+        Raises:
+            InputError: The kind or the head is not known.
+        """
+        check_choice("kind", kind, PICTURES)
+        view = self._view(head)
+        from jaxcause import plot
+
+        marks = np.asarray(self.search.graph.marks)[view]
+        if kind == "graph":
+            return plot.causal_graph(CausalGraph(marks), names=self.tokens, ax=ax)
+        found = self.explanations.found
+        return plot.plot_token_arcs(
+            self.tokens,
+            marks,
+            self.partial_correlation[view],
+            highlight=found[0].nodes if found else (),
+            target=None if self.target is None else self.target.node,
+            ax=ax,
+        )
+
+    def to_networkx(self, *, head: int | None = None) -> "nx.DiGraph":
+        """`jaxcause.io.to_networkx` over the numbers of the tokens; ``token`` holds their text.
+
+        Args:
+            head: Which head; the mean over heads by default.
+
+        Raises:
+            InputError: There is no such head.
+        """
+        import networkx as nx
+
+        marks = np.asarray(self.search.graph.marks)[self._view(head)]
+        numbers = {str(i): i for i in range(len(self.tokens))}
+        graph = nx.relabel_nodes(to_networkx(CausalGraph(marks), names=list(numbers)), numbers)
+        nx.set_node_attributes(graph, dict(enumerate(self.tokens)), "token")
+        return graph
+
+    def to_dataframe(self, *, head: int | None = None) -> "pd.DataFrame":
+        """The edges as a pandas frame, strongest first.
+
+        Its columns: ``source``, ``target``, ``edge``, ``partial_correlation``, ``p_value``, and
+        ``source_node`` and ``target_node``, for two tokens may read alike.
+
+        Args:
+            head: Which head; the mean over heads by default.
+
+        Raises:
+            InputError: There is no such head.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self._edge_rows(self._view(head)), columns=_COLUMNS)
+
     def to_dict(self) -> dict[str, Any]:
-        """Everything, in the schema of ``explanation.json``."""
-        rho, corr = self.partial_correlation, self.correlation
-        marks = np.asarray(self.search.graph.marks)
-        confidence = structural_confidence(self.search, alpha=self.settings["alpha"])
-        names = ["mean over heads", *(f"head {head}" for head in range(len(marks) - 1))]
-        views = [
-            {
-                "name": name,
-                "edges": _edges(marks[view], rho[view], np.asarray(self.search.p_values)[view]),
-                "n_edges": int((marks[view] > 0).sum()) // 2,
-                "confidence": _number(confidence[view]),
-                "singular": bool(np.asarray(self.search.info.singular)[view]),
-                "attention": _matrix(self.attention[view]),
-                "correlation": _matrix(corr[view]),
-                "partial_correlation": _matrix(rho[view]),
-            }
-            for view, name in enumerate(names)
-        ]
-        return {
-            "schema": SCHEMA,
-            "version": version("jaxcause"),
-            "model": self.model,
-            "text": self.text,
-            "tokens": list(self.tokens),
-            "node_kinds": ["special" if special else "word" for special in self.special],
-            "target": self._target(),
-            "settings": self.settings,
-            "views": views,
-            "consensus": head_consensus(self.head_graphs).edges.tolist(),
-            "consensus_of": len(marks) - 1,
-            "explanations": self._explanations(),
-            "search": {
-                "n_queries": self.explanations.n_queries,
-                "status": self.explanations.status,
-                "note": "",
-            },
-            "notes": [
-                *([] if self.target else self.sentences()),
-                "The weight of an edge is the partial correlation given all other tokens; "
-                "its p-value is the largest among the tests that kept it.",
-            ],
-            "provenance": {
-                "jaxcause": version("jaxcause"),
-                "jax": version("jax"),
-                "created": datetime.date.today().isoformat(),
-                "fingerprint": hashlib.sha256(self.whole_attention.tobytes()).hexdigest()[:16],
-            },
-        }
+        """All that the page shows, in the schema ``jaxcause.explanation/1``."""
+        return explanation_document(self)
 
-    def _target(self) -> dict[str, Any] | None:
-        if self.target is None:
-            return None
-        before = self.target.before
-        return {
-            "kind": self.target.kind,
-            "node": self.target.node,
-            "output": self.name_of(int(before.best[0])),
-            "probability": float(before.probability[0]),
-        }
+    def to_html(self) -> str:
+        """The page of `jaxcause.report.explanation_page`."""
+        return explanation_page(self.to_dict())
 
-    def _explanations(self) -> list[dict[str, Any]]:
-        target = self._target()
-        if target is None or self.after is None:
-            return []
-        before = {name: target[name] for name in ("output", "probability")}
-        return [
-            {
-                "nodes": list(found.nodes),
-                "tokens": [self.tokens[node] for node in found.nodes],
-                "distances": list(found.distances),
-                "n_queries": found.n_queries,
-                "before": before,
-                "after": {
-                    "output": self.name_of(int(self.after.best[i])),
-                    "probability": float(self.after.probability[i]),
-                    "probability_of_before": float(self.after.of_original[i]),
-                    "rank_of_before": int(self.after.rank[i]),
-                },
-            }
-            for i, found in enumerate(self.explanations.found)
-        ]
+    def document(self) -> dict[str, Any]:
+        """What `to_json` writes: `to_dict`, and ``state`` with all arrays at full precision."""
+        return {**self.to_dict(), "state": explanation_state(self)}
 
+    @classmethod
+    def from_json(cls, source: str | Path | Mapping[str, Any]) -> "TextExplanation":
+        """The explanation that `to_json` wrote, arrays to the last bit, without its model.
 
-def write_explanation(found: TextExplanation, folder: str | Path) -> list[str]:
-    """Write one explanation: JSON, a page, and with matplotlib a picture; all of them or none.
+        Args:
+            source: A file, JSON text, or a dictionary.
 
-    Args:
-        found: What `explain` returned.
-        folder: Made if needed; files of the same names are replaced.
+        Raises:
+            InputError: It cannot be read, does not follow the schema, or is what `to_dict` gave,
+                which has rounded figures only.
+        """
+        parts = explanation_parts(read_document(source, SCHEMA))
+        target = parts.pop("target")
+        return cls(**parts, target=None if target is None else Target(*target))
 
-    Returns:
-        The names of the files: ``explanation.json``, ``explanation.html``, ``explanation.png``.
+    def _view(self, head: int | None) -> int:
+        """Which of the views a head is."""
+        n_heads = len(self.search.graph.marks) - 1
+        if head is not None and not 0 <= head < n_heads:
+            raise InputError(f"head={head} does not exist; the heads are 0 to {n_heads - 1}")
+        return 0 if head is None else head + 1
 
-    Raises:
-        InputError: The folder cannot be written to.
-    """
-    with filled_at_once(folder) as scratch:
-        _write(found, scratch, "explanation")
-        return sorted(file.name for file in scratch.iterdir())
-
-
-def write_explanations(found: Sequence[TextExplanation], folder: str | Path) -> list[str]:
-    """Write many explanations, numbered, and ``index.html`` that lists them."""
-    width = len(str(len(found)))
-    with filled_at_once(folder) as scratch:
+    def _edge_rows(self, view: int) -> list[dict[str, Any]]:
+        """Edges of one view, strongest first."""
+        rho, p = self.partial_correlation[view], np.asarray(self.search.p_values)[view]
+        graph = CausalGraph(np.asarray(self.search.graph.marks)[view])
         rows = []
-        for number, one in enumerate(found, start=1):
-            stem = f"explanation-{number:0{width}d}"
-            written = _write(one, scratch, stem)
-            first = written["explanations"][:1]
-            rows.append(
-                {
-                    "href": f"{stem}.html",
-                    "text": one.text,
-                    "output": (written["target"] or {}).get("output"),
-                    "tokens": first[0]["tokens"] if first else None,
-                    "n_queries": one.explanations.n_queries,
-                    "status": one.explanations.status,
-                }
-            )
-        (scratch / "index.html").write_text(index_page(rows), encoding="utf-8")
-        return sorted(file.name for file in scratch.iterdir())
-
-
-def _write(found: TextExplanation, folder: Path, stem: str) -> dict[str, Any]:
-    whole = found.to_dict()
-    text = json.dumps(whole, ensure_ascii=False, allow_nan=False)
-    (folder / f"{stem}.json").write_text(text + "\n", encoding="utf-8")
-    (folder / f"{stem}.html").write_text(explanation_page(whole), encoding="utf-8")
-    try:
-        from jaxcause.plot import plot_token_arcs
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
-        return whole
-    figure = plot_token_arcs(
-        found.tokens,
-        np.asarray(found.graph.marks),
-        found.partial_correlation[0],
-        highlight=found.explanations.found[0].nodes if found.explanations.found else (),
-        target=None if found.target is None else found.target.node,
-    ).get_figure(root=True)
-    assert figure is not None
-    figure.savefig(folder / f"{stem}.png", dpi=150, bbox_inches="tight")
-    return whole
-
-
-def _edges(marks: np.ndarray, rho: np.ndarray, p: np.ndarray) -> list[dict[str, Any]]:
-    """Edges of one view, strongest first."""
-    edges = [
-        {
-            "from": int(i),
-            "to": int(j),
-            "mark_from": _MARK_NAMES[Mark(int(marks[j, i]))],
-            "mark_to": _MARK_NAMES[Mark(int(marks[i, j]))],
-            "symbol": edge_symbol(int(marks[j, i]), int(marks[i, j])),
-            "partial_correlation": _number(rho[i, j]),
-            "p_value": _number(p[i, j]),
-        }
-        for i, j in zip(*np.nonzero(np.triu(marks)), strict=True)
-    ]
-    return sorted(edges, key=lambda edge: -abs(edge["partial_correlation"] or 0))
-
-
-def _number(value: Any) -> float | None:
-    """Four digits; None for what JSON does not know."""
-    return float(f"{float(value):.4g}") if np.isfinite(value) else None
-
-
-def _matrix(values: np.ndarray) -> list[list[float | None]]:
-    return [[_number(value) for value in row] for row in values]
+        for left, symbol, right in graph.edges():
+            i, j = int(left), int(right)
+            cells = self.tokens[i], self.tokens[j], symbol, float(rho[i, j]), float(p[i, j])
+            rows.append(dict(zip(_COLUMNS, (*cells, i, j), strict=True)))
+        return sorted(rows, key=lambda row: -abs(np.nan_to_num(row["partial_correlation"])))

@@ -1,18 +1,35 @@
 """What `discover` returns."""
 
 import dataclasses
-from typing import Any
+import datetime
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
+from jaxcause.io import graph_from_json, graph_to_json, to_networkx
+from jaxcause.report import discovery_page
 from jaxcause.workflows._forecaster import TrainedForecaster
+from jaxcause.workflows._saved import Saved, as_array, exact, plain, read_document
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+SCHEMA = "jaxcause.discovery/1"
+PICTURES = ("time", "summary", "scores", "curves", "training")
+_MOST_TOLD = 20
 
 
-@dataclasses.dataclass(frozen=True)
-class Discovery:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Discovery(Saved):
     """The lagged causal graph of a series, and what it rests on.
 
     Args:
@@ -36,7 +53,7 @@ class Discovery:
     def table(self) -> Shaped[np.ndarray, "edges"]:
         """The edges, strongest first: ``source, target, lag, edge, score, strength``.
 
-        A structured array: ``table["score"]`` is a column, and ``pandas.DataFrame(table)`` a frame.
+        A structured array: ``table["score"]`` is a column, and `to_dataframe` makes a frame of it.
         """
         at = {name: i for i, name in enumerate(self.names)}
         scores, strength = np.asarray(self.scores), np.asarray(self.strength)
@@ -49,3 +66,130 @@ class Discovery:
         text = f"U{width}"
         columns = [("source", text), ("target", text), ("lag", int), ("edge", "U3")]
         return np.array(rows, dtype=[*columns, ("score", float), ("strength", float)])
+
+    def headline(self) -> str:
+        """The result in one line."""
+        n_edges = len(self.graph.edges())
+        method = str(self.info.get("method", "")).replace("_", " ")
+        return (
+            f"{n_edges or 'no'} edge{'s' * (n_edges != 1)} among {len(self.names)} variables, "
+            f"lags up to {self.graph.max_lag}" + f" ({method})" * bool(method)
+        )
+
+    def summary(self) -> str:
+        """The strongest edges and all notes as text."""
+        table, width = self.table, max(6, *(len(name) for name in self.names))
+        lines = [self.headline().capitalize()]
+        if len(table):
+            lines.append(f"{'source':<{width}}  lag  edge  {'target':<{width}}  strength")
+        for source, target, lag, edge, _, size in table[:_MOST_TOLD].tolist():
+            lines.append(f"{source:<{width}}  {lag:>3}  {edge}   {target:<{width}}  {size:>8.3f}")
+        if len(table) > _MOST_TOLD:
+            lines.append(f"… and {len(table) - _MOST_TOLD} more")
+        return "\n".join([*lines, *(f"- {note}" for note in self.info.get("notes", ()))])
+
+    def plot(
+        self,
+        kind: Literal["time", "summary", "scores", "curves", "training"] = "time",
+        *,
+        ax: "Axes | None" = None,
+    ) -> "Axes":
+        """Draw a picture; see `jaxcause.plot`, whose functions take more options.
+
+        Args:
+            kind: ``time`` (the graph unrolled in time), ``summary`` (one node per variable),
+                ``scores`` (a heat map per lag), ``curves`` (the same along the lags), or
+                ``training`` (errors along the steps).
+            ax: Where to draw; a new figure by default.
+
+        Raises:
+            InputError: The kind is not known, or there was no training.
+        """
+        check_choice("kind", kind, PICTURES)
+        from jaxcause import plot
+
+        size, names = np.asarray(self.strength), self.names
+        label = str(self.info.get("strength", "strength")).split(":")[0]
+        if kind == "scores":
+            return plot.score_heatmap(size, names=names, graph=self.graph, ax=ax, label=label)
+        if kind == "curves":
+            return plot.score_curves(size, names=names, graph=self.graph, ax=ax, label=label)
+        if kind == "training":
+            if not self.info.get("losses"):
+                raise InputError("kind='training' needs a training, and this result has none")
+            kept, linear = (self.info.get(k) for k in ("best_step", "held_out_error_linear"))
+            return plot.training_curve(self.info["losses"], best_step=kept, baseline=linear, ax=ax)
+        known = bool(np.isfinite(size[np.asarray(self.graph.adjacency)]).all())
+        draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
+        return draw(self.graph, names=names, strength=size if known else None, ax=ax)
+
+    def to_networkx(self) -> "nx.DiGraph":
+        """`jaxcause.io.to_networkx`: one node per variable, one edge per lag."""
+        return to_networkx(self.graph, names=self.names)
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """The `table` as a pandas frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.table)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the forecaster, in the schema ``jaxcause.discovery/1``.
+
+        The keys of `jaxcause.io.graph_to_json` (so that every reader of graphs reads it), and
+        ``schema``, ``scores`` and ``strength`` ``[source, target, lag]``, ``dtype``, ``info`` and
+        ``provenance``.
+        """
+        scores, strength = np.asarray(self.scores), np.asarray(self.strength)
+        graph = graph_to_json(self.graph, names=self.names, scores=scores, strength=strength)
+        rest = {key: value for key, value in self.info.items() if key != "provenance"}
+        return {
+            "schema": SCHEMA,
+            **plain(graph),
+            "scores": exact(scores),
+            "strength": exact(strength),
+            "dtype": {"scores": scores.dtype.name, "strength": strength.dtype.name},
+            "info": plain(rest),
+            "provenance": plain(self.info.get("provenance") or _provenance()),
+        }
+
+    def to_html(self) -> str:
+        """The page of `jaxcause.report.discovery_page`."""
+        return discovery_page(self.to_dict())
+
+    @classmethod
+    def from_json(cls, source: str | Path | Mapping[str, Any]) -> "Discovery":
+        """The result that `to_json` wrote, without its forecaster.
+
+        Graph, scores and strengths are those written, to the last bit. ``info`` comes back as plain
+        values: tuples and arrays as lists, NaN as None.
+
+        Args:
+            source: A file, JSON text, or the dictionary of `to_dict`.
+
+        Raises:
+            InputError: It cannot be read, or does not follow the schema.
+        """
+        document = read_document(source, SCHEMA)
+        graph, names = graph_from_json(document)
+        try:
+            arrays = [
+                as_array(document[name], document["dtype"][name]) for name in ("scores", "strength")
+            ]
+            info = {**document["info"], "provenance": dict(document["provenance"])}
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"the document does not follow {SCHEMA}: {error!r}") from None
+        if not isinstance(graph, LaggedGraph) or any(
+            a.shape != graph.marks.shape[:3] or a.dtype.kind != "f" for a in arrays
+        ):
+            raise InputError(f"the document does not follow {SCHEMA}: scores do not fit the graph")
+        return cls(graph, arrays[0], arrays[1], tuple(names), None, info)
+
+
+def _provenance() -> dict[str, str]:
+    """Versions and day."""
+    return {
+        "jaxcause": version("jaxcause"),
+        "jax": version("jax"),
+        "created": datetime.date.today().isoformat(),
+    }

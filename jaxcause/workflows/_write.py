@@ -1,32 +1,44 @@
 """The files of a discovery."""
 
 import csv
+import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from jaxcause.io import filled_at_once, write_graph
+from jaxcause.io import filled_at_once, graph_to_json
 from jaxcause.workflows._result import Discovery
+from jaxcause.workflows._saved import plain, write_text
+
+_Kind = Literal["time", "summary", "scores"]
+_PICTURES: dict[str, _Kind] = {
+    "graph.png": "time",
+    "summary.png": "summary",
+    "scores.png": "scores",
+}
 
 
 def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
-    """Write graph, edges, scores and three pictures; all of them or none.
+    """Write graph, edges, scores, a page and three pictures; all of them or none.
 
     Args:
         found: What `discover` returned.
         folder: Made if needed; files of the same names are replaced.
 
     Returns:
-        The names of the files: ``graph.json``, ``edges.csv``, ``scores.npz``, with matplotlib also
-        ``graph.png`` (time-series graph), ``summary.png`` (summary graph with lags) and
-        ``scores.png`` (heat map per lag), and with a forecaster ``forecaster.safetensors``.
+        The names of the files: ``graph.json``, ``edges.csv``, ``scores.npz``, ``report.html`` (a
+        page), with matplotlib also ``graph.png`` (time-series graph), ``summary.png`` (summary
+        graph with lags) and ``scores.png`` (heat map per lag), and with a forecaster
+        ``forecaster.safetensors``.
 
     Raises:
         InputError: The folder cannot be written to.
     """
     with filled_at_once(folder) as scratch:
         details = {"names": found.names, "scores": found.scores, "strength": found.strength}
-        write_graph(scratch / "graph.json", found.graph, **details)
+        document = plain(graph_to_json(found.graph, **details))
+        write_text(scratch / "graph.json", json.dumps(document, indent=2) + "\n")
         _write_edges(scratch / "edges.csv", found)
         np.savez_compressed(
             scratch / "scores.npz",
@@ -45,6 +57,7 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
             found.info["notes"].append(
                 'No pictures without matplotlib: pip install "jaxcause[plot]".'
             )
+        found.save_html(scratch / "report.html")
         names = sorted(file.name for file in scratch.iterdir())
     return names
 
@@ -59,24 +72,7 @@ def _write_edges(path: Path, found: Discovery) -> None:
 
 
 def _draw(folder: Path, found: Discovery) -> None:
-    from jaxcause import plot
-
-    strength = np.asarray(found.strength)
-    pictures = {
-        "graph.png": lambda: plot.time_series_graph(
-            found.graph, names=found.names, strength=strength
-        ),
-        "summary.png": lambda: plot.summary_graph(
-            found.graph, names=found.names, strength=strength
-        ),
-        "scores.png": lambda: plot.score_heatmap(
-            strength,
-            names=found.names,
-            graph=found.graph,
-            label=found.info["strength"].split(":")[0],
-        ),
-    }
-    for name, draw in pictures.items():
-        figure = draw().get_figure(root=True)
+    for name, kind in _PICTURES.items():
+        figure = found.plot(kind).get_figure(root=True)
         assert figure is not None
         figure.savefig(folder / name, dpi=150, bbox_inches="tight")
