@@ -1,97 +1,237 @@
 """Reading a series from a CSV file."""
 
 import csv
-from collections.abc import Sequence
+import datetime
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, check_at_least, check_choice
 from jaxcause.io._series import SeriesTable, table_from_columns
+from jaxcause.io._time import TIME_NAMES, is_dates
 
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
 """Cells, in lower case, that stand for a missing value."""
 
+_MAX_LINE = 2**24
+_CHUNK = 10_000
+_COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
 
 def read_csv(
-    path: str | Path, *, time_column: str | None = None, drop: Sequence[str] = ()
+    path: str | Path,
+    *,
+    time_column: str | None = None,
+    drop: Sequence[str] = (),
+    delimiter: str = ",",
+    decimal: str = ".",
+    skip_rows: int = 0,
+    encoding: str = "utf-8",
+    time_format: str | None = None,
 ) -> SeriesTable:
-    """Read a comma-separated file with one header line, one row per time step.
+    """Read a table with one header line and one row per time step.
+
+    A column in which no cell is a number or a date is left out, and a note says so.
 
     Args:
-        path: The file, in UTF-8.
+        path: The file.
         time_column: Name of the time column, if it is not recognised by itself.
         drop: Columns to leave out.
+        delimiter: What separates cells: one character, or ``"tab"``.
+        decimal: The decimal mark, ``"."`` or ``","``.
+        skip_rows: Lines before the header line.
+        encoding: Such as ``"latin-1"``.
+        time_format: How times are written if not in ISO, such as ``"%d.%m.%Y %H:%M"``.
 
     Raises:
         InputError: The file is missing, unreadable, empty, or malformed; or see `as_series_table`.
     """
-    header, rows = _read_rows(Path(path))
-    repeated = [name for name in header if header.count(name) > 1]
-    if repeated:
-        raise InputError(f"{path} has duplicate column names {repeated[0]!r}; rename one of them")
+    path = Path(path)
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+    _check_options(delimiter, decimal, skip_rows, encoding)
+    header, columns = _read_columns(path, delimiter, decimal, skip_rows, encoding)
     for name in drop:
         if name not in header:
             raise InputError(
                 f"drop={name!r} is not a column of {path}; there are {', '.join(header)}"
             )
-    kept = [(i, name) for i, name in enumerate(header) if name not in drop]
-    columns = {name: _column([row[i] for row in rows]) for i, name in kept}
-    return table_from_columns(columns, time_column=time_column)
+        columns.pop(name, None)
+    if time_format is not None:
+        columns = {name: _as_times(column, time_format) for name, column in columns.items()}
+    columns, notes = _without_text(columns, path, time_column, decimal)
+    return table_from_columns(columns, time_column=time_column, notes=notes)
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows, all of one length."""
+def _check_options(delimiter: str, decimal: str, skip_rows: int, encoding: str) -> None:
+    check_choice("decimal", decimal, (".", ","))
+    check_at_least("skip_rows", skip_rows, 0)
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise InputError(f"delimiter={delimiter!r} must be one character, such as ',' or ';'")
+    if delimiter == decimal:
+        raise InputError(f"delimiter and decimal are both {decimal!r}; try delimiter=';'")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+        "".encode(encoding)
+    except LookupError:
+        raise InputError(f"encoding={encoding!r} is not known; try 'utf-8' or 'latin-1'") from None
+
+
+def _read_columns(
+    path: Path, delimiter: str, decimal: str, skip_rows: int, encoding: str
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """The header and the columns: numbers, or text where some cell is none."""
+    try:
+        with path.open("rb") as raw:
+            head = raw.read(2**16)
+        utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+        if utf8 and head[:2] in _UTF16:
+            raise InputError(f"{path} is not UTF-8 but UTF-16; pass encoding='utf-16'")
+        if b"\0" in head and not encoding.lower().startswith(("utf-16", "utf-32", "utf16")):
+            raise InputError(f"{path} holds binary data; it must be text")
+        with path.open(encoding="utf-8-sig" if utf8 else encoding, newline="") as file:
+            lines = _lines(file, path)
+            for _ in range(skip_rows):
+                next(lines, None)
+            reader = csv.reader(lines, delimiter=delimiter)
+            return _parse(reader, path, delimiter, decimal, skip_rows)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeError as error:
         raise InputError(
-            f"cannot read {path} as UTF-8 CSV: {error}; save it as UTF-8 text"
+            f"cannot read {path} as {encoding.upper()}: {error}; pass its encoding, such as "
+            "encoding='latin-1'"
         ) from None
-    if not lines:
+    except csv.Error as error:
+        raise InputError(f"cannot read {path} as CSV: {error}; write it again") from None
+
+
+def _lines(file: IO[str], path: Path) -> Iterator[str]:
+    """Lines, none of them so long that it cannot be one."""
+    while line := file.readline(_MAX_LINE):
+        if len(line) == _MAX_LINE:
+            raise InputError(f"{path} has a line of over {_MAX_LINE:,} characters; is it a table?")
+        yield line
+
+
+def _parse(
+    reader: "csv.Reader", path: Path, delimiter: str, decimal: str, skipped: int
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    rows = (row for row in reader if any(cell.strip() for cell in row))
+    header = [name.strip() for name in next(rows, [])]
+    _check_header(header, path, delimiter)
+    chunks: list[list[np.ndarray]] = [[] for _ in header]
+    chunk: list[list[str]] = []
+
+    def convert() -> None:
+        for column, cells in zip(chunks, zip(*chunk, strict=True), strict=True):
+            column.append(_column(cells, decimal))
+        chunk.clear()
+
+    for row in rows:
+        if len(row) != len(header):
+            raise InputError(
+                f"{path} has {len(row)} cells in line {reader.line_num + skipped}, but "
+                f"{len(header)} columns; "
+                + _remedy([*header, *row], delimiter, "quote cells that contain the separator")
+            )
+        chunk.append(row)
+        if len(chunk) == _CHUNK:
+            convert()
+    if chunk:
+        convert()
+    joined = [np.concatenate(parts) if parts else np.zeros(0) for parts in chunks]
+    return header, dict(zip(header, joined, strict=True))
+
+
+def _check_header(header: list[str], path: Path, delimiter: str) -> None:
+    if not header:
         raise InputError(f"{path} is empty; it needs a header line and one row per time step")
-    header = [name.strip() for name in lines[0]]
     if len(header) < 2:
         raise InputError(
             f"{path} has one column (header: {header[0][:60]!r}); it needs at least two: "
-            + _remedy(header, "separate them by commas")
+            + _remedy(header, delimiter, "pass delimiter=…, or skip_rows=… if the table is below")
         )
-    if all(_is_cell_number(name) for name in header):
+    if all(_number(name, ".") is not None for name in header):
         raise InputError(f"{path} starts with numbers; its first line must name the columns")
-    for number, row in enumerate(lines[1:], start=2):
-        if len(row) != len(header):
-            raise InputError(
-                f"{path} has {len(row)} cells in line {number}, but {len(header)} columns; "
-                + _remedy([*lines[0], *row], "quote cells that contain a comma")
-            )
-    return header, lines[1:]
+    repeated = [name for name in header if header.count(name) > 1]
+    if repeated:
+        raise InputError(f"{path} has duplicate column names {repeated[0]!r}; rename one of them")
 
 
-def _column(cells: list[str]) -> np.ndarray:
+def _column(cells: Sequence[str], decimal: str) -> np.ndarray:
     """Numbers where all cells are numbers or missing, and else text."""
-    stripped = [cell.strip() for cell in cells]
+    numbers = [np.nan if _is_missing(cell) else _number(cell, decimal) for cell in cells]
+    if None not in numbers:
+        return np.array(numbers, np.float64)
+    mixed = ["nan" if _is_missing(c) else c.strip() for c in cells]
+    if decimal == ",":
+        # What is a number stays one, whatever the rest of the column is.
+        mixed = [c if n is None else n for c, n in zip(mixed, numbers, strict=True)]
+    return np.array(mixed, object)
+
+
+def _number(cell: str, decimal: str) -> float | None:
+    if decimal == ",":
+        if "." in cell:
+            return None
+        cell = cell.replace(",", ".")
     try:
-        return np.array(
-            [np.nan if c.lower() in MISSING else float(c) for c in stripped], np.float64
-        )
+        return float(cell)
     except ValueError:
-        return np.array([c if c.lower() not in MISSING else "nan" for c in stripped], object)
+        return None
 
 
-def _remedy(cells: list[str], otherwise: str) -> str:
+def _is_missing(cell: str) -> bool:
+    return cell.strip().lower() in MISSING
+
+
+def _as_times(column: np.ndarray, time_format: str) -> np.ndarray:
+    """Dates, if every cell is written as one."""
+    if column.dtype != object:
+        return column
+    try:
+        times = [datetime.datetime.strptime(str(cell), time_format) for cell in column]
+    except ValueError:
+        return column
+    found = np.empty(len(times), object)
+    found[:] = times
+    return found
+
+
+def _without_text(
+    columns: dict[str, np.ndarray], path: Path, time_column: str | None, decimal: str
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Leave out the columns without any number; they are remarks, not variables."""
+    text = []
+    for name, column in columns.items():
+        if column.dtype != object or name == time_column or is_dates(column):
+            continue
+        if decimal == "." and any(_COMMA_NUMBER.fullmatch(str(cell)) for cell in column):
+            raise InputError(
+                f"column {name!r} of {path} has decimal commas; pass decimal=',' and, where cells "
+                "are separated by semicolons, delimiter=';'"
+            )
+        if name.lower() in TIME_NAMES:
+            raise InputError(
+                f"column {name!r} of {path} holds times such as {str(column[0])[:40]!r}; pass "
+                "time_format=…, such as '%d.%m.%Y', or drop the column"
+            )
+        if all(_number(str(cell), ".") is None or str(cell) == "nan" for cell in column):
+            text.append(name)
+    kept = {name: column for name, column in columns.items() if name not in text}
+    return kept, tuple(f"Column {name!r} holds text and was left out." for name in text)
+
+
+def _remedy(cells: list[str], delimiter: str, otherwise: str) -> str:
     """What to do about cells that do not fit: another separator is the likeliest cause."""
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if any(separator in cell for cell in cells):
-            return f"it seems to be separated by {name}; save it with commas"
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
+        if separator != delimiter and any(separator in cell for cell in cells):
+            shown = "tab" if separator == "\t" else separator
+            return (
+                f"it seems to be separated by {name}; save it with commas or pass "
+                f"delimiter={shown!r}"
+            )
     return otherwise
-
-
-def _is_cell_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

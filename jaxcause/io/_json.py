@@ -1,98 +1,118 @@
-"""Lagged graphs as JSON."""
+"""Graphs as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jaxtyping import Float
 
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
-from jaxcause.graph import LaggedGraph, edge_marks
-
-FORMAT = "jaxcause.lagged_graph"
-VERSION = 1
+from jaxcause.graph import LaggedGraph
+from jaxcause.io._files import read_text, write_whole
+from jaxcause.io._named import (
+    CAUSAL_FORMAT,
+    LAGGED_FORMAT,
+    VERSION,
+    AnyGraph,
+    NamedGraph,
+    Values,
+    check_version,
+    checked_names,
+    edge_rows,
+    graph_from_rows,
+    n_variables,
+    whole_number,
+)
 
 
 def graph_to_json(
-    graph: LaggedGraph,
+    graph: AnyGraph,
     *,
     names: Sequence[str] | None = None,
-    scores: Float[AnyArray, "vars vars lags"] | None = None,
-    strength: Float[AnyArray, "vars vars lags"] | None = None,
+    scores: Float[AnyArray, "vars vars *lags"] | None = None,
+    strength: Float[AnyArray, "vars vars *lags"] | None = None,
+    values: Values | None = None,
 ) -> dict[str, Any]:
     """A graph as a dictionary of plain values.
 
-    The schema, version 1: ``format``, ``version``, ``max_lag``, ``variables`` (names), ``edges``: a
-    list of ``source``, ``lag``, ``edge`` (such as ``-->``), ``target``, and where known ``score``
-    and ``strength``. A contemporaneous edge has lag 0 and stands once.
+    The schema, version 1: ``format``, ``version``, ``max_lag`` (of a `LaggedGraph` only),
+    ``variables`` (names), ``edges``: a list of ``source``, ``lag`` (of a `LaggedGraph` only),
+    ``edge`` (such as ``-->``), ``target``, and where known ``score``, ``strength`` and further
+    numbers. An edge without a lag stands once.
 
+    Args:
+        graph: One graph.
+        names: One per variable; X0, X1, … where there are none.
+        scores: What the edges were chosen by, ``[source, target, lag]`` or ``[source, target]``.
+        strength: The size of each effect, alike.
+        values: Further numbers of the edges, alike, by name.
+
+    Raises:
+        InputError: The names do not fit, a shape is not the graph's, or the graph is a batch.
+
+    >>> import numpy as np
     >>> mask = np.zeros((2, 2, 2), bool); mask[0, 1, 1] = True
     >>> graph_to_json(LaggedGraph.from_mask(mask), names=["a", "b"])["edges"]
     [{'source': 'a', 'lag': 1, 'edge': '-->', 'target': 'b'}]
     """
-    labels = list(names) if names is not None else [f"X{i}" for i in range(graph.n_vars)]
-    if len(set(labels)) != graph.n_vars:
-        raise InputError(f"names must hold {graph.n_vars} different names, one per variable")
-    at = {name: i for i, name in enumerate(labels)}
-    edges = []
-    for source, lag, symbol, target in graph.edges(labels):
-        edge: dict[str, Any] = {"source": source, "lag": lag, "edge": symbol, "target": target}
-        for field, value in (("score", scores), ("strength", strength)):
-            if value is not None:
-                edge[field] = float(value[at[source], at[target], lag])
-        edges.append(edge)
-    head = {"format": FORMAT, "version": VERSION, "max_lag": graph.max_lag}
-    return {**head, "variables": labels, "edges": edges}
+    labels = checked_names(n_variables(graph), names)
+    named = {"score": scores, "strength": strength, **(values or {})}
+    rows = edge_rows(graph, labels, {name: v for name, v in named.items() if v is not None})
+    head: dict[str, Any] = {"format": CAUSAL_FORMAT, "version": VERSION}
+    if isinstance(graph, LaggedGraph):
+        head = {"format": LAGGED_FORMAT, "version": VERSION, "max_lag": graph.max_lag}
+    return {**head, "variables": labels, "edges": rows}
 
 
-def graph_from_json(document: dict[str, Any]) -> tuple[LaggedGraph, list[str]]:
+def graph_from_json(document: Mapping[str, Any]) -> NamedGraph:
     """The graph and its variable names, from what `graph_to_json` wrote.
 
     Raises:
         InputError: The document is of another format or a newer version, or does not follow it.
     """
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InputError(f"the document is no {FORMAT}; write it with graph_to_json")
-    if document.get("version") != VERSION:
-        raise InputError(
-            f"version {document.get('version')} is not known; this reads version {VERSION}"
-        )
-    try:
-        names = [str(name) for name in document["variables"]]
-        at = {name: i for i, name in enumerate(names)}
-        marks = np.zeros((len(names), len(names), int(document["max_lag"]) + 1, 2), np.int8)
-        for edge in document["edges"]:
-            i, j, lag = at[edge["source"]], at[edge["target"]], int(edge["lag"])
-            marks[i, j, lag] = edge_marks(edge["edge"])
-            if lag == 0:
-                marks[j, i, 0] = marks[i, j, 0, ::-1]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(
-            f"the document does not follow {FORMAT} version {VERSION}: {error!r}"
-        ) from None
-    return LaggedGraph(marks), names
+    return _from_document(document, "the document")
 
 
-def write_graph(path: str | Path, graph: LaggedGraph, **details: Any) -> None:
+def write_json(path: str | Path, graph: AnyGraph, **details: Any) -> None:
     """Write `graph_to_json` to a file."""
-    Path(path).write_text(
-        json.dumps(graph_to_json(graph, **details), indent=2) + "\n", encoding="utf-8"
-    )
+    text = json.dumps(graph_to_json(graph, **details), indent=2)
+    write_whole(path, (text + "\n").encode())
 
 
-def read_graph(path: str | Path) -> tuple[LaggedGraph, list[str]]:
-    """Read the graph and its variable names from a file that `write_graph` wrote.
+def read_json(path: str | Path) -> NamedGraph:
+    """The graph and its variable names, from a file that `write_json` wrote.
 
     Raises:
         InputError: The file cannot be read, is no JSON, or see `graph_from_json`.
     """
+    text = read_text(path)
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from None
-    return graph_from_json(document)
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON: {error}; write it again") from None
+    return _from_document(document, path)
+
+
+def _from_document(document: Any, what: str | Path) -> NamedGraph:
+    kind = document.get("format") if isinstance(document, Mapping) else None
+    if kind not in (LAGGED_FORMAT, CAUSAL_FORMAT):
+        raise InputError(
+            f"{what} is no {LAGGED_FORMAT} or {CAUSAL_FORMAT}; write it with graph_to_json"
+        )
+    check_version(document.get("version"), what)
+    names, edges = document.get("variables"), document.get("edges")
+    max_lag = document.get("max_lag") if kind == LAGGED_FORMAT else None
+    try:
+        if not _is_list_of(names, str) or not _is_list_of(edges, Mapping):
+            raise InputError("variables must be a list of names, and edges a list of objects")
+        if kind == LAGGED_FORMAT and (max_lag := whole_number(max_lag, "max_lag")) < 0:
+            raise InputError(f"max_lag is {max_lag}; it must be at least 0")
+        return graph_from_rows(edges, names, max_lag, what=what)
+    except InputError as error:
+        raise InputError(f"{what} does not follow {kind} version {VERSION}: {error}") from None
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)

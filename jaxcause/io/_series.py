@@ -1,21 +1,15 @@
 """Any series that people bring, as one array with names and unbroken stretches."""
 
-import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
-
-TIME_NAMES = frozenset(
-    ("", "date", "datetime", "datum", "index", "t", "time", "timestamp", "unnamed: 0", "zeit")
-)
-"""Names under which a rising numeric column is taken for the time."""
-
-GAP = 1.5
-"""A step longer than this many median steps is a gap."""
+from jaxcause.io._frame_columns import columns_of, is_frame
+from jaxcause.io._time import find_time, numbers, seconds, segments
+from jaxcause.io._xarray import columns_of_xarray, is_xarray
 
 
 class SeriesTable(NamedTuple):
@@ -42,16 +36,18 @@ class SeriesTable(NamedTuple):
 def as_series_table(
     series: Any, *, names: Sequence[str] | None = None, time_column: str | None = None
 ) -> SeriesTable:
-    """Read numpy, JAX or pandas data, or a list of several series, as one `SeriesTable`.
+    """Read arrays, data frames or labelled arrays, or a list of several series, as one table.
 
-    A pandas frame keeps its column names; a column (or index) of dates, or a rising numeric column
-    named like a time, shows where rows are missing and is left out. Rows with a missing value are
-    masked later.
+    A data frame (pandas, polars, pyarrow) keeps its column names; a column (or index) of dates, or
+    a rising numeric column named like a time, shows where rows are missing and is left out. An
+    xarray ``Dataset`` or ``DataArray`` has a time dimension; each of its variables, and each label
+    of another dimension, is a variable. Rows with a missing value are masked later.
 
     Args:
-        series: ``[time, vars]``, a data frame, or a list of them with the same variables.
+        series: ``[time, vars]`` of numpy or JAX, a data frame, an xarray object, columns by name,
+            or a list of such with the same variables.
         names: Names of the variables; X0, X1, … where there are none.
-        time_column: Name of the time column, if it is not recognised by itself.
+        time_column: Name of the time column or dimension, if it is not recognised by itself.
 
     Raises:
         InputError: There is no row, fewer than two variables, text in a column, an infinite value,
@@ -67,14 +63,13 @@ def as_series_table(
         return _concatenate(
             [as_series_table(s, names=names, time_column=time_column) for s in series]
         )
-    if hasattr(series, "columns") and hasattr(series, "to_numpy"):
-        columns = {str(name): series[name].to_numpy() for name in series.columns}
-        if len(columns) < len(series.columns):
-            repeated = _repeated(map(str, series.columns))
-            raise InputError(f"series has duplicate column names {repeated}; rename one of each")
-        index = series.index.to_numpy() if hasattr(series, "index") else None
-        if index is not None and np.issubdtype(index.dtype, np.datetime64):
-            columns = {"index": index, **columns}
+    if is_xarray(series):
+        columns, time = columns_of_xarray(series, time_column)
+        return table_from_columns(columns, names=names, time_column=time)
+    if is_frame(series):
+        return table_from_columns(columns_of(series), names=names, time_column=time_column)
+    if isinstance(series, Mapping):
+        columns = {str(name): np.asarray(column) for name, column in series.items()}
         return table_from_columns(columns, names=names, time_column=time_column)
     values = np.asarray(series)
     if values.ndim != 2:
@@ -91,6 +86,7 @@ def table_from_columns(
     *,
     names: Sequence[str] | None = None,
     time_column: str | None = None,
+    notes: tuple[str, ...] = (),
 ) -> SeriesTable:
     """A `SeriesTable` from named columns, the time column found and left out.
 
@@ -98,17 +94,22 @@ def table_from_columns(
         columns: Numbers, dates or text by name.
         names: Replace the names of the variables.
         time_column: Name of the time column, if it is not recognised by itself.
+        notes: What was recognised so far.
     """
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"columns have the lengths {lengths}; they must agree")
     if time_column is not None and time_column not in columns:
         raise InputError(
             f"time_column={time_column!r} is not a column; there are {', '.join(columns)}"
         )
-    found = time_column if time_column is not None else _find_time(columns)
-    time = None if found is None else _seconds(found, columns[found])
-    rest = {name: _numbers(name, column) for name, column in columns.items() if name != found}
+    found = time_column if time_column is not None else find_time(columns)
+    time = None if found is None else seconds(found, columns[found])
+    rest = {name: numbers(name, column) for name, column in columns.items() if name != found}
     labels = list(rest) if names is None else list(names)
     _check_names(labels, len(rest))
-    notes = () if found is None else (f"Column {found!r} was taken for the time and left out.",)
+    if found is not None:
+        notes = (*notes, f"Column {found!r} was taken for the time and left out.")
     values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((0, 0))
     return checked_table(values, labels, time, notes)
 
@@ -133,7 +134,7 @@ def checked_table(
     if missing:
         share = f"{missing} of {n_rows} rows"
         notes = (*notes, f"{share} have a missing value; windows that contain one are left out.")
-    segment = np.zeros(n_rows, np.int64) if time is None else _segments(time)
+    segment = np.zeros(n_rows, np.int64) if time is None else segments(time)
     n_gaps = int(segment[-1] - segment[0])
     if n_gaps:
         notes = (*notes, f"Time has {n_gaps} gap(s); no window crosses one.")
@@ -164,87 +165,6 @@ def _check_column(name: str, column: np.ndarray) -> None:
         raise InputError(f"column {name!r} has no values; leave it out")
     if (known == known[0]).all():
         raise InputError(f"column {name!r} is constant ({known[0]:g}); leave it out")
-
-
-def _find_time(columns: dict[str, np.ndarray]) -> str | None:
-    """The first column of dates, or else a first column that rises and is named like a time."""
-    for name, column in columns.items():
-        if np.issubdtype(column.dtype, np.datetime64) or _is_dates(column):
-            return name
-    first = next(iter(columns), None)
-    if first is None or first.strip().lower() not in TIME_NAMES or columns[first].dtype == object:
-        return None
-    try:
-        rises = (np.diff(columns[first].astype(np.float64)) > 0).all()
-    except ValueError:
-        return None
-    return first if rises else None
-
-
-def _is_dates(column: np.ndarray) -> bool:
-    if column.dtype != object and column.dtype.kind != "U":
-        return False
-    return len(column) > 0 and all(_parse_date(cell) is not None for cell in column)
-
-
-def _parse_date(cell: Any) -> float | None:
-    """Seconds since 1970 of an ISO date or a date object, or None."""
-    if isinstance(cell, datetime.date) and not isinstance(cell, datetime.datetime):
-        cell = datetime.datetime(cell.year, cell.month, cell.day)
-    if isinstance(cell, str) and len(cell.strip()) >= 8:
-        try:
-            cell = datetime.datetime.fromisoformat(cell.strip())
-        except ValueError:
-            return None
-    if not isinstance(cell, datetime.datetime):
-        return None
-    return (cell if cell.tzinfo else cell.replace(tzinfo=datetime.UTC)).timestamp()
-
-
-def _seconds(name: str, column: np.ndarray) -> Float[np.ndarray, "time"]:
-    """The time column as numbers that only ever rise."""
-    if np.issubdtype(column.dtype, np.datetime64):
-        time = column.astype("datetime64[ns]").astype(np.int64) / 1e9
-    elif _is_dates(column):
-        time = np.array([_parse_date(cell) for cell in column], np.float64)
-    else:
-        time = _numbers(name, column)
-    back = np.flatnonzero(~(np.diff(time) >= 0))
-    if back.size:
-        raise InputError(
-            f"time column {name!r} runs backwards or is empty at row {back[0] + 2}; sort the rows, "
-            "and give several series as several inputs"
-        )
-    return time
-
-
-def _numbers(name: str, column: np.ndarray) -> Float[np.ndarray, "time"]:
-    """A column as float64; empty cells are NaN."""
-    try:
-        return column.astype(np.float64)
-    except (TypeError, ValueError):
-        for row, cell in enumerate(column.tolist()):
-            if not _is_number(cell):
-                raise InputError(
-                    f"column {name!r} holds text in row {row + 1}: {str(cell)[:40]!r}; "
-                    "leave the column out or turn it into numbers"
-                ) from None
-        raise
-
-
-def _is_number(cell: Any) -> bool:
-    try:
-        float(cell)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _segments(time: np.ndarray) -> Int[np.ndarray, "time"]:
-    steps = np.diff(time)
-    if steps.size == 0:
-        return np.zeros(len(time), np.int64)
-    return np.concatenate([[0], np.cumsum(steps > GAP * np.median(steps))])
 
 
 def _concatenate(tables: list[SeriesTable]) -> SeriesTable:

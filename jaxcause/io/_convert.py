@@ -1,0 +1,147 @@
+"""Graphs in files, the format told by the suffix."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+
+from jaxcause._checks import InputError
+from jaxcause._typing import AnyArray
+from jaxcause.graph import LaggedGraph
+from jaxcause.io._dot import read_dot, write_dot
+from jaxcause.io._files import read_text, write_whole
+from jaxcause.io._frame import from_edge_list
+from jaxcause.io._graphml import read_graphml, write_graphml
+from jaxcause.io._json import read_json, write_json
+from jaxcause.io._named import (
+    AnyGraph,
+    NamedGraph,
+    Values,
+    checked_names,
+    edge_rows,
+    n_variables,
+    whole_number,
+)
+from jaxcause.io._npz import read_npz, write_npz
+
+GRAPH_SUFFIXES = (".json", ".npz", ".graphml", ".xml", ".dot", ".gv", ".csv")
+"""What `write_graph` and `read_graph` know."""
+
+
+def write_graph(
+    path: str | Path,
+    graph: AnyGraph,
+    *,
+    names: Sequence[str] | None = None,
+    scores: Float[AnyArray, "vars vars *lags"] | None = None,
+    strength: Float[AnyArray, "vars vars *lags"] | None = None,
+    values: Values | None = None,
+) -> None:
+    """Write a graph in the format of the file's suffix.
+
+    ``.json`` (see `graph_to_json`), ``.npz``, ``.graphml`` or ``.xml``, ``.dot`` or ``.gv`` (which
+    keeps no numbers), and ``.csv``, a table of the edges alone.
+
+    Args:
+        path: The file.
+        graph: One graph.
+        names: One per variable; X0, X1, … where there are none.
+        scores: What the edges were chosen by, ``[source, target, lag]`` or ``[source, target]``.
+        strength: The size of each effect, alike.
+        values: Further numbers of the edges, alike, by name.
+
+    Raises:
+        InputError: The suffix is not known, the file cannot be written, or the graph or its names
+            do not fit the format.
+    """
+    suffix = _known_suffix(path)
+    if suffix == ".json":
+        write_json(path, graph, names=names, scores=scores, strength=strength, values=values)
+        return
+    given = {"score": scores, "strength": strength, **(values or {})}
+    numbers = {name: value for name, value in given.items() if value is not None}
+    if suffix in (".dot", ".gv"):
+        write_dot(path, graph, names=names)
+        return
+    write: Callable[..., None] = {".npz": write_npz, ".csv": _write_edges}.get(
+        suffix, write_graphml
+    )
+    write(path, graph, names=names, values=numbers)
+
+
+def read_graph(
+    path: str | Path, *, names: Sequence[str] | None = None, max_lag: int | None = None
+) -> NamedGraph:
+    """Read the graph and its variable names from a file, the format told by its suffix.
+
+    Args:
+        path: The file.
+        names: Of a table of edges (``.csv``), which may lack variables: all of them, in order.
+        max_lag: Of a table of edges, which may lack the longest lag.
+
+    Raises:
+        InputError: The suffix is not known, the file cannot be read, is damaged, of a newer
+            version or of another format.
+    """
+    suffix = _known_suffix(path)
+    if suffix == ".csv":
+        return _read_edges(path, names, max_lag)
+    if names is not None or max_lag is not None:
+        raise InputError(f"names and max_lag are for tables of edges, not {path}; leave them out")
+    read: Callable[..., NamedGraph] = {
+        ".json": read_json,
+        ".npz": read_npz,
+        ".dot": read_dot,
+        ".gv": read_dot,
+    }.get(suffix, read_graphml)
+    return read(path)
+
+
+def _known_suffix(path: str | Path) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in GRAPH_SUFFIXES:
+        raise InputError(f"{path} has no suffix that is known; use {', '.join(GRAPH_SUFFIXES)}")
+    return suffix
+
+
+def _write_edges(
+    path: str | Path, graph: AnyGraph, *, names: Sequence[str] | None, values: Values
+) -> None:
+    rows = edge_rows(graph, checked_names(n_variables(graph), names), values)
+    lag = ["lag"] if isinstance(graph, LaggedGraph) else []
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, ["source", *lag, "edge", "target", *values])
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, buffer.getvalue().encode())
+
+
+def _read_edges(path: str | Path, names: Sequence[str] | None, max_lag: int | None) -> NamedGraph:
+    rows: list[dict[str, Any]] = []
+    try:
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+        columns = reader.fieldnames or []
+        if "source" not in columns or "target" not in columns:
+            found = ", ".join(map(str, columns))[:80]
+            raise InputError(f"{path} needs the columns source and target, but has {found}")
+        for row in reader:
+            if None in row or None in row.values():
+                raise InputError(f"{path} has a broken row in line {reader.line_num}; complete it")
+            if "lag" in row:
+                row["lag"] = _lag(row["lag"], f"the lag in line {reader.line_num} of {path}")
+            rows.append(row)
+    except csv.Error as error:
+        raise InputError(f"{path} is no CSV: {error}; write it again") from None
+    if not rows and "lag" in columns and max_lag is None:
+        raise InputError(f"{path} has no edges; tell its names and max_lag")
+    return from_edge_list(rows, names=names, max_lag=max_lag, what=str(path))
+
+
+def _lag(text: str, what: str) -> int:
+    try:
+        return whole_number(float(text), what)
+    except (OverflowError, ValueError):
+        raise InputError(f"{what} is {text!r}; it must be a whole number") from None

@@ -1,0 +1,141 @@
+"""Graphs as DOT, the language of Graphviz."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxcause._checks import InputError
+from jaxcause.graph import LaggedGraph
+from jaxcause.io._dot_reader import parse_dot
+from jaxcause.io._files import read_text, write_whole
+from jaxcause.io._named import (
+    CAUSAL_FORMAT,
+    LAGGED_FORMAT,
+    VERSION,
+    AnyGraph,
+    NamedGraph,
+    check_version,
+    checked_names,
+    edge_rows,
+    graph_from_rows,
+    n_variables,
+)
+
+_LEFT = {"o": "odot", "<": "normal", "-": "none"}
+_RIGHT = {"o": "odot", ">": "normal", "-": "none"}
+
+
+def to_dot(graph: AnyGraph, *, names: Sequence[str] | None = None) -> str:
+    """A graph as DOT: the ends of an edge are its marks, its label is its lag.
+
+    Nodes are ``n0``, ``n1``, … with the names as labels. The attributes ``format``, ``version``,
+    ``max_lag``, ``marks`` and ``lag`` are not Graphviz's, which passes over them; `from_dot` reads
+    them.
+
+    Args:
+        graph: One graph.
+        names: One per variable; X0, X1, … where there are none.
+
+    >>> import numpy as np
+    >>> from jaxcause.graph import CausalGraph
+    >>> print(to_dot(CausalGraph(np.array([[0, 2], [1, 0]])), names=["rain", "river"]))
+    digraph {
+      format="jaxcause.causal_graph"; version=1;
+      n0 [label="rain"];
+      n1 [label="river"];
+      n0 -> n1 [marks="o->", dir=both, arrowtail=odot, arrowhead=normal];
+    }
+    <BLANKLINE>
+    """
+    labels = checked_names(n_variables(graph), names)
+    lagged = isinstance(graph, LaggedGraph)
+    lines = ["digraph {", f'  format="{CAUSAL_FORMAT}"; version={VERSION};']
+    if lagged:
+        lines[1] = f'  format="{LAGGED_FORMAT}"; version={VERSION}; max_lag={graph.max_lag};'
+    lines += [f"  n{i} [label={_quoted(label)}];" for i, label in enumerate(labels)]
+    at = {label: i for i, label in enumerate(labels)}
+    for row in edge_rows(graph, labels):
+        symbol = row["edge"]
+        ends = f"dir=both, arrowtail={_LEFT[symbol[0]]}, arrowhead={_RIGHT[symbol[2]]}"
+        lag = f', lag={row["lag"]}, label="{row["lag"]}"' if lagged else ""
+        joined = f"n{at[row['source']]} -> n{at[row['target']]}"
+        lines.append(f'  {joined} [marks="{symbol}", {ends}{lag}];')
+    return "\n".join([*lines, "}", ""])
+
+
+def from_dot(text: str) -> NamedGraph:
+    """The graph and its names, from `to_dot` or simple DOT of others.
+
+    Without the attribute ``marks``, the marks are those that Graphviz draws: ``arrowtail`` and
+    ``arrowhead`` as far as ``dir`` shows them. Subgraphs and labels in HTML are refused.
+
+    Raises:
+        InputError: The text is no DOT, has a subgraph, a mark without a counterpart, a lag that is
+            not whole, or is of a newer version.
+
+    >>> from_dot("digraph { rain -> river }").graph.edges(["rain", "river"])
+    [('rain', '-->', 'river')]
+    """
+    return _from_dot(text, "the DOT text")
+
+
+def write_dot(path: str | Path, graph: AnyGraph, *, names: Sequence[str] | None = None) -> None:
+    """Write `to_dot` to a file."""
+    write_whole(path, to_dot(graph, names=names).encode())
+
+
+def read_dot(path: str | Path) -> NamedGraph:
+    """Read a file with `from_dot`."""
+    return _from_dot(read_text(path), path)
+
+
+def _from_dot(text: str, what: str | Path) -> NamedGraph:
+    parsed = parse_dot(text, what)
+    head = parsed.attributes
+    if head.get("format") in (LAGGED_FORMAT, CAUSAL_FORMAT):
+        check_version(_whole(head.get("version"), f"version of {what}"), what)
+    names = [_unescaped(a["label"]) if "label" in a else node for node, a in parsed.nodes.items()]
+    called = dict(zip(parsed.nodes, names, strict=True))
+    with_lag = sum("lag" in attributes for _, _, attributes in parsed.edges)
+    if 0 < with_lag < len(parsed.edges):
+        raise InputError(f"{what} has edges with and without the attribute lag; give all of them")
+    rows = []
+    for source, target, attributes in parsed.edges:
+        row = {"source": called[source], "target": called[target]}
+        row["edge"] = attributes.get("marks") or _drawn(attributes, parsed.directed, what)
+        rows.append(row | ({"lag": _whole(attributes["lag"], "a lag")} if with_lag else {}))
+    max_lag = _whole(head["max_lag"], f"max_lag of {what}") if "max_lag" in head else None
+    if max_lag is None and with_lag:
+        max_lag = max(row["lag"] for row in rows)
+    return graph_from_rows(rows, names, max_lag, what=what)
+
+
+def _drawn(attributes: dict[str, str], directed: bool, what: str | Path) -> str:
+    """The edge that Graphviz would draw."""
+    shown = attributes.get("dir", "forward" if directed else "none")
+    tail = attributes.get("arrowtail", "normal") if shown in ("back", "both") else "none"
+    head = attributes.get("arrowhead", "normal") if shown in ("forward", "both") else "none"
+    left = {shape: mark for mark, shape in _LEFT.items()}
+    right = {shape: mark for mark, shape in _RIGHT.items()}
+    if tail not in left or head not in right:
+        raise InputError(
+            f"{what} has an edge with the ends {tail!r} and {head!r}; only none, normal and odot "
+            "are marks"
+        )
+    return f"{left[tail]}-{right[head]}"
+
+
+def _whole(value: str | None, what: str) -> int:
+    if value is None or not value.isascii() or not value.isdigit() or len(value) > 18:
+        raise InputError(f"{what} is {value!r}; it must be a whole number")
+    return int(value)
+
+
+def _quoted(name: str) -> str:
+    """A label in quotes: a backslash stands twice, as Graphviz reads labels."""
+    text = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"'
+
+
+def _unescaped(label: str) -> str:
+    parts = label.split("\\\\")
+    return "\\".join(part.replace("\\n", "\n") for part in parts)

@@ -1,0 +1,92 @@
+"""Reading files without trusting them, and writing files whole."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from jaxcause._checks import InputError
+
+MAX_DECLARED = 512 * 2**20
+"""Bytes that a small file may unfold into, or a graph's file may have."""
+
+MAX_RATIO = 100
+"""A file may unfold into more than `MAX_DECLARED` up to this multiple of its own size."""
+
+MAX_CELLS = 2**27
+"""Marks that a graph may have; a file that claims more is taken for damaged."""
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """All bytes of a graph's file.
+
+    Raises:
+        InputError: It cannot be read, is empty, or is far too large for a graph.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_DECLARED:
+            raise InputError(f"{path} has {size:,} bytes, too many for a graph; check the path")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
+    if not data.strip():
+        raise InputError(f"{path} is empty; write it again")
+    return data
+
+
+def read_text(path: str | Path) -> str:
+    """All text of a graph's file in UTF-8.
+
+    Raises:
+        InputError: It is not UTF-8; or see `read_bytes`.
+    """
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {path} as UTF-8: {error}; save it as UTF-8 text") from None
+
+
+def check_declared(path: str | Path, n_bytes: int) -> None:
+    """Raise if a file claims to unfold into far more than it can honestly hold."""
+    size = Path(path).stat().st_size
+    if n_bytes > max(MAX_DECLARED, MAX_RATIO * size):
+        raise InputError(
+            f"{path} has {size:,} bytes and claims to hold {n_bytes:,}; it is damaged or hostile, "
+            "or else save it without compression"
+        )
+
+
+def check_cells(what: str | Path, n_vars: int, max_lag: int) -> None:
+    """Raise if a graph of this size is too large to be meant."""
+    cells = n_vars * n_vars * (max_lag + 1) * 2
+    if cells > MAX_CELLS:
+        raise InputError(
+            f"{what} claims {n_vars} variables and max_lag={max_lag}, {cells:,} marks; at most "
+            f"{MAX_CELLS:,} are read, so check that it is whole"
+        )
+
+
+def write_whole(path: str | Path, data: bytes) -> None:
+    """Write a file, or leave what was there.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    path = Path(path)
+    scratch = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=".jaxcause-", delete=False
+        ) as file:
+            scratch = file.name
+            file.write(data)
+        # A temporary file is for its owner only; a result is as any other new file.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(scratch, 0o666 & ~umask)
+        os.replace(scratch, path)
+    except OSError as error:
+        if scratch is not None:
+            Path(scratch).unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {error.strerror}; choose another path") from None

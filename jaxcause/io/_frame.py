@@ -1,0 +1,119 @@
+"""Graphs as tidy data frames of pandas, polars or any other library that narwhals knows."""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from jaxcause._checks import InputError
+from jaxcause.graph import LaggedGraph
+from jaxcause.io._named import (
+    AnyGraph,
+    NamedGraph,
+    Values,
+    checked_names,
+    edge_rows,
+    graph_from_rows,
+    n_variables,
+    whole_number,
+)
+
+
+def to_frame(
+    graph: AnyGraph,
+    *,
+    names: Sequence[str] | None = None,
+    values: Values | None = None,
+    backend: str = "pandas",
+) -> Any:
+    """One row per edge: ``source``, ``lag`` (of a lagged graph), ``edge``, ``target``, values.
+
+    Args:
+        graph: One graph.
+        names: One per variable; X0, X1, … where there are none.
+        values: Further columns by name, ``[source, target, lag]`` or ``[source, target]``.
+        backend: ``"pandas"``, ``"polars"``, ``"pyarrow"``, …, as narwhals calls them.
+
+    Raises:
+        InputError: narwhals or the library is not installed, or the names or a shape do not fit.
+    """
+    rows = edge_rows(graph, checked_names(n_variables(graph), names), values)
+    numbers = ["lag"] if isinstance(graph, LaggedGraph) else []
+    columns = ["source", *numbers, "edge", "target", *(values or {})]
+    nw = _narwhals()
+    kinds = dict.fromkeys(columns, nw.Float64) | dict.fromkeys(
+        ("source", "edge", "target"), nw.String
+    )
+    schema = kinds | dict.fromkeys(numbers, nw.Int64)
+    table = {name: [row[name] for row in rows] for name in columns}
+    for name in values or {}:
+        table[name] = [float(value) for value in table[name]]
+    try:
+        return nw.from_dict(table, schema=schema, backend=backend).to_native()
+    except (ModuleNotFoundError, ValueError, TypeError, NotImplementedError) as error:
+        raise InputError(
+            f"backend={backend!r} cannot be used: {error}; install it, or choose pandas or polars"
+        ) from None
+
+
+def from_frame(
+    frame: Any, *, names: Sequence[str] | None = None, max_lag: int | None = None
+) -> NamedGraph:
+    """The graph and its names, from the columns ``source``, ``target`` and where given others.
+
+    Rows are edges, so variables without an edge and lags beyond the longest that occurs must be
+    told: with ``names`` and ``max_lag`` a graph comes back as it was.
+
+    Args:
+        frame: A data frame with ``source``, ``target``, and perhaps ``edge`` (else ``-->``) and
+            ``lag`` (then the graph is lagged).
+        names: All variables in order; else those that occur.
+        max_lag: Longest lag; else the longest that occurs.
+
+    Raises:
+        InputError: A column is missing, or an edge is no edge.
+    """
+    nw = _narwhals()
+    try:
+        table = nw.from_native(frame, eager_only=True)
+    except TypeError:
+        raise InputError(
+            f"frame is a {type(frame).__name__}; pass a data frame of pandas, polars or pyarrow"
+        ) from None
+    missing = [name for name in ("source", "target") if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"frame has no column {missing[0]!r}; there are {', '.join(map(str, table.columns))}"
+        )
+    rows = table.rows(named=True)
+    return from_edge_list(rows, names=names, max_lag=max_lag, what="frame")
+
+
+def from_edge_list(
+    rows: Sequence[dict[str, Any]],
+    *,
+    names: Sequence[str] | None,
+    max_lag: int | None,
+    what: str,
+) -> NamedGraph:
+    """The graph of rows with ``source`` and ``target``, and perhaps ``edge`` and ``lag``."""
+    filled = [
+        {
+            **row,
+            "edge": row.get("edge", "-->"),
+            "source": str(row["source"]),
+            "target": str(row["target"]),
+        }
+        for row in rows
+    ]
+    met = dict.fromkeys(row[end] for row in filled for end in ("source", "target"))
+    labels = list(met) if names is None else [str(name) for name in names]
+    if max_lag is None and any("lag" in row for row in filled):
+        max_lag = max(whole_number(row["lag"], f"a lag of {what}") for row in filled)
+    return graph_from_rows(filled, labels, max_lag, what=what)
+
+
+def _narwhals() -> Any:
+    try:
+        return importlib.import_module("narwhals")
+    except ModuleNotFoundError:
+        raise InputError('data frames need narwhals: pip install "jaxcause[data]"') from None

@@ -1,0 +1,81 @@
+"""Graphs as GraphML, by way of networkx."""
+
+import io
+import re
+import xml.parsers.expat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+from xml.etree.ElementTree import ParseError
+
+import networkx as nx
+
+from jaxcause._checks import InputError
+from jaxcause.io._files import read_bytes, write_whole
+from jaxcause.io._named import AnyGraph, NamedGraph, Values
+from jaxcause.io._networkx import from_networkx_named, to_networkx
+
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|\r")
+
+
+def write_graphml(
+    path: str | Path,
+    graph: AnyGraph,
+    *,
+    names: Sequence[str] | None = None,
+    values: Values | None = None,
+) -> None:
+    """Write `to_networkx` as GraphML, which `networkx.read_graphml`, Gephi and yEd read.
+
+    Args:
+        path: The file.
+        graph: One graph.
+        names: One per variable; they become the ids of the nodes.
+        values: Further edge attributes by name.
+
+    Raises:
+        InputError: A name holds a character that XML cannot hold; or see `to_networkx`.
+    """
+    built = to_networkx(graph, names=names, values=values)
+    for name in built.nodes:
+        if _NOT_IN_XML.search(name):
+            raise InputError(f"names={name!r} holds a character that XML cannot hold; rename it")
+    buffer = io.BytesIO()
+    nx.write_graphml_xml(built, buffer, encoding="utf-8", prettyprint=True)
+    write_whole(path, buffer.getvalue())
+
+
+def read_graphml(path: str | Path) -> NamedGraph:
+    """The graph and its names, from `write_graphml` or any other GraphML (see `from_networkx`).
+
+    Document type declarations and entities are refused before anything is expanded.
+
+    Raises:
+        InputError: The file cannot be read, is no GraphML, or declares a document type.
+    """
+    data = read_bytes(path)
+    _refuse_doctype(data, path)
+    try:
+        graphs = list(nx.readwrite.graphml.GraphMLReader()(string=data))
+    except (ParseError, nx.NetworkXError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is no GraphML: {error!r}; write it again") from None
+    if len(graphs) != 1:
+        raise InputError(f"{path} is GraphML with {len(graphs)} graphs; it must hold one")
+    return from_networkx_named(graphs[0], path)
+
+
+def _refuse_doctype(data: bytes, path: str | Path) -> None:
+    """Parse once without building anything; entities need a document type, so that is refused."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise InputError(f"{path} declares a document type or entities; remove the DOCTYPE")
+
+    parser = xml.parsers.expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(data, True)
+    except (xml.parsers.expat.ExpatError, LookupError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is no GraphML: {error}; write it again") from None

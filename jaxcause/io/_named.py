@@ -1,0 +1,160 @@
+"""A graph with the names of its variables, and the edges as rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxcause._checks import InputError
+from jaxcause._typing import AnyArray
+from jaxcause.graph import CausalGraph, LaggedGraph, edge_marks
+from jaxcause.io._files import check_cells
+
+AnyGraph = CausalGraph | LaggedGraph
+"""What the writers take and the readers give."""
+
+Values = Mapping[str, Shaped[AnyArray, "..."]]
+"""Numbers that belong to edges, such as scores or p-values, by name."""
+
+CAUSAL_FORMAT = "jaxcause.causal_graph"
+LAGGED_FORMAT = "jaxcause.lagged_graph"
+VERSION = 1
+"""Of the formats that carry a version: JSON, npz, GraphML and DOT."""
+
+
+class NamedGraph(NamedTuple):
+    """A graph and its variables' names; unpacks as ``graph, names``."""
+
+    graph: AnyGraph
+    names: list[str]
+
+
+def n_variables(graph: AnyGraph) -> int:
+    """Number of nodes, or of variables of a series."""
+    if isinstance(graph, LaggedGraph):
+        return graph.n_vars
+    if np.ndim(graph.marks) != 2:
+        raise InputError(f"graph is a batch of shape {np.shape(graph.marks)[:-2]}; index it first")
+    return graph.n_nodes
+
+
+def checked_names(n: int, names: Sequence[str] | None) -> list[str]:
+    """The names of ``n`` variables; X0, X1, … where none are given.
+
+    Raises:
+        InputError: There are too many or too few, or two are equal.
+    """
+    labels = [f"X{i}" for i in range(n)] if names is None else [str(name) for name in names]
+    if len(labels) != n or len(set(labels)) != n:
+        raise InputError(
+            f"names={labels[:5]!r}{'…' if len(labels) > 5 else ''} must hold {n} different names, "
+            "one per variable"
+        )
+    return labels
+
+
+def checked_values(graph: AnyGraph, values: Values | None) -> dict[str, np.ndarray]:
+    """The values as arrays of the graph's shape without the marks' axis."""
+    shape = graph.marks.shape[:-1] if isinstance(graph, LaggedGraph) else graph.marks.shape
+    arrays = {name: np.asarray(value) for name, value in (values or {}).items()}
+    for name, array in arrays.items():
+        if name in ("source", "lag", "edge", "target"):
+            raise InputError(f"values={name!r} is a column of its own; rename it")
+        if array.shape != shape:
+            raise InputError(f"{name} has shape {array.shape}, but must be {shape} like the graph")
+    return arrays
+
+
+def edge_rows(
+    graph: AnyGraph, names: Sequence[str], values: Values | None = None
+) -> list[dict[str, Any]]:
+    """Edges as ``source, [lag,] edge, target`` and the values that belong to them."""
+    arrays = checked_values(graph, values)
+    at = {name: i for i, name in enumerate(names)}
+    rows: list[dict[str, Any]] = []
+    if isinstance(graph, LaggedGraph):
+        for source, lag, symbol, target in graph.edges(names):
+            cell = at[source], at[target], lag
+            row = {"source": source, "lag": lag, "edge": symbol, "target": target}
+            rows.append(row | {name: array[cell].item() for name, array in arrays.items()})
+        return rows
+    for source, symbol, target in graph.edges(names):
+        row = {"source": source, "edge": symbol, "target": target}
+        cell = at[source], at[target]
+        rows.append(row | {name: array[cell].item() for name, array in arrays.items()})
+    return rows
+
+
+def graph_from_rows(
+    rows: Iterable[Mapping[str, Any]],
+    names: Sequence[str],
+    max_lag: int | None,
+    *,
+    what: str | Path,
+) -> NamedGraph:
+    """The graph whose edges are ``rows``.
+
+    Args:
+        rows: As `edge_rows` gives them; other columns are passed over.
+        names: Of all variables, in order.
+        max_lag: None for a graph over nodes.
+        what: How errors call the rows.
+
+    Raises:
+        InputError: An edge names an unknown variable or mark, has a lag out of range, joins a
+            variable to itself without a lag, or stands twice.
+    """
+    lags = 0 if max_lag is None else max_lag
+    check_cells(what, len(names), lags)
+    at = {name: i for i, name in enumerate(names)}
+    if len(at) < len(names):
+        raise InputError(f"{what} names a variable twice; rename one of them")
+    marks = np.zeros((len(names), len(names), lags + 1, 2), np.int8)
+    for number, row in enumerate(rows, start=1):
+        edge = f"edge {number} of {what}"
+        try:
+            i, j = at[row["source"]], at[row["target"]]
+            lag = 0 if max_lag is None else row["lag"]
+            pair = edge_marks(row["edge"])
+        except KeyError as error:
+            raise InputError(f"{edge} has no {error}; variables are {_some(names)}") from None
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{edge} is no edge: {error}") from None
+        lag = whole_number(lag, f"the lag of {edge}")
+        if not 0 <= lag <= lags:
+            raise InputError(f"{edge} has lag {lag}, but max_lag is {lags}; raise max_lag")
+        if i == j and lag == 0:
+            raise InputError(f"{edge} joins {names[i]!r} to itself without a lag; leave it out")
+        if marks[i, j, lag].any():
+            raise InputError(f"{edge} joins {names[i]!r} and {names[j]!r} again; leave one out")
+        marks[i, j, lag] = pair
+        if lag == 0:
+            marks[j, i, 0] = pair[::-1]
+    if max_lag is None:
+        return NamedGraph(CausalGraph(marks[:, :, 0, 1]), list(names))
+    return NamedGraph(LaggedGraph(marks), list(names))
+
+
+def whole_number(value: Any, what: str) -> int:
+    """``value`` as an int, if it is a whole number and not merely close to one."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return int(value)
+    raise InputError(f"{what} is {value!r}; it must be a whole number")
+
+
+def check_version(version: Any, what: str | Path) -> None:
+    """Raise unless this release reads ``version``."""
+    if version != VERSION or isinstance(version, bool):
+        newer = isinstance(version, int) and version > VERSION
+        remedy = "update jaxcause" if newer else "write it again"
+        raise InputError(
+            f"{what}: version {version!r} is not known; this reads version {VERSION}, so {remedy}"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + (" …" if len(names) > 5 else "")

@@ -1,0 +1,117 @@
+"""Graphs as the arrays of tigramite."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxcause._checks import InputError
+from jaxcause._typing import AnyArray
+from jaxcause.graph import CausalGraph, LaggedGraph, Mark, edge_marks, edge_symbol
+from jaxcause.io._files import check_cells
+from jaxcause.io._named import AnyGraph, NamedGraph, checked_names, checked_values, n_variables
+
+_SYMBOLS = np.array([[edge_symbol(a, b) for b in Mark] for a in Mark], "<U3")
+"""Text by the marks at the left and at the right end."""
+
+
+def to_tigramite(
+    graph: AnyGraph,
+    *,
+    names: Sequence[str] | None = None,
+    val_matrix: Float[AnyArray, "vars vars *lags"] | None = None,
+    p_matrix: Float[AnyArray, "vars vars *lags"] | None = None,
+) -> dict[str, Any]:
+    """The arrays that tigramite's functions take and its ``run_…`` methods return.
+
+    ``graph[i, j, lag]`` is the edge from ``X_i(t-lag)`` to ``X_j(t)`` as text, such as ``-->``;
+    an edge at lag 0 stands twice, mirrored. A graph over nodes becomes an array at lag 0 alone.
+
+    Args:
+        graph: One graph.
+        names: One per variable; X0, X1, … where there are none.
+        val_matrix: Size of each effect, ``[source, target, lag]``.
+        p_matrix: p-value of each link, alike.
+
+    Returns:
+        ``graph``, ``var_names`` and, where given, ``val_matrix`` and ``p_matrix``:
+        ``tigramite.plotting.plot_graph(**to_tigramite(graph, val_matrix=…))`` draws it, where
+        there is no ``p_matrix``.
+
+    >>> mask = np.zeros((2, 2, 2), bool); mask[0, 1, 1] = True
+    >>> to_tigramite(LaggedGraph.from_mask(mask))["graph"][0, 1].tolist()
+    ['', '-->']
+    """
+    labels = checked_names(n_variables(graph), names)
+    given = {"val_matrix": val_matrix, "p_matrix": p_matrix}
+    arrays = checked_values(graph, {name: v for name, v in given.items() if v is not None})
+    marks = np.asarray(graph.marks)
+    if isinstance(graph, CausalGraph):
+        marks = np.stack([marks.T, marks], axis=-1)[:, :, None]
+        arrays = {name: array[:, :, None] for name, array in arrays.items()}
+    return {"graph": _SYMBOLS[marks[..., 0], marks[..., 1]], "var_names": labels, **arrays}
+
+
+def from_tigramite(
+    results: Mapping[str, Any] | np.ndarray,
+    *,
+    names: Sequence[str] | None = None,
+    over_nodes: bool = False,
+) -> NamedGraph:
+    """The graph and its names, from tigramite's ``graph`` array or a dictionary that holds it.
+
+    Args:
+        results: ``graph`` as text ``[source, target, lag]``, or what ``run_pcmci`` returns.
+        names: One per variable; else ``var_names`` of the dictionary, else X0, X1, ….
+        over_nodes: Give a `CausalGraph`; the array must have lag 0 alone.
+
+    Raises:
+        InputError: The array has another shape, or a link without a counterpart here: ``x-x``
+            (orientations conflict) and other marks of ``x`` and ``+``.
+
+    >>> link = np.array([[["", ""], ["o->", "-->"]], [["<-o", ""], ["", ""]]])
+    >>> from_tigramite(link, names=["rain", "river"]).graph.edges(["rain", "river"])
+    [('rain', 0, 'o->', 'river'), ('rain', 1, '-->', 'river')]
+    """
+    array = results
+    if isinstance(results, Mapping):
+        if "graph" not in results:
+            raise InputError(
+                f"results has no 'graph', but {', '.join(map(repr, results))}; "
+                "pass what run_pcmci returned"
+            )
+        array = results["graph"]
+        names = results.get("var_names") if names is None else names
+    array = np.asarray(array)
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[0] != array.shape[1] or array.shape[2] == 0:
+        raise InputError(f"graph has shape {array.shape}, but must be [source, target, lag]")
+    if array.dtype.kind not in "US" and array.dtype != object:
+        raise InputError(f"graph holds {array.dtype}; it must hold text such as '-->'")
+    check_cells("graph", array.shape[0], array.shape[2] - 1)
+    labels = checked_names(array.shape[0], names)
+    marks = np.zeros((*array.shape, 2), np.int8)
+    texts, where = np.unique(array.astype(str), return_inverse=True)
+    for k, text in enumerate(texts.tolist()):
+        at = where.reshape(array.shape) == k
+        marks[at] = _marks_of(text, tuple(np.argwhere(at)[0].tolist()))
+    if not over_nodes:
+        return NamedGraph(LaggedGraph(marks), labels)
+    if array.shape[2] > 1:
+        raise InputError(f"graph has {array.shape[2]} lags; over_nodes=True needs lag 0 alone")
+    LaggedGraph(marks)  # says where both entries of an edge disagree
+    return NamedGraph(CausalGraph(marks[:, :, 0, 1]), labels)
+
+
+def _marks_of(text: str, cell: tuple[int, ...]) -> tuple[Mark, Mark]:
+    try:
+        return edge_marks(text)
+    except ValueError:
+        why = "is no edge"
+        if len(text) == 3 and text[1] == "-":
+            why = "has no counterpart here: its orientation is in conflict or left open"
+        raise InputError(
+            f"graph{list(cell)} is {text!r}, which {why}; decide it, such as 'o-o', or set it to ''"
+        ) from None
