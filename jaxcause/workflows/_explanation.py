@@ -211,7 +211,8 @@ class TextExplanation(Saved):
         marks = np.asarray(self.search.graph.marks)[self._view(head)]
         numbers = {str(i): i for i in range(len(self.tokens))}
         graph = nx.relabel_nodes(to_networkx(CausalGraph(marks), names=list(numbers)), numbers)
-        nx.set_node_attributes(graph, dict(enumerate(self.tokens)), "token")
+        for i, token in enumerate(self.tokens):
+            graph.nodes[i]["token"] = token
         return graph
 
     def to_dataframe(self, *, head: int | None = None) -> "pd.DataFrame":
