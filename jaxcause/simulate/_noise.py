@@ -1,0 +1,34 @@
+"""Noise of mean 0 and variance 1."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, PRNGKeyArray
+
+NOISES = ("gaussian", "uniform", "mixed", "heteroscedastic")
+
+
+def draw_noise(key: PRNGKeyArray, kind: str, shape: tuple[int, int]) -> Float[Array, "time all"]:
+    """Independent draws; ``mixed`` gives the variables normal, uniform and Laplace laws in turn.
+
+    Heteroscedastic noise is normal here; the mechanism scales it.
+    """
+    if kind == "uniform":
+        return _uniform(key, shape)
+    if kind == "mixed":
+        laws = jnp.stack(
+            [
+                jax.random.normal(key, shape, jnp.float32),
+                _uniform(key, shape),
+                jax.random.laplace(key, shape, jnp.float32) / np.float32(np.sqrt(2)),
+            ]
+        )
+        which = jnp.arange(shape[1]) % 3
+        return jnp.take_along_axis(laws, which[None, None, :], axis=0)[0]
+    return jax.random.normal(key, shape, jnp.float32)
+
+
+def _uniform(key: PRNGKeyArray, shape: tuple[int, int]) -> Array:
+    bound = float(np.sqrt(3))
+    return jax.random.uniform(key, shape, jnp.float32, -bound, bound)
