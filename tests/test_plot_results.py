@@ -134,7 +134,7 @@ def test_a_reversed_edge_without_a_lag_is_one_edge_with_other_marks(lagged):
         found, truth = (CausalGraph.from_dag(np.eye(2, k=k) > 0) for k in (1, -1))
     ax = truth_overlay(found, truth)
     assert list(parts(ax, "edge-")) == ["0-1-0" if lagged else "0-1"]
-    assert ax.get_xlabel() == "pink, broken: other marks (1)"
+    assert ax.get_xlabel() == "pink, dash-dotted: other marks (1)"
 
 
 @pytest.mark.parametrize("n_vars", [3, 10, 50])

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxcause._checks import InputError
-from jaxcause.graph import edge_marks
+from jaxcause.graph import Mark, edge_marks
 from jaxcause.report._values import finite, number, pack, visible
 
 SCHEMA = "jaxcause.discovery/1"
@@ -27,6 +27,10 @@ def check_discovery(discovery: dict[str, Any]) -> None:
                 raise InputError(f"discovery has an edge of {edge[end]!r}, which is no variable")
         if not 0 <= edge["lag"] < shape[2]:
             raise InputError(f"discovery has an edge at lag {edge['lag']}, past its max_lag")
+        if not _is_edge(edge["edge"]):
+            raise InputError(
+                f"discovery has an edge {edge['edge']!r}; write it as --> or o-> or <->"
+            )
     strength = discovery.get("strength")
     if strength is not None and np.shape(strength) != shape:
         raise InputError(f"strength of the discovery has shape {np.shape(strength)}, not {shape}")
@@ -50,6 +54,14 @@ def discovery_data(discovery: dict[str, Any]) -> dict[str, Any]:
         "special": [],
         **_matrices(discovery.get("strength")),
     }
+
+
+def _is_edge(symbol: Any) -> bool:
+    """Whether a text shows the marks of an edge."""
+    try:
+        return Mark.NONE not in edge_marks(str(symbol))
+    except ValueError:
+        return False
 
 
 def _edge(edge: dict[str, Any], at: dict[str, int]) -> list[Any]:

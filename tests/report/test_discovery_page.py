@@ -1,0 +1,285 @@
+"""The page of a discovery: as text, and as Chromium shows it."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from test_report import data_of, parsed
+
+from jaxcause._checks import InputError
+from jaxcause.report import discovery_page, notebook_frame
+
+NASTY = ("</script><script>throw 1</script>", "<b>bold</b>", "{{css}}", "שלום a\u202eb", "wind")
+# Source, target, lag, marks; every way of marking.
+EDGES = [
+    (0, 1, 2, "-->"), (0, 1, 1, "-->"), (1, 1, 1, "-->"), (2, 1, 1, "o->"), (3, 0, 2, "<->"),
+    (2, 3, 0, "o-o"), (0, 2, 0, "-->"), (4, 3, 1, "---"),
+]  # fmt: skip
+
+
+def document(names=NASTY, edges=EDGES, max_lag=2, seed=0, **more):
+    rng = np.random.default_rng(seed)
+    strength = rng.random((len(names), len(names), max_lag + 1))
+    listed = [
+        {"source": names[i], "target": names[j], "lag": lag, "edge": marks,
+         "strength": float(strength[i, j, lag]), "score": float(strength[i, j, lag] ** 2)}
+        for i, j, lag, marks in edges
+    ]  # fmt: skip
+    info = {"method": "gradient", "strength": "root energy: per deviation", "q": 0.1,
+            "n_windows": 512, "held_out_error": 0.5, "model": {"width": 24},
+            "transform_errors": {"log": 0.4}, "notes": ["Almost </script> nothing."]}  # fmt: skip
+    return {
+        "schema": "jaxcause.discovery/1", "variables": list(names), "max_lag": max_lag,
+        "edges": listed, "strength": strength.tolist(), "info": info,
+        "provenance": {"jaxcause": "0.1.0", "key": "jax.random.key(7)", "fingerprint": "ab12"},
+    } | more  # fmt: skip
+
+
+def crowd(n_vars, n_edges):
+    rng = np.random.default_rng(1)
+    cells = rng.permutation(n_vars * n_vars * 3)[:n_edges]
+    edges = [(c // (3 * n_vars), c // 3 % n_vars, 1 + c % 3, "-->") for c in cells.tolist()]
+    return document([f"sensor_{i}" for i in range(n_vars)], edges, 3)
+
+
+def test_page_nests_and_tells_origin_limits_and_notes():
+    page = discovery_page(document())
+    found = parsed(page)
+    assert len(found.ids) == len(set(found.ids))
+    assert set(found.labels) <= set(found.ids)
+    assert found.urls == ["data:,"]
+    for words in ("8 edges among 5 variables", "gradients of a trained Transformer", "512 windows",
+                  "jax.random.key(7)", "ab12", "transform errors: log", "Almost </script> nothing.",
+                  "About 10 % of the edges may be false", "marks other than --> say so",
+                  "Edges within a row"):  # fmt: skip
+        assert words in found.text, words
+
+
+@pytest.mark.parametrize(
+    ("info", "words", "absent"),
+    [
+        ({"method": "var", "q": 0.05}, "autoregression that differ", "Do not believe"),
+        ({"method": "pc", "alpha": 0.01}, "Each test errs in about 1 %", "false-discovery"),
+        ({"method": "pcmci+"}, "tests of (partial) correlation", "trained Transformer"),
+        ({"method": "gradient", "held_out_error": 0.99}, "Do not believe this graph", "t-test"),
+        ({"method": "gradient", "held_out_error": 0.5, "held_out_error_linear": 0.4},
+         "a linear model forecasts better than the Transformer (0.4 against 0.5)", "Do not"),
+        ({}, "Every common cause of two variables is among the columns", "allowed for"),
+    ],
+)  # fmt: skip
+def test_what_is_assumed_depends_on_method_marks_and_errors(info, words, absent):
+    text = parsed(discovery_page(document(edges=EDGES[:3], info=info))).text
+    assert words in text
+    assert absent not in text
+    assert "No cause takes longer than lag 2" in text
+
+
+def test_size_is_bounded_and_the_weakest_edges_are_left_out():
+    content = crowd(60, 6000)
+    page = discovery_page(content)
+    assert len(page.encode()) < 3 * 2**20
+    data = data_of(page)
+    assert data["n"] == 6000
+    sizes = sorted(edge["strength"] for edge in content["edges"])
+    assert len(data["e"]) == 7 * 4000
+    assert min(data["e"][5::7]) == pytest.approx(sizes[2000], rel=1e-3)
+    large = crowd(600, 10)
+    assert data_of(discovery_page(large))["maps"] is None
+
+
+def test_undefined_numbers_become_null():
+    content = document()
+    content["edges"][0]["strength"] = float("nan")
+    del content["edges"][1]["score"]
+    content["strength"][0][1][2] = None
+    data = data_of(discovery_page(content))
+    json.dumps(data, allow_nan=False)
+    assert data["e"][5::7].count(None) == 1
+    assert data["e"][6::7].count(None) == 1
+    bare = {key: content[key] for key in ("schema", "variables", "max_lag")} | {"edges": []}
+    assert "No edge among 5 variables" in parsed(discovery_page(bare)).text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": "x/2"}, "discovery has schema 'x/2', but this page shows"),
+        ({"variables": []}, "must name its variables"),
+        ({"variables": ["a", "a"]}, "must name its variables"),
+        ({"max_lag": 1}, "edge at lag 2, past its max_lag"),
+        ({"strength": [[1.0]]}, r"strength of the discovery has shape \(1, 1\)"),
+        ({"edges": [{"source": "x", "target": "wind", "lag": 1, "edge": "-->"}]}, "edge of 'x'"),
+        (
+            {"edges": [{"source": "wind", "target": "wind", "lag": 1, "edge": "?"}]},
+            r"edge '\?'; write",
+        ),
+    ],
+)
+def test_content_that_does_not_fit_raises(change, message):
+    with pytest.raises(InputError, match=message):
+        discovery_page(document() | change)
+
+
+EDGE = "[...document.querySelectorAll('#arcs .edge')]"
+ROWS = "[...document.querySelectorAll('#rows tr')].map(r => [...r.cells].map(c => c.textContent))"
+ENDS = (
+    (
+        f"Object.fromEntries({EDGE}.map(e => [e.dataset.edges, ['from', 'to'].map(end => {{"
+        "const m = e.querySelector(`[data-end=${end}]`); return m ? m.tagName : null; }})]))"
+    )
+    .replace("{{", "{")
+    .replace("}}", "}")
+)
+
+
+def slide(page, selector, value):
+    page.js(
+        f"(() => {{ const t = document.querySelector('{selector}'); t.value = {json.dumps(value)};"
+        "t.dispatchEvent(new Event('input')); })()"
+    )
+
+
+def calm(page):
+    assert page.log == []
+    assert len(page.requests) == 1
+    width = page.js("innerWidth")
+    assert page.js("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+def test_graph_slider_table_and_map(visit, width):
+    content = document()
+    page = visit(discovery_page(content), width=width, dark=width == 380)
+    calm(page)
+    by_size = sorted(content["edges"], key=lambda e: -e["strength"])
+    lags = {(e["source"], e["target"]): [] for e in by_size}
+    for edge in by_size:
+        lags[edge["source"], edge["target"]].append(edge["lag"])
+
+    # One arrow per pair on the ring, with its lags; one per edge in time.
+    assert page.js(f"{EDGE}.length") == len(lags) == 7
+    tags = page.js("[...document.querySelectorAll('.tag text')].map(t => t.textContent)")
+    assert "1, 2" in tags
+    page.click("[data-layout=time]")
+    kinds = {"<": "polygon", ">": "polygon", "o": "circle", "-": None}
+    drawn = page.js(ENDS)
+    assert drawn == {
+        str(k): [kinds[e["edge"][0]], kinds[e["edge"][2]]] for k, e in enumerate(by_size)
+    }
+    for k, edge in enumerate(by_size):
+        marks = page.js(
+            f"[...document.querySelector('#arcs .edge[data-edges=\"{k}\"]')"
+            ".querySelectorAll('[data-end]')].map(m => (b => [m.dataset.end, b.x + b.width / 2,"
+            "b.y + b.height / 2])(m.getBoundingClientRect()))"
+        )
+        for end, x, y in marks:
+            name = edge["source"] if end == "from" else edge["target"]
+            back = edge["lag"] if end == "from" else 0
+            at = page.js(
+                "(b => [b.x + b.width / 2, b.y + b.height / 2])([...document.querySelectorAll("
+                f"'[data-token=\"{NASTY.index(name)}\"] .dot')][{back}].getBoundingClientRect())"
+            )
+            assert np.hypot(x - at[0], y - at[1]) < 20
+
+    # The slider hides weak edges, from graph and table.
+    largest = by_size[0]["strength"]
+    slide(page, "#threshold", "120")
+    strong = [e for e in by_size if e["strength"] >= 0.6 * largest * (1 - 1e-3)]
+    assert 0 < len(strong) < 8
+    assert page.js(f"{EDGE}.length") == len(strong) == len(page.js(ROWS))
+    assert page.js("document.getElementById('shown').textContent").startswith(f"{len(strong)} of 8")
+    slide(page, "#threshold", "0")
+
+    # The table sorts, filters by words and lags, and its rows light up their edge.
+    assert [row[0] for row in page.js(ROWS)] == [
+        e["source"].replace("\u202e", "⟨U+202E⟩") for e in by_size
+    ]
+    page.click("th[data-sort=lag] button")
+    assert [row[1] for row in page.js(ROWS)] == sorted(str(e["lag"]) for e in by_size)
+    page.click("th[data-sort=lag] button")
+    assert page.js("document.querySelector('th[data-sort=lag]').ariaSort") == "descending"
+    slide(page, "#filter", "BOLD t-1")
+    assert len(page.js(ROWS)) == sum(
+        e["lag"] == 1 and "<b>bold</b>" in (e["source"], e["target"]) for e in by_size
+    )
+    slide(page, "#filter", "nothing like it")
+    assert page.js(ROWS) == [["No edge matches."]]
+    slide(page, "#filter", "")
+    page.js("document.querySelector('#rows tr').dispatchEvent(new Event('pointerenter'))")
+    assert page.js("document.querySelectorAll('#arcs .edge.on').length") == 1
+
+    # The map reads out the strengths.
+    page.js("document.querySelector('#map canvas').focus()")
+    said = page.js("document.querySelector('#map output').textContent")
+    value = float(said.split(": ")[-1])
+    assert value == pytest.approx(content["strength"][0][0][1], abs=1e-2)
+    calm(page)
+    assert page.js("document.querySelectorAll('#arcs b, #rows b, h1 b').length") == 0
+
+
+def test_everything_can_be_reached_by_keys(visit):
+    page = visit(discovery_page(document()))
+    seen = []
+    for _ in range(30):
+        page.key("Tab", 9)
+        seen.append(
+            page.js("(e => e.id || e.dataset.layout || (e.closest('th') || {}).textContent ||"
+                    "(e.dataset.token ? 'token' : e.dataset.edge ? 'edge' : e.tagName))"
+                    "(document.activeElement)")
+        )  # fmt: skip
+    for stop in (
+        "threshold",
+        "ring",
+        "time",
+        "token",
+        "edge",
+        "detail",
+        "filter",
+        "Strength",
+        "lag",
+    ):
+        assert stop in seen, stop
+    detail = "document.getElementById('detail').textContent"
+    page.js("document.querySelector('#arcs .edge[tabindex=\"0\"]').focus()")
+    first = page.js(detail)
+    assert "Strength" in first
+    page.key("ArrowRight", 39)
+    assert page.js(detail) != first
+    page.js("document.querySelector('#arcs .token[tabindex=\"0\"]').focus()")
+    page.key("Enter", 13, "\r")
+    assert page.js("document.querySelectorAll('.token.pinned').length") == 1
+    assert page.js("document.activeElement.ariaPressed") == "true"
+    page.key("Escape", 27)
+    assert page.js("document.querySelectorAll('.token.pinned').length") == 0
+    calm(page)
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+def test_fifty_variables_are_named_apart(visit, width):
+    page = visit(discovery_page(crowd(50, 150)), width=width)
+    calm(page)
+    page.click("[data-layout=time]")
+    spans = page.js(
+        "[...document.querySelectorAll('.token .name')].map(t => (b => [b.top, b.bottom])"
+        "(t.getBoundingClientRect()))"
+    )
+    assert len(spans) == 50
+    assert all(a[1] <= b[0] + 4 for a, b in zip(spans, spans[1:], strict=False))
+    page.click("[data-layout=ring]")
+    assert page.js("document.querySelectorAll('#arcs .token').length") == 50
+    inside = page.js(
+        "(() => { const box = document.getElementById('arcs').getBoundingClientRect();"
+        "return [...document.querySelectorAll('.token .name')].every(t => (b =>"
+        "b.left >= box.left - 1 && b.right <= box.right + 1)(t.getBoundingClientRect())); })()"
+    )
+    assert inside
+    calm(page)
+
+
+def test_a_notebook_shows_the_page_in_a_frame(visit):
+    frame = notebook_frame(discovery_page(document()), "8 edges <here>")
+    page = visit(f"<!doctype html><html><head><link rel=icon href=data:,></head>{frame}</html>")
+    assert page.log == []
+    assert page.js("document.querySelector('p').textContent") == "8 edges <here>"
+    assert len(re.findall("<script", frame)) == 0
