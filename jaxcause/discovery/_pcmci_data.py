@@ -1,0 +1,74 @@
+"""The correlations of a series with its own past."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxcause._checks import InputError, check_at_least
+
+BLOCK = 1 << 22
+"""Values of the windows that are held at a time."""
+
+
+class LaggedCorrelation(NamedTuple):
+    """Correlations of lagged variables, node ``lag * n_vars + var``, and the number of windows."""
+
+    corr: Float[np.ndarray, "nodes nodes"]
+    n_samples: int
+
+
+def lagged_correlation(
+    series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"], *, max_lag: int
+) -> LaggedCorrelation:
+    """Correlate the variables at lags 0 to ``2 * max_lag`` over windows of ``2 * max_lag + 1`` rows.
+
+    Windows are streamed, in float64.
+
+    Args:
+        series: Values; rows of a window must be complete.
+        starts: First row of each window; none may cross a gap or the border of two series.
+        max_lag: Longest lag of a link; the parents of its source reach back as far again.
+
+    Returns:
+        What `pcmci` and `pcmci_plus` take.
+
+    Raises:
+        InputError: There are fewer than four windows, or a variable is constant in them.
+
+    >>> x = np.random.default_rng(0).normal(size=(100, 3))
+    >>> lagged_correlation(x, np.arange(96), max_lag=2).corr.shape
+    (15, 15)
+    """
+    check_at_least("max_lag", max_lag, 1)
+    length, n_vars = 2 * max_lag + 1, series.shape[1]
+    if len(starts) < 4:
+        raise InputError(
+            f"starts holds {len(starts)} windows of {length} complete rows, but at least 4 are "
+            "needed; give a longer series or a smaller max_lag"
+        )
+    n_nodes = length * n_vars
+    total, gram = np.zeros(n_nodes), np.zeros((n_nodes, n_nodes))
+    per_block = max(1, BLOCK // n_nodes)
+    blocks = [starts[first : first + per_block] for first in range(0, len(starts), per_block)]
+    for block in blocks:
+        total += _newest_first(series, block, length).sum(axis=0)
+    mean = total / len(starts)
+    for block in blocks:
+        centred = _newest_first(series, block, length) - mean
+        gram += centred.T @ centred
+    scale = np.sqrt(np.diag(gram))
+    rounding = 8 * np.finfo(np.float64).eps * np.sqrt(len(starts)) * np.abs(mean)
+    if (scale <= rounding).any():
+        which = int(np.argmax(scale <= rounding)) % n_vars
+        raise InputError(f"column {which} of series is constant in the windows; leave it out")
+    corr = gram / scale[:, None] / scale[None, :]
+    corr[np.diag_indices(n_nodes)] = 1
+    return LaggedCorrelation(corr, len(starts))
+
+
+def _newest_first(
+    series: np.ndarray, starts: np.ndarray, length: int
+) -> Float[np.ndarray, "windows nodes"]:
+    rows = starts[:, None] + np.arange(length)[::-1]
+    return np.asarray(series[rows], np.float64).reshape(len(starts), -1)
