@@ -1,27 +1,27 @@
 """Scores of lagged edges read from the input gradients of any forecaster."""
 
-from collections.abc import Callable
-from functools import partial
-
-import jax
 import jax.numpy as jnp
-from jax import Array, lax
-from jax.tree_util import Partial
-from jaxtyping import Float
+from jax import Array
+from jax.sharding import Mesh
+from jaxtyping import Float, Int
 
-from jaxcause._checks import InputError, check_at_least
+from jaxcause._checks import check_choice
 from jaxcause._typing import AnyArray, PredictFn
+from jaxcause.attribution._stream import Terms, moments_over_windows
 
-Readout = Callable[[Float[Array, "target time source"], Float[Array, "time source"]], Array]
-"""From the Jacobian of one window, and the window, to the terms that are averaged over windows."""
+SQUARE, MAGNITUDE = "square", "magnitude"
 
 
 def gradient_energy(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
     *,
-    batch_size: int = 64,
-) -> Float[Array, "vars vars lags"]:
+    mean_of: str = SQUARE,
+    targets: Int[AnyArray, "targets"] | None = None,
+    batch_size: int | None = None,
+    target_block: int | None = None,
+    mesh: Mesh | None = None,
+) -> Float[Array, "vars targets lags"]:
     r"""Mean squared gradient of every prediction with respect to every lagged input.
 
     .. math:: H_{ji\ell} = \frac1W \sum_w
@@ -30,17 +30,27 @@ def gradient_energy(
     Under a Gaussian noise of constant variance it is σ² times the expected squared derivative of
     the log-density, which vanishes iff :math:`X_j(t-\ell)` is no parent of :math:`X_i(t)`.
 
+    One pass over the windows. In memory are what the forward pass of ``batch_size`` windows keeps
+    for the backward pass, and ``batch_size * target_block`` copies of the cotangents of one window;
+    by default both are chosen for about 256 MiB.
+
     Args:
         predict_fn: Any differentiable forecast of the next row from one window. A
-            `jax.tree_util.Partial` over its parameters is compiled once for all parameters.
+            `jax.tree_util.Partial` over its parameters is compiled once for all parameters, and
+            carries further inputs, such as the index of a regime, beside them.
         windows: Windows to average over, newest row last.
-        batch_size: Windows differentiated at a time; bounds the memory.
+        mean_of: ``"square"``, or ``"magnitude"`` for the mean absolute gradient.
+        targets: Variables whose forecast is differentiated, in this order; all by default.
+        batch_size: Windows differentiated at a time.
+        target_block: Targets differentiated at a time.
+        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
 
     Returns:
         Scores ``[source, target, lag]`` with lags 0 … time; lag 0 is all zero.
 
     Raises:
-        InputError: There is no window, or the forecast is not one value per variable.
+        InputError: There is no window, windows are no floating numbers, the forecast is not one
+            value per variable, or a target is no variable.
 
     Source: Wang, Wang & Huang (2026), "Transformer Is Inherently a Causal Learner".
 
@@ -49,15 +59,21 @@ def gradient_energy(
     >>> gradient_energy(swap, jnp.ones((3, 1, 2)))[:, :, 1].tolist()
     [[0.0, 4.0], [4.0, 0.0]]
     """
-    return _mean_over_windows(_squared, predict_fn, windows, batch_size)
+    check_choice("mean_of", mean_of, (SQUARE, MAGNITUDE))
+    terms = _squared if mean_of == SQUARE else _absolute
+    return _mean(terms, predict_fn, windows, targets, batch_size, target_block, mesh)
 
 
 def input_x_gradient(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
     *,
-    batch_size: int = 64,
-) -> Float[Array, "vars vars lags"]:
+    mean_of: str = MAGNITUDE,
+    targets: Int[AnyArray, "targets"] | None = None,
+    batch_size: int | None = None,
+    target_block: int | None = None,
+    mesh: Mesh | None = None,
+) -> Float[Array, "vars targets lags"]:
     r"""Mean absolute product of every lagged input and its gradient.
 
     .. math:: S_{ji\ell} = \frac1W \sum_w
@@ -66,72 +82,124 @@ def input_x_gradient(
     Args:
         predict_fn: Any differentiable forecast of the next row from one window.
         windows: Windows to average over, newest row last.
-        batch_size: Windows differentiated at a time; bounds the memory.
+        mean_of: ``"magnitude"``, or ``"square"`` for the mean squared product.
+        targets: Variables whose forecast is differentiated, in this order; all by default.
+        batch_size: Windows differentiated at a time; see `gradient_energy`.
+        target_block: Targets differentiated at a time.
+        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
 
     Returns:
         Scores ``[source, target, lag]`` with lags 0 … time; lag 0 is all zero.
 
     Raises:
-        InputError: There is no window, or the forecast is not one value per variable.
+        InputError: As for `gradient_energy`.
 
     >>> import jax.numpy as jnp
     >>> swap = lambda window: 2.0 * window[-1, ::-1]
     >>> input_x_gradient(swap, jnp.full((3, 1, 2), -3.0))[:, :, 1].tolist()
     [[0.0, 6.0], [6.0, 0.0]]
     """
-    return _mean_over_windows(_absolute_product, predict_fn, windows, batch_size)
+    check_choice("mean_of", mean_of, (SQUARE, MAGNITUDE))
+    terms = _absolute_product if mean_of == MAGNITUDE else _squared_product
+    return _mean(terms, predict_fn, windows, targets, batch_size, target_block, mesh)
 
 
-def _squared(jacobian: Array, window: Array) -> Array:
-    return jacobian**2
-
-
-def _absolute_product(jacobian: Array, window: Array) -> Array:
-    return jnp.abs(jacobian * window[None])
-
-
-def _mean_over_windows(
-    readout: Readout, predict_fn: PredictFn, windows: AnyArray, batch_size: int
-) -> Array:
-    """Average a readout over windows and order its axes as ``[source, target, lag]``."""
-    check_at_least("batch_size", batch_size, 1)
-    windows = jnp.asarray(windows)
-    if windows.ndim != 3 or windows.shape[0] == 0:
-        raise InputError(
-            f"windows has shape {windows.shape}, but must be [windows ≥ 1, time, vars]"
-        )
-    forecast = predict_fn if isinstance(predict_fn, Partial) else Partial(predict_fn)
-    out = jax.eval_shape(forecast, windows[0])
-    if out.shape != windows.shape[2:]:
-        raise InputError(
-            f"predict_fn returns shape {out.shape} for a window of shape {windows.shape[1:]}; it "
-            f"must return one value per variable, shape {windows.shape[2:]}"
-        )
-    mean = _streamed(forecast, windows, readout=readout, batch_size=min(batch_size, len(windows)))
-    scores = jnp.flip(mean, axis=1).transpose(2, 0, 1)
-    return jnp.pad(scores, [(0, 0), (0, 0), (1, 0)])
-
-
-@partial(jax.jit, static_argnames=("readout", "batch_size"))
-def _streamed(
-    forecast: Partial,
-    windows: Float[Array, "windows time vars"],
+def relevance(
+    predict_fn: PredictFn,
+    windows: Float[AnyArray, "windows time vars"],
     *,
-    readout: Readout,
-    batch_size: int,
-) -> Float[Array, "target time source"]:
-    """Mean readout, with one block of Jacobians in memory at a time."""
-    n_windows, time, n_vars = windows.shape
-    n_blocks = -(-n_windows // batch_size)
-    padded = jnp.pad(windows, [(0, n_blocks * batch_size - n_windows), (0, 0), (0, 0)])
-    weight = (jnp.arange(n_blocks * batch_size) < n_windows).astype(windows.dtype)
-    jacobians = jax.vmap(jax.jacrev(forecast))
+    mean_of: str = MAGNITUDE,
+    targets: Int[AnyArray, "targets"] | None = None,
+    batch_size: int | None = None,
+    target_block: int | None = None,
+    mesh: Mesh | None = None,
+) -> Float[Array, "vars targets lags"]:
+    r"""Mean absolute relevance of every lagged input, by layer-wise relevance propagation.
 
-    def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
-        x, w = block
-        terms = jax.vmap(readout)(jacobians(x), x)
-        return total + jnp.einsum("w,witj->itj", w, terms), None
+    .. math:: S_{ji\ell} = \frac1W \sum_w |R_{ji\ell}(x_w)|, \qquad
+        R_{ji\ell} = x_j(t-\ell)\,\tilde\partial_{j\ell} f_i
 
-    start = jnp.zeros((n_vars, time, n_vars), windows.dtype)
-    blocks = (padded.reshape(n_blocks, batch_size, time, n_vars), weight.reshape(n_blocks, -1))
-    return lax.scan(add, start, blocks)[0] / n_windows
+    where :math:`\tilde\partial` is the backward pass of a model that was built with the operations
+    `jaxcause.nn.ATTN_LRP` or `jaxcause.nn.CP_LRP`. The number is `input_x_gradient` of that model;
+    of one with ordinary operations it is input × gradient, and no relevance.
+
+    Layer-wise relevance propagation is covered by patents in some countries and free for research:
+    it is a choice and never the default. Ask before a commercial use.
+
+    Args:
+        predict_fn: A forecast whose layers take their backward rules from `jaxcause.nn`.
+        windows: Windows to average over, newest row last.
+        mean_of: ``"magnitude"``, or ``"square"`` for the mean squared relevance.
+        targets: Variables whose forecast is differentiated, in this order; all by default.
+        batch_size: Windows differentiated at a time; see `gradient_energy`.
+        target_block: Targets differentiated at a time.
+        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
+
+    Returns:
+        Scores ``[source, target, lag]`` with lags 0 … time; lag 0 is all zero.
+
+    Raises:
+        InputError: As for `gradient_energy`.
+
+    Source: Achtibat et al. (2024), "AttnLRP: attention-aware layer-wise relevance propagation for
+    Transformers"; Ali et al. (2022), "XAI for Transformers: better explanations through
+    conservative propagation".
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxcause.nn import CP_LRP
+    >>> forecast = lambda window: CP_LRP.activation(jnp.tanh, window[-1])
+    >>> x = jnp.array([[[2.0, -1.0]]])
+    >>> bool(jnp.allclose(relevance(forecast, x)[:, :, 1], jnp.diag(jnp.abs(jnp.tanh(x[0, 0])))))
+    True
+    """
+    return input_x_gradient(
+        predict_fn,
+        windows,
+        mean_of=mean_of,
+        targets=targets,
+        batch_size=batch_size,
+        target_block=target_block,
+        mesh=mesh,
+    )
+
+
+def _mean(
+    terms: Terms,
+    predict_fn: PredictFn,
+    windows: AnyArray,
+    targets: AnyArray | None,
+    batch_size: int | None,
+    target_block: int | None,
+    mesh: Mesh | None,
+) -> Array:
+    mean, _ = moments_over_windows(
+        terms,
+        predict_fn,
+        windows,
+        n_outputs=1,
+        targets=targets,
+        batch_size=batch_size,
+        target_block=target_block,
+        mesh=mesh,
+    )
+    return mean
+
+
+def _squared(jacobians: tuple[Array, ...], outputs: tuple[Array, ...], window: Array) -> Array:
+    return jacobians[0] ** 2
+
+
+def _absolute(jacobians: tuple[Array, ...], outputs: tuple[Array, ...], window: Array) -> Array:
+    return jnp.abs(jacobians[0])
+
+
+def _squared_product(
+    jacobians: tuple[Array, ...], outputs: tuple[Array, ...], window: Array
+) -> Array:
+    return (jacobians[0] * window) ** 2
+
+
+def _absolute_product(
+    jacobians: tuple[Array, ...], outputs: tuple[Array, ...], window: Array
+) -> Array:
+    return jnp.abs(jacobians[0] * window)

@@ -1,0 +1,52 @@
+"""How many windows and targets to differentiate at a time."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.tree_util import Partial
+
+from jaxcause._typing import AnyArray
+
+MEMORY = 2**28
+"""Bytes that a batch aims at; more than this is taken where one window and target needs more."""
+MOST_WINDOWS = 64
+"""Windows at a time where memory would allow for more: enough to fill matrix products."""
+
+
+class BlockSizes(NamedTuple):
+    """Windows and targets at a time."""
+
+    windows: int
+    targets: int
+
+
+def block_sizes(
+    forecast: Partial, windows: AnyArray, n_targets: int, *, memory: int = MEMORY
+) -> BlockSizes:
+    """Windows and targets at a time whose gradients fit into ``memory`` bytes, more or less.
+
+    With R the bytes that a window's forward pass keeps for the backward pass, and C twice the
+    largest array among them (or, if larger, the window), a batch of w windows and i targets takes
+    about w (R + i C). Targets are preferred to windows, because they share R.
+
+    >>> import jax.numpy as jnp
+    >>> block_sizes(Partial(lambda window: jnp.tanh(window[-1])), np.zeros((9, 5, 3)), 3)
+    BlockSizes(windows=64, targets=3)
+    """
+    kept = [_residuals(forecast, windows, n) for n in (1, 2)]
+    # What does not grow with the number of windows, such as the weights, is kept once.
+    each = [b - a for a, b in zip(*kept, strict=False)]
+    window = int(np.prod(windows.shape[1:])) * windows.dtype.itemsize
+    residuals, cotangent = sum(each) + window, 2 * max([window, *each])
+    targets = int(np.clip((memory - residuals) // cotangent, 1, n_targets))
+    fitting = int(np.clip(memory // (residuals + targets * cotangent), 1, MOST_WINDOWS))
+    return BlockSizes(fitting, targets)
+
+
+def _residuals(forecast: Partial, windows: AnyArray, n_windows: int) -> list[int]:
+    """Bytes of every array that the backward pass of some windows needs."""
+    dtype = jax.dtypes.canonicalize_dtype(windows.dtype)
+    x = jax.ShapeDtypeStruct((n_windows, *windows.shape[1:]), dtype)
+    pull = jax.eval_shape(lambda f, x: jax.vjp(jax.vmap(f), x)[1], forecast, x)
+    return [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(pull)]

@@ -1,0 +1,270 @@
+"""Averages over windows of anything that is read from a forecast's Jacobian, in bounded memory."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.sharding import Mesh, PartitionSpec
+from jax.tree_util import Partial
+from jaxtyping import Float, Int
+
+from jaxcause._checks import InputError, check_at_least, is_concrete
+from jaxcause._typing import AnyArray
+from jaxcause.attribution._block_sizes import block_sizes
+from jaxcause.sharding import padded_rows, replicate, shard_rows
+
+Terms = Callable[[tuple[Array, ...], tuple[Array, ...], Array], Any]
+"""From Jacobians ``[time, source]`` of one target in one window (one for each output of the
+forecast), the outputs themselves (scalars) and the window, to a pytree of ``[time, source]``."""
+
+
+class Moments(NamedTuple):
+    """Mean and sum of squared deviations over some windows."""
+
+    n_windows: Float[Array, ""]
+    mean: Any
+    squares: Any
+
+
+def moments_over_windows(
+    terms: Terms,
+    predict_fn: Callable[[Array], Any],
+    windows: Float[AnyArray, "windows time vars"],
+    *,
+    n_outputs: int,
+    targets: Int[AnyArray, "targets"] | None,
+    batch_size: int | None,
+    target_block: int | None,
+    mesh: Mesh | None,
+) -> tuple[Any, Any]:
+    """Mean and standard deviation over windows of every leaf, ``[source, target, lag]``.
+
+    One pass over the windows. The forward pass of a batch runs once, and its pull-back is applied
+    to a block of targets at a time, so that what is in memory is the residuals of a batch and
+    ``batch_size * target_block`` cotangents of every intermediate value. With a mesh, every device
+    streams its share of the windows and moments are combined once, at the end.
+
+    Args:
+        terms: What is averaged: a function that is made once, since it is compiled by identity.
+        predict_fn: See `gradient_energy`; it returns an array, or a tuple of ``n_outputs``.
+        windows: Windows to average over.
+        n_outputs: Arrays in a forecast.
+        targets: Variables whose forecast is differentiated; all by default.
+        batch_size: Windows at a time.
+        target_block: Targets at a time.
+        mesh: Devices that share the windows.
+    """
+    windows = _checked_windows(windows)
+    for name, value in (("batch_size", batch_size), ("target_block", target_block)):
+        if value is not None:
+            check_at_least(name, value, 1)
+    forecast = predict_fn if isinstance(predict_fn, Partial) else Partial(predict_fn)
+    rows, n_rows = windows, len(windows)
+    if mesh is not None:
+        rows, n_rows = shard_rows(windows, mesh)
+        forecast = replicate(forecast, mesh)
+    found = _streamed(
+        forecast,
+        jnp.asarray(rows),
+        jnp.int32(n_rows),
+        _checked_targets(targets, windows.shape[2]),
+        terms=terms,
+        n_outputs=n_outputs,
+        batch_size=batch_size,
+        target_block=target_block,
+        mesh=mesh,
+    )
+    if mesh is not None and is_concrete(found):
+        # Collectives of two programs that run at once may wait for one another for ever.
+        jax.block_until_ready(found)
+    return found
+
+
+def _checked_windows(windows: AnyArray) -> AnyArray:
+    if np.ndim(windows) != 3 or 0 in np.shape(windows):
+        raise InputError(
+            f"windows has shape {np.shape(windows)}, but must be [windows ≥ 1, time, vars]"
+        )
+    if not jnp.issubdtype(windows.dtype, jnp.floating):
+        raise InputError(f"windows has dtype {windows.dtype}; differentiate floating numbers")
+    return windows
+
+
+def _check_forecast(forecast: Partial, window: jax.ShapeDtypeStruct, n_outputs: int) -> None:
+    out, shape = jax.eval_shape(forecast, window), window.shape[1:]
+    if n_outputs == 1:
+        right = getattr(out, "shape", None) == shape
+        wanted = "one value per variable"
+    else:
+        right = isinstance(out, tuple) and len(out) == n_outputs
+        right = right and all(getattr(leaf, "shape", None) == shape for leaf in out)
+        wanted = "a tuple (mean, variance) of one value per variable each"
+    if not right:
+        found = jax.tree.map(lambda leaf: leaf.shape, out)
+        raise InputError(
+            f"predict_fn returns shape {found} for a window of shape {window.shape}; it must "
+            f"return {wanted}, shape {shape}"
+        )
+
+
+def _checked_targets(targets: AnyArray | None, n_vars: int) -> np.ndarray:
+    if targets is None:
+        return np.arange(n_vars, dtype=np.int32)
+    chosen = np.asarray(targets)
+    inside = chosen.ndim == 1 and chosen.size > 0 and np.issubdtype(chosen.dtype, np.integer)
+    if not inside or chosen.min() < 0 or chosen.max() >= n_vars:
+        raise InputError(
+            f"targets={targets!r} must be one or more of the variables 0 … {n_vars - 1}"
+        )
+    return chosen.astype(np.int32)
+
+
+def _source_target_lag(scores: Float[Array, "target time source"]) -> Array:
+    lagged = jnp.flip(scores, axis=1).transpose(2, 0, 1)
+    return jnp.pad(lagged, [(0, 0), (0, 0), (1, 0)])
+
+
+@partial(jax.jit, static_argnames=("terms", "n_outputs", "batch_size", "target_block", "mesh"))
+def _streamed(
+    forecast: Partial,
+    rows: Float[Array, "rows time vars"],
+    n_rows: Int[Array, ""],
+    targets: Int[Array, "targets"],
+    *,
+    terms: Terms,
+    n_outputs: int,
+    batch_size: int | None,
+    target_block: int | None,
+    mesh: Mesh | None,
+) -> tuple[Any, Any]:
+    # Here, and not before, so that the forecast is traced for it once.
+    _check_forecast(forecast, jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), n_outputs)
+    summed = rows.dtype if jnp.finfo(rows.dtype).bits >= 32 else jnp.float32
+    real = (jnp.arange(len(rows), dtype=jnp.int32) < n_rows).astype(summed)
+    if batch_size is None or target_block is None:
+        fitting = block_sizes(forecast, rows, len(targets))
+        batch_size, target_block = batch_size or fitting.windows, target_block or fitting.targets
+    share = partial(_share, terms=terms, batch_size=batch_size, target_block=target_block)
+    if mesh is None:
+        found = share(forecast, rows, real, targets, axis=None)
+    else:
+        axis = mesh.axis_names[0]
+        whole, split = PartitionSpec(), PartitionSpec(axis)
+        # The scan starts from constants, which the check takes for values that devices share.
+        found = jax.shard_map(
+            partial(share, axis=axis),
+            mesh=mesh,
+            in_specs=(whole, split, split, whole),
+            out_specs=whole,
+            check_vma=False,
+        )(forecast, rows, real, targets)
+    deviation = jax.tree.map(lambda s: jnp.sqrt(s / found.n_windows), found.squares)
+    return jax.tree.map(_source_target_lag, (found.mean, deviation))
+
+
+def _share(
+    forecast: Partial,
+    rows: Array,
+    real: Array,
+    targets: Array,
+    *,
+    terms: Terms,
+    batch_size: int,
+    target_block: int,
+    axis: str | None,
+) -> Moments:
+    """Moments over one device's windows, combined over the devices of ``axis``."""
+    batch, block = _even(len(rows), batch_size), _even(len(targets), target_block)
+    rows, _ = padded_rows(rows, batch)
+    parts = (
+        rows.reshape(-1, batch, *rows.shape[1:]),
+        jnp.pad(real, (0, len(rows) - len(real))).reshape(-1, batch),
+    )
+    blocks = padded_rows(targets, block)[0].reshape(-1, block)
+    moments = partial(_batch_moments, forecast, blocks, terms)
+    shapes = jax.eval_shape(moments, *(part[0] for part in parts))
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    found, _ = lax.scan(lambda total, part: (_merged(total, moments(*part)), None), nothing, parts)
+    kept = jax.tree.map(lambda leaf: leaf[: len(targets)], (found.mean, found.squares))
+    found = Moments(found.n_windows, *kept)
+    return found if axis is None else _over_devices(found, axis)
+
+
+def _even(n_rows: int, at_most: int) -> int:
+    """Rows in each of the fewest equal parts of ``at_most`` rows."""
+    return -(-n_rows // -(-n_rows // at_most))
+
+
+def _over_devices(own: Moments, axis: str) -> Moments:
+    count = lax.psum(own.n_windows, axis)
+    mean = jax.tree.map(lambda m: lax.psum(m * own.n_windows, axis) / count, own.mean)
+    squares = jax.tree.map(
+        lambda s, m, of_all: lax.psum(s + own.n_windows * (m - of_all) ** 2, axis),
+        own.squares,
+        own.mean,
+        mean,
+    )
+    return Moments(count, mean, squares)
+
+
+def _batch_moments(
+    forecast: Partial, blocks: Array, terms: Terms, x: Array, weight: Array
+) -> Moments:
+    """Moments over one batch of windows, a block of targets at a time."""
+    out, pull = jax.vjp(jax.vmap(forecast), x)
+    outputs, structure = jax.tree.flatten(out)
+    count = weight.sum()
+    per_target_and_window = jax.vmap(jax.vmap(terms, in_axes=(0, 0, 0)), in_axes=(0, 0, None))
+
+    def weighted(t: Array) -> Array:
+        return jnp.einsum("w,iw...->i...", weight, t)
+
+    def of_block(ids: Array) -> tuple[Any, Any]:
+        hot = [jax.nn.one_hot(ids, o.shape[1], dtype=o.dtype) for o in outputs]
+        jacobians = tuple(
+            jax.vmap(lambda row, at=at: pull(_cotangent(structure, outputs, at, row))[0])(rows)
+            for at, rows in enumerate(hot)
+        )
+        values = tuple(o[:, ids].T for o in outputs)
+        found = jax.tree.map(
+            lambda t: t.astype(weight.dtype), per_target_and_window(jacobians, values, x)
+        )
+        mean = jax.tree.map(lambda t: weighted(t) / jnp.maximum(count, 1), found)
+        squares = jax.tree.map(
+            lambda t, m: weighted((t.astype(m.dtype) - m[:, None]) ** 2), found, mean
+        )
+        return mean, squares
+
+    if len(blocks) == 1:
+        mean, squares = of_block(blocks[0])
+    else:
+        mean, squares = jax.tree.map(
+            lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), lax.map(of_block, blocks)
+        )
+    return Moments(count, mean, squares)
+
+
+def _cotangent(structure: Any, outputs: list[Array], at: int, row: Array) -> Any:
+    """One for the chosen target of output ``at`` in every window, zero for the other outputs."""
+    parts = [jnp.zeros_like(o) for o in outputs]
+    parts[at] = jnp.broadcast_to(row, outputs[at].shape)
+    return jax.tree.unflatten(structure, parts)
+
+
+def _merged(a: Moments, b: Moments) -> Moments:
+    """Moments of two sets of windows together (Chan, Golub & LeVeque 1979)."""
+    count = a.n_windows + b.n_windows
+    share = b.n_windows / jnp.maximum(count, 1)
+    mean = jax.tree.map(lambda x, y: x + (y - x) * share, a.mean, b.mean)
+    squares = jax.tree.map(
+        lambda s, t, x, y: s + t + (y - x) ** 2 * (a.n_windows * share),
+        a.squares,
+        b.squares,
+        a.mean,
+        b.mean,
+    )
+    return Moments(count, mean, squares)
