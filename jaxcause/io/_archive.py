@@ -65,7 +65,9 @@ def _read_archive(file: IO[bytes], path: Path) -> dict[str, np.ndarray]:
         return arrays
 
 
-def _read_array(stream: IO[bytes], size: int, path: Path, name: str) -> np.ndarray:
+def _read_array(
+    stream: IO[bytes] | zipfile.ZipExtFile, size: int, path: Path, name: str
+) -> np.ndarray:
     """One array, once its header agrees with the bytes that there are."""
     version = np.lib.format.read_magic(stream)
     read_header = {
