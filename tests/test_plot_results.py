@@ -253,6 +253,11 @@ def test_training_is_drawn_with_its_names_apart():
     assert curves["best"].get_xdata() == 700
     assert (curves["baseline"].get_ydata() == 0.13).all()
     readable(ax)
+    assert all(0 <= tick <= 900 for tick in ax.get_xticks())
+    kept = training_curve(history()[1:], best_step=0, baseline=0.2, baseline_name="linear model")
+    assert "best" not in lines(kept, "")
+    assert "before training" in kept.get_xlabel()
+    readable(kept)
     assert training_curve(history(5.0)).get_yscale() == "linear"
     assert training_curve(history(0.01)).get_yscale() == "log"
     for rows in ([(0, 1.0, 1.0)], [(0, 1.0, float("nan")), (1, float("nan"), float("nan"))]):

@@ -18,14 +18,17 @@ def training_curve(
     *,
     best_step: int | None = None,
     baseline: float | None = None,
+    baseline_name: str = "baseline",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw training loss and held-out error along the steps, on a log scale where they span much.
 
     Args:
         losses: Rows of step, loss and held-out error, such as ``info["losses"]`` of a discovery.
-        best_step: Step whose parameters were kept, ringed.
+        best_step: Step whose parameters were kept, ringed; before the first row, the text below
+            says that those from before training were kept.
         baseline: Held-out error of another model, such as a linear one: a dotted line.
+        baseline_name: What that is.
         ax: Where to draw; a new figure by default.
 
     Returns:
@@ -44,7 +47,9 @@ def training_curve(
     steps, curves = rows[:, 0], {"loss": rows[:, 1], "held-out": rows[:, 2]}
     ax = chart_axes(ax, 400, 220)
     _scale(ax, np.concatenate([rows[:, 1:].ravel(), [] if baseline is None else [baseline]]))
-    leave_room(ax, steps[0], max(float(steps[-1]), steps[0] + 1), ["held out"])
+    first, last = float(steps[0]), max(float(steps[-1]), float(steps[0]) + 1)
+    leave_room(ax, first - 0.02 * (last - first), last, ["held out", baseline_name])
+    ax.set_xticks([tick for tick in ax.get_xticks() if first <= tick <= last])
     looks = {"loss": (GREY, "training", 1.0), "held-out": (OKABE_ITO[0], "held out", 1.8)}
     ends = []
     for name, values in curves.items():
@@ -56,11 +61,14 @@ def training_curve(
     if baseline is not None:
         style = {"color": OKABE_ITO[1], "linestyle": (0, (1, 1.5)), "linewidth": 1.5}
         ax.plot(steps[[0, -1]], [baseline] * 2, gid="baseline", **style)
-        ends.append(End(float(steps[-1]), baseline, "baseline", OKABE_ITO[1], "baseline"))
-    if best_step is not None:
+        ends.append(End(float(steps[-1]), baseline, baseline_name, OKABE_ITO[1], "baseline"))
+    note = "step"
+    if best_step is not None and best_step < first:
+        note += "; kept: the parameters from before training"
+    elif best_step is not None:
         _ring(ax, steps, curves["held-out"], best_step)
+        note += "; ring: step that was kept"
     write_ends(ax, ends)
-    note = "step" + ("; ring: step that was kept" if best_step is not None else "")
     return title(ax, "Training", note, "mean squared error")
 
 

@@ -26,6 +26,12 @@ _WITHIN = (
     "Edges within a row (lag 0) are drawn where the data demand them; o-o says that their "
     "direction is not known."
 )
+_CHOSEN_BY = {
+    "t-tests": "Here a linear model forecasts as well, so its t-tests chose the edges: they see "
+    "linear effects on the mean. Strengths are still those of the Transformer.",
+    "empirical null": "Edges are scores that stand out from the bulk of all scores, which is taken "
+    "for non-edges. Where few pairs were candidates, or most of them are edges, that is rough.",
+}
 _GRADIENT = (
     "An edge says that the forecasts of a trained Transformer depend on that input. A network that "
     "forecasts badly says little: compare its held-out error with that of the linear model.",
@@ -61,7 +67,8 @@ def assumptions(info: dict[str, Any], *, max_lag: int, hidden: bool, within: boo
         f"No cause takes longer than lag {max_lag}. A later one is missed, or its effect is put "
         "down to a variable that carries it on."
     )
-    return [*lines, *_BY_METHOD.get(method, _TESTS), *_rate(info), *_ALWAYS]
+    chosen = [text for by, text in _CHOSEN_BY.items() if by == info.get("selection")]
+    return [*lines, *_BY_METHOD.get(method, _TESTS), *chosen, *_rate(info), *_ALWAYS]
 
 
 def _fit(info: dict[str, Any]) -> list[str]:

@@ -46,7 +46,7 @@ function ringWay(g, plan, rank) {
   const length = Math.hypot(b[0] - a[0], b[1] - a[1]);
   const others = plan.at.filter((_, i) => i !== g.from && i !== g.to);
   // Where names are many, inwards and off them, the way back further; else the way back on the other side.
-  const inward = [plan.w / 2 - (a[0] + b[0]) / 2, plan.h / 2 - (a[1] + b[1]) / 2];
+  const inward = [plan.middle[0] - (a[0] + b[0]) / 2, plan.middle[1] - (a[1] + b[1]) / 2];
   const side = labels.length <= 6 ? 0 : Math.sign(Math.round((b[0] - a[0]) * inward[1] - (b[1] - a[1]) * inward[0]));
   const first = side < 0 ? 0.2 : 0.1;
   const heights = [0, 0.06, 0.13, 0.22, 0.3].map((h) => (side || 1) * (first + h + 0.08 * rank) * length);

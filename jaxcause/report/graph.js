@@ -70,11 +70,11 @@ function onRing(room, loops) {
   const rx = Math.max(40, Math.min(...(level ? [...fits, 110 + 16 * n] : [room / 2 - widest, 330])));
   const ry = level ? Math.max(rx, Math.min(150, 60 + 14 * n)) * (n > 2 ? 1 : 0.4) : rx;
   const top = level ? 30 + (loops.size ? out : 0) : widest + 4;
-  const [w, h] = [room, 2 * (ry + top)];
-  const at = angle.map((a) => n === 1 ? [w / 2, h / 2] : [w / 2 + rx * Math.cos(a), h / 2 + ry * Math.sin(a)]);
+  const at = angle.map((a) => n === 1 ? [room / 2, top] : [room / 2 + rx * Math.cos(a), ry + top + ry * Math.sin(a)]);
+  const [w, h] = [room, Math.max(...at.map(([, y]) => y)) + top];
   const radius = Math.max(3, Math.min(9, 1.1 * rx / n));
   const every = Math.max(1, Math.ceil(1.05 * size * n / (2 * Math.PI * (rx + 12))));
-  return { mode: "ring", w, h, at, angle, radius, texts, size, level, every, loops, loop, out };
+  return { mode: "ring", w, h, middle: [room / 2, ry + top], at, angle, radius, texts, size, level, every, loops, loop, out };
 }
 function inTime(room) {
   const [n, steps] = [labels.length, data.max_lag + 1];

@@ -1,9 +1,7 @@
 """What `discover` returns."""
 
 import dataclasses
-import datetime
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +14,7 @@ from jaxcause.graph import LaggedGraph
 from jaxcause.io import graph_from_json, graph_to_json, to_networkx
 from jaxcause.report import discovery_page
 from jaxcause.workflows._forecaster import TrainedForecaster
+from jaxcause.workflows._provenance import versions
 from jaxcause.workflows._saved import Saved, as_array, exact, plain, read_document
 
 if TYPE_CHECKING:
@@ -118,7 +117,8 @@ class Discovery(Saved):
             if not self.info.get("losses"):
                 raise InputError("kind='training' needs a training, and this result has none")
             kept, linear = (self.info.get(k) for k in ("best_step", "held_out_error_linear"))
-            return plot.training_curve(self.info["losses"], best_step=kept, baseline=linear, ax=ax)
+            look = {"best_step": kept, "baseline": linear, "baseline_name": "linear model"}
+            return plot.training_curve(self.info["losses"], ax=ax, **look)
         known = bool(np.isfinite(size[np.asarray(self.graph.adjacency)]).all())
         draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
         return draw(self.graph, names=names, strength=size if known else None, ax=ax)
@@ -150,7 +150,7 @@ class Discovery(Saved):
             "strength": exact(strength),
             "dtype": {"scores": scores.dtype.name, "strength": strength.dtype.name},
             "info": plain(rest),
-            "provenance": plain(self.info.get("provenance") or _provenance()),
+            "provenance": plain(self.info.get("provenance") or versions()),
         }
 
     def to_html(self) -> str:
@@ -184,12 +184,3 @@ class Discovery(Saved):
         ):
             raise InputError(f"the document does not follow {SCHEMA}: scores do not fit the graph")
         return cls(graph, arrays[0], arrays[1], tuple(names), None, info)
-
-
-def _provenance() -> dict[str, str]:
-    """Versions and day."""
-    return {
-        "jaxcause": version("jaxcause"),
-        "jax": version("jax"),
-        "created": datetime.date.today().isoformat(),
-    }

@@ -65,6 +65,7 @@ def test_page_nests_and_tells_origin_limits_and_notes():
         ({"method": "gradient", "held_out_error": 0.99}, "Do not believe this graph", "t-test"),
         ({"method": "gradient", "held_out_error": 0.5, "held_out_error_linear": 0.4},
          "a linear model forecasts better than the Transformer (0.4 against 0.5)", "Do not"),
+        ({"method": "gradient", "selection": "t-tests"}, "its t-tests chose the edges", "bulk"),
         ({}, "Every common cause of two variables is among the columns", "allowed for"),
     ],
 )  # fmt: skip

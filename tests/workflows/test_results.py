@@ -14,7 +14,7 @@ from text_models import saved_model
 
 import jaxcause as jc
 from jaxcause._errors import InputError
-from jaxcause.io import graph_from_json
+from jaxcause.io import as_series_table, graph_from_json
 from jaxcause.models._functional import init_params
 from jaxcause.workflows import (
     Discovery,
@@ -24,6 +24,7 @@ from jaxcause.workflows import (
     write_discovery,
     write_explanation,
 )
+from jaxcause.workflows._provenance import fingerprint, provenance
 
 NAMES = ("rain", "<b>river</b>", "level", "wind")
 EDGES = {
@@ -246,3 +247,26 @@ def test_frames_networks_and_pictures_of_an_explanation(explanation):
         found.plot(head=99)
     assert found.headline() in found.summary()
     assert found.sentences()[0] in found.summary()
+
+
+def test_provenance_knows_data_and_key():
+    values = np.random.default_rng(0).normal(size=(30, 2))
+    values[3, 1] = np.nan
+    table = as_series_table(values, names=["a", "b"])
+    said = provenance(table, key=jax.random.key(7), settings={"max_lag": 3})
+    assert said["data"] == "30 rows of 2 variables"
+    assert said["key"].endswith("[0, 7]")
+    assert said["given: max_lag"] == 3
+    assert fingerprint(as_series_table(values.copy(), names=["a", "b"])) == said["fingerprint"]
+    changed = values.copy()
+    changed[5, 0] = np.nextafter(changed[5, 0], 9)
+    others = [
+        as_series_table(changed, names=["a", "b"]),
+        as_series_table(values, names=["a", "c"]),
+        as_series_table([values[:20], values[20:]], names=["a", "b"]),
+    ]
+    assert said["fingerprint"] not in map(fingerprint, others)
+    found = discovery()
+    found.info["provenance"] = said
+    assert f"<bdi>{said['fingerprint']}</bdi>" in found.to_html()
+    assert Discovery.from_json(found.to_json()).info["provenance"] == said
