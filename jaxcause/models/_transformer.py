@@ -6,6 +6,8 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float
 
+from jaxcause.nn import Ops
+
 
 class SelfAttention(nnx.Module):
     """Multi-head self-attention."""
@@ -17,16 +19,14 @@ class SelfAttention(nnx.Module):
         self.out = linear(width, width, scale=out_scale, use_bias=False, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "batch tokens width"], mask: Bool[Array, "tokens tokens"]
-    ) -> Float[Array, "batch tokens width"]:
-        """Attend where ``mask[q, k]``; the softmax is in float32."""
+        self, x: Float[Array, "batch tokens width"], mask: Bool[Array, "tokens tokens"], ops: Ops
+    ) -> tuple[Float[Array, "batch tokens width"], Float[Array, "batch heads q k"]]:
+        """Attend where ``mask[q, k]``; also the weights."""
         batch, tokens, width = x.shape
         split = self.qkv(x).reshape(batch, tokens, 3, self.n_heads, width // self.n_heads)
         q, k, v = (split[:, :, part].swapaxes(1, 2) for part in range(3))
-        logits = (q @ k.swapaxes(-1, -2)).astype(jnp.float32) * (width // self.n_heads) ** -0.5
-        weights = jax.nn.softmax(jnp.where(mask[None, None], logits, -1e9), axis=-1)
-        mixed = (weights.astype(v.dtype) @ v).swapaxes(1, 2).reshape(batch, tokens, width)
-        return self.out(mixed)
+        mixed, weights = ops.attention(q, k, v, mask[None, None])
+        return self.out(mixed.swapaxes(1, 2).reshape(batch, tokens, width)), weights
 
 
 class Block(nnx.Module):
@@ -43,11 +43,15 @@ class Block(nnx.Module):
         self.down = linear(mlp_ratio * width, width, scale=out_scale, use_bias=False, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "batch tokens width"], mask: Bool[Array, "tokens tokens"]
-    ) -> Float[Array, "batch tokens width"]:
-        """Apply the block."""
-        x = x + self.attention(self.attention_norm(x), mask)
-        return x + self.down(jax.nn.gelu(self.up(self.mlp_norm(x))))
+        self, x: Float[Array, "batch tokens width"], mask: Bool[Array, "tokens tokens"], ops: Ops
+    ) -> tuple[Float[Array, "batch tokens width"], Float[Array, "batch heads q k"]]:
+        """Apply the block; also its attention weights."""
+        attended, weights = self.attention(
+            ops.rms_norm(x, self.attention_norm.scale[...]), mask, ops
+        )
+        x = x + attended
+        hidden = self.up(ops.rms_norm(x, self.mlp_norm.scale[...]))
+        return x + self.down(ops.activation(jax.nn.gelu, hidden)), weights
 
 
 def linear(

@@ -1,30 +1,36 @@
-"""The training loop: held-out error, early stopping, progress, interruption."""
+"""The training loop: held-out error, early stopping, divergence, progress, interruption."""
 
+import dataclasses
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, Int, Key, PRNGKeyArray
 
+from jaxcause.training._checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from jaxcause.training._rows import Rows, gather
 from jaxcause.training._step import (
     LossFn,
     Params,
     TrainingConfig,
-    gather_windows,
+    TrainState,
     init_state,
     run_steps,
 )
-from jaxcause.training._windows import Split
 
-HELD_OUT_WINDOWS = 2048
+HELD_OUT_WINDOWS = 1024
+SECONDS_BETWEEN_CHECKPOINTS = 5.0
+SLOWER = 0.3
+"""Factor of the learning rate when training that diverged is tried again."""
 
 
 class Progress(NamedTuple):
-    """Where training stands; ``held_out`` is the newest held-out error."""
+    """Where training stands; ``held_out`` is the newest held-out error, both means over members."""
 
     step: int
     n_steps: int
@@ -35,7 +41,9 @@ class Progress(NamedTuple):
 class TrainingResult(NamedTuple):
     """The parameters with the lowest held-out error, and how training went.
 
-    ``status`` is ``"finished"``, ``"stopped early"``, ``"diverged"`` or ``"interrupted"``.
+    ``status`` is ``"finished"``, ``"stopped early"``, ``"diverged"`` or ``"interrupted"``. Of
+    several members, every leaf of ``params`` has a leading axis, and ``held_out`` is their mean.
+    ``retried`` says that training diverged once and was started again at a lower rate.
     """
 
     params: Params
@@ -44,6 +52,7 @@ class TrainingResult(NamedTuple):
     history: list[Progress]
     seconds: float
     status: str
+    retried: bool = False
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -63,71 +72,143 @@ def fit(
     loss_fn: LossFn,
     error_fn: LossFn,
     params: Params,
-    series: Float[np.ndarray, "time vars"],
-    split: Split,
+    rows: Rows,
+    train: Int[np.ndarray, "windows"],
+    held_out: Rows,
     *,
     length: int,
     config: TrainingConfig,
     key: PRNGKeyArray,
     decay: Params | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    checkpoint: Path | None = None,
 ) -> TrainingResult:
-    """Train on the windows of ``split.train``; keep the parameters best on ``split.held_out``.
+    """Train one model: `fit_members` with a single member, and without its axis."""
 
-    The parameters to start from count as a candidate.
+    def alone(result: TrainingResult) -> TrainingResult:
+        return result._replace(params=jax.tree.map(lambda leaf: leaf[0], result.params))
+
+    try:
+        result = fit_members(
+            loss_fn,
+            error_fn,
+            jax.tree.map(lambda leaf: leaf[None], params),
+            rows,
+            train[None],
+            held_out,
+            length=length,
+            config=config,
+            keys=key[None],
+            decay=decay,
+            on_progress=on_progress,
+            checkpoint=checkpoint,
+        )
+    except TrainingInterrupted as interrupt:
+        raise TrainingInterrupted(alone(interrupt.result)) from None
+    return alone(result)
+
+
+def fit_members(
+    loss_fn: LossFn,
+    error_fn: LossFn,
+    params: Params,
+    rows: Rows,
+    train: Int[np.ndarray, "members windows"],
+    held_out: Rows,
+    *,
+    length: int,
+    config: TrainingConfig,
+    keys: Key[Array, "members"],
+    decay: Params | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoint: Path | None = None,
+) -> TrainingResult:
+    """Train the members of an ensemble side by side; keep of each what is best when held out.
+
+    The parameters to start from count as a candidate. Training that diverges is started again once,
+    at 0.3 of the learning rate.
 
     Args:
-        loss_fn: ``(params, windows [batch, length, vars]) -> scalar`` to minimise.
+        loss_fn: ``(params, rows) -> scalar`` of one member, to minimise.
         error_fn: The same for the held-out error that decides what is kept.
-        params: Parameters to start from.
-        series: Values; incomplete rows may hold anything, for no window covers them.
-        split: First rows of the windows.
-        length: Rows per window, the last being the one to predict.
+        params: Parameters to start from; every leaf has a leading axis of members.
+        rows: The series.
+        train: First rows of the windows that each member draws from.
+        held_out: Windows ``[windows, length + 1, vars]`` that judge.
+        length: Rows of history before the first predicted one.
         config: Optimiser, steps, patience.
-        key: Random key of the batches.
-        decay: A weight decay for every parameter, instead of the same for all.
+        keys: Random key of each member's batches.
+        decay: A weight decay for every parameter of one member, instead of the same for all.
         on_progress: Called after every compiled call.
+        checkpoint: File to continue from, if it is there, and to write to every few seconds. The
+            path of training does not depend on it.
 
     Raises:
         TrainingInterrupted: On Ctrl-C, with the best state so far.
+        InputError: The checkpoint is of something else.
     """
-    data = jnp.asarray(np.nan_to_num(series), jnp.float32)
-    starts = jnp.asarray(split.train, jnp.int32)
-    spread = np.linspace(0, len(split.held_out) - 1, min(len(split.held_out), HELD_OUT_WINDOWS))
-    held_out = gather_windows(
-        data, jnp.asarray(split.held_out[spread.astype(int)], jnp.int32), length
+    member = jax.tree.map(lambda leaf: leaf[0], params)
+    if decay is None:
+        decay = config.uniform_decay(member)
+    starts = jnp.asarray(train, jnp.int32)
+    evaluate = jax.jit(
+        lambda p: jax.vmap(lambda q: mean_error(error_fn, q, held_out))(p)
     )
-    evaluate = jax.jit(lambda p: mean_error(error_fn, p, held_out))
-    optimizer = config.optimizer(config.uniform_decay(params) if decay is None else decay)
-    advance = jax.jit(
-        lambda state: run_steps(
-            state,
-            key,
-            data,
-            starts,
-            loss_fn=loss_fn,
-            optimizer=optimizer,
-            config=config,
-            length=length,
-        ),
-        donate_argnums=0,
-    )
-    run = _Run(config, params, float(evaluate(params)), on_progress)
-    # A donated state must not share buffers with the parameters that the run keeps.
-    state = init_state(jax.tree.map(jnp.copy, params), optimizer)
-    n_calls = config.n_steps // config.call_length
-    calls_between = max(1, n_calls // config.n_evaluations)
+    attempts = [config, dataclasses.replace(config, learning_rate=SLOWER * config.learning_rate)]
+    of = ""
+    if checkpoint is not None:
+        of = fingerprint(params, rows, starts, jax.random.key_data(keys), repr(config))
+    began, run = time.perf_counter(), None
+    for attempt, settings in enumerate(attempts):
+        optimizer = settings.optimizer(decay)
+        advance = jax.jit(
+            lambda state, optimizer=optimizer, settings=settings: run_steps(
+                state,
+                keys,
+                rows,
+                starts,
+                loss_fn=loss_fn,
+                optimizer=optimizer,
+                config=settings,
+                length=length,
+            ),
+            donate_argnums=0,
+        )
+        # A donated state must not share buffers with the parameters that the run keeps.
+        state = init_state(jax.tree.map(jnp.copy, params), optimizer)
+        run = _Run(settings, params, evaluate(params), began, on_progress, attempt)
+        keeper = _Keeper(checkpoint, f"{of}.{attempt}", attempt)
+        state = keeper.restore(run, state)
+        if run.status == "":
+            _train(run, state, advance, evaluate, keeper)
+        if run.status != "diverged":
+            break
+    assert run is not None
+    return run.result(run.status or "finished")
+
+
+def _train(
+    run: "_Run",
+    state: TrainState,
+    advance: Callable[[TrainState], tuple[TrainState, Array]],
+    evaluate: Callable[[Params], Array],
+    keeper: "_Keeper",
+) -> None:
+    n_calls = run.config.n_steps // run.config.call_length
+    calls_between = max(1, n_calls // run.config.n_evaluations)
     try:
-        for call in range(1, n_calls + 1):
+        for call in range(run.step // run.config.call_length + 1, n_calls + 1):
             state, loss = advance(state)
-            run.advance(float(loss))
+            run.advance(np.asarray(loss))
             if call % calls_between == 0 or call == n_calls:
-                run.evaluate(state.params, float(evaluate(state.params)))
-            if run.status:
+                run.evaluate(state.params, evaluate(state.params))
+            done = run.status != "" or call == n_calls
+            keeper.save(run, state, now=done)
+            if done:
                 break
     except KeyboardInterrupt:
+        keeper.save(run, state, now=False)
         raise TrainingInterrupted(run.result("interrupted")) from None
-    return run.result(run.status or "finished")
 
 
 class _Run:
@@ -137,30 +218,36 @@ class _Run:
         self,
         config: TrainingConfig,
         params: Params,
-        held_out: float,
+        held_out: Float[Array, "members"],
+        began: float,
         on_progress: Callable[[Progress], None] | None,
+        attempt: int,
     ) -> None:
-        self.config, self.on_progress = config, on_progress
-        self.params, self.best_step, self.best = params, 0, held_out
-        self.step, self.held_out, self.waited, self.status = 0, held_out, 0, ""
+        self.config, self.on_progress, self.began = config, on_progress, began
+        self.params, self.best = params, held_out
+        self.step, self.best_step, self.waited, self.status = 0, 0, 0, ""
+        self.held_out = float(held_out.mean())
         self.history: list[Progress] = []
-        self.began = time.perf_counter()
+        self.retried = attempt > 0
 
-    def advance(self, loss: float) -> None:
-        """Count the steps of a call, and stop if the loss is no number."""
+    def advance(self, loss: Float[np.ndarray, "members"]) -> None:
+        """Count the steps of a call, and stop if a loss is no number."""
         self.step += self.config.call_length
-        if not np.isfinite(loss):
+        if not np.isfinite(loss).all():
             self.status = "diverged"
-        self.history.append(Progress(self.step, self.config.n_steps, loss, self.held_out))
+        mean = float(loss.mean())
+        self.history.append(Progress(self.step, self.config.n_steps, mean, self.held_out))
         if self.on_progress is not None:
             self.on_progress(self.history[-1])
 
-    def evaluate(self, params: Params, held_out: float) -> None:
-        """Keep the parameters if they are the best so far; give up when patience is spent."""
-        self.held_out = held_out
-        if held_out < self.best:
-            self.best, self.best_step, self.waited = held_out, self.step, 0
-            self.params = jax.tree.map(jnp.copy, params)
+    def evaluate(self, params: Params, held_out: Float[Array, "members"]) -> None:
+        """Keep each member's parameters if they are its best; give up when patience is spent."""
+        self.held_out = float(held_out.mean())
+        better = held_out < self.best
+        if bool(better.any()):
+            self.params = _where(better, params, self.params)
+            self.best = jnp.minimum(held_out, self.best)
+            self.best_step, self.waited = self.step, 0
         else:
             self.waited += 1
         if self.waited >= self.config.patience and self.status == "":
@@ -168,13 +255,82 @@ class _Run:
 
     def result(self, status: str) -> TrainingResult:
         """What there is to return now."""
-        seconds = time.perf_counter() - self.began
-        return TrainingResult(self.params, self.best_step, self.best, self.history, seconds, status)
+        return TrainingResult(
+            self.params,
+            self.best_step,
+            float(self.best.mean()),
+            self.history,
+            time.perf_counter() - self.began,
+            status,
+            self.retried,
+        )
+
+
+class _Keeper:
+    """Writes a run to its checkpoint, and reads it back; does nothing without a file."""
+
+    def __init__(self, path: Path | None, of: str, attempt: int) -> None:
+        self.path, self.of = path, of
+        if path is not None and attempt > 0:
+            self.path = path.with_name(f"{path.name}.{attempt}")
+        self.written = time.perf_counter()
+
+    def save(self, run: _Run, state: TrainState, *, now: bool) -> None:
+        """Write if it is time to, or at once."""
+        waited = time.perf_counter() - self.written
+        if self.path is None or (not now and waited < SECONDS_BETWEEN_CHECKPOINTS):
+            return
+        save_checkpoint(self.path, self._content(run, state), of=self.of)
+        self.written = time.perf_counter()
+
+    def restore(self, run: _Run, state: TrainState) -> TrainState:
+        """Set the run to where the checkpoint stood, and give the state of then."""
+        if self.path is None:
+            return state
+        found = load_checkpoint(self.path, self._content(run, state), of=self.of)
+        if found is None:
+            return state
+        run.params, run.best = jax.tree.map(jnp.asarray, (found["params"], found["best"]))
+        numbers = np.asarray(found["numbers"])
+        run.step, run.best_step, run.waited = (int(v) for v in numbers[:3])
+        run.held_out = float(numbers[3])
+        run.status = ("", "stopped early", "diverged")[int(numbers[4])]
+        history = np.asarray(found["history"]).reshape(-1, 4)
+        run.history = [Progress(int(a), int(b), float(c), float(d)) for a, b, c, d in history]
+        return jax.tree.map(jnp.asarray, found["state"])
+
+    @staticmethod
+    def _content(run: _Run, state: TrainState) -> dict[str, Any]:
+        code = ("", "stopped early", "diverged").index(run.status)
+        return {
+            "state": state,
+            "params": run.params,
+            "best": run.best,
+            "numbers": np.array([run.step, run.best_step, run.waited, run.held_out, code], float),
+            "history": np.array(run.history, float).reshape(-1),
+        }
+
+
+@jax.jit
+def _where(better: Array, new: Params, old: Params) -> Params:
+    def choose(a: Array, b: Array) -> Array:
+        return jnp.where(better.reshape((-1,) + (1,) * (a.ndim - 1)), a, b)
+
+    return jax.tree.map(choose, new, old)
+
+
+def held_out_rows(rows: Rows, starts: Int[np.ndarray, "windows"], *, length: int) -> Rows:
+    """At most 1,024 windows of ``length`` rows, spread evenly, that judge while training."""
+    spread = np.linspace(0, len(starts) - 1, min(len(starts), HELD_OUT_WINDOWS)).astype(int)
+    return gather(rows, jnp.asarray(starts[spread], jnp.int32), length)
 
 
 def mean_error(
-    error_fn: LossFn, params: Params, windows: Float[Array, "windows time vars"], *, size: int = 256
+    error_fn: LossFn, params: Params, windows: Rows, *, size: int = 128
 ) -> Float[Array, ""]:
     """Mean of ``error_fn`` over windows, ``size`` of them in memory at a time."""
-    errors = jax.lax.map(lambda window: error_fn(params, window[None]), windows, batch_size=size)
-    return errors.mean()
+
+    def one(window: Rows) -> Array:
+        return error_fn(params, jax.tree.map(lambda field: field[None], window))
+
+    return jax.lax.map(one, windows, batch_size=size).mean()

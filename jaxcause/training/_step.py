@@ -1,4 +1,4 @@
-"""One optimiser step, and many in one compiled call."""
+"""One optimiser step of every member of an ensemble, and many in one compiled call."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, Int, Key
 
 from jaxcause._checks import InputError, check_at_least
+from jaxcause.training._rows import Rows, gather
 
 Params = Any
-LossFn = Callable[[Params, Float[Array, "batch time vars"]], Float[Array, ""]]
+LossFn = Callable[[Params, Rows], Float[Array, ""]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,9 @@ class TrainingConfig:
 
     Args:
         n_steps: Optimiser steps.
-        batch_size: Windows per step.
+        batch_size: Stretches per step.
+        stretch: Rows predicted in a stretch, one after another. A step predicts
+            ``batch_size * stretch`` rows; only positional attention shares work among them.
         learning_rate: Peak learning rate.
         weight_decay: Decoupled weight decay, per unit of learning rate.
         patience: Evaluations without a better held-out error before training stops.
@@ -37,16 +40,24 @@ class TrainingConfig:
     """
 
     n_steps: int
-    batch_size: int = 64
+    batch_size: int = 16
+    stretch: int = 32
     learning_rate: float = 3e-3
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-3
     patience: int = 10
     n_evaluations: int = 40
     steps_per_call: int = 50
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        for name in ("n_steps", "batch_size", "patience", "n_evaluations", "steps_per_call"):
+        for name in (
+            "n_steps",
+            "batch_size",
+            "stretch",
+            "patience",
+            "n_evaluations",
+            "steps_per_call",
+        ):
             check_at_least(name, getattr(self, name), 1)
         if self.learning_rate <= 0:
             raise InputError(f"learning_rate={self.learning_rate} must be positive")
@@ -83,53 +94,60 @@ class TrainingConfig:
 
 
 class TrainState(NamedTuple):
-    """Everything that a step changes."""
+    """Everything that a step changes; every leaf has a leading axis of members."""
 
     params: Params
     optimizer: optax.OptState
-    step: Int[Array, ""]
+    step: Int[Array, "members"]
 
 
 def init_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
-    """State before the first step."""
-    return TrainState(params, optimizer.init(params), jnp.int32(0))
+    """State of members with stacked parameters before their first step."""
+    n_members = jax.tree.leaves(params)[0].shape[0]
+    return TrainState(params, jax.vmap(optimizer.init)(params), jnp.zeros(n_members, jnp.int32))
 
 
 def run_steps(
     state: TrainState,
-    key: PRNGKeyArray,
-    series: Float[Array, "time vars"],
-    starts: Int[Array, "windows"],
+    keys: Key[Array, "members"],
+    rows: Rows,
+    starts: Int[Array, "members windows"],
     *,
     loss_fn: LossFn,
     optimizer: optax.GradientTransformation,
     config: TrainingConfig,
     length: int,
-) -> tuple[TrainState, Float[Array, ""]]:
-    """Run one call's scanned steps on windows drawn at random; returns their mean loss.
+) -> tuple[TrainState, Float[Array, "members"]]:
+    """Run one call's scanned steps on stretches drawn at random; returns each member's mean loss.
 
-    The windows of step number s depend on ``key`` and s alone, so the path of training does not
-    depend on how steps are grouped into calls.
+    The stretches of step number s depend on the member's key and s alone, so the path of training
+    depends neither on how steps are grouped into calls nor on the other members.
+
+    Args:
+        state: Parameters and optimiser of the members.
+        keys: Random key of each member.
+        rows: The series.
+        starts: First rows of the windows that each member draws from.
+        loss_fn: ``(params, rows) -> scalar`` of one member.
+        optimizer: From `TrainingConfig.optimizer`.
+        config: Batch size and steps.
+        length: Rows of history before the first predicted one.
     """
 
-    def step(state: TrainState, _: None) -> tuple[TrainState, Array]:
+    def step(state: TrainState, key: Key[Array, ""], starts: Array) -> tuple[TrainState, Array]:
         chosen = jax.random.randint(
             jax.random.fold_in(key, state.step), (config.batch_size,), 0, starts.shape[0]
         )
-        windows = gather_windows(series, starts[chosen], length)
-        loss, gradient = jax.value_and_grad(loss_fn)(state.params, windows)
+        batch = gather(rows, starts[chosen], length + config.stretch)
+        loss, gradient = jax.value_and_grad(loss_fn)(state.params, batch)
         # optax multiplies its integer step counter with floats, which a caller may forbid.
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
             params = optax.apply_updates(state.params, updates)
         return TrainState(params, optimizer_state, state.step + 1), loss
 
-    state, losses = lax.scan(step, state, length=config.call_length)
-    return state, losses.mean()
+    def scanned(state: TrainState, _: None) -> tuple[TrainState, Array]:
+        return jax.vmap(step)(state, keys, starts)
 
-
-def gather_windows(
-    series: Float[Array, "time vars"], starts: Int[Array, "windows"], length: int
-) -> Float[Array, "windows length vars"]:
-    """Windows of ``length`` rows from their first rows."""
-    return series[starts[:, None] + jnp.arange(length, dtype=starts.dtype)[None, :]]
+    state, losses = lax.scan(scanned, state, length=config.call_length)
+    return state, losses.mean(axis=0)

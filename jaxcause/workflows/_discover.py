@@ -1,20 +1,25 @@
 """From a series to its lagged causal graph, in one call."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import jax
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least, check_choice, check_probability
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.io import SeriesTable, as_series_table
-from jaxcause.training import TRANSFORMS, TrainingConfig, window_starts
+from jaxcause.models.forecaster import PRESETS
+from jaxcause.training import TRANSFORMS, TrainingConfig
 from jaxcause.workflows._forecaster import TrainedForecaster
-from jaxcause.workflows._gradient import READOUTS, GradientOptions, discover_gradient
+from jaxcause.workflows._gradient import GradientOptions, discover_gradient
 from jaxcause.workflows._linear import discover_pc, discover_var
+from jaxcause.workflows._links import Links, link_knowledge
+from jaxcause.workflows._prepare import usable_windows
+from jaxcause.workflows._readouts import READOUTS
 from jaxcause.workflows._result import Discovery
 
 METHODS = ("gradient", "pc", "var")
@@ -30,17 +35,25 @@ def discover(
     q: float = 0.1,
     alpha: float = 0.01,
     select: Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph] | None = None,
-    readout: str = "gradient_energy",
+    readout: str | None = None,
     transform: str = "auto",
     skip: bool | None = None,
-    model: dict[str, int] | None = None,
+    head: Literal["mean", "gaussian"] = "mean",
+    model: str | dict[str, Any] = "base",
     training: TrainingConfig | None = None,
+    members: int = 1,
+    domain: Int[AnyArray, "time"] | Sequence[int] | None = None,
+    missing: Literal["auto", "drop", "mask"] = "auto",
+    forbidden: Links = (),
+    required: Links = (),
+    lag_limits: Mapping[tuple[str, str], int] | None = None,
     held_out: float = 0.2,
     n_windows: int = 1024,
     max_cond_size: int | None = None,
     contemporaneous: bool = False,
     time_column: str | None = None,
     forecaster: TrainedForecaster | None = None,
+    checkpoint: str | Path | None = None,
     progress: bool = True,
 ) -> Discovery:
     r"""Learn which variable drives which, at which lag.
@@ -68,19 +81,36 @@ def discover(
         select: Another rule from scores to edges for ``"gradient"`` than
             `jaxcause.attribution.select_fdr`, such as
             ``lambda scores: jaxcause.attribution.select_top_k(scores, 3)``.
-        readout: ``"gradient_energy"`` or ``"input_x_gradient"``.
+        readout: ``"gradient_energy"``, ``"score_energy"`` (needs ``head="gaussian"``, and is then the
+            default), ``"input_x_gradient"``, ``"attn_lrp"`` or ``"cp_lrp"`` (see
+            `jaxcause.attribution.relevance`).
         transform: ``"standardise"``, ``"log"``, ``"copula"``, or ``"auto"``: for ``"gradient"`` the
             one under which a linear autoregression forecasts best, else ``"standardise"``.
         skip: Whether a linear autoregression is part of the forecaster. By default both are trained
             and the better forecast is kept; from 20,000 windows on it is left out.
-        model: Sizes of the forecaster: ``width``, ``depth``, ``n_heads``, ``mlp_ratio``.
+        head: ``"mean"``, or ``"gaussian"``: the forecaster predicts a variance as well, and effects on
+            the variance alone are found, too.
+        model: A preset of the forecaster (``"small"``, ``"base"``, ``"large"``, or ``"content"``, the
+            paper's attention), or its sizes: ``attention``, ``width``, ``depth``, ``n_heads``,
+            ``mlp_ratio``, ``dtype``.
         training: Steps, batch size, learning rate, patience; chosen from the data by default.
+        members: Size of an ensemble: scores are averaged over so many models, each trained on from
+            the first on a block bootstrap; ``info["member_scores"]`` has each one's.
+        domain: Regime of every row, 0, 1, …: an input of the forecaster. All regimes share one graph.
+        missing: ``"drop"`` leaves out windows with a missing value, ``"mask"`` makes missing values
+            inputs of their own, ``"auto"`` masks where less than half of the windows are complete.
+        forbidden: Links that are never selected: ``(source, target)`` for all lags,
+            ``(source, target, lag)``, or a boolean array ``[source, target, lag]``.
+        required: Links that are always selected, written likewise.
+        lag_limits: Longest lag of single pairs: ``{("rain", "river"): 2}``.
         held_out: Share of the windows, the latest, that judges forecasts and stops training.
         n_windows: Windows over which gradients are averaged.
         max_cond_size: Largest conditioning set of ``"pc"``.
         contemporaneous: Whether ``"pc"`` allows edges within a time step.
         time_column: Name of the time column, if it is not recognised by itself.
         forecaster: A trained forecaster of these variables, to skip training.
+        checkpoint: File to which training is saved every few seconds, and from which the same call
+            continues after its process has been killed, to the same graph.
         progress: Whether to draw a progress bar on stderr.
 
     Returns:
@@ -98,13 +128,18 @@ def discover(
     """
     check_at_least("max_lag", max_lag, 1)
     check_choice("method", method, METHODS)
-    check_choice("readout", readout, tuple(READOUTS))
+    if readout is not None:
+        check_choice("readout", readout, tuple(READOUTS))
+    if isinstance(model, str):
+        check_choice("model", model, tuple(PRESETS))
+    check_choice("missing", missing, ("auto", "drop", "mask"))
+    check_at_least("members", members, 1)
     check_choice("transform", transform, ("auto", *TRANSFORMS))
     for name, value in (("q", q), ("alpha", alpha), ("held_out", held_out)):
         check_probability(name, value)
     check_at_least("n_windows", n_windows, 1)
     table = as_series_table(series, names=names, time_column=time_column)
-    _check_long_enough(table, max_lag)
+    _check_long_enough(table, max_lag, mask_missing=missing != "drop" and method == "gradient")
     if method == "var":
         kind = "standardise" if transform == "auto" else transform
         return _with_notes(discover_var(table, max_lag=max_lag, q=q, transform=kind), table)
@@ -124,10 +159,18 @@ def discover(
         readout=readout,
         transform=transform,
         skip=skip,
-        model=model or {},
+        head=head,
+        model=model,
         training=training,
+        members=members,
+        domain=_checked_domain(domain, len(table.values)),
+        missing=missing,
+        known=link_knowledge(
+            table.names, max_lag, forbidden=forbidden, required=required, lag_limits=lag_limits
+        ),
         held_out=held_out,
         n_windows=n_windows,
+        checkpoint=None if checkpoint is None else Path(checkpoint),
         progress=progress,
     )
     chosen = jax.random.key(0) if key is None else key
@@ -137,14 +180,27 @@ def discover(
     return _with_notes(found, table)
 
 
-def _check_long_enough(table: SeriesTable, max_lag: int) -> None:
+def _checked_domain(domain: Any, n_rows: int) -> Int[np.ndarray, "time"] | None:
+    if domain is None:
+        return None
+    given = np.asarray(domain)
+    if given.shape != (n_rows,):
+        raise InputError(
+            f"domain has shape {given.shape}, but the series has {n_rows} rows; give one regime a row"
+        )
+    if not np.issubdtype(given.dtype, np.integer) or given.min() < 0:
+        raise InputError("domain must hold whole numbers 0, 1, …; number the regimes")
+    return given.astype(np.int32)
+
+
+def _check_long_enough(table: SeriesTable, max_lag: int, *, mask_missing: bool) -> None:
     n_rows = len(table.values)
     if n_rows <= max_lag:
         raise InputError(
             f"series has {n_rows} rows, but max_lag={max_lag} needs more rows than lags; "
             "give a longer series or a smaller max_lag"
         )
-    starts = window_starts(table.complete, table.segment, length=max_lag + 1)
+    starts = usable_windows(table, max_lag, mask_missing=mask_missing)
     if len(starts) == 0:
         raise InputError(
             f"series has no {max_lag + 1} complete rows in a row ({int(table.complete.sum())} of "

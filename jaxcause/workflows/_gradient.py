@@ -3,55 +3,53 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Key, PRNGKeyArray
+from jaxtyping import Float, Int, Key, PRNGKeyArray
 
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
-from jaxcause.attribution import gradient_energy, input_x_gradient, select_fdr
+from jaxcause.attribution import select_fdr
 from jaxcause.graph import LaggedGraph
 from jaxcause.io import SeriesTable
-from jaxcause.models.forecaster import ForecasterConfig, Params, apply, init_params, with_skip
+from jaxcause.models.forecaster import PRESETS, ForecasterConfig
 from jaxcause.stats import fit_var
-from jaxcause.training import (
-    TrainingConfig,
-    TrainingInterrupted,
-    TrainingResult,
-    fit,
-    mean_error,
+from jaxcause.training import TrainingConfig
+from jaxcause.workflows._forecaster import TrainedForecaster
+from jaxcause.workflows._links import LinkKnowledge
+from jaxcause.workflows._prepare import (
+    Prepared,
+    WindowOptions,
+    choose_transform,
+    prepare,
+    spread_windows,
+    usable_windows,
 )
-from jaxcause.workflows._forecaster import DiscoveryInterrupted, TrainedForecaster
-from jaxcause.workflows._prepare import Prepared, choose_transform, prepare, spread_windows
-from jaxcause.workflows._progress import stage, training_bar
+from jaxcause.workflows._progress import stage
+from jaxcause.workflows._readouts import READOUTS, default_readout, read_scores
 from jaxcause.workflows._result import Discovery
+from jaxcause.workflows._training import (
+    LONG,
+    Fitted,
+    default_training,
+    held_out_error,
+    settings_of,
+    train,
+    train_members,
+)
 
-READOUTS = {"gradient_energy": gradient_energy, "input_x_gradient": input_x_gradient}
-"""Scores by name."""
-STRENGTHS = {
-    "gradient_energy": "root gradient energy: deviations of the target per one of the source",
-    "input_x_gradient": "mean |input × gradient|: deviations of the target",
-}
-"""What the strength of an edge is, by score, in standard deviations."""
-SKIP_DECAY = 1.0
-"""Decay of the linear skip per unit of learning rate: the Transformer is to take over."""
-LONG = 20_000
-"""Windows from which on the skip is not tried: the Transformer learns the linear part by itself."""
 LINEAR_IS_AS_GOOD = 0.98
 """Relative held-out error from which on a linear model counts as good as the Transformer."""
 FEW_CANDIDATES = 100
 """Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
 NOTHING_TO_PREDICT = 0.98
 """Held-out error from which on the past says next to nothing (1 is the error of the mean)."""
-FLOPS_ON_TWO_CORES = 2e10
-"""About what training reaches on two cores; only the length of compiled calls depends on it."""
-SECONDS_PER_CALL = 0.3
-"""Aimed-at length of a compiled call, at whose end an interrupt is seen."""
+MOSTLY_MISSING = 0.5
+"""Share of windows that must be complete for incomplete ones to be left out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,13 +58,19 @@ class GradientOptions:
 
     q: float
     select: Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph] | None
-    readout: str
+    readout: str | None
     transform: str
     skip: bool | None
-    model: dict[str, int]
+    head: Literal["mean", "gaussian"]
+    model: str | dict[str, Any]
     training: TrainingConfig | None
+    members: int
+    domain: Int[np.ndarray, "time"] | None
+    missing: str
+    known: LinkKnowledge
     held_out: float
     n_windows: int
+    checkpoint: Path | None
     progress: bool
 
 
@@ -79,98 +83,156 @@ def discover_gradient(
 ) -> Discovery:
     """Train a forecaster (unless one is given), read its gradients, select edges."""
     began = time.perf_counter()
+    windows = _window_options(table, max_lag, options)
+    keys = jax.random.split(key, 4)
+    fitted: Fitted | None = None
     if forecaster is None:
-        forecaster, data, info = _train(table, max_lag, key, options)
+        data, transforms = choose_transform(
+            table, max_lag, transform=options.transform, options=windows
+        )
+        fitted, info = _train(data, keys, windows, options)
+        info |= {"transform": data.transform.kind, "transform_errors": transforms}
+        forecaster = TrainedForecaster(
+            fitted.config, fitted.result.params, data.transform, table.names
+        )
     else:
         _check_forecaster(forecaster, table, max_lag)
-        data = prepare(table, max_lag, forecaster.transform, options.held_out)
+        data = prepare(table, max_lag, forecaster.transform, windows)
         info = {}
-    error, linear_error = _held_out_error(forecaster, data), data.linear_error
-    info |= {"held_out_error": error, "held_out_error_linear": linear_error}
+    error = held_out_error(forecaster, data)
+    info |= {"held_out_error": error, "held_out_error_linear": data.linear_error}
+    params = [forecaster.params]
+    if options.members > 1 and fitted is not None:
+        members = train_members(
+            fitted,
+            data,
+            options.members,
+            jax.random.split(keys[2], options.members),
+            label=f"Training {options.members} members",
+            progress=options.progress,
+        )
+        params = [
+            jax.tree.map(lambda leaf, m=m: leaf[m], members.params) for m in range(options.members)
+        ]
     trained = time.perf_counter()
-    windows = spread_windows(data, options.n_windows)
+    readout = default_readout(options.readout, forecaster.config.head)
+    read = spread_windows(data, options.n_windows)
     with stage("Reading input gradients", show=options.progress):
-        scores = np.asarray(READOUTS[options.readout](forecaster.predict_fn, windows))
-    graph, info["selection"] = _select(scores, data, error, options)
+        found = [read_scores(readout, forecaster.config, p, read) for p in params]
+    scores = np.mean([total for total, _ in found], axis=0)
+    graph, info["selection"] = _select(scores, data, error, forecaster.config, options)
     notes = _notes(
         error,
-        linear_error,
+        data.linear_error,
         info["selection"],
         n_edges=int(graph.adjacency.sum()),
-        n_candidates=scores[:, :, 1:].size,
+        n_candidates=int(options.known.allowed.sum()),
     )
     info["notes"] = [*notes, *info.get("notes", [])]
+    if windows.mask_missing:
+        info["notes"].append(
+            "Missing values are inputs of their own to the model, and are predicted by none."
+        )
     ended = time.perf_counter()
     info |= {
         "method": "gradient",
-        "score": options.readout.replace("_", " "),
-        "strength": STRENGTHS[options.readout],
-        "n_windows": len(windows),
+        "score": readout.replace("_", " "),
+        "strength": READOUTS[readout].strength,
+        "parts": {name: np.mean([p[name] for _, p in found], axis=0) for name in found[0][1]},
+        "n_windows": len(read.windows),
         "seconds": {
             "training": trained - began,
             "attribution": ended - trained,
             "total": ended - began,
         },
     }
-    strength = np.sqrt(scores) if options.readout == "gradient_energy" else scores
+    if len(params) > 1:
+        info["member_scores"] = np.stack([total for total, _ in found])
+    strength = np.sqrt(scores) if READOUTS[readout].squared else scores
     return Discovery(graph, scores, strength, table.names, forecaster, info)
 
 
+def _window_options(table: SeriesTable, max_lag: int, options: GradientOptions) -> WindowOptions:
+    """Mask missing values if asked to, or if leaving windows out would leave too few."""
+    mask = options.missing == "mask"
+    if options.missing == "auto" and not table.complete.all():
+        whole = len(usable_windows(table, max_lag, mask_missing=False))
+        mask = whole < MOSTLY_MISSING * len(usable_windows(table, max_lag, mask_missing=True))
+    return WindowOptions(options.held_out, options.domain, mask)
+
+
 def _train(
-    table: SeriesTable, max_lag: int, key: PRNGKeyArray, options: GradientOptions
-) -> tuple[TrainedForecaster, Prepared, dict[str, Any]]:
-    """Choose transform and skip by held-out error, train, and say how it compares with a line."""
-    data, transforms = choose_transform(
-        table, max_lag, transform=options.transform, held_out=options.held_out
-    )
+    data: Prepared, keys: Key[Array, "4"], windows: WindowOptions, options: GradientOptions
+) -> tuple[Fitted, dict[str, Any]]:
+    """Choose the skip by held-out error, and train."""
     n_windows = len(data.split.train)
+    sizes = PRESETS[options.model] if isinstance(options.model, str) else options.model
+    base = ForecasterConfig(
+        len(data.names),
+        data.max_lag,
+        head=options.head,
+        n_domains=1 if data.domain is None else int(data.domain.max()) + 1,
+        missing=windows.mask_missing,
+        **sizes,
+    )
     tried = (False, True) if options.skip is None and n_windows < LONG else (bool(options.skip),)
-    keys = jax.random.split(key)
-    results: dict[ForecasterConfig, tuple[TrainingConfig, TrainingResult]] = {}
+    results: dict[bool, Fitted] = {}
     for number, skip in enumerate(tried, start=1):
-        config = ForecasterConfig(len(table.names), max_lag, skip=skip, **options.model)
-        training = _with_short_calls(options.training or default_training(n_windows), config)
-        label = f"Training {number}/{len(tried)}{' (linear skip)' if skip else ''}"
-        trained = _fit(config, data, training, keys, table.names, label, options.progress)
-        results[config] = training, trained
-    config, (training, result) = min(results.items(), key=lambda item: item[1][1].held_out)
-    forecaster = TrainedForecaster(config, result.params, data.transform, table.names)
-    info = {
-        "transform": data.transform.kind,
-        "transform_errors": transforms,
-        "skip": config.skip,
-        "skip_errors": {str(c.skip): r.held_out for c, (_, r) in results.items()},
-        "training": dataclasses.asdict(training),
-        "model": dataclasses.asdict(config),
-        "status": result.status,
-        "steps": result.history[-1].step,
-        "best_step": result.best_step,
-        "losses": [(p.step, p.loss, p.held_out) for p in result.history],
-        "notes": _training_notes(result),
+        config = dataclasses.replace(base, skip=skip)
+        checkpoint = options.checkpoint
+        results[skip] = train(
+            config,
+            data,
+            options.training or default_training(n_windows, config),
+            keys[:2],
+            known=options.known,
+            label=f"Training {number}/{len(tried)}{' (linear skip)' if skip else ''}",
+            progress=options.progress,
+            checkpoint=checkpoint and checkpoint.with_name(f"{checkpoint.name}.skip{int(skip)}"),
+        )
+    best = min(results.values(), key=lambda fitted: fitted.result.held_out)
+    info = settings_of(best) | {
+        "skip": best.config.skip,
+        "skip_errors": {str(skip): f.result.held_out for skip, f in results.items()},
+        "notes": _training_notes(best),
     }
-    return forecaster, data, info
+    return best, info
 
 
-def _training_notes(result: TrainingResult) -> list[str]:
-    if result.status != "diverged":
-        return []
+def _training_notes(fitted: Fitted) -> list[str]:
+    result = fitted.result
     kept = f"the model of step {result.best_step} was kept"
-    return [f"Training diverged; {kept}. Lower the learning rate."]
+    if result.status == "diverged":
+        return [f"Training diverged twice; {kept}. Lower the learning rate."]
+    if result.retried:
+        return ["Training diverged and was started again at 0.3 of the learning rate."]
+    return []
 
 
 def _select(
     scores: Float[np.ndarray, "vars vars lags"],
     data: Prepared,
     error: float,
+    config: ForecasterConfig,
     options: GradientOptions,
 ) -> tuple[LaggedGraph, str]:
-    """Edges by the caller's rule, by t-tests where a line forecasts as well, or by the null."""
+    """Edges by the caller's rule, by t-tests where a line forecasts as well, or by the null.
+
+    What is forbidden never comes back, what is required always does.
+    """
     if options.select is not None:
-        return options.select(scores), "given"
-    if error >= LINEAR_IS_AS_GOOD * data.linear_error:
-        fit = fit_var(data.values, np.concatenate(data.split), max_lag=data.max_lag)
-        return LaggedGraph.from_mask(fit.q_value <= options.q), "t-tests"
-    return select_fdr(scores, q=options.q), "empirical null"
+        graph, how = options.select(scores), "given"
+    elif config.head == "mean" and error >= LINEAR_IS_AS_GOOD * data.linear_error:
+        fit = fit_var(
+            np.nan_to_num(data.values), np.concatenate(data.split), max_lag=data.max_lag
+        )
+        graph, how = LaggedGraph.from_mask(fit.q_value <= options.q), "t-tests"
+    else:
+        graph, how = select_fdr(scores, q=options.q), "empirical null"
+    if options.known.is_trivial:
+        return graph, how
+    kept = np.asarray(graph.directed) & options.known.allowed
+    return LaggedGraph.from_mask(kept | options.known.required), how
 
 
 def _notes(
@@ -198,75 +260,6 @@ def _notes(
             "keep the strongest few by select_top_k (--top-k)."
         )
     return notes
-
-
-def _fit(
-    config: ForecasterConfig,
-    data: Prepared,
-    training: TrainingConfig,
-    keys: Key[Array, "2"],
-    names: tuple[str, ...],
-    label: str,
-    progress: bool,
-) -> TrainingResult:
-    """Train one configuration from fresh parameters, the skip from the ridge autoregression."""
-    params = init_params(keys[0], config)
-    decay = training.uniform_decay(params)
-    if config.skip:
-        params = with_skip(params, data.linear.coefficients)
-        decay["skip"] = SKIP_DECAY
-    with training_bar(label, show=progress) as on_progress:
-        try:
-            return fit(
-                partial(_loss, config),
-                partial(_error, config),
-                params,
-                data.values,
-                data.split,
-                length=data.max_lag + 1,
-                config=training,
-                key=keys[1],
-                decay=decay,
-                on_progress=on_progress,
-            )
-        except TrainingInterrupted as interrupt:
-            kept = TrainedForecaster(config, interrupt.result.params, data.transform, names)
-            raise DiscoveryInterrupted(str(interrupt), kept) from None
-
-
-def _held_out_error(forecaster: TrainedForecaster, data: Prepared) -> float:
-    """Mean squared error on all held-out windows, those of the linear baseline."""
-    windows = data.values[data.split.held_out[:, None] + np.arange(data.max_lag + 1)]
-    error = jax.jit(partial(mean_error, partial(_error, forecaster.config)))
-    return float(error(forecaster.params, jnp.asarray(windows, jnp.float32)))
-
-
-def _loss(
-    config: ForecasterConfig, params: Params, windows: Float[Array, "batch time vars"]
-) -> Array:
-    """Mean squared error of the next row at every position of the window."""
-    return jnp.mean((apply(config, params, windows[:, :-1]) - windows[:, 1:]) ** 2)
-
-
-def _error(
-    config: ForecasterConfig, params: Params, windows: Float[Array, "batch time vars"]
-) -> Array:
-    """Mean squared error where all lags are known: at the last position."""
-    return jnp.mean((apply(config, params, windows[:, :-1])[:, -1] - windows[:, -1]) ** 2)
-
-
-def default_training(n_windows: int) -> TrainingConfig:
-    """Training settings from the number of windows."""
-    return TrainingConfig(n_steps=2000 if n_windows < LONG else 3000)
-
-
-def _with_short_calls(training: TrainingConfig, config: ForecasterConfig) -> TrainingConfig:
-    """Fewer steps per compiled call for a large model, so that an interrupt is soon seen."""
-    tokens = config.n_vars * config.max_lag
-    per_token = (8 + 4 * config.mlp_ratio) * config.width**2 + 4 * tokens * config.width
-    seconds = 3 * training.batch_size * tokens * config.depth * per_token / FLOPS_ON_TWO_CORES
-    most = int(np.clip(SECONDS_PER_CALL / seconds, 1, training.steps_per_call))
-    return dataclasses.replace(training, steps_per_call=most)
 
 
 def _check_forecaster(forecaster: TrainedForecaster, table: SeriesTable, max_lag: int) -> None:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxcause.io import SeriesTable
 from jaxcause.stats import VarFit, fit_var
@@ -24,10 +24,15 @@ TRANSFORM_GAIN = 0.05
 
 
 class Prepared(NamedTuple):
-    """A transformed series, its windows, and the linear baseline on them."""
+    """A transformed series, its windows, and the linear baseline on them.
 
+    ``values`` holds NaN where a value is missing; ``domain`` is the regime of each row.
+    """
+
+    names: tuple[str, ...]
     transform: Transform
     values: Float[np.ndarray, "time vars"]
+    domain: Int[np.ndarray, "time"] | None
     split: Split
     max_lag: int
     linear: VarFit
@@ -35,8 +40,16 @@ class Prepared(NamedTuple):
     rank_error: float
 
 
+class WindowOptions(NamedTuple):
+    """How windows are made: held-out share, regimes, and whether missing values are masked."""
+
+    held_out: float
+    domain: Int[np.ndarray, "time"] | None = None
+    mask_missing: bool = False
+
+
 def choose_transform(
-    table: SeriesTable, max_lag: int, *, transform: str, held_out: float
+    table: SeriesTable, max_lag: int, *, transform: str, options: WindowOptions
 ) -> tuple[Prepared, dict[str, float]]:
     """The transform under which the ridge autoregression forecasts best, and the errors of all.
 
@@ -48,7 +61,7 @@ def choose_transform(
     if transform == "auto":
         kinds = [k for k in TRANSFORMS if k != "log" or can_log(table.values)]
     prepared = {
-        kind: prepare(table, max_lag, fit_transform(table.values, kind=kind), held_out)
+        kind: prepare(table, max_lag, fit_transform(table.values, kind=kind), options)
         for kind in kinds
     }
     best = min(prepared, key=lambda kind: prepared[kind].rank_error)
@@ -58,25 +71,63 @@ def choose_transform(
     return prepared[best], {kind: data.rank_error for kind, data in prepared.items()}
 
 
-def prepare(table: SeriesTable, max_lag: int, transform: Transform, held_out: float) -> Prepared:
-    """Transformed values, windows, and the ridge autoregression with its held-out error."""
+def usable_windows(table: SeriesTable, max_lag: int, *, mask_missing: bool) -> np.ndarray:
+    """First rows of the windows that cross no border and, unless masked, no missing value."""
+    usable = np.ones(len(table.values), bool) if mask_missing else table.complete
+    starts = window_starts(usable, table.segment, length=max_lag + 1)
+    if mask_missing:
+        starts = starts[(~np.isnan(table.values[starts + max_lag])).any(axis=1)]
+    return starts
+
+
+def prepare(
+    table: SeriesTable, max_lag: int, transform: Transform, options: WindowOptions
+) -> Prepared:
+    """Transformed values, windows, and the ridge autoregression with its held-out error.
+
+    Masked values are at their mean for the linear model, and count in no error.
+    """
     values = transform(table.values)
     length = max_lag + 1
-    starts = window_starts(table.complete, table.segment, length=length)
-    split = split_by_time(starts, length=length, held_out=held_out)
-    windows = values[split.held_out[:, None] + np.arange(length)]
-    fits = [fit_var(values, split.train, max_lag=max_lag, ridge=ridge) for ridge in RIDGES]
+    starts = usable_windows(table, max_lag, mask_missing=options.mask_missing)
+    split = split_by_time(starts, length=length, held_out=options.held_out)
+    filled = np.nan_to_num(values)
+    windows = filled[split.held_out[:, None] + np.arange(length)]
+    newest = values[split.held_out + max_lag]
+    fits = [fit_var(filled, split.train, max_lag=max_lag, ridge=ridge) for ridge in RIDGES]
     forecasts = [linear.predict(windows[:, :-1]) for linear in fits]
-    errors = [float(np.mean((forecast - windows[:, -1]) ** 2)) for forecast in forecasts]
+    errors = [float(np.nanmean((forecast - newest) ** 2)) for forecast in forecasts]
     best = int(np.argmin(errors))
     ranks = fit_transform(table.values, kind="copula")
     truth = ranks(table.values[split.held_out + max_lag])
-    rank_error = float(np.mean((ranks(transform.inverse(forecasts[best])) - truth) ** 2))
-    return Prepared(transform, values, split, max_lag, fits[best], errors[best], rank_error)
+    rank_error = float(np.nanmean((ranks(transform.inverse(forecasts[best])) - truth) ** 2))
+    return Prepared(
+        table.names,
+        transform,
+        values,
+        options.domain,
+        split,
+        max_lag,
+        fits[best],
+        errors[best],
+        rank_error,
+    )
 
 
-def spread_windows(data: Prepared, n_windows: int) -> Float[np.ndarray, "windows time vars"]:
+class ReadWindows(NamedTuple):
+    """Windows to read gradients on, missing values at their mean, and the regime of the next row."""
+
+    windows: Float[np.ndarray, "windows time vars"]
+    domain: Int[np.ndarray, "windows"]
+
+
+def spread_windows(data: Prepared, n_windows: int) -> ReadWindows:
     """At most ``n_windows`` windows, spread evenly over the series."""
     starts = np.concatenate(data.split)
     chosen = np.unique(np.linspace(0, len(starts) - 1, min(n_windows, len(starts))).astype(int))
-    return data.values[starts[chosen, None] + np.arange(data.max_lag)].astype(np.float32)
+    at = starts[chosen]
+    windows = np.nan_to_num(data.values[at[:, None] + np.arange(data.max_lag)])
+    domain = np.zeros(len(at), np.int32)
+    if data.domain is not None:
+        domain = data.domain[at + data.max_lag].astype(np.int32)
+    return ReadWindows(windows.astype(np.float32), domain)

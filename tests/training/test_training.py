@@ -12,11 +12,14 @@ import scipy.stats
 
 from jaxcause import InputError
 from jaxcause.training import (
-    Split,
     TrainingConfig,
     TrainingInterrupted,
     fit,
+    fit_members,
     fit_transform,
+    gather,
+    held_out_rows,
+    rows_of,
     split_by_time,
     window_starts,
 )
@@ -57,18 +60,45 @@ def linear_problem(n_steps=400, seed=0):
     return x, split_by_time(starts, length=2, held_out=0.25)
 
 
-def squared_error(params, windows):
-    return jnp.mean((windows[:, 1] - params["w"][None] * windows[:, 0]) ** 2)
+def squared_error(params, rows):
+    error = (rows.values[:, 1:] - params["w"][None, None] * rows.values[:, :-1]) ** 2
+    weight = rows.weight[:, 1:]
+    return (weight * error).sum() / jnp.maximum(weight.sum(), 1)
 
 
-def train(config, **options):
+def train(config, *, loss=squared_error, error=squared_error, start=0.0, members=0, **options):
     x, split = linear_problem()
-    arguments = {"length": 2, "config": config, "key": jax.random.key(0)} | options
-    params = {"w": jnp.zeros(1, jnp.float32)}
-    return fit(squared_error, squared_error, params, x, split, **arguments)
+    rows = rows_of(x, split.train, length=2, stretch=config.stretch)
+    judged = rows_of(x, split.held_out, length=2, stretch=1)
+    held_out = held_out_rows(judged, split.held_out, length=2)
+    options = {"length": 1, "config": config} | options
+    params = {"w": jnp.full(1, start, jnp.float32)}
+    if members:
+        stacked = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], members, 0), params)
+        keys = jax.random.split(jax.random.key(0), members)
+        starts = np.repeat(split.train[None], members, 0)
+        return fit_members(loss, error, stacked, rows, starts, held_out, keys=keys, **options)
+    options = {"key": jax.random.key(0)} | options
+    return fit(loss, error, params, rows, split.train, held_out, **options)
 
 
-CONFIG = TrainingConfig(400, learning_rate=0.05, steps_per_call=20, patience=100)
+CONFIG = TrainingConfig(
+    400, batch_size=16, stretch=4, learning_rate=0.05, steps_per_call=20, patience=100
+)
+
+
+def test_exactly_the_rows_of_the_windows_are_predicted():
+    x = np.arange(12.0)[:, None] * np.ones((1, 2))
+    x[3, 1] = np.nan
+    rows = rows_of(x, np.array([0, 1, 7]), length=3, stretch=4, domain=np.arange(12) // 6)
+    assert rows.values.shape == (15, 2)
+    assert np.flatnonzero(rows.weight[:, 0]).tolist() == [2, 3, 9]
+    assert np.flatnonzero(rows.weight[:, 1]).tolist() == [2, 9]
+    batch = gather(rows, jnp.asarray([0, 9], jnp.int32), 6)
+    assert batch.values.shape == (2, 6, 2)
+    np.testing.assert_array_equal(batch.domain[1], [1, 1, 1, 0, 0, 0])
+    assert np.isfinite(rows.values).all()
+    assert not rows.observed[3, 1]
 
 
 def test_training_finds_the_best_weight_and_keeps_the_best_step():
@@ -93,11 +123,50 @@ def test_the_same_key_trains_the_same_model():
 
 def test_steps_are_compiled_once():
     chex.clear_trace_counter()
-    counted = chex.assert_max_traces(lambda p, w: squared_error(p, w), n=2)
-    x, split = linear_problem()
-    params = {"w": jnp.zeros(1, jnp.float32)}
-    # Once in the training step (whose gradient is one trace), and once in the held-out error.
-    fit(counted, squared_error, params, x, split, length=2, config=CONFIG, key=jax.random.key(0))
+    # Once in the training step, whose gradient is one trace.
+    counted = chex.assert_max_traces(lambda p, w: squared_error(p, w), n=1)
+    train(CONFIG, loss=counted)
+
+
+def test_members_train_as_they_would_alone():
+    together = train(CONFIG, members=3)
+    alone = train(CONFIG)
+    assert together.params["w"].shape == (3, 1)
+    assert len(set(np.asarray(together.params["w"])[:, 0].tolist())) == 3
+    first = train(CONFIG, key=jax.random.split(jax.random.key(0), 3)[0])
+    np.testing.assert_allclose(together.params["w"][0], first.params["w"], rtol=1e-5)
+    assert float(together.params["w"].mean()) == pytest.approx(float(alone.params["w"][0]), abs=0.02)
+
+
+def test_a_killed_training_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
+    from jaxcause.training import _loop
+
+    monkeypatch.setattr(_loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    whole = train(CONFIG)
+
+    class Killed(Exception):
+        pass
+
+    def kill(progress):
+        if progress.step >= 200:
+            raise Killed
+
+    path = tmp_path / "deep" / "training.ckpt"
+    with pytest.raises(Killed):
+        train(CONFIG, checkpoint=path, on_progress=kill)
+    seen = []
+    resumed = train(CONFIG, checkpoint=path, on_progress=lambda p: seen.append(p.step))
+    assert min(seen) == 200
+    assert resumed.params["w"] == whole.params["w"]
+    assert resumed.history == whole.history
+    assert resumed.best_step == whole.best_step
+    again = train(CONFIG, checkpoint=path, on_progress=lambda p: pytest.fail("trained again"))
+    assert again.params["w"] == whole.params["w"]
+    with pytest.raises(InputError, match="other data or settings"):
+        train(dataclasses.replace(CONFIG, learning_rate=0.04), checkpoint=path)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(InputError, match="no checkpoint"):
+        train(CONFIG, checkpoint=path)
 
 
 def test_training_stops_when_patience_is_spent():
@@ -108,32 +177,33 @@ def test_training_stops_when_patience_is_spent():
 
 
 def test_a_start_that_nothing_beats_is_kept():
-    x, split = linear_problem()
-    best = {"w": jnp.full(1, 0.8, jnp.float32)}
-
-    def distance(params, windows):
-        return (params["w"][0] - 0.8) ** 2
-
-    result = fit(
-        squared_error, distance, best, x, split, length=2, config=CONFIG, key=jax.random.key(0)
-    )
+    result = train(CONFIG, error=lambda p, rows: (p["w"][0] - 0.8) ** 2, start=0.8)
     assert result.best_step == 0
     assert float(result.params["w"][0]) == pytest.approx(0.8)
 
 
-def test_divergence_is_reported_with_the_last_good_state():
-    def exploding(params, windows):
-        return jnp.where(
-            jnp.abs(params["w"][0]) > 0.5, jnp.float32(jnp.nan), squared_error(params, windows)
-        )
+def exploding(beyond):
+    def loss(params, rows):
+        far = jnp.abs(params["w"][0]) > beyond
+        return jnp.where(far, jnp.float32(jnp.nan), squared_error(params, rows))
 
-    x, split = linear_problem()
-    params = {"w": jnp.zeros(1, jnp.float32)}
-    result = fit(
-        exploding, squared_error, params, x, split, length=2, config=CONFIG, key=jax.random.key(0)
-    )
+    return loss
+
+
+def test_divergence_is_reported_with_the_last_good_state():
+    result = train(CONFIG, loss=exploding(0.5))
     assert result.status == "diverged"
+    assert result.retried
     assert np.isfinite(result.params["w"]).all()
+
+
+def test_what_diverges_is_started_again_more_slowly():
+    # The first, fast attempt shoots over 1.1, the slower one does not.
+    fast = dataclasses.replace(CONFIG, learning_rate=0.3)
+    result = train(fast, loss=exploding(1.1))
+    assert result.retried
+    assert result.status == "finished"
+    assert float(result.params["w"][0]) == pytest.approx(0.8, abs=0.15)
 
 
 def test_an_interrupt_keeps_the_best_state():
@@ -173,22 +243,6 @@ def test_decay_is_that_of_adamw_and_can_differ_between_parameters():
         update, state = split_decay.update(jax.tree.map(jnp.zeros_like, params), state, params)
     assert (update["a"] == 0).all()
     assert (update["b"] < 0).all()
-
-
-def test_incomplete_rows_outside_all_windows_do_no_harm():
-    x, split = linear_problem()
-    x = np.vstack([x, [[np.nan]]])
-    result = fit(
-        squared_error,
-        squared_error,
-        {"w": jnp.zeros(1, jnp.float32)},
-        x,
-        Split(*split),
-        length=2,
-        config=CONFIG,
-        key=jax.random.key(0),
-    )
-    assert result.status == "finished"
 
 
 @pytest.fixture

@@ -1,9 +1,16 @@
-"""The autoregressive Transformer that path B trains on a series."""
+"""The autoregressive Transformers that path B trains on a series."""
 
-from jaxcause.models.forecaster.modeling import Forecaster as Forecaster
-from jaxcause.models.forecaster.modeling import ForecasterConfig as ForecasterConfig
+from jaxcause.models.forecaster._parts import Forecast as Forecast
+from jaxcause.models.forecaster.config import PRESETS as PRESETS
+from jaxcause.models.forecaster.config import ForecasterConfig as ForecasterConfig
+from jaxcause.models.forecaster.content import ContentForecaster as ContentForecaster
 from jaxcause.models.forecaster.params import Params as Params
-from jaxcause.models.forecaster.params import apply as apply
+from jaxcause.models.forecaster.params import attention as attention
+from jaxcause.models.forecaster.params import density_predictor as density_predictor
+from jaxcause.models.forecaster.params import forward as forward
 from jaxcause.models.forecaster.params import init_params as init_params
+from jaxcause.models.forecaster.params import positional_attention as positional_attention
 from jaxcause.models.forecaster.params import predictor as predictor
+from jaxcause.models.forecaster.params import with_allowed as with_allowed
 from jaxcause.models.forecaster.params import with_skip as with_skip
+from jaxcause.models.forecaster.positional import PositionalForecaster as PositionalForecaster

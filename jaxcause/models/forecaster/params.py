@@ -1,4 +1,4 @@
-"""Parameters of a forecaster as a plain pytree, and the pure function over them."""
+"""Parameters of a forecaster as a plain pytree, and the pure functions over them."""
 
 from functools import partial
 from typing import Any
@@ -9,12 +9,19 @@ import numpy as np
 from flax import nnx
 from jax import Array
 from jax.tree_util import Partial
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from jaxcause.models.forecaster.modeling import Forecaster, ForecasterConfig
+from jaxcause._typing import AnyArray
+from jaxcause.models.forecaster._parts import Forecast
+from jaxcause.models.forecaster.config import ForecasterConfig
+from jaxcause.models.forecaster.content import ContentForecaster
+from jaxcause.models.forecaster.positional import FORBIDDEN, PositionalForecaster
+from jaxcause.nn import STANDARD, Ops
 
 Params = Any
 """Nested dictionary of arrays."""
+
+MODELS = {"positional": PositionalForecaster, "content": ContentForecaster}
 
 
 def init_params(key: PRNGKeyArray, config: ForecasterConfig) -> Params:
@@ -22,43 +29,125 @@ def init_params(key: PRNGKeyArray, config: ForecasterConfig) -> Params:
 
     >>> import jax
     >>> params = init_params(jax.random.key(0), ForecasterConfig(n_vars=2, max_lag=3))
-    >>> params["readout"].shape
-    (2, 48)
+    >>> params["logits"].shape
+    (8, 2, 2, 3)
     """
-    state = nnx.state(Forecaster(config, rngs=nnx.Rngs(key)), nnx.Param)
-    return nnx.to_pure_dict(state)
+    return _init(key, config=config)
 
 
-def apply(
-    config: ForecasterConfig, params: Params, windows: Float[Array, "batch time vars"]
-) -> Float[Array, "batch time vars"]:
-    """Predict the row after each row of each window (newest row last)."""
-    graphdef, state = _structure(config)
-    state = jax.tree.map(lambda leaf: leaf, state)
-    nnx.replace_by_pure_dict(state, params)
-    return nnx.merge(graphdef, state)(windows)
+def forward(
+    config: ForecasterConfig,
+    params: Params,
+    rows: Float[Array, "batch time vars"],
+    *,
+    observed: Bool[Array, "batch time vars"] | None = None,
+    domain: Int[Array, "batch predictions"] | None = None,
+    ops: Ops = STANDARD,
+) -> Forecast:
+    """Predict the newest rows, the last prediction being of the row after the newest given.
+
+    Args:
+        config: Sizes and options.
+        params: Parameters from `init_params` or training.
+        rows: ``max_lag`` rows or, with positional attention, more: there is one prediction for
+            every full history (positional), or one after every row (content).
+        observed: Which values are there, for a model with ``missing=True``.
+        domain: Regime of each predicted row, for a model with ``n_domains > 1``.
+        ops: Layer operations, whose backward rules may differ: see `jaxcause.nn`.
+    """
+    return _merged(config, params)(rows, observed=observed, domain=domain, ops=ops)
 
 
-def predictor(config: ForecasterConfig, params: Params) -> Partial:
+def attention(
+    config: ForecasterConfig, params: Params, rows: Float[Array, "batch time vars"]
+) -> Float[Array, "layers batch heads q k"]:
+    """Attention weights of a model with content attention on windows of ``max_lag`` rows."""
+    return _merged(config, params).attention(rows)
+
+
+def positional_attention(
+    config: ForecasterConfig, params: Params
+) -> Float[Array, "heads target source lags"]:
+    """Attention weights of a model with positional attention; lag 1 first."""
+    return _merged(config, params).attention()
+
+
+def predictor(
+    config: ForecasterConfig, params: Params, *, domain: int = 0, ops: Ops = STANDARD
+) -> Partial:
     """The forecast of the next row, ``[time, vars] -> [vars]``, as a pytree of its parameters."""
-    return Partial(partial(_predict, config), params)
+    return Partial(partial(_mean, config, domain, ops), params)
+
+
+def density_predictor(
+    config: ForecasterConfig, params: Params, *, domain: int = 0, ops: Ops = STANDARD
+) -> Partial:
+    """Mean and variance of the next row, ``[time, vars] -> ([vars], [vars])``, as a pytree."""
+    return Partial(partial(_mean_and_variance, config, domain, ops), params)
 
 
 def with_skip(params: Params, coefficients: Float[np.ndarray, "vars vars lags"]) -> Params:
-    """Parameters that forecast exactly as a linear autoregression does.
+    """Parameters whose mean is that of a linear autoregression.
 
-    The skip is ``coefficients [source, target, lag]`` (lag 0 left out), and the readout of the
-    Transformer starts at zero.
+    The skip is ``coefficients [source, target, lag]`` (lag 0 left out), and what the Transformer
+    adds to the mean starts at zero.
     """
     weights = jnp.asarray(coefficients[:, :, 1:].transpose(2, 0, 1), jnp.float32)
-    return {**params, "skip": weights, "readout": jnp.zeros_like(params["readout"])}
+    readouts = {
+        name: params[name].at[0].set(0.0)
+        for name in ("readout", "linear_readout")
+        if name in params
+    }
+    return {**params, "skip": weights, **readouts}
 
 
-def _predict(config: ForecasterConfig, params: Params, window: Float[Array, "time vars"]) -> Array:
-    return apply(config, params, window[None])[0, -1]
+def with_allowed(params: Params, allowed: Bool[AnyArray, "source target lags"]) -> Params:
+    """Parameters of a positional model that never uses an input outside of ``allowed``.
+
+    Args:
+        params: Parameters to start from.
+        allowed: Entry ``[source, target, lag]`` with lags 0 … max_lag; lag 0 is left out.
+    """
+    mask = jnp.asarray(allowed, bool)[:, :, 1:].swapaxes(0, 1)
+    return {**params, "logits": jnp.where(mask[None], params["logits"], jnp.float32(FORBIDDEN))}
+
+
+@partial(jax.jit, static_argnames="config")
+def _init(key: PRNGKeyArray, *, config: ForecasterConfig) -> Params:
+    state = nnx.state(MODELS[config.attention](config, rngs=nnx.Rngs(key)), nnx.Param)
+    return nnx.to_pure_dict(state)
+
+
+def _window(config: ForecasterConfig, domain: int, window: Array) -> dict[str, Array]:
+    if config.n_domains == 1:
+        return {}
+    length = window.shape[0] if config.attention == "content" else 1
+    return {"domain": jnp.full((1, length), domain, jnp.int32)}
+
+
+def _mean_and_variance(
+    config: ForecasterConfig, domain: int, ops: Ops, params: Params, window: Array
+) -> tuple[Array, Array]:
+    inputs = _window(config, domain, window)
+    found = forward(config, params, window[None], ops=ops, **inputs)
+    variance = jnp.ones_like(found.mean) if found.variance is None else found.variance
+    return found.mean[0, -1], variance[0, -1]
+
+
+def _mean(
+    config: ForecasterConfig, domain: int, ops: Ops, params: Params, window: Array
+) -> Array:
+    return _mean_and_variance(config, domain, ops, params, window)[0]
+
+
+def _merged(config: ForecasterConfig, params: Params) -> Any:
+    graphdef, state = _structure(config)
+    state = jax.tree.map(lambda leaf: leaf, state)
+    nnx.replace_by_pure_dict(state, params)
+    return nnx.merge(graphdef, state)
 
 
 def _structure(config: ForecasterConfig) -> tuple[Any, Any]:
     """Graph definition and shapes of a forecaster, without computing any parameter."""
-    model = nnx.eval_shape(lambda: Forecaster(config, rngs=nnx.Rngs(0)))
-    return nnx.split(model)
+    build = MODELS[config.attention]
+    return nnx.split(nnx.eval_shape(lambda: build(config, rngs=nnx.Rngs(0))))

@@ -1,0 +1,66 @@
+"""Stretches of rows to train on: values, what is there, regimes, and what is to be predicted."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+
+class Rows(NamedTuple):
+    """A batch of stretches of ``max_lag`` rows and the rows to predict after them.
+
+    Args:
+        values: Missing values may hold anything finite.
+        observed: Which values are there.
+        domain: Regime of each row.
+        weight: What an error in predicting a value counts; 0 where it is missing, where its history
+            crosses a gap, and for all rows that are not trained on.
+    """
+
+    values: Float[Array, "*batch time vars"]
+    observed: Bool[Array, "*batch time vars"]
+    domain: Int[Array, "*batch time"]
+    weight: Float[Array, "*batch time vars"]
+
+
+def rows_of(
+    values: Float[np.ndarray, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    *,
+    length: int,
+    stretch: int,
+    domain: Int[np.ndarray, "time"] | None = None,
+) -> Rows:
+    """A whole series as `Rows`, where exactly the newest rows of the given windows are predicted.
+
+    Rows are added behind the end, so that ``stretch`` rows can follow any window's history.
+
+    Args:
+        values: The series; NaN where a value is missing.
+        starts: First rows of the windows whose newest row is to be predicted.
+        length: Rows per window.
+        stretch: Most rows predicted in one stretch.
+        domain: Regime of each row; 0 by default.
+
+    >>> rows_of(np.ones((4, 1)), np.array([0, 1]), length=3, stretch=1).weight[:, 0].tolist()
+    [0.0, 0.0, 1.0, 1.0]
+    """
+    observed = ~np.isnan(values)
+    predicted = np.zeros(len(values), bool)
+    predicted[starts + length - 1] = True
+    regime = np.zeros(len(values), np.int32) if domain is None else domain
+    behind = stretch - 1
+    return Rows(
+        jnp.asarray(np.pad(np.nan_to_num(values), [(0, behind), (0, 0)]), jnp.float32),
+        jnp.asarray(np.pad(observed, [(0, behind), (0, 0)])),
+        jnp.asarray(np.pad(regime, (0, behind)), jnp.int32),
+        jnp.asarray(np.pad(observed & predicted[:, None], [(0, behind), (0, 0)]), jnp.float32),
+    )
+
+
+def gather(rows: Rows, starts: Int[Array, "batch"], length: int) -> Rows:
+    """Stretches of ``length`` rows from their first rows."""
+    at = starts[:, None] + jnp.arange(length, dtype=starts.dtype)[None, :]
+    return Rows(*(field[at] for field in rows))

@@ -1,0 +1,250 @@
+"""Training the forecaster of a prepared series: losses, defaults, members of an ensemble."""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, Key
+
+from jaxcause.models.forecaster import (
+    ForecasterConfig,
+    Params,
+    forward,
+    init_params,
+    with_allowed,
+    with_skip,
+)
+from jaxcause.training import (
+    Rows,
+    TrainingConfig,
+    TrainingInterrupted,
+    TrainingResult,
+    fit,
+    fit_members,
+    held_out_rows,
+    mean_error,
+    rows_of,
+)
+from jaxcause.workflows._forecaster import DiscoveryInterrupted, TrainedForecaster
+from jaxcause.workflows._links import LinkKnowledge
+from jaxcause.workflows._prepare import Prepared
+from jaxcause.workflows._progress import training_bar
+
+SKIP_DECAY = 1.0
+"""Decay of the linear skip per unit of learning rate: the Transformer is to take over."""
+LONG = 20_000
+"""Windows from which on the skip is not tried: the Transformer learns the linear part by itself."""
+SHORT = 5_000
+"""Windows below which training is shorter and decays weights more."""
+FLOPS_PER_SECOND = 4e10
+"""About what training reaches on two cores; only the length of compiled calls depends on it."""
+SECONDS_PER_CALL = 0.3
+"""Aimed-at length of a compiled call, at whose end an interrupt is seen."""
+MEMBER_SHARE = 0.2
+"""Steps of a member of an ensemble, which starts from the model of the whole series."""
+BLOCKS = 50
+"""Blocks of windows that a member draws from with replacement (at least ``2 * max_lag`` long)."""
+
+
+class Fitted(NamedTuple):
+    """A trained model and how its training went."""
+
+    config: ForecasterConfig
+    training: TrainingConfig
+    result: TrainingResult
+
+
+def train(
+    config: ForecasterConfig,
+    data: Prepared,
+    training: TrainingConfig,
+    keys: Key[Array, "2"],
+    *,
+    known: LinkKnowledge,
+    label: str,
+    progress: bool,
+    checkpoint: Path | None = None,
+) -> Fitted:
+    """Train one configuration from fresh parameters, the skip from the ridge autoregression."""
+    training = with_short_calls(training, config)
+    params = init_params(keys[0], config)
+    decay = training.uniform_decay(params)
+    if config.skip:
+        allowed = np.where(known.allowed, data.linear.coefficients, 0.0)
+        params = with_skip(params, allowed)
+        decay["skip"] = SKIP_DECAY
+    if config.attention == "positional" and not known.allowed[:, :, 1:].all():
+        params = with_allowed(params, known.allowed)
+    rows = series_rows(config, data, training)
+    judged = _all_rows(data)
+    with training_bar(label, show=progress) as on_progress:
+        try:
+            result = fit(
+                partial(loss, config),
+                partial(newest_loss, config),
+                params,
+                rows,
+                data.split.train,
+                held_out_rows(judged, data.split.held_out, length=data.max_lag + 1),
+                length=data.max_lag,
+                config=training,
+                key=keys[1],
+                decay=decay,
+                on_progress=on_progress,
+                checkpoint=checkpoint,
+            )
+        except TrainingInterrupted as interrupt:
+            kept = TrainedForecaster(
+                config, interrupt.result.params, data.transform, data.names
+            )
+            raise DiscoveryInterrupted(str(interrupt), kept) from None
+    return Fitted(config, training, result)
+
+
+def train_members(
+    fitted: Fitted,
+    data: Prepared,
+    n_members: int,
+    keys: Key[Array, "members"],
+    *,
+    label: str,
+    progress: bool,
+) -> TrainingResult:
+    """Members of an ensemble, each trained on from the same model on its own block bootstrap.
+
+    A member draws blocks of consecutive windows with replacement, as many as there are, and takes
+    a fifth of the steps with a learning rate that rises and falls again.
+    """
+    training = dataclasses.replace(
+        fitted.training,
+        n_steps=max(1, int(MEMBER_SHARE * fitted.training.n_steps)),
+        n_evaluations=4,
+        steps_per_call=max(1, fitted.training.steps_per_call // n_members),
+    )
+    starts = np.stack([_block_bootstrap(key, data) for key in keys])
+    params = jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf[None], (n_members, *leaf.shape)), fitted.result.params
+    )
+    with training_bar(label, show=progress) as on_progress:
+        return fit_members(
+            partial(loss, fitted.config),
+            partial(newest_loss, fitted.config),
+            params,
+            series_rows(fitted.config, data, training),
+            starts,
+            held_out_rows(_all_rows(data), data.split.held_out, length=data.max_lag + 1),
+            length=data.max_lag,
+            config=training,
+            keys=keys,
+            on_progress=on_progress,
+        )
+
+
+def _block_bootstrap(key: Key[Array, ""], data: Prepared) -> np.ndarray:
+    starts = data.split.train
+    length = min(len(starts), max(2 * data.max_lag, len(starts) // BLOCKS, 1))
+    n_blocks = -(-len(starts) // length)
+    first = np.asarray(jax.random.randint(key, (n_blocks,), 0, len(starts) - length + 1))
+    return starts[(first[:, None] + np.arange(length)).ravel()[: len(starts)]]
+
+
+def series_rows(config: ForecasterConfig, data: Prepared, training: TrainingConfig) -> Rows:
+    """The rows to train on: only those that the training windows predict have a weight."""
+    rows = rows_of(
+        data.values,
+        data.split.train,
+        length=data.max_lag + 1,
+        stretch=training.stretch,
+        domain=data.domain,
+    )
+    if config.attention == "content":
+        # Every position of a window is predicted there, and windows are wholly in the training part.
+        rows = rows._replace(weight=rows.observed.astype(jnp.float32))
+    return rows
+
+
+def _all_rows(data: Prepared) -> Rows:
+    rows = rows_of(data.values, data.split.held_out, length=data.max_lag + 1, stretch=1)
+    if data.domain is None:
+        return rows
+    return rows._replace(domain=jnp.asarray(data.domain, jnp.int32))
+
+
+def loss(config: ForecasterConfig, params: Params, rows: Rows) -> Float[Array, ""]:
+    """Mean squared error, or negative log-likelihood, of every row that is predicted."""
+    return _weighted(config, params, rows, newest=False, likelihood=config.head == "gaussian")
+
+
+def newest_loss(config: ForecasterConfig, params: Params, rows: Rows) -> Float[Array, ""]:
+    """The same of the newest row alone, where all lags are known."""
+    return _weighted(config, params, rows, newest=True, likelihood=config.head == "gaussian")
+
+
+def newest_error(config: ForecasterConfig, params: Params, rows: Rows) -> Float[Array, ""]:
+    """Mean squared error of the newest row."""
+    return _weighted(config, params, rows, newest=True, likelihood=False)
+
+
+def _weighted(
+    config: ForecasterConfig, params: Params, rows: Rows, *, newest: bool, likelihood: bool
+) -> Float[Array, ""]:
+    n_predicted = (
+        rows.values.shape[1] - config.max_lag if config.attention == "positional" else config.max_lag
+    )
+    observed = rows.observed[:, :-1] if config.missing else None
+    domain = rows.domain[:, -n_predicted:] if config.n_domains > 1 else None
+    found = forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
+    at = slice(-1, None) if newest else slice(-n_predicted, None)
+    weight, truth = rows.weight[:, at], rows.values[:, at]
+    mean = found.mean[:, at]
+    error = (mean - truth) ** 2
+    if likelihood:
+        assert found.variance is not None
+        variance = found.variance[:, at]
+        error = 0.5 * (jnp.log(variance) + error / variance)
+    return (weight * error).sum() / jnp.maximum(weight.sum(), 1.0)
+
+
+def held_out_error(forecaster: TrainedForecaster, data: Prepared) -> float:
+    """Mean squared error on all held-out windows, those of the linear baseline."""
+    rows = _all_rows(data)
+    at = data.split.held_out[:, None] + np.arange(data.max_lag + 1)
+    windows = jax.tree.map(lambda field: field[at], rows)
+    error = jax.jit(partial(mean_error, partial(newest_error, forecaster.config)))
+    return float(error(forecaster.params, windows))
+
+
+def default_training(n_windows: int, config: ForecasterConfig) -> TrainingConfig:
+    """Training settings from the number of windows: longer on longer series."""
+    if config.attention == "content":
+        steps = 2000 if n_windows < LONG else 3000
+        return TrainingConfig(n_steps=steps, batch_size=64, stretch=1, weight_decay=1e-4)
+    if n_windows < SHORT:
+        return TrainingConfig(n_steps=1000, weight_decay=0.1)
+    return TrainingConfig(n_steps=1500 if n_windows < LONG else 3000)
+
+
+def with_short_calls(training: TrainingConfig, config: ForecasterConfig) -> TrainingConfig:
+    """Fewer steps per compiled call for a large model, so that an interrupt is soon seen."""
+    seconds = 3 * training.batch_size * training.stretch * config.flops / FLOPS_PER_SECOND
+    most = int(np.clip(SECONDS_PER_CALL / seconds, 1, training.steps_per_call))
+    return dataclasses.replace(training, steps_per_call=most)
+
+
+def settings_of(fitted: Fitted) -> dict[str, Any]:
+    """What `discover` says of a training."""
+    result = fitted.result
+    return {
+        "training": dataclasses.asdict(fitted.training),
+        "model": dataclasses.asdict(fitted.config),
+        "status": result.status,
+        "retried": result.retried,
+        "steps": result.history[-1].step,
+        "best_step": result.best_step,
+        "losses": [(p.step, p.loss, p.held_out) for p in result.history],
+    }
