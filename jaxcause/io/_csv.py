@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxcause._checks import InputError, check_at_least, check_choice
 from jaxcause.io._series import SeriesTable, table_from_columns
-from jaxcause.io._time import TIME_NAMES, is_dates
+from jaxcause.io._time import TIME_NAMES, is_dates, is_number
 
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
 """Cells, in lower case, that stand for a missing value."""
@@ -213,6 +213,12 @@ def _without_text(
             raise InputError(
                 f"column {name!r} of {path} has decimal commas; pass decimal=',' and, where cells "
                 "are separated by semicolons, delimiter=';'"
+            )
+        pointed = [c for c in column if isinstance(c, str) and "." in c and is_number(c)]
+        if decimal == "," and pointed:
+            raise InputError(
+                f"column {name!r} of {path} holds {pointed[0]!r} among decimal commas; write all "
+                "numbers alike, without points between thousands"
             )
         if name.lower() in TIME_NAMES:
             raise InputError(

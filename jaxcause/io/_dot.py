@@ -102,7 +102,9 @@ def _from_dot(text: str, what: str | Path) -> NamedGraph:
     for source, target, attributes in parsed.edges:
         row = {"source": called[source], "target": called[target]}
         row["edge"] = attributes.get("marks") or _drawn(attributes, parsed.directed, what)
-        rows.append(row | ({"lag": _whole(attributes["lag"], "a lag")} if with_lag else {}))
+        rows.append(
+            row | ({"lag": _whole(attributes["lag"], f"a lag of {what}")} if with_lag else {})
+        )
     max_lag = _whole(head["max_lag"], f"max_lag of {what}") if "max_lag" in head else None
     if max_lag is None and with_lag:
         max_lag = max(row["lag"] for row in rows)

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 import xml.parsers.expat
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +57,10 @@ def read_graphml(path: str | Path) -> NamedGraph:
     data = read_bytes(path)
     _refuse_doctype(data, path)
     try:
-        graphs = list(nx.readwrite.graphml.GraphMLReader()(string=data))
+        with warnings.catch_warnings():
+            # Of attributes without a type; they are read as text.
+            warnings.simplefilter("ignore")
+            graphs = list(nx.readwrite.graphml.GraphMLReader()(string=data))
     except (ParseError, nx.NetworkXError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is no GraphML: {error!r}; write it again") from None
     if len(graphs) != 1:

@@ -117,11 +117,13 @@ def graph_from_rows(
         try:
             i, j = at[row["source"]], at[row["target"]]
             lag = 0 if max_lag is None else row["lag"]
+            if not isinstance(row["edge"], str):
+                raise TypeError(f"{row['edge']!r} is no text")
             pair = edge_marks(row["edge"])
         except KeyError as error:
             raise InputError(f"{edge} has no {error}; variables are {_some(names)}") from None
         except (TypeError, ValueError) as error:
-            raise InputError(f"{edge} is no edge: {error}") from None
+            raise InputError(f"{edge} is no edge: {error}; write it again") from None
         lag = whole_number(lag, f"the lag of {edge}")
         if not 0 <= lag <= lags:
             raise InputError(f"{edge} has lag {lag}, but max_lag is {lags}; raise max_lag")

@@ -70,7 +70,7 @@ def test_dot(seed):
 @pytest.mark.parametrize("suffix", [".npz", ".graphml"])
 @thousand
 @given(seed=seeds)
-def test_files(folder, kind, suffix, seed):
+def test_files(folder, suffix, seed):
     path = folder / f"graph{suffix}"
     for graph, names in both(seed):
         write_graph(path, graph, names=names)
