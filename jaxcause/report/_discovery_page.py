@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from jaxcause.graph import Mark, edge_marks
 from jaxcause.report._assumptions import assumptions
 from jaxcause.report._discovery_data import check_discovery, discovery_data
@@ -25,6 +27,7 @@ _METHODS = {
     "var": "t-tests of a linear vector autoregression",
     "pc": "PC over lagged variables",
 }
+_LONGEST = 120
 _APART = ("notes", "losses", "seconds", "training", "model", "provenance")
 
 
@@ -114,10 +117,26 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            flat |= {f"{key}: {inner}": what for inner, what in value.items()}
+            flat |= {f"{key}: {inner}": _short(what) for inner, what in value.items()}
         else:
-            flat[key] = value
+            flat[key] = _short(value)
     return flat
+
+
+def _short(value: Any) -> Any:
+    """A value, or of long lists and dictionaries only how long they are."""
+    if isinstance(value, list | tuple | dict | np.ndarray) and len(str(value)) > _LONGEST:
+        shape = (len(value),) if isinstance(value, dict) else _shape(value)
+        return f"{' × '.join(map(str, shape))} values"
+    return value
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    """Shape of an array, or the length of a list of lists of unequal lengths."""
+    try:
+        return np.shape(values)
+    except ValueError:
+        return (len(values),)
 
 
 def _version(discovery: dict[str, Any]) -> Any:

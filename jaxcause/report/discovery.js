@@ -189,7 +189,10 @@ function focusOn(what) {
   const on = (g) => what && (what.token !== undefined ? [g.dataset.from, g.dataset.to].includes(String(what.token))
     : what.group ? Number(g.dataset.edge) === what.group.index : indices(g).includes(what.edge.index));
   svg.classList.toggle("focused", Boolean(what));
-  for (const g of svg.querySelectorAll(".edge")) g.classList.toggle("on", Boolean(on(g)));
+  for (const g of svg.querySelectorAll(".edge")) {
+    g.classList.toggle("on", Boolean(on(g)));
+    svg.querySelector(`.tag[data-of="${g.dataset.edge}"]`)?.classList.toggle("on", Boolean(on(g)));
+  }
   for (const g of svg.querySelectorAll(".token")) {
     const held = Number(g.dataset.token) === state.pinned;
     g.classList.toggle("pinned", held);

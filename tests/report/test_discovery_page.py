@@ -76,6 +76,14 @@ def test_what_is_assumed_depends_on_method_marks_and_errors(info, words, absent)
     assert "No cause takes longer than lag 2" in text
 
 
+def test_long_settings_are_counted_instead_of_shown():
+    info = {"member_scores": np.zeros((3, 5, 5, 2)).tolist(), "n_tests": [9, 4], "ragged":
+            [[1] * 60, [2] * 70], "outcome": {"path": list(range(99))}}  # fmt: skip
+    text = parsed(discovery_page(document(info=info))).text
+    for words in ("3 × 5 × 5 × 2 values", "[9, 4]", "2 values", "99 values"):
+        assert words in text
+
+
 def test_size_is_bounded_and_the_weakest_edges_are_left_out():
     content = crowd(60, 6000)
     page = discovery_page(content)
