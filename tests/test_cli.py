@@ -31,6 +31,7 @@ def test_discover_writes_everything_and_prints_the_edges(series, tmp_path, capsy
         "edges.csv",
         "graph.json",
         "graph.png",
+        "report.html",
         "scores.npz",
         "scores.png",
         "summary.png",
@@ -54,7 +55,7 @@ def test_discover_writes_everything_and_prints_the_edges(series, tmp_path, capsy
 def test_a_trained_forecaster_is_kept_and_can_be_used_again(series, tmp_path, capsys):
     out, again = tmp_path / "out", tmp_path / "again"
     arguments = ["discover", str(series), "--max-lag", "2", "--quiet", "--out"]
-    assert main([*arguments, str(out), "--steps", "50", "--top-k", "1"]) == 0
+    assert main([*arguments, str(out), "--steps", "20", "--model", "small", "--top-k", "1"]) == 0
     kept = str(out / "forecaster.safetensors")
     assert main([*arguments, str(again), "--forecaster", kept, "--top-k", "1"]) == 0
     one, two = (np.load(folder / "scores.npz")["scores"] for folder in (out, again))
@@ -117,6 +118,24 @@ def test_bad_files_end_in_one_line_and_exit_code_2(case, tmp_path, capsys):
         (["--drop", "nothing"], "--drop 'nothing' is not a column"),
         (["--time-column", "nothing"], "--time-column 'nothing' is not a column"),
         (["--forecaster", "nothing"], "cannot read a forecaster"),
+        (["--forecaster", "nothing", "--resume"], "--forecaster spares it"),
+        (["--resume", "--method", "pc"], "--resume is not for --method pc"),
+        (["--readout", "score_energy"], "--readout score_energy needs --head gaussian"),
+        (["--head", "poisson"], "choose from"),
+        (["--model", "huge"], "choose from"),
+        (["--members", "0"], "--members: 0 must be at least 1"),
+        (["--forbid", "rain"], "'rain' is no link; write it as A->B"),
+        (["--forbid", "rain->lake"], "lake"),
+        (["--require", "rain->river:9"], "9"),
+        (["--lag-limit", "rain->river"], "has no lag"),
+        (["--forbid", "rain->river", "--require", "rain->river:1"], "rain"),
+        (["--domain", "regime"], "--domain 'regime' is not a column"),
+        (["--domain", "rain"], "must hold whole numbers"),
+        (["--delimiter", ";"], "or pass --delimiter ','"),
+        (["--decimal", "x"], "choose from"),
+        (["--skip-rows", "9999"], "is empty"),
+        (["--skip-rows", "-1"], "must be at least 0"),
+        (["--encoding", "utf-99"], "encoding"),
     ],
 )
 @pytest.mark.usefixtures("untyped")
@@ -229,4 +248,8 @@ def test_ctrl_c_stops_within_two_seconds_and_says_what_was_kept(series, tmp_path
     assert "Traceback" not in rest
     assert "training interrupted at step" in rest
     assert "kept the model of step" in rest
-    assert [p.name for p in out.iterdir()] == ["forecaster.safetensors"]
+    assert "--resume goes on" in rest
+    kept = sorted(p.name for p in out.iterdir())
+    assert [name for name in kept if not name.startswith("checkpoint.")] == [
+        "forecaster.safetensors"
+    ]

@@ -108,3 +108,51 @@ def test_plot_says_what_is_wrong_with_the_file(out, message, tmp_path, capsys):
     graph = save(tmp_path / "a.json", TRUTH)
     assert main(["plot", graph, "--out", str(tmp_path / out)]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What ``jaxcause discover`` writes."""
+    path = tmp_path_factory.mktemp("discovered")
+    x = np.random.default_rng(0).normal(size=(300, 3))
+    x[2:, 1] += 0.9 * x[:-2, 0]
+    rows = "".join(f"{a},{b},{c}\n" for a, b, c in x)
+    (path / "s.csv").write_text("rain,river,sea\n" + rows)
+    call = ["discover", str(path / "s.csv"), "--max-lag", "2", "--method", "var", "--q", "0.001"]
+    assert main([*call, "--quiet", "--out", str(path / "out")]) == 0
+    return path / "out"
+
+
+@pytest.mark.parametrize("suffix", ["json", "npz", "graphml", "dot", "csv"])
+def test_a_folder_converts_to_every_format_with_its_numbers(suffix, folder, tmp_path, capsys):
+    out, back = tmp_path / f"a.{suffix}", tmp_path / "back.json"
+    assert main(["convert", str(folder), str(out)]) == 0
+    table = ["--variables", "rain,river,sea", "--max-lag", "2"] if suffix == "csv" else []
+    if suffix == "dot":
+        pytest.importorskip("pydot")
+    assert main(["convert", str(out), str(back), *table]) == 0
+    assert main(["compare", str(folder), str(back), "--json"]) == 0
+    printed = capsys.readouterr().out
+    assert json.loads(printed[printed.index("{") :])["measures"]["arrows"]["shd"] == 0
+    if suffix == "json":
+        (edge,) = json.loads(out.read_text())["edges"]
+        assert edge["strength"] > 0.5
+
+
+@pytest.mark.parametrize("kind", ["scores", "curves", "summary"])
+def test_pictures_of_a_folder(kind, folder, tmp_path):
+    out = tmp_path / "a.png"
+    call = ["plot", str(folder), "--kind", kind, "--out", str(out), "--dpi", "30", "--quiet"]
+    assert main(call) == 0
+    assert out.stat().st_size > 1000
+
+
+def test_a_picture_beside_the_truth(folder, tmp_path, capsys):
+    truth = save(tmp_path / "truth.json", TRUTH, names=("sea", "rain", "river"), max_lag=3)
+    out = tmp_path / "a.svg"
+    assert main(["plot", str(folder), "--truth", truth, "--out", str(out)]) == 0
+    assert "missed" in out.read_text()
+    assert main(["plot", str(folder), "--truth", truth, "--kind", "scores", "--out", "a.svg"]) == 2
+    assert "--truth is not for --kind scores" in capsys.readouterr().err
+    assert main(["plot", truth, "--kind", "scores", "--out", "a.svg"]) == 2
+    assert "needs the scores" in capsys.readouterr().err

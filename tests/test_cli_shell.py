@@ -10,7 +10,9 @@ import sys
 
 import pytest
 
-from jaxcause.cli import _benchmark, _discover, main
+from jaxcause import io
+from jaxcause.cli import _benchmark, main
+from jaxcause.cli import _discover_options as options
 from jaxcause.cli._main import build_parser
 from jaxcause.cli._studies import STUDIES
 
@@ -32,14 +34,18 @@ def test_every_command_has_help_with_an_example_that_parses(command, capsys):
 
 def test_choices_and_defaults_are_those_of_the_library():
     from jaxcause import workflows
+    from jaxcause.models.forecaster import PRESETS
     from jaxcause.training import TRANSFORMS
-    from jaxcause.workflows._gradient import READOUTS
+    from jaxcause.workflows._readouts import READOUTS
 
-    assert set(_discover.METHODS) == set(workflows.METHODS)
-    assert set(_discover.TRANSFORMS) == {"auto", *TRANSFORMS}
-    assert set(_discover.READOUTS) == set(READOUTS)
-    assert {m for methods in _discover.BELONGS.values() for m in methods} <= set(workflows.METHODS)
+    assert set(options.METHODS) == set(workflows.METHODS)
+    assert set(options.TRANSFORMS) == {"auto", *TRANSFORMS}
+    assert set(options.READOUTS) == set(READOUTS)
+    assert set(options.PRESETS) == set(PRESETS)
+    assert {m for methods in options.BELONGS.values() for m in methods} <= set(workflows.METHODS)
     defaults = inspect.signature(workflows.discover).parameters
+    assert set(options.SAME) <= set(defaults)
+    assert set(options.READING) <= set(inspect.signature(io.read_series).parameters)
     for action in build_parser().commands()["discover"]._actions:
         told = re.search(r"default: ([^)\s]+)\)", action.help or "")
         if told and action.dest in defaults:

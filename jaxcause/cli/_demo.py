@@ -38,7 +38,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     try:
         demo = run_demo(seed=arguments.seed, progress=not silent(arguments))
     except DiscoveryInterrupted as interrupt:
-        return keep(interrupt, arguments.out)
+        return keep(interrupt, arguments.out, "discover ")
     files = write_discovery(demo.found, arguments.out)
     document = {
         "command": "demo",

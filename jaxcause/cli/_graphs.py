@@ -12,14 +12,34 @@ if TYPE_CHECKING:
     from jaxcause.graph import CausalGraph, LaggedGraph
 
 FILE = "graph.json"
+SCORES = "scores.npz"
 
 
-def read(path: Path) -> "tuple[LaggedGraph | CausalGraph, list[str]]":
+def read(
+    path: Path, *, names: Sequence[str] | None = None, max_lag: int | None = None
+) -> "tuple[LaggedGraph | CausalGraph, list[str]]":
     """A graph and the names of its variables; a folder stands for the ``graph.json`` in it."""
     from jaxcause.io import read_graph
 
-    graph, names = read_graph(path / FILE if path.is_dir() else path)
-    return graph, list(names)
+    file = path / FILE if path.is_dir() else path
+    graph, found = read_graph(file, names=names, max_lag=max_lag)
+    return graph, list(found)
+
+
+def numbers(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """``scores`` and ``strength`` of every candidate, where a folder of discover holds them."""
+    file = path / SCORES
+    if not file.is_file():
+        return {}
+    try:
+        with np.load(file) as arrays:
+            found = {name: np.asarray(arrays[name]) for name in ("scores", "strength")}
+            own = arrays["names"].tolist()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"cannot read {file}: {error}; discover the graph again") from None
+    if own != list(names):
+        raise InputError(f"{file} and {FILE} beside it have other variables; discover again")
+    return found
 
 
 def read_alike(

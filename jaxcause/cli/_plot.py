@@ -2,16 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxcause._errors import InputError
 from jaxcause.cli._output import report
 from jaxcause.cli._parser import Commands, add_command, add_output, whole
 
-if TYPE_CHECKING:
-    from jaxcause.graph import CausalGraph, LaggedGraph
-
-KINDS = ("time", "summary")
+KINDS = ("time", "summary", "scores", "curves")
 
 
 def add(commands: Commands) -> None:
@@ -25,6 +22,8 @@ def add(commands: Commands) -> None:
         examples=(
             "jaxcause plot rivers-graph --out rivers.png",
             "jaxcause plot rivers.graphml --kind summary --out rivers.svg",
+            "jaxcause plot rivers-graph --kind scores --out scores.pdf",
+            "jaxcause plot rivers-graph --truth truth.json --out hits.png",
         ),
     )
     add = command.add_argument
@@ -41,16 +40,19 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help="the picture; its suffix says the format, such as .png, .svg or .pdf",
     )
-    add("--kind", choices=KINDS, help="of a graph with lags: edges in time (default), or summary")
+    add(
+        "--kind",
+        choices=KINDS,
+        help="of a graph with lags: edges in time (default), summary, or, of a folder, all scores "
+        "as a heat map or as curves",
+    )
+    add("--truth", type=Path, metavar="GRAPH", help="a graph to compare with: hit, missed, false")
     add("--dpi", type=whole(20), default=150, help="dots per inch of a .png (default: 150)")
     add_output(command)
 
 
 def _plot(arguments: argparse.Namespace) -> int:
-    from jaxcause.cli._graphs import read
-
-    graph, names = read(arguments.graph)
-    figure = _draw(graph, names, arguments.kind).get_figure(root=True)
+    figure = _draw(arguments).get_figure(root=True)
     known = sorted(figure.canvas.get_supported_filetypes())
     if arguments.out.suffix.lstrip(".").lower() not in known:
         raise InputError(
@@ -66,16 +68,33 @@ def _plot(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _draw(graph: "LaggedGraph | CausalGraph", names: list[str], kind: str | None) -> Any:
+def _draw(arguments: argparse.Namespace) -> Any:
+    """The Axes of the picture."""
+    from jaxcause.cli._distance import same_lags
+    from jaxcause.cli._graphs import numbers, read, read_alike
+
+    kind = arguments.kind
+    if arguments.truth is not None and kind not in (None, "time"):
+        raise InputError(f"--truth is not for --kind {kind}; leave one of them out")
+    graph, names = read(arguments.graph)
     import matplotlib as mpl
 
     mpl.use("agg")
     from jaxcause import plot
     from jaxcause.graph import LaggedGraph
 
-    if isinstance(graph, LaggedGraph):
-        draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
-        return draw(graph, names=names)
-    if kind is not None:
-        raise InputError(f"--kind {kind} is for graphs with lags; leave it out")
-    return plot.causal_graph(graph, names=names)
+    if arguments.truth is not None:
+        truth = read_alike(arguments.truth, graph, names)
+        return plot.truth_overlay(*same_lags(graph, truth), names=names)
+    if not isinstance(graph, LaggedGraph):
+        if kind is not None:
+            raise InputError(f"--kind {kind} is for graphs with lags; leave it out")
+        return plot.causal_graph(graph, names=names)
+    strength = numbers(arguments.graph, names).get("strength")
+    if kind in ("scores", "curves"):
+        if strength is None:
+            raise InputError(f"--kind {kind} needs the scores in a folder of jaxcause discover")
+        draw = plot.score_heatmap if kind == "scores" else plot.score_curves
+        return draw(strength, names=names, graph=graph, label="strength")
+    draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
+    return draw(graph, names=names, strength=strength)

@@ -1,0 +1,105 @@
+"""What ``jaxcause discover`` makes of its options, without training anything."""
+
+import numpy as np
+import pytest
+
+from jaxcause import workflows
+from jaxcause.cli import main
+
+
+@pytest.fixture
+def called(monkeypatch, tmp_path):
+    """Runs ``discover`` with options; gives what the library was asked for."""
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    rows = "".join(f"{a:.4f},{b:.4f},{k // 20}\n" for k, (a, b) in enumerate(x))
+    (tmp_path / "s.csv").write_text("rain,river,regime\n" + rows)
+    real, seen = workflows.discover, {}
+
+    def record(series, max_lag, **options):
+        seen.update(options, series=series, max_lag=max_lag)
+        return real(series.values[:, :2], max_lag, names=["rain", "river"], method="var")
+
+    monkeypatch.setattr(workflows, "discover", record)
+    monkeypatch.setattr(workflows, "write_discovery", lambda found, folder: [])
+
+    def call(*options, files=("s.csv",)):
+        seen.clear()
+        paths = [str(tmp_path / file) for file in files]
+        out = ["--out", str(tmp_path / "out"), "--max-lag", "2", "--quiet"]
+        assert main(["discover", *paths, *out, *options]) == 0
+        return seen
+
+    return call
+
+
+def test_what_is_not_given_is_left_to_the_library(called, tmp_path):
+    seen = called()
+    assert set(seen) == {"series", "max_lag", "method", "key", "progress", "checkpoint"}
+    assert seen["method"] == "gradient"
+    assert seen["progress"] is False
+    assert seen["checkpoint"] == tmp_path / "out" / "checkpoint"
+    assert seen["series"].names == ("rain", "river", "regime")
+
+
+def test_every_option_arrives(called):
+    seen = called(
+        *"--q 0.2 --readout score_energy --head gaussian --model large --members 3".split(),
+        *"--steps 7 --transform log --missing mask --top-k 2 --seed 5 --forbid rain->river".split(),
+        *"--forbid river->rain:2 --require rain->river:1 --lag-limit rain->river:1".split(),
+    )
+    plain = "q readout head model members transform missing".split()
+    assert [seen[name] for name in plain] == [
+        0.2,
+        "score_energy",
+        "gaussian",
+        "large",
+        3,
+        "log",
+        "mask",
+    ]
+    assert seen["training"].n_steps == 7
+    assert seen["forbidden"] == [("rain", "river"), ("river", "rain", 2)]
+    assert seen["required"] == [("rain", "river", 1)]
+    assert seen["lag_limits"] == {("rain", "river"): 1}
+    scores = np.random.default_rng(0).random((2, 2, 3))
+    assert len(seen["select"](scores).edges()) == 4
+
+
+def test_a_domain_is_no_variable(called):
+    seen = called("--domain", "regime")
+    assert seen["series"].names == ("rain", "river")
+    assert seen["series"].values.shape == (40, 2)
+    assert seen["domain"].tolist() == [0] * 20 + [1] * 20
+
+
+def test_classical_methods_have_no_checkpoint(called):
+    seen = called("--method", "pc", "--alpha", "0.2", "--contemporaneous", "--max-cond-size", "1")
+    assert "checkpoint" not in seen
+    assert (seen["alpha"], seen["contemporaneous"], seen["max_cond_size"]) == (0.2, True, 1)
+
+
+def test_only_resume_keeps_what_an_unfinished_training_left(called, tmp_path, monkeypatch):
+    left = tmp_path / "out" / "checkpoint.skip0"
+    left.parent.mkdir()
+    known = []
+    real = workflows.discover
+    monkeypatch.setattr(
+        workflows, "discover", lambda *a, **k: (known.append(left.exists()), real(*a, **k))[1]
+    )
+    left.write_text("")
+    called()
+    left.write_text("")
+    called("--resume")
+    assert known == [False, True]
+    assert not left.exists()
+
+
+def test_files_are_read_as_asked(called, tmp_path):
+    lines = "".join(f"{k};{k % 7},5;{k % 5},25;0\n" for k in range(30))
+    (tmp_path / "g.csv").write_text("exported\n\nZeit;rain;river;spare\n" + lines, "latin-1")
+    reading = "--delimiter ; --decimal , --skip-rows 1 --encoding latin-1 --drop spare".split()
+    seen = called(*reading, files=("g.csv", "g.csv"))
+    assert seen["series"].names == ("rain", "river")
+    assert seen["series"].values.shape == (60, 2)
+    assert seen["series"].values[1].tolist() == [1.5, 1.25]
+    assert len(np.unique(seen["series"].segment)) == 2
