@@ -14,6 +14,9 @@ from jaxcause._typing import AnyArray
 from jaxcause.io._files import MAX_RATIO, read_bytes, write_whole
 
 _MAX_UNPACKED = 64 * 2**20
+Matrices = Sequence[Shaped[AnyArray, "..."]] | Shaped[AnyArray, "datasets ..."]
+"""One matrix per data set."""
+
 _HEAD = ("method_sha", "parameter_values", "model", "experiment")
 
 
@@ -70,14 +73,14 @@ def over_lags(
 
 def write_causeme(
     path: str | Path,
-    scores: Sequence[Shaped[AnyArray, "..."]],
+    scores: Matrices,
     *,
     method_sha: str,
     model: str,
     experiment: str,
     parameter_values: str = "",
-    p_values: Sequence[Shaped[AnyArray, "..."]] | None = None,
-    lags: Sequence[Shaped[AnyArray, "..."]] | None = None,
+    p_values: Matrices | None = None,
+    lags: Matrices | None = None,
     runtimes: Sequence[float] | None = None,
 ) -> None:
     """Write a file for upload to CauseMe: JSON in bz2, one flattened matrix per data set.

@@ -11,8 +11,10 @@ _MISSING = frozenset(("NoneType", "NAType", "NaTType"))
 
 def is_frame(series: Any) -> bool:
     """Whether it is a data frame of pandas or polars, or a table of pyarrow."""
-    eager = hasattr(series, "columns") and hasattr(series, "to_numpy")
-    return eager or hasattr(series, "column_names") or hasattr(series, "collect_schema")
+    # A lazy frame of polars warns if it is asked for its columns.
+    lazy = hasattr(series, "collect_schema")
+    eager = lazy or (hasattr(series, "to_numpy") and hasattr(series, "columns"))
+    return eager or hasattr(series, "column_names")
 
 
 def columns_of(frame: Any) -> dict[str, np.ndarray]:

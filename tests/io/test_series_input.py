@@ -197,7 +197,7 @@ def test_xarray():
     for series, message in [
         (steps, "dimensions step, site; tell which is the time"),
         (grid.assign(c=1.0), "variable 'c' has no dimension 'time'"),
-        (array.astype(str), "holds text"),
+        (xr.full_like(array, "x", dtype=object), "holds text"),
     ]:
         with pytest.raises(InputError, match=message):
             as_series_table(series)
