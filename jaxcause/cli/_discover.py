@@ -80,6 +80,8 @@ def _discover(arguments: argparse.Namespace) -> int:
     options = chosen(arguments)
     if arguments.method in TRAINED and arguments.forecaster is None:
         options["checkpoint"] = arguments.out / CHECKPOINT
+    if regimes is not None:
+        options["domain"] = regimes
     if not arguments.resume:
         _forget(arguments.out)
     try:
@@ -90,7 +92,6 @@ def _discover(arguments: argparse.Namespace) -> int:
             key=jax.random.key(arguments.seed),
             progress=not silent(arguments),
             **options,
-            **({} if regimes is None else {"domain": regimes}),
         )
     except DiscoveryInterrupted as interrupt:
         return keep(interrupt, arguments.out, "--resume goes on, or ")

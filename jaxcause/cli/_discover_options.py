@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxcause._errors import InputError
 from jaxcause.cli._parser import Parser, share, whole
@@ -135,7 +135,15 @@ def add_reading(command: Parser) -> None:
     )
 
 
-def link(text: str) -> tuple[str, ...]:
+class Link(NamedTuple):
+    """A link at one lag, or at all."""
+
+    source: str
+    target: str
+    lag: int | None
+
+
+def link(text: str) -> Link:
     """A type: ``A->B`` or ``A->B:LAG``."""
     source, arrow, rest = text.partition("->")
     target, colon, lag = rest.rpartition(":")
@@ -143,7 +151,7 @@ def link(text: str) -> tuple[str, ...]:
         target, lag = rest, ""
     if not arrow or not source.strip() or not target.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is no link; write it as A->B or A->B:LAG")
-    return (source.strip(), target.strip(), *([lag.strip()] if lag else []))
+    return Link(source.strip(), target.strip(), int(lag) if lag else None)
 
 
 def _for(name: str = "steps") -> str:
@@ -186,14 +194,16 @@ def chosen(arguments: argparse.Namespace) -> dict[str, Any]:
         given["forecaster"] = TrainedForecaster.load(arguments.forecaster)
     for option, name in (("forbid", "forbidden"), ("require", "required")):
         if (links := getattr(arguments, option)) is not None:
-            given[name] = [(*pair[:2], *map(int, pair[2:])) for pair in links]
+            given[name] = [one if one.lag is not None else one[:2] for one in links]
     if arguments.lag_limit is not None:
         given["lag_limits"] = _limits(arguments.lag_limit)
     return given
 
 
-def _limits(links: list[tuple[str, ...]]) -> dict[tuple[str, str], int]:
-    for one in links:
-        if len(one) < 3:
-            raise InputError(f"--lag-limit {one[0]}->{one[1]} has no lag; write A->B:LAG")
-    return {(source, target): int(lag) for source, target, lag in links}
+def _limits(links: list[Link]) -> dict[tuple[str, str], int]:
+    limits = {}
+    for source, target, lag in links:
+        if lag is None:
+            raise InputError(f"--lag-limit {source}->{target} has no lag; write A->B:LAG")
+        limits[source, target] = lag
+    return limits
