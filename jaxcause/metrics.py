@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
-from jaxcause.graph import CausalGraph, LaggedGraph
+from jaxcause.graph import CausalGraph, LaggedGraph, Mark
 
 Graph = LaggedGraph | CausalGraph | Bool[AnyArray, "..."]
 
@@ -175,6 +175,114 @@ def f1_at_k(scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int) -> 
     rank = jnp.argsort(jnp.argsort(-by_target, axis=1), axis=1)
     kept = jnp.swapaxes((rank < k).reshape(n_vars, n_vars, n_lags), 0, 1)
     return precision_recall(kept, edge_mask(truth)[:, :, 1:]).f1
+
+
+def f1_at_true_number(
+    scores: Float[AnyArray, "vars vars *lags"],
+    truth: Graph,
+    *,
+    summary: bool = False,
+    diagonal: bool = True,
+) -> Float[Array, ""]:
+    """F1 of as many best-scored edges as the truth has; precision and recall are then the same.
+
+    Args:
+        scores: Larger means more likely an edge (ties: the earlier source, target and lag); lag 0
+            of lagged scores is left out.
+        truth: Known graph of the same size.
+        summary: Compare summary graphs instead of every lag.
+        diagonal: Whether edges from a variable to itself count.
+
+    >>> import numpy as np
+    >>> truth = np.array([[0, 1], [1, 0]], bool)
+    >>> float(f1_at_true_number(np.array([[0.1, 0.9], [0.4, 0.2]]), truth))
+    1.0
+    """
+    score, known, counted = _ranked(scores, truth, summary, diagonal)
+    edges = known & counted
+    order = jnp.argsort(-jnp.where(counted, score, -jnp.inf))
+    first = jnp.arange(order.size) < edges.sum()
+    return _ratio((edges[order] & first).sum(), edges.sum())
+
+
+def false_discovery_proportion(
+    estimate: Graph, truth: Graph, *, summary: bool = False, diagonal: bool = True
+) -> Float[Array, ""]:
+    r"""Share of the edges found that are none, :math:`FP / \max(1, TP + FP)`.
+
+    Unlike 1 − precision it is 0 where nothing is found, so that its mean over runs is the
+    false-discovery rate.
+
+    Args:
+        estimate: Learned graph.
+        truth: Known graph of the same size.
+        summary: Compare summary graphs instead of every lag.
+        diagonal: Whether edges from a variable to itself count.
+
+    >>> import numpy as np
+    >>> truth = np.array([[0, 1], [0, 0]], bool)
+    >>> float(false_discovery_proportion(np.array([[1, 1], [0, 0]], bool), truth))
+    0.5
+    """
+    found, known, counted = _comparable(estimate, truth, summary, diagonal)
+    return _ratio((found & ~known & counted).sum(), (found & counted).sum())
+
+
+def marked_precision_recall(
+    estimate: LaggedGraph, truth: LaggedGraph, *, kind: str = "any", lags: str = "all"
+) -> PrecisionRecall:
+    """`precision_recall` for graphs with contemporaneous edges or hidden causes.
+
+    An edge is right if the other graph has it at the same pair and lag with the same two marks;
+    contemporaneous edges count once.
+
+    Args:
+        estimate: Learned graph.
+        truth: Known graph of the same size.
+        kind: Edges that count: ``directed`` (``-->``), ``bidirected`` (``<->``), ``adjacent`` (all,
+            whatever the marks) or ``any`` (all, and the marks must agree).
+        lags: ``all``, ``lagged`` (from 1 on) or ``contemporaneous`` (0).
+
+    Raises:
+        InputError: The sizes differ, or a name is not known.
+
+    >>> import numpy as np
+    >>> marks = np.zeros((2, 2, 2, 2), int); marks[0, 1, 1] = 2, 2; marks[1, 1, 1] = 3, 2
+    >>> truth = LaggedGraph(marks)
+    >>> marks[0, 1, 1] = 3, 2
+    >>> found = LaggedGraph(marks)
+    >>> [float(marked_precision_recall(found, truth, kind=k).f1) for k in ("any", "adjacent")]
+    [0.5, 1.0]
+    """
+    check_choice("kind", kind, ("any", "directed", "bidirected", "adjacent"))
+    check_choice("lags", lags, ("all", "lagged", "contemporaneous"))
+    if estimate.marks.shape != truth.marks.shape:
+        raise InputError(
+            f"estimate has marks {estimate.marks.shape} and truth {truth.marks.shape}; compare "
+            "graphs of one size"
+        )
+    ours, theirs = jnp.asarray(estimate.marks), jnp.asarray(truth.marks)
+    n_vars, n_lags = ours.shape[0], ours.shape[2]
+    lag = jnp.arange(n_lags)[None, None, :]
+    once = (lag > 0) | jnp.triu(jnp.ones((n_vars, n_vars), bool))[:, :, None]
+    counted = once & {"all": lag >= 0, "lagged": lag > 0, "contemporaneous": lag == 0}[lags]
+    found, known = (_of_kind(marks, kind) & counted for marks in (ours, theirs))
+    agree = True if kind == "adjacent" else (ours == theirs).all(axis=-1)
+    hits = (found & known & agree).sum()
+    n_found, n_known = found.sum(), known.sum()
+    return PrecisionRecall(
+        _ratio(hits, n_found), _ratio(hits, n_known), _ratio(2 * hits, n_found + n_known)
+    )
+
+
+def _of_kind(marks: Int[Array, "vars vars lags 2"], kind: str) -> Bool[Array, "vars vars lags"]:
+    left, right = marks[..., 0], marks[..., 1]
+    if kind == "bidirected":
+        return (left == Mark.ARROW) & (right == Mark.ARROW)
+    if kind == "directed":
+        forward = (left == Mark.TAIL) & (right == Mark.ARROW)
+        return forward | ((left == Mark.ARROW) & (right == Mark.TAIL))
+    return left != Mark.NONE
 
 
 def _comparable(

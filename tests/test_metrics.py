@@ -70,6 +70,71 @@ def test_f1_at_k_keeps_k_parents_of_each_target():
         np.testing.assert_allclose(metrics.f1_at_k(scores, truth, k), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("summary", [False, True])
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_f1_at_the_true_number_keeps_that_many_edges(summary, diagonal):
+    truth, _, _ = case(4)
+    scores = np.random.default_rng(1).random(truth.shape)
+    known = truth.any(2) if summary else truth
+    score = scores[:, :, 1:].max(2) if summary else np.where(np.arange(4) > 0, scores, -1)
+    off = np.eye(5, dtype=bool) & (not diagonal)
+    score, known = (a.copy() for a in (score, known))
+    score[off], known[off] = -1, False
+    kept = score >= np.sort(score.ravel())[-known.sum()]
+    expected = metrics.precision_recall(kept, known).f1
+    got = metrics.f1_at_true_number(scores, truth, summary=summary, diagonal=diagonal)
+    np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_false_discovery_proportion_is_zero_where_nothing_is_found():
+    truth, estimate, _ = case(5)
+    fdp = metrics.false_discovery_proportion(estimate, truth)
+    expected = (estimate & ~truth).sum() / estimate.sum()
+    np.testing.assert_allclose(fdp, expected, rtol=1e-6)
+    assert float(metrics.false_discovery_proportion(np.zeros_like(truth), truth)) == 0.0
+
+
+def random_marks(seed, n=4, lags=2):
+    """Edges of every kind; lag 0 stands from both ends."""
+    rng = np.random.default_rng(seed)
+    kinds = np.array([[0, 0], [0, 0], [3, 2], [2, 2], [1, 2], [1, 1]])
+    marks = kinds[rng.integers(0, 6, (n, n, lags + 1))]
+    for i in range(n):
+        marks[i, i, 0] = 0
+        for j in range(i):
+            marks[i, j, 0] = marks[j, i, 0][::-1]
+    return LaggedGraph(marks)
+
+
+@pytest.mark.parametrize("lags", ["all", "lagged", "contemporaneous"])
+@pytest.mark.parametrize("kind", ["any", "directed", "bidirected", "adjacent"])
+def test_marked_edges_are_compared_as_listed(kind, lags):
+    def listed(graph):
+        wanted = {"directed": {"-->"}, "bidirected": {"<->"}}.get(kind)
+        return {
+            (source, lag, symbol if kind != "adjacent" else "", target)
+            for source, lag, symbol, target in graph.edges()
+            if (wanted is None or symbol in wanted)
+            and {"all": True, "lagged": lag > 0, "contemporaneous": lag == 0}[lags]
+        }
+
+    def undirected(edges):
+        return {(*sorted((a, b)), lag, s) if lag == 0 else (a, b, lag, s) for a, lag, s, b in edges}
+
+    for seed in range(3):
+        ours, theirs = random_marks(seed), random_marks(seed + 10)
+        found, known = listed(ours), listed(theirs)
+        if kind == "adjacent":
+            found, known = undirected(found), undirected(known)
+        hits = len(found & known)
+        expected = hits / max(1, len(found)), hits / max(1, len(known))
+        expected += (2 * hits / max(1, len(found) + len(known)),)
+        got = metrics.marked_precision_recall(ours, theirs, kind=kind, lags=lags)
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+    with pytest.raises(InputError, match="choose one of any"):
+        metrics.marked_precision_recall(ours, theirs, kind="all")
+
+
 def test_nothing_found_is_zero_and_not_nan():
     empty = np.zeros((3, 3), bool)
     assert [float(v) for v in metrics.precision_recall(empty, empty)] == [0.0, 0.0, 0.0]

@@ -89,7 +89,7 @@ def tuned(
         skipped: Steps at the start of a run that are left out, at least ``max_lag``.
     """
     static = {"max_lag": max_lag, "function": function, "within_step": within_step}
-    times = jnp.arange(skipped, shocks.shape[0])
+    times = jnp.arange(skipped, shocks.shape[0], dtype=jnp.int32)
     at = times[:, None, None] - lag[None], jnp.broadcast_to(source, (times.size, *source.shape))
     later = shocks[skipped:]
     n_regimes = regimes.noise.shape[0]

@@ -69,9 +69,10 @@ def lagged_system(
     the share of variance that the parent carries: the parents' relative shares are uniform on
     [0.75, 1.25], they sum to 0.6, and the noise makes up for the rest of variance 1. A variable's a
     are scaled down together until its slopes (on average, and far out) sum to at most 0.9, which
-    keeps every system from exploding or drifting. An edge of three carries at least 1 % of its target's variance (measured over the grid of functions up to
-    100 variables; linear 6 %; ``effect`` of the result has the shares), and variances tell nothing
-    of the order. The scales come from six pilot runs of 2,000 steps.
+    keeps every system from exploding or drifting. An edge of three carries at least 1 % of its
+    target's variance (measured over all functions up to 100 variables; linear 6 %; ``effect`` of
+    the result has the shares), and variances tell nothing of the order. The scales come from six
+    pilot runs of 2,000 steps.
 
     Functions:
 
