@@ -5,7 +5,7 @@ import datetime
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -117,7 +117,7 @@ def _lines(file: IO[str], path: Path) -> Iterator[str]:
 
 
 def _parse(
-    reader: "csv.Reader", path: Path, delimiter: str, decimal: str, skipped: int
+    reader: Any, path: Path, delimiter: str, decimal: str, skipped: int
 ) -> tuple[list[str], dict[str, np.ndarray]]:
     rows = (row for row in reader if any(cell.strip() for cell in row))
     header = [name.strip() for name in next(rows, [])]

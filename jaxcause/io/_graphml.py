@@ -10,6 +10,7 @@ from typing import NoReturn
 from xml.etree.ElementTree import ParseError
 
 import networkx as nx
+from networkx.readwrite.graphml import GraphMLReader
 
 from jaxcause._checks import InputError
 from jaxcause.io._files import read_bytes, write_whole
@@ -60,7 +61,7 @@ def read_graphml(path: str | Path) -> NamedGraph:
         with warnings.catch_warnings():
             # Of attributes without a type; they are read as text.
             warnings.simplefilter("ignore")
-            graphs = list(nx.readwrite.graphml.GraphMLReader()(string=data))
+            graphs = list(GraphMLReader()(string=data))
     except (ParseError, nx.NetworkXError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is no GraphML: {error!r}; write it again") from None
     if len(graphs) != 1:

@@ -105,14 +105,12 @@ def _from_document(document: Any, what: str | Path) -> NamedGraph:
     names, edges = document.get("variables"), document.get("edges")
     max_lag = document.get("max_lag") if kind == LAGGED_FORMAT else None
     try:
-        if not _is_list_of(names, str) or not _is_list_of(edges, Mapping):
-            raise InputError("variables must be a list of names, and edges a list of objects")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputError("variables must be a list of names")
+        if not isinstance(edges, list) or not all(isinstance(edge, Mapping) for edge in edges):
+            raise InputError("edges must be a list of objects")
         if kind == LAGGED_FORMAT and (max_lag := whole_number(max_lag, "max_lag")) < 0:
             raise InputError(f"max_lag is {max_lag}; it must be at least 0")
         return graph_from_rows(edges, names, max_lag, what=what)
     except InputError as error:
         raise InputError(f"{what} does not follow {kind} version {VERSION}: {error}") from None
-
-
-def _is_list_of(value: Any, kind: type) -> bool:
-    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
