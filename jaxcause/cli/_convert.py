@@ -42,8 +42,15 @@ def _convert(arguments: argparse.Namespace) -> int:
 
     names = None if arguments.variables is None else arguments.variables.split(",")
     graph, names = read(arguments.source, names=names, max_lag=arguments.max_lag)
+    values = numbers(arguments.source, names)
     try:
-        write_graph(arguments.target, graph, names=names, **numbers(arguments.source, names))
+        write_graph(
+            arguments.target,
+            graph,
+            names=names,
+            scores=values.get("scores"),
+            strength=values.get("strength"),
+        )
     except OSError as error:
         raise InputError(
             f"cannot write {arguments.target}: {error.strerror}; choose another place"
