@@ -1,4 +1,8 @@
 import functools
+import signal
+import subprocess
+import sys
+import time
 
 import jax
 import numpy as np
@@ -10,7 +14,11 @@ from jaxcause.io import read_csv
 from jaxcause.training import TrainingConfig
 from jaxcause.workflows import DiscoveryInterrupted, TrainedForecaster
 
-SMALL = {"model": {"width": 24, "n_heads": 3}, "training": TrainingConfig(600), "progress": False}
+SMALL = {
+    "model": {"width": 16, "n_heads": 4, "depth": 1},
+    "training": TrainingConfig(400, batch_size=8, weight_decay=0.1),
+    "progress": False,
+}
 
 
 def product_series(n_steps=4000, seed=0):
@@ -186,6 +194,18 @@ def test_names_of_a_frame_are_kept():
         ({"method": "magic"}, "choose one of gradient, pc, var"),
         ({"transform": "cube"}, "transform='cube'"),
         ({"readout": "lrp"}, "readout='lrp'"),
+        ({"readout": "score_energy"}, "needs head='gaussian'"),
+        ({"model": "huge"}, "model='huge'"),
+        ({"members": 0}, "members=0"),
+        ({"missing": "guess"}, "missing='guess'"),
+        ({"domain": np.zeros(7, int)}, "has 40 rows"),
+        ({"domain": np.full(40, -1)}, "whole numbers"),
+        ({"forbidden": [("X0", "X9")]}, "names 'X9'"),
+        ({"forbidden": [("X0", "X1", 3)]}, "lag 3"),
+        ({"forbidden": [("X0",)]}, "write \\(source, target\\)"),
+        ({"required": np.zeros((2, 2), bool)}, "boolean of shape"),
+        ({"forbidden": [("X0", "X1")], "required": [("X0", "X1", 1)]}, "drop one"),
+        ({"lag_limits": {("X0", "X1"): 5}}, "lag 5"),
         ({"q": 0}, "q=0"),
         ({"alpha": 1}, "alpha=1"),
         ({"names": ["a"]}, "names has 1"),
@@ -202,7 +222,7 @@ def test_data_that_leave_nothing_are_named():
     holes = x.copy()
     holes[::2, 0] = np.nan
     with pytest.raises(InputError, match="no 3 complete rows"):
-        discover(holes, 2)
+        discover(holes, 2, missing="drop")
     flat = x.copy()
     flat[:, 0] = 1.0
     flat[3:5] = np.nan
@@ -213,9 +233,9 @@ def test_data_that_leave_nothing_are_named():
 
 
 def test_an_interrupt_carries_the_forecaster(monkeypatch):
-    from jaxcause.workflows import _gradient
+    from jaxcause.workflows import _training
 
-    real = _gradient.fit
+    real = _training.fit
 
     def interrupted(*arguments, on_progress, **options):
         def stop(progress):
@@ -225,12 +245,134 @@ def test_an_interrupt_carries_the_forecaster(monkeypatch):
 
         return real(*arguments, on_progress=stop, **options)
 
-    monkeypatch.setattr(_gradient, "fit", interrupted)
+    monkeypatch.setattr(_training, "fit", interrupted)
     x, _ = linear_series()
     with pytest.raises(DiscoveryInterrupted, match="interrupted at step") as caught:
         discover(x, 2, key=jax.random.key(0), skip=False, **SMALL)
     found = discover(x, 2, forecaster=caught.value.forecaster, progress=False)
     assert found.scores.shape == (4, 4, 3)
+
+
+def variance_series(n_steps=6000):
+    """b scales the noise of c; a moves its mean."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(n_steps, 3))
+    scale = np.exp(0.8 * x[:-1, 1])
+    x[1:, 2] = 0.8 * x[:-1, 0] + 0.5 * scale * rng.normal(size=n_steps - 1)
+    return x
+
+
+@pytest.mark.usefixtures("untyped")
+def test_a_gaussian_head_finds_a_parent_of_the_variance():
+    found = discover(
+        variance_series(), 2, key=jax.random.key(0), skip=False, head="gaussian", **SMALL
+    )
+    into_c = np.asarray(found.scores)[:, 2, 1]
+    others = np.delete(np.asarray(found.scores)[:, :, 1:].ravel(), [2 * 2, 4 * 2 + 2])
+    assert min(into_c[0], into_c[1]) > 10 * np.median(others)
+    parts = found.info["parts"]
+    assert parts["variance_part"][1, 2, 1] > 5 * parts["mean_part"][1, 2, 1]
+    np.testing.assert_allclose(parts["mean_part"] + parts["variance_part"], found.scores, rtol=1e-4)
+
+
+def test_prior_knowledge_of_links_is_kept():
+    x, _ = linear_series()
+    found = discover(
+        x,
+        2,
+        names=["a", "b", "c", "d"],
+        key=jax.random.key(0),
+        skip=False,
+        forbidden=[("a", "b"), ("c", "c", 1)],
+        required=[("d", "a", 2)],
+        lag_limits={("b", "d"): 1},
+        **SMALL | {"training": TrainingConfig(40)},
+    )
+    scores = np.asarray(found.scores)
+    assert (scores[0, 1] == 0).all()
+    assert scores[2, 2, 1] == 0 < scores[2, 2, 2]
+    assert scores[1, 3, 2] == 0 < scores[1, 3, 1]
+    directed = np.asarray(found.graph.directed)
+    assert directed[3, 0, 2]
+    assert not directed[0, 1].any()
+
+
+def test_members_read_their_own_scores():
+    x, truth, _ = product_found()
+    quick = SMALL | {"training": TrainingConfig(200, batch_size=8)}
+    found = discover(x, 2, key=jax.random.key(0), skip=False, members=3, **quick)
+    members = found.info["member_scores"]
+    assert members.shape == (3, 3, 3, 3)
+    np.testing.assert_allclose(members.mean(0), found.scores, rtol=1e-5)
+    assert (members.std(0)[truth] > 0).all()
+
+
+def regime_series(n_steps=4000):
+    """b follows a in the first regime, and runs against it in the second."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(n_steps, 2))
+    domain = (np.arange(n_steps) // 500) % 2
+    x[1:, 1] = np.where(domain[1:] == 0, 1.0, -1.0) * x[:-1, 0] + 0.3 * x[1:, 1]
+    return x, domain
+
+
+def test_the_regime_index_tells_mechanisms_apart():
+    x, domain = regime_series()
+    with_index = discover(x, 1, key=jax.random.key(0), skip=False, domain=domain, **SMALL)
+    without = discover(x, 1, key=jax.random.key(0), skip=False, **SMALL)
+    assert with_index.info["held_out_error"] < 0.75 * without.info["held_out_error"]
+    scores = np.asarray(with_index.scores)[:, :, 1]
+    assert scores[0, 1] > 20 * np.delete(scores.ravel(), 1).max()
+
+
+def test_missing_values_are_masked_where_few_windows_are_complete():
+    x, truth = linear_series()
+    holes = np.where(np.random.default_rng(0).random(x.shape) < 0.12, np.nan, x)
+    found = discover(holes, 2, key=jax.random.key(0), skip=False, **SMALL)
+    assert any("inputs of their own" in note for note in found.info["notes"])
+    assert found.info["model"]["missing"]
+    assert float(metrics.auroc(found.scores, truth)) > 0.9
+    dropped = discover(holes, 2, key=jax.random.key(0), skip=False, missing="drop", **SMALL)
+    assert not dropped.info["model"]["missing"]
+
+
+@pytest.mark.parametrize("readout", ["attn_lrp", "cp_lrp"])
+def test_relevance_is_a_readout(readout):
+    x, truth, found = product_found()
+    read = discover(
+        x, 2, names=["a", "b", "c"], forecaster=found.forecaster, readout=readout, progress=False
+    )
+    assert float(metrics.auroc(read.scores, truth)) == 1.0
+    assert not np.allclose(read.scores, found.scores)
+
+
+RESUME = """
+import sys, jax, numpy as np
+import jaxcause as jc
+from jaxcause.training import TrainingConfig, _loop
+_loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+x = np.random.default_rng(0).normal(size=(800, 3))
+x[2:, 1] += np.tanh(x[:-2, 0])
+found = jc.discover(x, 2, key=jax.random.key(0), skip=False, model="small", progress=False,
+    training=TrainingConfig(400, batch_size=4, steps_per_call=10), checkpoint=sys.argv[1])
+np.save(sys.argv[2], found.scores)
+"""
+
+
+def test_a_killed_discovery_ends_in_the_same_graph(tmp_path):
+    def command(name):
+        return [sys.executable, "-c", RESUME, str(tmp_path / f"{name}.ckpt"), f"{tmp_path}/{name}"]
+
+    subprocess.run(command("whole"), check=True)
+    process = subprocess.Popen(command("killed"))
+    while not list(tmp_path.glob("killed.ckpt*")) and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed.npy").exists()
+    subprocess.run(command("killed"), check=True)
+    whole, killed = (np.load(tmp_path / f"{name}.npy") for name in ("whole", "killed"))
+    np.testing.assert_array_equal(whole, killed)
 
 
 def test_rivers_flow_downhill(data):
