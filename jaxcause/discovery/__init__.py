@@ -8,6 +8,7 @@ from jaxcause.discovery._pcmci_data import LaggedCorrelation as LaggedCorrelatio
 from jaxcause.discovery._pcmci_data import lagged_correlation as lagged_correlation
 from jaxcause.discovery._pcmci_links import PcmciInfo as PcmciInfo
 from jaxcause.discovery._pcmci_links import PcmciResult as PcmciResult
+from jaxcause.discovery._pcmci_plus import pcmci_plus as pcmci_plus
 from jaxcause.discovery._result import SearchInfo as SearchInfo
 from jaxcause.discovery._result import SearchResult as SearchResult
 from jaxcause.discovery._static import Caps as Caps

@@ -21,9 +21,9 @@ class LaggedCorrelation(NamedTuple):
 def lagged_correlation(
     series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"], *, max_lag: int
 ) -> LaggedCorrelation:
-    """Correlate the variables at lags 0 to ``2 * max_lag`` over windows of ``2 * max_lag + 1`` rows.
+    """Correlate the variables at lags 0 to ``2 * max_lag``.
 
-    Windows are streamed, in float64.
+    Windows of ``2 * max_lag + 1`` rows are streamed, in float64.
 
     Args:
         series: Values; rows of a window must be complete.

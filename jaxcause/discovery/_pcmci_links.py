@@ -91,7 +91,11 @@ def checked(
     if (now != now.T).any():
         raise InputError("allowed at lag 0 must be symmetric: allow a pair both ways or not at all")
     now[np.diag_indices(n_vars)] = False
-    return StudentTest(checked_correlation(np.asarray(corr, np.float64)), n_samples), possible, levels
+    return (
+        StudentTest(checked_correlation(np.asarray(corr, np.float64)), n_samples),
+        possible,
+        levels,
+    )
 
 
 def mci_conditions(

@@ -2,16 +2,10 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from jaxcause.discovery._pcmci_tests import WIDTHS, StudentTest, _bucket, student_p_values
-
-CELLS = 1 << 24
-"""Largest number of correlations that one call keeps."""
+from jaxcause.discovery._pcmci_tests import StudentTest
 
 
 class LaggedParents(NamedTuple):
@@ -100,85 +94,24 @@ def _one_size(
     n_vars: int,
 ) -> _State:
     """Every test with sets of one size, then the removals."""
-    rows = np.flatnonzero(asked.any(axis=1))
-    width = _bucket(size + 1, WIDTHS)
-    top = np.full((len(rows), width), -1, np.int32)
-    for at, row in enumerate(rows):
-        top[at, : size + 1] = _by_strength(state, row)[: size + 1]
-    r, rest = np.zeros(asked.shape), np.ones(asked.shape)
-    block = max(1, CELLS // ((width + 1) * (asked.shape[1] + 1)))
-    block = min(block, len(target))
-    for first in range(0, len(rows), block):
-        part = rows[first : first + block]
-        sets = np.full((block, width), -1, np.int32)
-        sets[: len(part)] = top[first : first + block]
-        ends = np.zeros(block, np.int32)
-        ends[: len(part)] = target[part]
-        with jax.enable_x64(True):
-            found = _given_strongest(test.corr, ends, sets, np.int32(size), n_vars=n_vars)
-        r[part], rest[part] = (np.asarray(one)[: len(part)] for one in found)
-    p_value = np.zeros(asked.shape)
-    p_value[asked] = student_p_values(rest[asked], np.array(test.n_samples - 2 - size))
+    rows, candidate = np.nonzero(asked)
+    top = np.full((len(asked), size + 1), -1, np.int64)
+    for row in np.unique(rows):
+        top[row] = _by_strength(state, row)[: size + 1]
+    # The strongest others: one more than needed, without the candidate itself or else the last.
+    others = top[rows]
+    drop = others == candidate[:, None]
+    drop[~drop.any(axis=1), -1] = True
+    cond = others[~drop].reshape(len(rows), size) + n_vars
+    found = test(candidate + n_vars, target[rows], cond)
+    r, p_value = np.zeros(asked.shape), np.zeros(asked.shape)
+    r[asked], p_value[asked] = found
     weaker = asked & (np.abs(r) < np.abs(state.weakest))
     return _State(
         active=state.active & ~(asked & (p_value > level[:, None])),
         weakest=np.where(weaker, r, state.weakest),
         p_value=np.maximum(state.p_value, p_value),
     )
-
-
-def _given_strongest_impl(
-    corr: Float[Array, "nodes nodes"],
-    target: Int[Array, "problems"],
-    top: Int[Array, "problems k"],
-    size: Int[Array, ""],
-    *,
-    n_vars: int,
-) -> tuple[Float[Array, "problems candidates"], Float[Array, "problems candidates"]]:
-    """r and 1 − r² of each candidate and the target given the ``size`` strongest others.
-
-    A candidate beyond the strongest is tested given all of them: one Cholesky factor serves all.
-    One of the strongest is tested given the rest of the ``size + 1`` strongest: the inverse of
-    their correlations with the target holds the answers to all.
-    """
-    n_candidates = (corr.shape[0] - 1) // n_vars // 2 * n_vars
-    one = jnp.ones((), corr.dtype)
-    tiny = jnp.finfo(corr.dtype).tiny
-
-    def of_one(y: Array, strongest: Array) -> tuple[Array, Array]:
-        k = strongest.shape[0]
-        nodes = strongest + n_vars
-        given = (jnp.arange(k) < size) & (strongest >= 0)
-        others = jnp.concatenate([jnp.arange(n_vars, n_vars + n_candidates), y[None]])
-        eye = jnp.eye(k, dtype=corr.dtype)
-        sigma = jnp.where(given[:, None] & given[None], corr[nodes[:, None], nodes[None]], eye)
-        cross = jnp.where(given[:, None], corr[nodes[:, None], others[None]], 0 * one)
-        factor = jax.lax.linalg.cholesky(sigma, symmetrize_input=False)
-        swept = jax.lax.linalg.triangular_solve(factor, cross, left_side=True, lower=True)
-        left = one - (swept**2).sum(axis=0)
-        cov = corr[others[:-1], y] - swept[:, -1] @ swept[:, :-1]
-        scale = jnp.sqrt(jnp.maximum(left[:-1] * left[-1], tiny))
-        outside = cov / scale
-
-        members = jnp.concatenate([nodes, y[None]])
-        inside = jnp.concatenate([(jnp.arange(k) <= size) & (strongest >= 0), jnp.array([True])])
-        eye = jnp.eye(k + 1, dtype=corr.dtype)
-        sigma = jnp.where(inside[:, None] & inside[None], corr[members[:, None], members[None]], eye)
-        factor = jax.lax.linalg.cholesky(sigma, symmetrize_input=False)
-        half = jax.lax.linalg.triangular_solve(factor, eye, left_side=True, lower=True)
-        precision = half.T @ half
-        both = jnp.diagonal(precision)
-        among = -precision[-1, :-1] / jnp.sqrt(both[-1] * both[:-1])
-        is_given = jnp.where(given, strongest, jnp.full_like(strongest, n_candidates))
-        r = outside.at[is_given].set(among, mode="drop")
-        # What rounding or collinear columns leave undefined counts as dependent.
-        r = jnp.where(jnp.isnan(r), one, jnp.clip(r, -one, one))
-        return r, (one - r) * (one + r)
-
-    return jax.vmap(of_one)(target, top)
-
-
-_given_strongest = jax.jit(_given_strongest_impl, static_argnames=("n_vars",))
 
 
 def _by_strength(state: _State, row: int) -> Int[np.ndarray, "candidates"]:

@@ -1,5 +1,6 @@
 """Many partial correlations given sets of many sizes, with p-values by Student's t."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -7,17 +8,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import betainc
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import CIResult
 from jaxcause.stats._partial_correlation import SINGULAR
 
-WIDTHS = (0, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
+WIDTHS = (2, 4, 8, 16, 32, 48, 64, 96, 128)
 """Sets are padded to one of these sizes, beyond the last to a multiple of it."""
-ROWS = (64, 512, 4096)
-"""Tests of one call are padded to one of these numbers."""
-CELLS = 1 << 22
-"""Largest number of correlations that one call gathers."""
+ROWS = 4096
+"""Tests of one call; fewer are padded, at no cost but memory."""
+FEW = 256
+"""p-values are padded to so many, or to a whole call."""
+CELLS = 1 << 24
+"""Largest number of correlations that an accelerator gathers at a time."""
+LANES = 32
+"""Rows that a processor takes at a time, to stay in its cache; an accelerator takes more."""
+STEPS = 8
+"""Eliminations between two cuts."""
 
 
 class StudentTest(NamedTuple):
@@ -27,7 +34,10 @@ class StudentTest(NamedTuple):
     n_samples: int
 
     def __call__(
-        self, x: Int[np.ndarray, "rows"], y: Int[np.ndarray, "rows"], cond: Int[np.ndarray, "rows k"]
+        self,
+        x: Int[np.ndarray, "rows"],
+        y: Int[np.ndarray, "rows"],
+        cond: Int[np.ndarray, "rows k"],
     ) -> CIResult:
         r"""Test x ⊥ y | S for each row.
 
@@ -49,29 +59,28 @@ class StudentTest(NamedTuple):
         self, y: Int[np.ndarray, "rows"], cond: Int[np.ndarray, "rows k"]
     ) -> Float[np.ndarray, "rows"]:
         """Variance of y that S leaves, as a share."""
-        width = _bucket(cond.shape[1], WIDTHS)
+        members = _widened(cond, _bucket(cond.shape[1]))
         with jax.enable_x64(True):
-            return np.asarray(_residual_variance(self.corr, y, _padded(cond, len(cond), width)))
+            return np.asarray(_residual_variance(_enlarged(self.corr), y, members))
 
     def _in_blocks(
         self, x: np.ndarray, y: np.ndarray, cond: np.ndarray
     ) -> tuple[Float[np.ndarray, "rows"], Float[np.ndarray, "rows"]]:
-        r, rest = np.zeros(len(x)), np.ones(len(x))
+        r, rest, corr = np.zeros(len(x)), np.ones(len(x)), _enlarged(self.corr)
         sizes = (cond >= 0).sum(axis=1)
         packed = np.take_along_axis(cond, np.argsort(cond < 0, axis=1, kind="stable"), axis=1)
-        widths = np.array([_bucket(size, WIDTHS) for size in range(cond.shape[1] + 1)])[sizes]
+        widths = np.array([_bucket(size) for size in range(cond.shape[1] + 1)])[sizes]
         for width in np.unique(widths):
             rows = np.flatnonzero(widths == width)
-            most = max(64, min(ROWS[-1], CELLS // int(width + 2) ** 2))
-            for first in range(0, len(rows), most):
-                block = rows[first : first + most]
-                padded = min(most, _bucket(len(block), ROWS))
-                ends = np.zeros((2, padded), np.int32)
-                ends[:, : len(block)] = x[block], y[block]
-                ends[1, len(block) :] = 1
-                sets = _padded(packed[block, :width], padded, int(width))
+            for first in range(0, len(rows), ROWS):
+                block = rows[first : first + ROWS]
+                members = np.full((ROWS, int(width) + 2), -1, np.int32)
+                members[: len(block), :-2] = _widened(packed[block], int(width))
+                members[: len(block), -2], members[: len(block), -1] = x[block], y[block]
+                lanes = _lanes(int(width))
+                n_groups = np.int32(-(-len(block) // lanes))
                 with jax.enable_x64(True):
-                    found = _partial_correlations(self.corr, ends[0], ends[1], sets)
+                    found = _partial_correlations(corr, members, n_groups, lanes=lanes)
                 r[block], rest[block] = (np.asarray(part)[: len(block)] for part in found)
         return r, rest
 
@@ -82,10 +91,10 @@ def student_p_values(
     """Two-sided p-values from 1 − r² and the degrees of freedom; 1 where there are none."""
     degrees = np.broadcast_to(degrees, rest.shape).ravel()
     p_values = np.ones(rest.size)
-    for first in range(0, rest.size, ROWS[-1]):
-        block = slice(first, first + ROWS[-1])
+    for first in range(0, rest.size, ROWS):
+        block = slice(first, first + ROWS)
         size = len(p_values[block])
-        padded = _bucket(size, ROWS)
+        padded = FEW if size <= FEW else ROWS
         values, counts = np.ones(padded), np.ones(padded)
         values[:size], counts[:size] = rest.ravel()[block], degrees[block]
         with jax.enable_x64(True):
@@ -93,43 +102,76 @@ def student_p_values(
     return p_values.reshape(rest.shape)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames=("lanes",))
 def _partial_correlations(
     corr: Float[Array, "nodes nodes"],
-    x: Int[Array, "rows"],
-    y: Int[Array, "rows"],
-    cond: Int[Array, "rows k"],
+    members: Int[Array, "rows k"],
+    n_groups: Int[Array, ""],
+    *,
+    lanes: int,
 ) -> tuple[Float[Array, "rows"], Float[Array, "rows"]]:
-    """r and 1 − r², from the last two rows of the Cholesky factor of corr[S x y, S x y]."""
-    factor = _factor(corr, jnp.concatenate([cond, x[:, None], y[:, None]], axis=1))
-    along, across = factor[:, -1, -2], factor[:, -1, -1]
-    pivots = jnp.diagonal(factor, axis1=1, axis2=2) ** 2
+    """R and 1 − r² of the last two members given the others, ``lanes`` rows at a time."""
+    groups = members.reshape(-1, lanes, members.shape[1]).transpose(0, 2, 1)
+
+    def one(at: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
+        r, rest = _of_group(corr, groups[at])
+        return found[0].at[at].set(r), found[1].at[at].set(rest)
+
+    empty = jnp.zeros((len(groups), lanes), corr.dtype)
+    r, rest = jax.lax.fori_loop(0, n_groups, one, (empty, empty))
+    return r.ravel(), rest.ravel()
+
+
+def _of_group(
+    corr: Float[Array, "nodes nodes"], members: Int[Array, "k lanes"]
+) -> tuple[Float[Array, "lanes"], Float[Array, "lanes"]]:
+    left, regular = _swept(corr, members, 2)
+    (xx, xy), (_, yy) = left
     tolerance = SINGULAR * jnp.finfo(corr.dtype).eps
-    length = jnp.hypot(along, across)
-    # A factor that does not exist is NaN, and fails this comparison as well.
-    regular = (pivots[:, :-1] > tolerance).all(axis=1) & (length**2 > tolerance)
-    length = jnp.where(regular, length, jnp.ones_like(length))
-    r = jnp.where(regular, along / length, jnp.ones_like(along))
-    return r, jnp.where(regular, (across / length) ** 2, jnp.zeros_like(across))
+    regular &= (xx > tolerance) & (yy > tolerance)
+    one = jnp.ones_like(xy)
+    r = jnp.where(regular, xy / jnp.sqrt(jnp.where(regular, xx * yy, one)), one)
+    rest = jnp.where(regular, (yy - xy * xy / jnp.where(regular, xx, one)) / yy, 0 * one)
+    return jnp.clip(r, -one, one), jnp.clip(rest, 0 * one, one)
 
 
 @jax.jit
 def _residual_variance(
     corr: Float[Array, "nodes nodes"], y: Int[Array, "rows"], cond: Int[Array, "rows k"]
 ) -> Float[Array, "rows"]:
-    last = _factor(corr, jnp.concatenate([cond, y[:, None]], axis=1))[:, -1, -1]
-    return jnp.where(jnp.isnan(last), jnp.zeros_like(last), last**2)
+    left, regular = _swept(corr, jnp.concatenate([cond, y[:, None]], axis=1).T, 1)
+    return jnp.where(regular, left[0, 0], jnp.zeros_like(left[0, 0]))
 
 
-def _factor(
-    corr: Float[Array, "nodes nodes"], members: Int[Array, "rows k"]
-) -> Float[Array, "rows k k"]:
-    """Cholesky factors of submatrices; a padded member is correlated with nothing."""
+def _swept(
+    corr: Float[Array, "nodes nodes"], members: Int[Array, "k lanes"], keep: int
+) -> tuple[Float[Array, "keep keep lanes"], Bool[Array, "lanes"]]:
+    """Covariance of the last ``keep`` members given the others; a padded one changes nothing.
+
+    Elimination without LAPACK: batches of its Cholesky factors sometimes never return on the CPU.
+    The part already eliminated is cut off every few steps, and lanes are the fastest axis.
+    """
+    k = members.shape[0] - keep
     real = members >= 0
-    both = real[:, :, None] & real[:, None, :]
-    identity = jnp.eye(members.shape[1], dtype=corr.dtype)[None]
-    sigma = jnp.where(both, corr[members[:, :, None], members[:, None, :]], identity)
-    return jax.lax.linalg.cholesky(sigma, symmetrize_input=False)
+    eye = jnp.eye(k + keep, dtype=corr.dtype)[:, :, None]
+    sigma = jnp.where(real[:, None] & real[None], corr[members[:, None], members[None]], eye)
+    tolerance = SINGULAR * jnp.finfo(corr.dtype).eps
+
+    def eliminate(step: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        sigma, regular = carry
+        row = sigma[step]
+        pivot = row[step]
+        safe = jnp.where(pivot > tolerance, pivot, jnp.ones_like(pivot))
+        # Fused into the outer product, the division would be done for each of its entries.
+        scaled = jax.lax.optimization_barrier(row / safe[None])
+        return sigma - row[:, None] * scaled[None], regular & (pivot > tolerance)
+
+    regular = jnp.ones(members.shape[1:], bool)
+    for first in range(0, k, STEPS):
+        steps = min(STEPS, k - first)
+        sigma, regular = jax.lax.fori_loop(0, steps, eliminate, (sigma, regular))
+        sigma = sigma[steps:, steps:]
+    return sigma, regular
 
 
 @jax.jit
@@ -139,12 +181,26 @@ def _p_values(rest: Float[Array, "tests"], degrees: Float[Array, "tests"]) -> Fl
     return jnp.where(degrees >= 1, p, jnp.ones_like(p))
 
 
-def _bucket(size: int, buckets: tuple[int, ...]) -> int:
-    last = buckets[-1]
-    return next((b for b in buckets if b >= size), -(-size // last) * last)
+def _lanes(width: int) -> int:
+    if jax.default_backend() == "cpu":
+        return LANES
+    return min(ROWS, max(LANES, 1 << (CELLS // (width + 2) ** 2).bit_length() - 1))
 
 
-def _padded(cond: np.ndarray, rows: int, width: int) -> Int[np.ndarray, "rows width"]:
-    sets = np.full((rows, width), -1, np.int32)
-    sets[: len(cond), : cond.shape[1]] = cond
+def _bucket(size: int) -> int:
+    last = WIDTHS[-1]
+    return next((b for b in WIDTHS if b >= size), -(-size // last) * last)
+
+
+def _widened(cond: Int[np.ndarray, "rows k"], width: int) -> Int[np.ndarray, "rows width"]:
+    """Sets, the padding of each at its end, cut or padded to a width."""
+    sets = np.full((len(cond), width), -1, np.int32)
+    kept = min(width, cond.shape[1])
+    sets[:, :kept] = cond[:, :kept]
     return sets
+
+
+def _enlarged(corr: Float[np.ndarray, "nodes nodes"]) -> Float[np.ndarray, "more more"]:
+    """Unused nodes up to a power of two: graphs of similar size share what is compiled."""
+    size = max(64, 1 << (len(corr) - 1).bit_length())
+    return np.pad(corr, (0, size - len(corr)))

@@ -12,6 +12,8 @@ from jaxcause.stats._from_data import (
 from jaxcause.stats._from_data import (
     rank_correlation_test_from_data as rank_correlation_test_from_data,
 )
+from jaxcause.stats._lasso import LassoFit as LassoFit
+from jaxcause.stats._lasso import fit_lasso_var as fit_lasso_var
 from jaxcause.stats._multiple_testing import benjamini_hochberg as benjamini_hochberg
 from jaxcause.stats._multiple_testing import benjamini_yekutieli as benjamini_yekutieli
 from jaxcause.stats._pairwise import PairwiseCorrelation as PairwiseCorrelation
