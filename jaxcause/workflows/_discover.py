@@ -19,6 +19,7 @@ from jaxcause.workflows._gradient import GradientOptions, discover_gradient
 from jaxcause.workflows._linear import discover_pc, discover_var
 from jaxcause.workflows._links import Links, link_knowledge
 from jaxcause.workflows._prepare import usable_windows
+from jaxcause.workflows._provenance import provenance
 from jaxcause.workflows._readouts import READOUTS
 from jaxcause.workflows._result import Discovery
 
@@ -177,7 +178,9 @@ def discover(
     found = discover_gradient(table, max_lag, chosen, options, forecaster)
     if key is None:
         found.info["key"] = "jax.random.key(0), the default"
-    return _with_notes(found, table)
+    if select is None:
+        found.info["q"] = q
+    return _with_notes(found, table, chosen)
 
 
 def _checked_domain(domain: Any, n_rows: int) -> Int[np.ndarray, "time"] | None:
@@ -212,6 +215,7 @@ def _check_long_enough(table: SeriesTable, max_lag: int, *, mask_missing: bool) 
             raise InputError(f"column {name!r} is constant in all complete windows; leave it out")
 
 
-def _with_notes(found: Discovery, table: SeriesTable) -> Discovery:
+def _with_notes(found: Discovery, table: SeriesTable, key: PRNGKeyArray | None = None) -> Discovery:
     found.info["notes"] = [*table.notes, *found.info.get("notes", [])]
+    found.info["provenance"] = provenance(table, key=key)
     return found

@@ -270,3 +270,12 @@ def test_provenance_knows_data_and_key():
     found.info["provenance"] = said
     assert f"<bdi>{said['fingerprint']}</bdi>" in found.to_html()
     assert Discovery.from_json(found.to_json()).info["provenance"] == said
+
+
+def test_discover_keeps_the_provenance_of_its_series():
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    found = jc.discover(x, 2, method="var", names=["a", "b"])
+    said = found.info["provenance"]
+    assert said["fingerprint"] == fingerprint(as_series_table(x, names=["a", "b"]))
+    assert "key" not in said
+    assert Discovery.from_json(found.to_json()).info["provenance"] == said
