@@ -11,7 +11,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 
-from benchmarks import attention, core, discovery, models
+from benchmarks import attention, core, discovery, lagged, models
 from benchmarks.cleann import recommendation, sentiment
 
 STUDIES = {
@@ -20,6 +20,7 @@ STUDIES = {
     ),
     "attention": lambda given: attention.run(given.data, quick=given.quick),
     "discovery": lambda given: discovery.run(given.data),
+    "lagged": lagged.run,
     "models": lambda given: models.run(),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),
     "cleann_recommendation": lambda given: recommendation.run(
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="leave out the slowest")
     parser.add_argument("--only", default="", help="core: sections, such as skeletons,ICD")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    lagged.add_arguments(parser)
     arguments = parser.parse_args()
     rows = STUDIES[arguments.name](arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,54 @@
+"""``python -m benchmarks lagged``: lagged graphs of known systems, by our methods and by peers."""
+
+import argparse
+from pathlib import Path
+
+from benchmarks.lagged import settings, study, tables
+from benchmarks.lagged.methods import METHODS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this study."""
+    group = parser.add_argument_group("lagged")
+    group.add_argument("--preset", choices=settings.PRESETS, default="reduced")
+    group.add_argument("--settings", help='such as "n=10,pl+m"; all by default')
+    group.add_argument("--methods", help='such as "var,pcmci"; all by default')
+    group.add_argument("--seeds", default="0,1,2")
+    group.add_argument("--budget-seconds", type=float, help="start no run after this time")
+    group.add_argument("--limit-seconds", type=float, default=3600.0, help="stop a run after this")
+    group.add_argument("--limit-cpu-seconds", type=float, help="the same by its processor time")
+    group.add_argument(
+        "--in-process",
+        action="store_true",
+        help="start no process for each run: quick for small ones, but with no limit or memory",
+    )
+
+
+def run(given: argparse.Namespace) -> list[dict]:
+    """Run what is left, and report all that is there."""
+    names = _chosen("settings", given.settings, settings.names())
+    methods = _chosen("methods", given.methods, list(METHODS))
+    seeds = tuple(int(seed) for seed in given.seeds.split(","))
+    path = Path(given.out) / f"lagged_{given.preset}.jsonl"
+    limits = study.Limits(
+        given.limit_seconds, given.limit_cpu_seconds, given.budget_seconds, given.in_process
+    )
+    wanted = study.runs(names, methods, seeds, given.preset)
+    study.execute(wanted, path, limits, preset=given.preset, data=given.data)
+    made = tables.rows(study.read(path), given.preset)
+    tables.scaling_plots(made, path.parent, path.stem)
+    return made
+
+
+def _chosen(what: str, asked: str | None, known: list[str]) -> list[str]:
+    """The names asked for. Some hold commas, so that the longest known name is read first."""
+    if not asked:
+        return known
+    found, rest = [], asked
+    while rest:
+        fits = [n for n in known if rest == n or rest.startswith(n + ",")]
+        if not fits:
+            raise SystemExit(f"--{what} {rest!r} is not known; choose from {', '.join(known)}")
+        found.append(max(fits, key=len))
+        rest = rest[len(found[-1]) + 1 :]
+    return found

@@ -1,0 +1,223 @@
+"""The methods: functions from a case and a seed to scores and graphs.
+
+A method may give several answers, such as the readouts of one trained forecaster.
+"""
+
+import importlib.util
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+import jaxcause as jc
+from benchmarks.lagged.settings import Case
+from jaxcause import attribution
+from jaxcause.graph import LaggedGraph
+from jaxcause.stats import benjamini_hochberg
+
+RATES = (0.1, 0.05)
+"""False-discovery rates at which a graph is asked for."""
+
+
+class Answer(NamedTuple):
+    """What a method says: scores ``[source, target, lag]``, and a graph for each rate.
+
+    A method without such a rate gives one graph for all.
+    """
+
+    name: str
+    scores: np.ndarray
+    graphs: dict[float, Any]
+    notes: dict[str, Any] = {}
+
+
+class Method(NamedTuple):
+    """How to run it, what it needs, and the number of its lagged inputs that it is tried on."""
+
+    run: Callable[[Case, int], list[Answer]]
+    needs: str = "jaxcause"
+    most_inputs: int = 10**9
+    trained: bool = False
+    only_with_regimes: bool = False
+
+
+class NotAvailable(Exception):
+    """The method cannot be run here; the message says why."""
+
+
+def _discover(case: Case, **options: Any) -> Any:
+    known = inspect.signature(jc.discover).parameters
+    for name in options:
+        if name not in known:
+            raise NotAvailable(f"jc.discover has no {name}= here")
+    return jc.discover(case.series, case.max_lag, **options)
+
+
+def classical(method: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
+    """A method of ours that trains nothing."""
+
+    def run(case: Case, seed: int) -> list[Answer]:
+        del seed
+        found = {}
+        for q in RATES:
+            try:
+                found[q] = _discover(case, method=method, q=q, **options)
+            except jc.InputError as error:
+                if "method=" in str(error):
+                    raise NotAvailable(f"jc.discover has no method {method!r} here") from error
+                raise
+        last = found[RATES[0]]
+        return [Answer(method, np.asarray(last.scores), {q: f.graph for q, f in found.items()})]
+
+    return run
+
+
+def gradient(name: str, *, with_domain: bool = False, **options: Any):
+    """Our forecaster, trained once and read in every way that it has."""
+
+    def run(case: Case, seed: int) -> list[Answer]:
+        given = dict(options, key=jax.random.key(seed), progress=False)
+        if with_domain:
+            given["domain"] = case.domain
+        first = _discover(case, method="gradient", q=RATES[0], **given)
+        again = dict(given, forecaster=first.forecaster)
+        found = {RATES[0]: first}
+        found |= {q: _discover(case, method="gradient", q=q, **again) for q in RATES[1:]}
+        notes = {
+            k: first.info[k]
+            for k in ("readout", "selection", "held_out_error", "held_out_error_linear")
+            if k in first.info
+        }
+        answers = [
+            Answer(
+                f"{name}, default",
+                np.asarray(first.scores),
+                {q: f.graph for q, f in found.items()},
+                notes,
+            )  # fmt: skip
+        ]
+        for readout in _readouts(options.get("head") == "gaussian"):
+            read = _discover(case, method="gradient", readout=readout, **again)
+            scores = np.asarray(read.strength)
+            chosen = {q: attribution.select_fdr(scores**2, q=q) for q in RATES}
+            answers.append(Answer(f"{name}, {readout}", scores, chosen))
+        return answers
+
+    return run
+
+
+def _readouts(density: bool) -> list[str]:
+    """The names of the readouts that a model has, as the workflow knows them now."""
+    try:
+        from jaxcause.workflows._readouts import READOUTS
+    except ImportError:
+        from jaxcause.workflows._gradient import READOUTS
+    return [k for k, v in READOUTS.items() if density or not getattr(v, "density", False)]
+
+
+def tigramite_pcmci(case: Case, seed: int) -> list[Answer]:
+    """PCMCI with partial correlations, its defaults, tau_min=1; Benjamini–Hochberg over all."""
+    del seed
+    made = _tigramite(case).run_pcmci(tau_min=1, tau_max=case.max_lag)
+    adjusted = np.ones_like(made["p_matrix"])
+    adjusted[:, :, 1:] = np.asarray(benjamini_hochberg(made["p_matrix"][:, :, 1:]))
+    scores = np.abs(made["val_matrix"])
+    return [Answer("tigramite PCMCI", _no_lag_0(scores), {q: adjusted <= q for q in RATES})]
+
+
+def tigramite_pcmciplus(case: Case, seed: int) -> list[Answer]:
+    """PCMCI+ with partial correlations, pc_alpha=0.01: one graph, with edges within the step."""
+    del seed
+    made = _tigramite(case).run_pcmciplus(tau_min=0, tau_max=case.max_lag, pc_alpha=0.01)
+    graph = _from_tigramite(made["graph"])
+    scores = np.abs(made["val_matrix"]) * (made["p_matrix"] <= 1)
+    return [Answer("tigramite PCMCI+", _no_lag_0(scores), dict.fromkeys(RATES, graph))]
+
+
+def varlingam(case: Case, seed: int) -> list[Answer]:
+    """VARLiNGAM, pruned, with the lags given: one graph of the coefficients that are left."""
+    from lingam import VARLiNGAM
+
+    model = VARLiNGAM(lags=case.max_lag, criterion=None, prune=True, random_state=seed)
+    found = np.abs(np.asarray(model.fit(case.series.astype(float)).adjacency_matrices_))
+    scores = found.transpose(2, 1, 0)
+    marks = np.zeros((*scores.shape, 2), np.int8)
+    marks[scores > 0] = jc.Mark.TAIL, jc.Mark.ARROW
+    now = scores[:, :, 0] > 0
+    marks[:, :, 0][now.T] = jc.Mark.ARROW, jc.Mark.TAIL
+    graph = LaggedGraph(marks)
+    return [Answer("VARLiNGAM", _no_lag_0(scores), dict.fromkeys(RATES, graph))]
+
+
+def granger_lasso(case: Case, seed: int) -> list[Answer]:
+    """causal-learn's Granger causality by lasso with cross-validation: the coefficients left."""
+    del seed
+    from causallearn.search.Granger.Granger import Granger
+
+    found = np.abs(Granger(maxlag=case.max_lag).granger_lasso(case.series.astype(float)))
+    n_vars = case.series.shape[1]
+    lagged = found.reshape(n_vars, case.max_lag, n_vars).transpose(2, 0, 1)
+    scores = np.concatenate([np.zeros((n_vars, n_vars, 1)), lagged], axis=2)
+    return [Answer("causal-learn Granger", scores, dict.fromkeys(RATES, scores > 0))]
+
+
+def _tigramite(case: Case) -> Any:
+    from tigramite import data_processing
+    from tigramite.independence_tests.parcorr import ParCorr
+    from tigramite.pcmci import PCMCI
+
+    frame = data_processing.DataFrame(case.series.astype(float))
+    return PCMCI(frame, cond_ind_test=ParCorr(significance="analytic"), verbosity=0)
+
+
+def _from_tigramite(graph: np.ndarray) -> LaggedGraph:
+    """Marks of its strings; a conflict is a circle at either end."""
+    ends = {"-": jc.Mark.TAIL, "<": jc.Mark.ARROW, ">": jc.Mark.ARROW}
+    marks = np.zeros((*graph.shape, 2), np.int8)
+    for at in np.argwhere(graph != ""):
+        text = str(graph[tuple(at)])
+        left, right = (ends.get(text[k], jc.Mark.CIRCLE) for k in (0, -1))
+        marks[tuple(at)] = left, right
+    return LaggedGraph(marks)
+
+
+def _no_lag_0(scores: np.ndarray) -> np.ndarray:
+    scores = scores.copy()
+    scores[:, :, 0] = 0
+    return scores
+
+
+METHODS = {
+    "var": Method(classical("var")),
+    "lasso": Method(classical("lasso")),
+    "pcmci": Method(classical("pcmci")),
+    "pcmci+": Method(classical("pcmci+")),
+    "gradient": Method(gradient("gradient"), trained=True),
+    "gaussian": Method(gradient("gaussian", head="gaussian"), trained=True),
+    "gradient with the regime": Method(
+        gradient("gradient with the regime", with_domain=True),
+        trained=True,
+        only_with_regimes=True,
+    ),
+    "tigramite PCMCI": Method(tigramite_pcmci, "tigramite", most_inputs=300),
+    "tigramite PCMCI+": Method(tigramite_pcmciplus, "tigramite", most_inputs=300),
+    "VARLiNGAM": Method(varlingam, "lingam", most_inputs=150),
+    "causal-learn Granger": Method(granger_lasso, "causallearn", most_inputs=150),
+}
+"""Methods by name. A new one is a function of a case and a seed, entered here."""
+
+CLASSICAL = [name for name, method in METHODS.items() if not method.trained]
+
+
+def why_not(name: str, *, n_inputs: int, regimes: bool) -> str | None:
+    """Why a method is not run at a size, if it is not."""
+    method = METHODS[name]
+    if importlib.util.find_spec(method.needs) is None:
+        return f"{method.needs} is not installed"
+    if n_inputs > method.most_inputs:
+        return f"{n_inputs} lagged inputs; tried up to {method.most_inputs}"
+    if method.only_with_regimes and not regimes:
+        return "no regimes"
+    return None

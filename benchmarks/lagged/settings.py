@@ -1,0 +1,174 @@
+"""The settings of the benchmark: simulated systems, and series that others have published.
+
+The simulated ones are those of Wang, Wang & Huang (2026), arXiv 2601.05647, with the constants of
+`jaxcause.simulate.lagged_system`; what stands here differs from n=10 variables, lags up to 5,
+linear functions and normal noise.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxcause import simulate
+from jaxcause.graph import LaggedGraph
+
+N_PARENTS = 3
+
+
+class Case(NamedTuple):
+    """A series, and what is known of its graph: every lag, or only which variable drives which."""
+
+    series: np.ndarray
+    truth: Any
+    max_lag: int
+    domain: np.ndarray | None = None
+    summary: bool = False
+
+
+class Setting(NamedTuple):
+    """A simulated setting, in a table of its own kind.
+
+    Args:
+        table: Heading.
+        options: What `lagged_system` is given beside the sizes.
+        n_vars: Variables.
+        max_lag: Longest lag.
+        steps: Length, reduced and full.
+        costly: Whether the reduced size has one seed only.
+    """
+
+    table: str
+    options: dict[str, Any]
+    n_vars: int = 10
+    max_lag: int = 5
+    steps: tuple[int, int] = (50_000, 100_000)
+    costly: bool = False
+
+
+def _simulated() -> dict[str, Setting]:
+    found = {
+        f"n={n}": Setting("Variables", {}, n_vars=n, costly=n >= 50) for n in (10, 25, 50, 100)
+    }
+    for lag in (10, 25, 50):
+        found[f"lag={lag}"] = Setting("Longest lag", {}, max_lag=lag, costly=lag >= 50)
+    for function in ("monotonic", "pl+m", "mlp_additive", "mlp_cat"):
+        found[function] = Setting("Functions", {"function": function})
+    for noise in ("uniform", "mixed", "heteroscedastic"):
+        found[noise] = Setting("Noise", {"noise": noise})
+    for n in (2, 5, 10):
+        found[f"domains={n}"] = Setting("Regimes", {"n_domains": n})
+    for n in (3, 5, 10):
+        found[f"latents={n}"] = Setting("Hidden causes", {"n_latents": n})
+    found["instantaneous"] = Setting("Instantaneous effects", {"instantaneous": 0.3})
+    for function in ("pl+m", "mlp_additive"):
+        for size, steps in (("short", (2_000, 50_000)), ("medium or long", (10_000, 1_000_000))):
+            found[f"{function}, {size}"] = Setting("Length", {"function": function}, steps=steps)
+    found["variance"] = Setting("Parents of the variance", {}, steps=(20_000, 50_000))
+    return found
+
+
+SIMULATED = _simulated()
+
+PUBLISHED = {
+    "lorenz96 F=10": "lorenz96/F_10_T_1000_dataset_1.npz",
+    "lorenz96 F=40": "lorenz96/F_40_T_1000_dataset_1.npz",
+    "cdml 1": "cdml/case1",
+    "cdml 2": "cdml/case2",
+    "cdml 3": "cdml/case3",
+    "netsim": "netsim/sim3_subject_0.npz",
+    "it middleware": "it_monitoring/middleware",
+    "it web": "it_monitoring/web",
+}
+"""Published series, by their place in the data folder."""
+
+PRESETS = ("reduced", "full")
+
+
+def names() -> list[str]:
+    """All settings."""
+    return [*SIMULATED, *PUBLISHED]
+
+
+def table_of(name: str) -> str:
+    """The heading under which a setting is reported."""
+    return SIMULATED[name].table if name in SIMULATED else "Published series"
+
+
+def seeds_of(name: str, preset: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """The seeds of a setting: the first alone where it is costly and the size reduced."""
+    costly = name in SIMULATED and SIMULATED[name].costly and preset == "reduced"
+    return seeds[:1] if costly else seeds
+
+
+def sizes(name: str, preset: str) -> tuple[int, int, int]:
+    """Variables, longest lag and length; zeros where only the file knows."""
+    if name not in SIMULATED:
+        return 0, 0, 0
+    setting = SIMULATED[name]
+    return setting.n_vars, setting.max_lag, setting.steps[PRESETS.index(preset)]
+
+
+def load(name: str, preset: str, seed: int, data: Path | None) -> Case:
+    """The series of a setting and a seed; a published one is the same for every seed."""
+    if name not in SIMULATED:
+        if data is None or not list(data.glob(PUBLISHED[name] + "*")):
+            raise FileNotFoundError(f"{PUBLISHED[name]} is not in the data folder; pass --data")
+        return _published(name, data)
+    setting = SIMULATED[name]
+    n_vars, max_lag, n_steps = sizes(name, preset)
+    given = {"n_vars": n_vars, "max_lag": max_lag, "n_steps": n_steps}
+    key = jax.random.key(seed)
+    if name == "variance":
+        made = simulate.variance_parents(key, **given)
+        return Case(np.asarray(made.series), made.truth, max_lag)
+    made = simulate.lagged_system(key, **given, n_parents=N_PARENTS, **setting.options)
+    regimes = np.asarray(made.domain) if setting.options.get("n_domains", 1) > 1 else None
+    return Case(np.asarray(made.series), made.truth, max_lag, regimes)
+
+
+def _published(name: str, data: Path) -> Case:
+    path = data / PUBLISHED[name]
+    if name.startswith("cdml"):
+        return _cdml(path)
+    if name.startswith("it"):
+        return _it_monitoring(path)
+    stored = np.load(path)
+    # Both files have the target first.
+    truth = stored["Gref"].T.astype(bool)
+    return Case(stored["X_np"].T.astype(float), truth, 3, summary=True)
+
+
+def _cdml(path: Path) -> Case:
+    with open(f"{path}_data.csv") as file:
+        names = file.readline().strip().split(",")
+        series = np.loadtxt(file, delimiter=",")
+    with open(f"{path}_target.csv") as file:
+        columns = file.readline().strip().split(",")[1:]
+        rows = [line.split(",") for line in file]
+    max_lag = max(int(c.split("_t-")[1]) for c in columns if "_t-" in c)
+    truth = np.zeros((len(names), len(names), max_lag + 1), bool)
+    for row in rows:
+        source, _, lag = row[0].partition("_t")
+        for column, value in zip(columns, row[1:], strict=True):
+            # The graph is drawn again at every earlier time; the newest slice holds it once.
+            if column.endswith("_t") and float(value):
+                target = names.index(column[:-2])
+                truth[names.index(source), target, abs(int(lag or 0))] = True
+    if truth[:, :, 0].any():
+        raise ValueError(f"{path} has contemporaneous edges, which this reader has no place for")
+    return Case(series, LaggedGraph.from_mask(truth), max_lag)
+
+
+def _it_monitoring(path: Path) -> Case:
+    (table,) = (p for p in path.parent.glob(f"{path.name}*.csv"))
+    with open(table) as file:
+        names = file.readline().strip().split(",")[1:]
+        series = np.array([[float(v or "nan") for v in line.split(",")[1:]] for line in file])
+    truth = np.zeros((len(names), len(names)), bool)
+    with open(f"{path}_structure.txt") as file:
+        for source, target in (line.split() for line in file if line.strip()):
+            truth[names.index(source), names.index(target)] = True
+    kept = np.nanstd(series, axis=0) > 0
+    return Case(series[:, kept], truth[kept][:, kept], 3, summary=True)

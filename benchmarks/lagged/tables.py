@@ -1,0 +1,128 @@
+"""Tables and pictures of the lines."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.lagged import settings
+from benchmarks.lagged.study import latest
+
+SHOWN = (
+    "F1@3",
+    "F1 true number",
+    "AUROC",
+    "AUPRC",
+    "F1 q=0.1",
+    "FDP q=0.1",
+    "edges q=0.1",
+    "true edges",
+    "F1 q=0.05",
+    "FDP q=0.05",
+    "edges q=0.05",
+    "SHD",
+    "F1 marks",
+    "F1 directed",
+    "seconds",
+    "CPU s",
+    "MiB",
+    "device MiB",
+)
+PROTOCOL = {
+    "figures": "means over the seeds; lagged edges only, but for F1 marks (an edge is right if "
+    "both its marks are; lag 0 and <-> count) and F1 directed (lag 0 counts)",
+    "F1@3": "the three best-scored parents of every variable",
+    "F1 true number": "as many best-scored edges as there are",
+    "q": "false-discovery rate asked for; VARLiNGAM, Granger and tigramite's PCMCI+ have one graph "
+    "for all",
+    "SHD": "of the graph at q=0.1",
+    "published series": "summary graphs without edges from a variable to itself, CDML every lag",
+    "MiB": "peak of the process, with Python, JAX and the series",
+    "seconds": "of the method in a fresh process, compilation included; of a trained one, all its "
+    "readouts together",
+}
+
+
+def rows(lines: list[dict], preset: str) -> list[dict]:
+    """One row for each setting and answer."""
+    peers = ", ".join(
+        f"{name} {_version(name)}" for name in ("tigramite", "lingam", "causal-learn")
+    )
+    made = [
+        {"table": "Protocol", "what": what, "how": how}
+        for what, how in ({"size": preset, "peers": peers} | PROTOCOL).items()
+    ]
+    gathered: dict[tuple[str, str], list[dict]] = {}
+    for line in latest(lines):
+        who = line.get("answer", line["method"])
+        gathered.setdefault((line["setting"], who), []).append(line)
+    order = {name: place for place, name in enumerate(settings.names())}
+    for setting, who in sorted(gathered, key=lambda key: order.get(key[0], len(order))):
+        if setting not in order:
+            continue
+        group = gathered[setting, who]
+        finished = [line for line in group if "answer" in line]
+        row = {"table": settings.table_of(setting), "setting": setting, "method": who}
+        row["seeds"] = len(finished)
+        for name in SHOWN:
+            values = [line[name] for line in finished if name in line]
+            if values:
+                row[name] = float(np.mean(values))
+        if not finished:
+            row["note"] = group[-1].get("skipped") or group[-1].get("failed", "")
+        made.append(row)
+    return made
+
+
+def scaling_plots(made: list[dict], folder: Path, stem: str) -> list[Path]:
+    """AUROC and F1 at the true number against length and number of regimes, if there are any."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        return []
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    written = []
+    for name, label, points in _axes(made):
+        if len({x for x, _ in points}) < 2:
+            continue
+        figure, panels = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+        for panel, measure in zip(panels, ("AUROC", "F1 true number"), strict=True):
+            for method in dict.fromkeys(row["method"] for _, row in points):
+                some = sorted(
+                    (x, row[measure])
+                    for x, row in points
+                    if row["method"] == method and measure in row
+                )
+                if some:
+                    panel.plot(*zip(*some, strict=True), marker="o", label=method)
+            panel.set(xlabel=label, ylabel=measure, xscale="log", ylim=(0, 1.02))
+        panels[0].legend(fontsize="x-small")
+        path = folder / f"{stem}_{name}.png"
+        figure.savefig(path, dpi=120)
+        plt.close(figure)
+        written.append(path)
+    return written
+
+
+def _axes(made: list[dict]):
+    preset = next(row["how"] for row in made if row.get("what") == "size")
+    reported = [row for row in made if row.get("seeds")]
+    for function in ("pl+m", "mlp_additive"):
+        chosen = [r for r in reported if r["setting"].split(", ")[0] == function]
+        points = [(settings.sizes(r["setting"], preset)[2], r) for r in chosen]
+        yield f"length_{function.replace('+', '_')}", f"length T ({function})", points
+    regimes = [r for r in reported if r["setting"].startswith("domains=") or r["setting"] == "n=10"]
+    yield (
+        "regimes",
+        "number of regimes",
+        [(int(r["setting"].split("=")[1]) if r["setting"] != "n=10" else 1, r) for r in regimes],
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "(not installed)"

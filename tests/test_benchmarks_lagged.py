@@ -1,0 +1,223 @@
+"""The settings, the resuming and the figures of the benchmark of lagged graphs."""
+
+import json
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import lagged
+from benchmarks.lagged import methods, settings, study, tables, worker
+from benchmarks.lagged.figures import figures
+from benchmarks.lagged.study import Limits, Run
+from jaxcause import simulate
+from jaxcause.graph import LaggedGraph, Mark
+
+IN_PROCESS = Limits(in_process=True)
+
+
+def test_every_setting_of_the_paper_is_there():
+    made = settings.SIMULATED
+    assert {s.n_vars for s in made.values()} == {10, 25, 50, 100}
+    assert {s.max_lag for s in made.values()} == {5, 10, 25, 50}
+    functions = {s.options.get("function", "linear") for s in made.values()}
+    assert functions == set(simulate._system.FUNCTIONS)
+    assert {s.options.get("noise", "gaussian") for s in made.values()} == set(
+        simulate._system.NOISES
+    )
+    assert {s.options.get("n_domains", 1) for s in made.values()} == {1, 2, 5, 10}
+    assert {s.options.get("n_latents", 0) for s in made.values()} == {0, 3, 5, 10}
+    assert max(settings.sizes(name, "reduced")[2] for name in made) == 50_000
+    assert {settings.sizes(name, "full")[2] for name in made} == {50_000, 100_000, 1_000_000}
+    assert settings.seeds_of("n=50", "reduced", (0, 1, 2)) == (0,)
+    assert settings.seeds_of("n=50", "full", (0, 1, 2)) == (0, 1, 2)
+
+
+def test_names_with_commas_can_be_asked_for():
+    known = ["pl+m", "pl+m, short", "n=10"]
+    assert lagged._chosen("settings", "pl+m, short,n=10,pl+m", known) == [
+        "pl+m, short",
+        "n=10",
+        "pl+m",
+    ]
+    assert lagged._chosen("settings", None, known) == known
+    with pytest.raises(SystemExit, match="--settings 'n=1' is not known"):
+        lagged._chosen("settings", "n=1", known)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """One method that counts its runs, on a small system."""
+    calls = []
+    truth = np.zeros((3, 3, 3), bool)
+    truth[0, 1, 1] = truth[1, 2, 2] = truth[2, 2, 1] = True
+    case = settings.Case(np.zeros((9, 3)), LaggedGraph.from_mask(truth), 2)
+
+    def run(case, seed):
+        calls.append(seed)
+        if seed == 7:
+            raise ValueError("out of luck")
+        graph = truth.copy()
+        graph[0, 0, 2] = True
+        return [methods.Answer("made up", truth + 0.1, dict.fromkeys(methods.RATES, graph))]
+
+    monkeypatch.setitem(methods.METHODS, "made up", methods.Method(run))
+    monkeypatch.setattr(settings, "load", lambda *_: case)
+    return calls, case
+
+
+def test_figures_of_a_perfect_order_and_one_false_edge(counted):
+    _, case = counted
+    line = figures(methods.METHODS["made up"].run(case, 0)[0], case)
+    assert line["AUROC"] == line["AUPRC"] == line["F1 true number"] == 1
+    assert line["F1@3"] == pytest.approx(2 * 3 / (9 + 3))
+    assert (line["edges q=0.1"], line["true edges"], line["SHD"]) == (4, 3, 1)
+    assert line["FDP q=0.05"] == 0.25
+    assert line["F1 q=0.05"] == pytest.approx(6 / 7)
+    assert "F1 marks" not in line
+
+
+def test_marks_count_where_there_are_hidden_causes():
+    marks = np.zeros((2, 2, 2, 2), np.int8)
+    marks[0, 1, 1] = Mark.ARROW
+    marks[1, 1, 1] = Mark.TAIL, Mark.ARROW
+    case = settings.Case(np.zeros((9, 2)), LaggedGraph(marks), 1)
+    scores = np.zeros((2, 2, 2))
+    scores[:, 1, 1] = 1.0
+    answer = methods.Answer("x", scores, dict.fromkeys(methods.RATES, scores > 0))
+    line = figures(answer, case)
+    assert line["true edges"] == 1
+    assert line["F1 marks"] == 0.5
+    assert line["F1 directed"] == pytest.approx(2 / 3)
+
+
+def test_a_study_resumes_where_it_was_cut_off(counted, tmp_path):
+    calls, _ = counted
+    path = tmp_path / "lines.jsonl"
+    wanted = study.runs(["n=10", "n=25"], ["made up"], (0, 1), "reduced")
+    assert [run.seed for run in wanted] == [0, 0, 1, 1]
+    study.execute(wanted[:3], path, IN_PROCESS, preset="reduced", data=None)
+    assert calls == [0, 0, 1]
+    text = path.read_text()
+    path.write_text(text[:-20])
+    study.execute(wanted, path, IN_PROCESS, preset="reduced", data=None)
+    assert calls == [0, 0, 1, 1, 1]
+    assert len(study.read(path)) == 4
+    study.execute(wanted, path, IN_PROCESS, preset="reduced", data=None)
+    assert len(calls) == 5
+    spent = IN_PROCESS._replace(budget=-1.0)
+    study.execute([Run("n=10", 2, "made up")], path, spent, preset="reduced", data=None)
+    assert len(calls) == 5
+
+
+def test_a_failed_run_is_told_and_tried_again(counted, tmp_path):
+    calls, _ = counted
+    path = tmp_path / "lines.jsonl"
+    for _ in range(2):
+        study.execute([Run("n=10", 7, "made up")], path, IN_PROCESS, preset="full", data=None)
+    assert calls == [7, 7]
+    assert study.read(path)[-1]["failed"] == "ValueError: out of luck"
+    row = tables.rows(study.read(path), "full")[-1]
+    assert (row["seeds"], row["note"]) == (0, "ValueError: out of luck")
+
+
+def test_a_run_is_stopped_at_its_limit_and_tried_again_at_a_higher_one(tmp_path, monkeypatch):
+    script = tmp_path / "sleeper"
+    script.write_text("#!/bin/sh\nsleep 60\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(study.sys, "executable", str(script))
+    run = Run("n=10", 0, "var")
+    began = time.monotonic()
+    lines = study.one(run, Limits(wall=0.3), preset="reduced", data=None)
+    assert time.monotonic() - began < 20
+    assert lines == [{"skipped": "stopped after 0.3 s", "wall": 0.3, "cpu": None}]
+    stored = [run._asdict() | lines[0]]
+    assert study.done(stored, Limits(wall=0.2)) == {run}
+    assert study.done(stored, Limits(wall=9.0)) == set()
+
+
+def test_what_a_process_prints_last_is_its_result(tmp_path, monkeypatch):
+    script = tmp_path / "speaker"
+    script.write_text(f'#!/bin/sh\necho noise\necho \'{worker.MARK}[{{"answer": "x"}}]\'\n')
+    script.chmod(0o755)
+    monkeypatch.setattr(study.sys, "executable", str(script))
+    run = Run("n=10", 0, "var")
+    assert study.one(run, Limits(), preset="reduced", data=None) == [{"answer": "x"}]
+    script.write_text("#!/bin/sh\necho 'Traceback' >&2\necho 'OSError: no' >&2\nexit 1\n")
+    assert study.one(run, Limits(), preset="reduced", data=None) == [{"failed": "OSError: no"}]
+
+
+def test_methods_that_cannot_run_say_why(monkeypatch):
+    monkeypatch.setitem(methods.METHODS, "none", methods.Method(lambda *_: [], "no_such_module"))
+    assert methods.why_not("none", n_inputs=5, regimes=False) == "no_such_module is not installed"
+    assert methods.why_not("gradient with the regime", n_inputs=5, regimes=False) == "no regimes"
+    lingam = methods.METHODS["VARLiNGAM"]._replace(needs="numpy")
+    monkeypatch.setitem(methods.METHODS, "VARLiNGAM", lingam)
+    assert "1000 lagged inputs" in methods.why_not("VARLiNGAM", n_inputs=1000, regimes=False)
+    assert methods.why_not("var", n_inputs=5, regimes=False) is None
+    lines = study.one(Run("n=10", 0, "none"), Limits(), preset="full", data=None)
+    assert lines == [{"skipped": "no_such_module is not installed"}]
+
+
+def test_the_linear_baseline_finds_a_linear_system(monkeypatch):
+    made = simulate.vector_autoregression(jax.random.key(0), n_vars=4, max_lag=2, n_steps=2000)
+    case = settings.Case(np.asarray(made.series), made.truth, 2)
+    (answer,) = methods.METHODS["var"].run(case, 0)
+    line = figures(answer, case)
+    assert line["AUROC"] > 0.95
+    assert line["edges q=0.05"] <= line["edges q=0.1"]
+    with pytest.raises(methods.NotAvailable, match="no method 'magic'"):
+        methods.classical("magic")(case, 0)
+    with pytest.raises(methods.NotAvailable, match="no luck="):
+        methods.classical("var", luck=True)(case, 0)
+
+
+def test_tables_take_the_latest_line_and_the_mean_over_seeds(tmp_path):
+    base = {"setting": "domains=2", "method": "m", "answer": "a"}
+    lines = [
+        base | {"seed": 0, "AUROC": 0.1},
+        base | {"seed": 0, "AUROC": 0.5},
+        base | {"seed": 1, "AUROC": 0.7},
+        {"setting": "domains=5", "seed": 0, "method": "m", "skipped": "no time"},
+        {"setting": "n=10", "seed": 0, "method": "m", "answer": "a", "AUROC": 1.0},
+        {"setting": "gone", "seed": 0, "method": "m", "answer": "a", "AUROC": 1.0},
+    ]
+    made = tables.rows(lines, "reduced")
+    rows = {row["setting"]: row for row in made if "setting" in row}
+    assert set(rows) == {"n=10", "domains=2", "domains=5"}
+    assert rows["domains=2"]["AUROC"] == pytest.approx(0.6)
+    assert rows["domains=2"]["seeds"] == 2
+    assert rows["domains=5"]["note"] == "no time"
+    json.dumps(made)
+    pytest.importorskip("matplotlib")
+    assert [p.name for p in tables.scaling_plots(made, tmp_path, "x")] == ["x_regimes.png"]
+
+
+def test_published_series_are_read(data):
+    sizes = {}
+    for name in settings.PUBLISHED:
+        case = settings.load(name, "reduced", 0, data)
+        known = np.asarray(case.truth if case.summary else case.truth.directed)
+        assert len(known) == case.series.shape[1]
+        assert np.isfinite(case.series).mean() > 0.9
+        sizes[name] = case.series.shape, int(known.sum())
+    assert sizes["lorenz96 F=10"] == ((1000, 10), 40)
+    assert sizes["netsim"][0] == (200, 15)
+    assert sizes["cdml 1"][0] == (1000, 12)
+    assert sizes["it middleware"][0][1] == 7
+    lorenz = settings.load("lorenz96 F=10", "reduced", 0, data).truth
+    assert set(np.flatnonzero(lorenz[:, 4])) == {2, 3, 4, 5}
+
+
+def test_a_missing_folder_is_named():
+    with pytest.raises(FileNotFoundError, match="pass --data"):
+        settings.load("netsim", "reduced", 0, None)
+
+
+def test_contemporaneous_strings_become_marks():
+    graph = np.full((2, 2, 2), "", dtype="<U3")
+    graph[0, 1, 1], graph[0, 1, 0], graph[1, 0, 0] = "-->", "o-o", "o-o"
+    marks = np.asarray(methods._from_tigramite(graph).marks)
+    assert marks[0, 1, 1].tolist() == [Mark.TAIL, Mark.ARROW]
+    assert marks[0, 1, 0].tolist() == [Mark.CIRCLE, Mark.CIRCLE]
