@@ -210,6 +210,17 @@ def test_curves_begin_at_lag_0_where_it_holds_a_score():
         score_curves(scores, graph=MIXED)
 
 
+def test_scores_that_are_not_finite_leave_gaps():
+    scores = np.zeros((2, 2, 4))
+    scores[0, 1] = 0, 0.3, 0.5, np.nan
+    scores[1, 0] = 0, np.inf, 0.4, 0.2
+    scores[1, 1] = np.nan
+    ax = score_curves(scores)
+    assert set(parts(ax, "end-")) == {"0-0", "0-1", "1-0"}
+    assert lines(ax, "leader-")["0-1"].get_xdata()[0] == 2
+    readable(ax)
+
+
 @pytest.mark.parametrize("n_vars", [3, 10, 50])
 def test_the_most_stable_edges_stand_on_top(n_vars):
     shares, graph = scored(n_vars)

@@ -76,7 +76,10 @@ def score_curves(
         color = OKABE_ITO[rank % len(OKABE_ITO)]
         style = {"color": color, "marker": _MARKERS[rank % len(_MARKERS)], "markersize": 5}
         _draw(ax, lags, values[i, j, first:], edges[i, j, first:], style, f"{i}-{j}")
-        ends.append(End(float(lags[-1]), values[i, j, -1], text.strip(), color, f"{i}-{j}"))
+        known = np.flatnonzero(np.isfinite(values[i, j, first:]))
+        if known.size:
+            last = first + int(known[-1])
+            ends.append(End(last, float(values[i, j, last]), text.strip(), color, f"{i}-{j}"))
     if threshold is not None:
         threshold_line(ax, threshold)
     write_ends(ax, ends)
