@@ -1,7 +1,6 @@
 """Transformer layers shared by the models: pre-norm blocks over ``[batch, tokens, width]``."""
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float

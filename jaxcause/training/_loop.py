@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,7 +130,8 @@ def fit_members(
     at 0.3 of the learning rate.
 
     Args:
-        loss_fn: ``(params, rows) -> scalar`` of one member, to minimise.
+        loss_fn: ``(params, rows) -> scalar`` of one member, to minimise. Training is compiled once
+            for loss functions that are equal, such as frozen dataclasses of equal fields.
         error_fn: The same for the held-out error that decides what is kept.
         params: Parameters to start from; every leaf has a leading axis of members.
         rows: The series.
@@ -151,9 +153,7 @@ def fit_members(
     if decay is None:
         decay = config.uniform_decay(member)
     starts = jnp.asarray(train, jnp.int32)
-    evaluate = jax.jit(
-        lambda p: jax.vmap(lambda q: mean_error(error_fn, q, held_out))(p)
-    )
+    evaluate = partial(_evaluated, windows=held_out, error_fn=error_fn)
     attempts = [config, dataclasses.replace(config, learning_rate=SLOWER * config.learning_rate)]
     of = ""
     if checkpoint is not None:
@@ -161,18 +161,15 @@ def fit_members(
     began, run = time.perf_counter(), None
     for attempt, settings in enumerate(attempts):
         optimizer = settings.optimizer(decay)
-        advance = jax.jit(
-            lambda state, optimizer=optimizer, settings=settings: run_steps(
-                state,
-                keys,
-                rows,
-                starts,
-                loss_fn=loss_fn,
-                optimizer=optimizer,
-                config=settings,
-                length=length,
-            ),
-            donate_argnums=0,
+        advance = partial(
+            _advanced,
+            keys=keys,
+            rows=rows,
+            starts=starts,
+            decay=decay,
+            loss_fn=loss_fn,
+            config=settings,
+            length=length,
         )
         # A donated state must not share buffers with the parameters that the run keeps.
         state = init_state(jax.tree.map(jnp.copy, params), optimizer)
@@ -309,6 +306,38 @@ class _Keeper:
             "numbers": np.array([run.step, run.best_step, run.waited, run.held_out, code], float),
             "history": np.array(run.history, float).reshape(-1),
         }
+
+
+@partial(jax.jit, static_argnames=("loss_fn", "config", "length"), donate_argnums=0)
+def _advanced(
+    state: TrainState,
+    *,
+    keys: Array,
+    rows: Rows,
+    starts: Array,
+    decay: Params,
+    loss_fn: LossFn,
+    config: TrainingConfig,
+    length: int,
+) -> tuple[TrainState, Array]:
+    """`run_steps`, compiled once for equal settings and shapes."""
+    optimizer = config.optimizer(decay)
+    return run_steps(
+        state,
+        keys,
+        rows,
+        starts,
+        loss_fn=loss_fn,
+        optimizer=optimizer,
+        config=config,
+        length=length,
+    )
+
+
+@partial(jax.jit, static_argnames="error_fn")
+def _evaluated(params: Params, *, windows: Rows, error_fn: LossFn) -> Array:
+    """Held-out error of every member."""
+    return jax.vmap(lambda one: mean_error(error_fn, one, windows))(params)
 
 
 @jax.jit

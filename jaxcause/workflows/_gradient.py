@@ -223,9 +223,7 @@ def _select(
     if options.select is not None:
         graph, how = options.select(scores), "given"
     elif config.head == "mean" and error >= LINEAR_IS_AS_GOOD * data.linear_error:
-        fit = fit_var(
-            np.nan_to_num(data.values), np.concatenate(data.split), max_lag=data.max_lag
-        )
+        fit = fit_var(np.nan_to_num(data.values), np.concatenate(data.split), max_lag=data.max_lag)
         graph, how = LaggedGraph.from_mask(fit.q_value <= options.q), "t-tests"
     else:
         graph, how = select_fdr(scores, q=options.q), "empirical null"

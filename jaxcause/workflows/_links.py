@@ -75,7 +75,9 @@ def _mask(name: str, links: Links, names: Sequence[str], max_lag: int) -> np.nda
     if hasattr(links, "shape"):
         given = np.asarray(links)
         if given.shape != shape or given.dtype != bool:
-            raise InputError(f"{name} has shape {given.shape}, but must be boolean of shape {shape}")
+            raise InputError(
+                f"{name} has shape {given.shape}, but must be boolean of shape {shape}"
+            )
         mask = given.copy()
     else:
         mask = np.zeros(shape, bool)
@@ -100,4 +102,6 @@ def _index(argument: str, name: Any, names: Sequence[str]) -> int:
 def _lag(argument: str, lag: Any, max_lag: int) -> int:
     if isinstance(lag, int | np.integer) and 1 <= lag <= max_lag:
         return int(lag)
-    raise InputError(f"{argument} holds lag {lag!r}, which must lie between 1 and max_lag={max_lag}")
+    raise InputError(
+        f"{argument} holds lag {lag!r}, which must lie between 1 and max_lag={max_lag}"
+    )

@@ -85,8 +85,7 @@ def train(
     with training_bar(label, show=progress) as on_progress:
         try:
             result = fit(
-                partial(loss, config),
-                partial(newest_loss, config),
+                *losses(config),
                 params,
                 rows,
                 data.split.train,
@@ -99,9 +98,7 @@ def train(
                 checkpoint=checkpoint,
             )
         except TrainingInterrupted as interrupt:
-            kept = TrainedForecaster(
-                config, interrupt.result.params, data.transform, data.names
-            )
+            kept = TrainedForecaster(config, interrupt.result.params, data.transform, data.names)
             raise DiscoveryInterrupted(str(interrupt), kept) from None
     return Fitted(config, training, result)
 
@@ -132,8 +129,7 @@ def train_members(
     )
     with training_bar(label, show=progress) as on_progress:
         return fit_members(
-            partial(loss, fitted.config),
-            partial(newest_loss, fitted.config),
+            *losses(fitted.config),
             params,
             series_rows(fitted.config, data, training),
             starts,
@@ -175,39 +171,43 @@ def _all_rows(data: Prepared) -> Rows:
     return rows._replace(domain=jnp.asarray(data.domain, jnp.int32))
 
 
-def loss(config: ForecasterConfig, params: Params, rows: Rows) -> Float[Array, ""]:
-    """Mean squared error, or negative log-likelihood, of every row that is predicted."""
-    return _weighted(config, params, rows, newest=False, likelihood=config.head == "gaussian")
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """Mean squared error, or negative log-likelihood, of the rows that a forecaster predicts.
+
+    Args:
+        config: The forecaster.
+        newest: Whether only the newest row counts, where all lags are known.
+        likelihood: Whether the Gaussian density is scored, instead of the mean alone.
+    """
+
+    config: ForecasterConfig
+    newest: bool
+    likelihood: bool
+
+    def __call__(self, params: Params, rows: Rows) -> Float[Array, ""]:
+        """The loss of a batch, weighted as its rows are."""
+        config = self.config
+        n_predicted = config.max_lag
+        if config.attention == "positional":
+            n_predicted = rows.values.shape[1] - config.max_lag
+        observed = rows.observed[:, :-1] if config.missing else None
+        domain = rows.domain[:, -n_predicted:] if config.n_domains > 1 else None
+        found = forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
+        at = slice(-1, None) if self.newest else slice(-n_predicted, None)
+        weight, truth = rows.weight[:, at], rows.values[:, at]
+        error = (found.mean[:, at] - truth) ** 2
+        if self.likelihood:
+            assert found.variance is not None
+            variance = found.variance[:, at]
+            error = 0.5 * (jnp.log(variance) + error / variance)
+        return (weight * error).sum() / jnp.maximum(weight.sum(), 1.0)
 
 
-def newest_loss(config: ForecasterConfig, params: Params, rows: Rows) -> Float[Array, ""]:
-    """The same of the newest row alone, where all lags are known."""
-    return _weighted(config, params, rows, newest=True, likelihood=config.head == "gaussian")
-
-
-def newest_error(config: ForecasterConfig, params: Params, rows: Rows) -> Float[Array, ""]:
-    """Mean squared error of the newest row."""
-    return _weighted(config, params, rows, newest=True, likelihood=False)
-
-
-def _weighted(
-    config: ForecasterConfig, params: Params, rows: Rows, *, newest: bool, likelihood: bool
-) -> Float[Array, ""]:
-    n_predicted = (
-        rows.values.shape[1] - config.max_lag if config.attention == "positional" else config.max_lag
-    )
-    observed = rows.observed[:, :-1] if config.missing else None
-    domain = rows.domain[:, -n_predicted:] if config.n_domains > 1 else None
-    found = forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
-    at = slice(-1, None) if newest else slice(-n_predicted, None)
-    weight, truth = rows.weight[:, at], rows.values[:, at]
-    mean = found.mean[:, at]
-    error = (mean - truth) ** 2
-    if likelihood:
-        assert found.variance is not None
-        variance = found.variance[:, at]
-        error = 0.5 * (jnp.log(variance) + error / variance)
-    return (weight * error).sum() / jnp.maximum(weight.sum(), 1.0)
+def losses(config: ForecasterConfig) -> tuple[Loss, Loss]:
+    """What a forecaster minimises, and what judges it on held-out windows."""
+    likelihood = config.head == "gaussian"
+    return Loss(config, False, likelihood), Loss(config, True, likelihood)
 
 
 def held_out_error(forecaster: TrainedForecaster, data: Prepared) -> float:
@@ -215,8 +215,13 @@ def held_out_error(forecaster: TrainedForecaster, data: Prepared) -> float:
     rows = _all_rows(data)
     at = data.split.held_out[:, None] + np.arange(data.max_lag + 1)
     windows = jax.tree.map(lambda field: field[at], rows)
-    error = jax.jit(partial(mean_error, partial(newest_error, forecaster.config)))
-    return float(error(forecaster.params, windows))
+    error = Loss(forecaster.config, newest=True, likelihood=False)
+    return float(_mean_error(forecaster.params, windows, error=error))
+
+
+@partial(jax.jit, static_argnames="error")
+def _mean_error(params: Params, windows: Rows, *, error: Loss) -> Float[Array, ""]:
+    return mean_error(error, params, windows)
 
 
 def default_training(n_windows: int, config: ForecasterConfig) -> TrainingConfig:

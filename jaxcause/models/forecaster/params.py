@@ -1,5 +1,6 @@
 """Parameters of a forecaster as a plain pytree, and the pure functions over them."""
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -76,14 +77,14 @@ def predictor(
     config: ForecasterConfig, params: Params, *, domain: int = 0, ops: Ops = STANDARD
 ) -> Partial:
     """The forecast of the next row, ``[time, vars] -> [vars]``, as a pytree of its parameters."""
-    return Partial(partial(_mean, config, domain, ops), params)
+    return Partial(Predictor(config, domain, ops, density=False), params)
 
 
 def density_predictor(
     config: ForecasterConfig, params: Params, *, domain: int = 0, ops: Ops = STANDARD
 ) -> Partial:
     """Mean and variance of the next row, ``[time, vars] -> ([vars], [vars])``, as a pytree."""
-    return Partial(partial(_mean_and_variance, config, domain, ops), params)
+    return Partial(Predictor(config, domain, ops, density=True), params)
 
 
 def with_skip(params: Params, coefficients: Float[np.ndarray, "vars vars lags"]) -> Params:
@@ -118,26 +119,26 @@ def _init(key: PRNGKeyArray, *, config: ForecasterConfig) -> Params:
     return nnx.to_pure_dict(state)
 
 
-def _window(config: ForecasterConfig, domain: int, window: Array) -> dict[str, Array]:
-    if config.n_domains == 1:
-        return {}
-    length = window.shape[0] if config.attention == "content" else 1
-    return {"domain": jnp.full((1, length), domain, jnp.int32)}
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """The forecast from one window; two of equal settings share compiled code."""
 
+    config: ForecasterConfig
+    domain: int
+    ops: Ops
+    density: bool
 
-def _mean_and_variance(
-    config: ForecasterConfig, domain: int, ops: Ops, params: Params, window: Array
-) -> tuple[Array, Array]:
-    inputs = _window(config, domain, window)
-    found = forward(config, params, window[None], ops=ops, **inputs)
-    variance = jnp.ones_like(found.mean) if found.variance is None else found.variance
-    return found.mean[0, -1], variance[0, -1]
-
-
-def _mean(
-    config: ForecasterConfig, domain: int, ops: Ops, params: Params, window: Array
-) -> Array:
-    return _mean_and_variance(config, domain, ops, params, window)[0]
+    def __call__(self, params: Params, window: Float[Array, "time vars"]) -> Any:
+        """Mean of the next row, and its variance (1 without a Gaussian head) if asked for."""
+        domain = None
+        if self.config.n_domains > 1:
+            length = window.shape[0] if self.config.attention == "content" else 1
+            domain = jnp.full((1, length), self.domain, jnp.int32)
+        found = forward(self.config, params, window[None], domain=domain, ops=self.ops)
+        mean = found.mean[0, -1]
+        if not self.density:
+            return mean
+        return mean, jnp.ones_like(mean) if found.variance is None else found.variance[0, -1]
 
 
 def _merged(config: ForecasterConfig, params: Params) -> Any:

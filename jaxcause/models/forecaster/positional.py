@@ -91,7 +91,9 @@ class PositionalForecaster(nnx.Module):
             gate_bias = self.gate_bias[...][:, None]
         else:
             at = domain.reshape(-1)
-            scale, shift = (p[...][at].swapaxes(0, 1) for p in (self.domain_scale, self.domain_shift))
+            scale, shift = (
+                p[...][at].swapaxes(0, 1) for p in (self.domain_scale, self.domain_shift)
+            )
             z = z * (1 + scale) + shift
             gate_bias = self.gate_bias[...][:, None] + self.domain_gate[...][at].swapaxes(0, 1)
         h = ops.gate(
