@@ -106,9 +106,9 @@ def _from_document(document: Any, what: str | Path) -> NamedGraph:
     max_lag = document.get("max_lag") if kind == LAGGED_FORMAT else None
     try:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise InputError("variables must be a list of names")
+            raise InputError("variables must be a list of names; give one per variable")
         if not isinstance(edges, list) or not all(isinstance(edge, Mapping) for edge in edges):
-            raise InputError("edges must be a list of objects")
+            raise InputError("edges must be a list of objects; give one per edge")
         if kind == LAGGED_FORMAT and (max_lag := whole_number(max_lag, "max_lag")) < 0:
             raise InputError(f"max_lag is {max_lag}; it must be at least 0")
         return graph_from_rows(edges, names, max_lag, what=what)
