@@ -41,5 +41,6 @@ nitpick_ignore_regex = [
     ("py:class", r"(?!jaxcause\.).*"),
     ("py:class", r"jaxcause\.(.*\.)?_.*"),
     ("py:class", r"jaxcause\.models\.(bert|bert4rec|gpt2)\..*"),
+    ("py:class", r"jaxcause\.sharding\.Tree"),
     ("py:class", r"jaxcause\.models\.forecaster\.\w+\..*"),
 ]

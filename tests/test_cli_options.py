@@ -72,6 +72,11 @@ def test_a_domain_is_no_variable(called):
     assert seen["domain"].tolist() == [0] * 20 + [1] * 20
 
 
+def test_a_second_search_has_a_level(called):
+    seen = called("--latents", "--contemporaneous", "--alpha", "0.01")
+    assert (seen["latents"], seen["contemporaneous"], seen["alpha"]) == (True, True, 0.01)
+
+
 def test_classical_methods_have_no_checkpoint(called):
     seen = called("--method", "pc", "--alpha", "0.2", "--contemporaneous", "--max-cond-size", "1")
     assert "checkpoint" not in seen

@@ -15,8 +15,9 @@ PRESETS = ("small", "base", "large", "content")
 TRAINED = ("gradient",)
 BELONGS = {
     "q": ("gradient", "var"),
-    "alpha": ("pc",),
-    "contemporaneous": ("pc",),
+    "alpha": ("gradient", "pc"),
+    "contemporaneous": ("gradient", "pc"),
+    "latents": ("gradient",),
     "max_cond_size": ("pc",),
     **dict.fromkeys(
         (
@@ -29,7 +30,7 @@ BELONGS = {
 """The methods that an option is for."""
 
 SAME = (
-    "q alpha readout contemporaneous max_cond_size transform head model members missing"
+    "q alpha readout contemporaneous latents max_cond_size transform head model members missing"
 ).split()
 """Options that ``jaxcause.discover`` knows by the same name."""
 
@@ -48,7 +49,11 @@ def add_method(command: Parser) -> None:
         "var: t-tests of a linear autoregression",
     )
     add("--q", type=share, help=f"false-discovery rate (default: 0.1){_for('q')}")
-    add("--alpha", type=share, help=f"significance level (default: 0.01){_for('alpha')}")
+    add(
+        "--alpha",
+        type=share,
+        help="significance level (pc: 0.01; gradient, with --latents or --contemporaneous: 0.001)",
+    )
     add("--top-k", type=whole(1), metavar="K", help="keep K parents per variable instead" + _for())
     add(
         "--readout",
@@ -62,6 +67,13 @@ def add_method(command: Parser) -> None:
         action="store_true",
         default=None,
         help=f"allow edges within a time step{_for('contemporaneous')}",
+    )
+    add(
+        "--latents",
+        action="store_true",
+        default=None,
+        help="allow hidden common causes: edges are searched again, and marked <-> or o-> where "
+        f"such a cause explains or may explain them{_for('latents')}",
     )
     add(
         "--max-cond-size",
@@ -166,6 +178,12 @@ def check_method(arguments: argparse.Namespace) -> None:
                 f"--{name.replace('_', '-')} is not for --method {arguments.method}, but for "
                 f"{' and '.join(methods)}; leave it out"
             )
+    searched = arguments.latents or arguments.contemporaneous or arguments.method != "gradient"
+    if arguments.alpha is not None and not searched:
+        raise InputError(
+            "--alpha is for --latents, --contemporaneous or --method pc; --q is the false-discovery "
+            "rate of --method gradient"
+        )
     if arguments.readout == "score_energy" and arguments.head != "gaussian":
         if arguments.forecaster is None:
             raise InputError("--readout score_energy needs --head gaussian; add it")
