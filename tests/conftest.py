@@ -24,8 +24,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # In the background of a shell a process ignores Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A script that needs PyTorch, not a test.
-collect_ignore = ["reference/make_model_goldens.py"]
+# Scripts that need PyTorch and tigramite, not tests.
+collect_ignore = ["reference/make_model_goldens.py", "reference/make_pcmci_goldens.py"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -73,6 +73,7 @@ def pcmci(
     follow the outputs of the reference implementation, tigramite.
 
     >>> import numpy as np
+    >>> from jaxcause.discovery import lagged_correlation
     >>> x = np.random.default_rng(0).normal(size=(300, 2)); x[2:, 1] += 0.8 * x[:-2, 0]
     >>> corr, n = lagged_correlation(x, np.arange(296), max_lag=2)
     >>> pcmci(corr, n, n_vars=2, alpha=0.001).graph.edges(["rain", "river"])

@@ -99,7 +99,7 @@ def checked(
 
 
 def mci_conditions(
-    parents: list[Int[np.ndarray, "parents"]],
+    parents: list[Int[np.ndarray, "_"]],
     links: Links,
     n_vars: int,
     n_nodes: int,
@@ -134,7 +134,7 @@ def mci_conditions(
 
 
 def as_table(
-    parents: list[Int[np.ndarray, "parents"]], n_vars: int, n_lags: int
+    parents: list[Int[np.ndarray, "_"]], n_vars: int, n_lags: int
 ) -> Bool[np.ndarray, "vars vars lags"]:
     """Parents as ``[source, target, lag]``."""
     table = np.zeros((n_vars, n_vars, n_lags), bool)

@@ -13,13 +13,13 @@ class LaggedParents(NamedTuple):
 
     Args:
         order: For each variable its parents, the strongest first; node ``lag * n_vars + var``.
-        statistic: ``[source, target, lag]``, the weakest partial correlation of each pair.
+        statistic: ``[source, target, lag]``, the partial correlation of the test with that p-value.
         p_value: ``[source, target, lag]``, the largest p-value of each pair.
         alpha: The level that was used for each variable.
         n_tests: Tests at each size of conditioning set.
     """
 
-    order: list[Int[np.ndarray, "parents"]]
+    order: list[Int[np.ndarray, "_"]]
     statistic: Float[np.ndarray, "vars vars lags"]
     p_value: Float[np.ndarray, "vars vars lags"]
     alpha: Float[np.ndarray, "vars"]
@@ -32,6 +32,7 @@ class _State(NamedTuple):
     active: Bool[np.ndarray, "problems candidates"]
     weakest: Float[np.ndarray, "problems candidates"]
     p_value: Float[np.ndarray, "problems candidates"]
+    statistic: Float[np.ndarray, "problems candidates"]
 
 
 def select_lagged_parents(
@@ -61,7 +62,8 @@ def select_lagged_parents(
     n_vars, _, n_lags = allowed.shape
     candidates = allowed[:, :, 1:].transpose(1, 2, 0).reshape(n_vars, -1)
     shape = (len(alphas) * n_vars, candidates.shape[1])
-    state = _State(np.tile(candidates, (len(alphas), 1)), np.full(shape, np.inf), np.zeros(shape))
+    none = np.full(shape, -1.0), np.zeros(shape)
+    state = _State(np.tile(candidates, (len(alphas), 1)), np.full(shape, np.inf), *none)
     target = np.tile(np.arange(n_vars), len(alphas))
     level = np.repeat(alphas, n_vars)
     n_tests = []
@@ -77,7 +79,7 @@ def select_lagged_parents(
     chosen = _best_level(test, orders, target, n_vars, len(alphas)) * n_vars + np.arange(n_vars)
     return LaggedParents(
         order=[orders[row] + n_vars for row in chosen],
-        statistic=_as_links(np.where(np.isinf(state.weakest), 0, state.weakest)[chosen], n_vars, 0),
+        statistic=_as_links(state.statistic[chosen], n_vars, 0),
         p_value=_as_links(np.where(candidates, state.p_value[chosen], 1), n_vars, 1),
         alpha=level[chosen],
         n_tests=np.array(n_tests, np.int64),
@@ -96,7 +98,7 @@ def _one_size(
     """Every test with sets of one size, then the removals."""
     rows, candidate = np.nonzero(asked)
     top = np.full((len(asked), size + 1), -1, np.int64)
-    for row in np.unique(rows):
+    for row in np.unique(rows).tolist():
         top[row] = _by_strength(state, row)[: size + 1]
     # The strongest others: one more than needed, without the candidate itself or else the last.
     others = top[rows]
@@ -111,6 +113,7 @@ def _one_size(
         active=state.active & ~(asked & (p_value > level[:, None])),
         weakest=np.where(weaker, r, state.weakest),
         p_value=np.maximum(state.p_value, p_value),
+        statistic=np.where(asked & (p_value > state.p_value), r, state.statistic),
     )
 
 

@@ -53,7 +53,8 @@ def pcmci_plus(
 
     Returns:
         Graph (``o-o`` without orientation, ``<->`` where orientations contradict one another), the
-        weakest partial correlation and the largest p-value of each link, and how the search went.
+        largest p-value of each link with the partial correlation of that test, and how the search
+        went.
 
     Raises:
         InputError: ``corr`` is no correlation matrix or not of ``(2 * max_lag + 1) * n_vars``
@@ -114,7 +115,7 @@ def _tables(
     allowed: Bool[np.ndarray, "vars vars lags"],
 ) -> tuple[Float[np.ndarray, "vars vars lags"], Float[np.ndarray, "vars vars lags"]]:
     """The statistic and p-value of each link; links that PC₁ removed keep those of PC₁."""
-    statistic = np.where(tested, state.weakest, parents.statistic)
+    statistic = np.where(tested, state.statistic, parents.statistic)
     p_value = np.where(tested, state.p_value, parents.p_value)
     now_r, now_p = statistic[:, :, 0], p_value[:, :, 0]
     other = now_p.T > now_p

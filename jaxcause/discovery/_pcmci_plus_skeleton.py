@@ -47,7 +47,7 @@ class Skeleton(NamedTuple):
         adjacent: Whether the link is left.
         weakest: Its weakest statistic.
         p_value: Its largest p-value.
-        tested: Whether it was tested in this phase.
+        statistic: That of the test with the largest p-value.
         separators: For each removed link the contemporaneous variables that separated it.
         n_tests: Tests at each number of contemporaneous conditions.
     """
@@ -55,6 +55,7 @@ class Skeleton(NamedTuple):
     adjacent: Bool[np.ndarray, "vars vars lags"]
     weakest: Float[np.ndarray, "vars vars lags"]
     p_value: Float[np.ndarray, "vars vars lags"]
+    statistic: Float[np.ndarray, "vars vars lags"]
     separators: dict[tuple[int, int, int], tuple[int, ...]]
     n_tests: list[int]
 
@@ -71,7 +72,8 @@ def find_skeleton(
     tested from its lower variable first, and from the other one if it is still there.
     """
     weakest = np.full(adjacent.shape, np.inf)
-    state = Skeleton(adjacent.copy(), weakest, np.zeros(adjacent.shape), {}, [])
+    none = np.full(adjacent.shape, -1.0), np.zeros(adjacent.shape)
+    state = Skeleton(adjacent.copy(), weakest, *none, {}, [])
     limit = len(adjacent) if max_cond_size is None else max_cond_size
     for size in range(limit + 1):
         neighbours = [strongest_first(state, target) for target in range(len(adjacent))]
@@ -101,7 +103,7 @@ def _one_size(
     momentary: Momentary,
     state: Skeleton,
     links: Links,
-    neighbours: list[Int[np.ndarray, "neighbours"]],
+    neighbours: list[Int[np.ndarray, "_"]],
     alpha: float,
     size: int,
 ) -> int:
@@ -130,7 +132,9 @@ def _one_size(
             source, target, lag = (int(part[link]) for part in tuple(links))
             if abs(r) < abs(state.weakest[source, target, lag]):
                 state.weakest[source, target, lag] = r
-            state.p_value[source, target, lag] = max(p, state.p_value[source, target, lag])
+            if p > state.p_value[source, target, lag]:
+                state.p_value[source, target, lag] = p
+                state.statistic[source, target, lag] = r
             if p > alpha:
                 closed.add(link)
                 _remove(state, source, target, lag, given)

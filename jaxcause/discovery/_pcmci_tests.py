@@ -61,7 +61,9 @@ class StudentTest(NamedTuple):
         """Variance of y that S leaves, as a share."""
         members = _widened(cond, _bucket(cond.shape[1]))
         with jax.enable_x64(True):
-            return np.asarray(_residual_variance(_enlarged(self.corr), y, members))
+            return np.asarray(
+                _residual_variance(_enlarged(self.corr), np.asarray(y, np.int32), members)
+            )
 
     def _in_blocks(
         self, x: np.ndarray, y: np.ndarray, cond: np.ndarray

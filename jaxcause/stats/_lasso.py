@@ -1,6 +1,5 @@
 """Sparse linear vector autoregression."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -95,20 +94,21 @@ def fit_lasso_var(
             f"train has {len(train)} and held_out {len(held_out)} windows, but both need at least "
             "2; give a longer series or a smaller max_lag"
         )
-    solve = partial(_descend, tolerance=tolerance, max_sweeps=max_sweeps)
     fitted, judged = (_moments(series, starts, max_lag) for starts in (train, held_out))
     largest = np.maximum(np.abs(fitted.cross).max(axis=0), np.finfo(np.float64).tiny)
     penalties = largest * np.geomspace(1, ratio, n_penalties)[:, None]
     with jax.enable_x64(True):
         start = jnp.zeros(fitted.cross.shape)
-        path = np.asarray(_along(fitted.gram, fitted.cross, penalties, start, solve=solve))
+        path = np.asarray(
+            _along(fitted.gram, fitted.cross, penalties, start, tolerance, max_sweeps)
+        )
         error = np.stack([_error(beta, fitted, judged) for beta in path])
         best = error.argmin(axis=0)
         penalty = penalties[best, np.arange(len(best))]
         everything = _moments(series, np.concatenate([train, held_out]), max_lag)
         start = jnp.asarray(path[best, :, np.arange(len(best))].T)
-        beta, n_sweeps = jax.jit(solve)(everything.gram, everything.cross, penalty, start)
-        beta = np.asarray(beta)
+        found = _descend(everything.gram, everything.cross, penalty, start, tolerance, max_sweeps)
+        beta, n_sweeps = np.asarray(found[0]), int(found[1])
     n_vars = series.shape[1]
     coefficients = np.zeros((n_vars, n_vars, max_lag + 1))
     coefficients[:, :, 1:] = beta.reshape(max_lag, n_vars, n_vars).transpose(1, 2, 0)
@@ -118,7 +118,7 @@ def fit_lasso_var(
         penalty=penalty,
         penalties=penalties,
         error=error,
-        n_sweeps=int(n_sweeps),
+        n_sweeps=n_sweeps,
     )
 
 
@@ -149,30 +149,30 @@ def _error(beta: np.ndarray, fitted: _Moments, judged: _Moments) -> Float[np.nda
     return judged.power + explained + shift**2
 
 
-@partial(jax.jit, static_argnames=("solve",))
+@jax.jit
 def _along(
     gram: Float[Array, "terms terms"],
     cross: Float[Array, "terms vars"],
     penalties: Float[Array, "grid vars"],
     start: Float[Array, "terms vars"],
-    *,
-    solve: partial,
+    tolerance: float | Float[Array, ""],
+    max_sweeps: int | Int[Array, ""],
 ) -> Float[Array, "grid terms vars"]:
     def one(beta: Array, penalty: Array) -> tuple[Array, Array]:
-        beta = solve(gram, cross, penalty, beta)[0]
+        beta = _descend(gram, cross, penalty, beta, tolerance, max_sweeps)[0]
         return beta, beta
 
     return lax.scan(one, start, penalties)[1]
 
 
+@jax.jit
 def _descend(
     gram: Float[Array, "terms terms"],
     cross: Float[Array, "terms vars"],
     penalty: Float[Array, "vars"],
     start: Float[Array, "terms vars"],
-    *,
-    tolerance: float,
-    max_sweeps: int,
+    tolerance: float | Float[Array, ""],
+    max_sweeps: int | Int[Array, ""],
 ) -> tuple[Float[Array, "terms vars"], Int[Array, ""]]:
     """Cyclic coordinate descent from ``start``; every target moves along with its own penalty."""
     curvature = jnp.diagonal(gram)
