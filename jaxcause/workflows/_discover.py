@@ -14,6 +14,7 @@ from jaxcause.graph import LaggedGraph
 from jaxcause.io import SeriesTable, as_series_table
 from jaxcause.models.forecaster import PRESETS
 from jaxcause.training import TRANSFORMS, TrainingConfig
+from jaxcause.workflows._auto import choose_max_lag, choose_method
 from jaxcause.workflows._forecaster import TrainedForecaster
 from jaxcause.workflows._gradient import GradientOptions, discover_gradient
 from jaxcause.workflows._linear import discover_pc, discover_var
@@ -23,18 +24,22 @@ from jaxcause.workflows._provenance import provenance
 from jaxcause.workflows._readouts import READOUTS
 from jaxcause.workflows._result import Discovery
 
+ALPHA = 0.01
+"""Significance level of the methods that search with tests alone."""
+REFINE_ALPHA = 0.001
+"""The same where selected edges are searched again: they are few, and tested on long series."""
 METHODS = ("gradient", "pc", "var")
 
 
 def discover(
     series: Any,
-    max_lag: int = 5,
+    max_lag: int | Literal["auto"] = 5,
     *,
     names: Sequence[str] | None = None,
     method: str = "gradient",
     key: PRNGKeyArray | None = None,
     q: float = 0.1,
-    alpha: float = 0.01,
+    alpha: float | None = None,
     select: Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph] | None = None,
     readout: str | None = None,
     transform: str = "auto",
@@ -52,6 +57,7 @@ def discover(
     n_windows: int = 1024,
     max_cond_size: int | None = None,
     contemporaneous: bool = False,
+    latents: bool = False,
     time_column: str | None = None,
     forecaster: TrainedForecaster | None = None,
     checkpoint: str | Path | None = None,
@@ -73,31 +79,34 @@ def discover(
         series: ``[time, vars]`` as numpy or JAX array or pandas frame (names are kept, a time
             column is recognised and left out), or a list of several series. Rows with missing
             values are masked: no window crosses them, a gap in time, or the border of two series.
-        max_lag: Longest lag, in rows.
+        max_lag: Longest lag, in rows; ``"auto"`` takes the shortest history that a regression
+            forecasts as well from as from any longer one, and the notes say which.
         names: Names of the variables, where ``series`` has none.
-        method: ``"gradient"``, ``"pc"`` or ``"var"``.
+        method: ``"gradient"``, ``"pc"``, ``"var"``, or ``"auto"``; the notes then say what was
+            chosen, and why.
         key: Random key of a trained method; ``jax.random.key(0)`` if left out, which ``info`` says.
         q: False-discovery rate aimed at by ``"gradient"`` and ``"var"``.
-        alpha: Significance level of ``"pc"``.
+        alpha: Significance level of conditional independence tests: 0.01 for the methods that
+            search with them, 0.001 where ``"gradient"`` searches its edges again.
         select: Another rule from scores to edges for ``"gradient"`` than
             `jaxcause.attribution.select_fdr`, such as
             ``lambda scores: jaxcause.attribution.select_top_k(scores, 3)``.
-        readout: ``"gradient_energy"``, ``"score_energy"`` (needs ``head="gaussian"``, and is then the
-            default), ``"input_x_gradient"``, ``"attn_lrp"`` or ``"cp_lrp"`` (see
+        readout: ``"gradient_energy"``, ``"score_energy"`` (needs ``head="gaussian"``, and is then
+            the default), ``"input_x_gradient"``, ``"attn_lrp"`` or ``"cp_lrp"`` (see
             `jaxcause.attribution.relevance`).
         transform: ``"standardise"``, ``"log"``, ``"copula"``, or ``"auto"``: for ``"gradient"`` the
             one under which a linear autoregression forecasts best, else ``"standardise"``.
         skip: Whether a linear autoregression is part of the forecaster. By default both are trained
             and the better forecast is kept; from 20,000 windows on it is left out.
-        head: ``"mean"``, or ``"gaussian"``: the forecaster predicts a variance as well, and effects on
-            the variance alone are found, too.
-        model: A preset of the forecaster (``"small"``, ``"base"``, ``"large"``, or ``"content"``, the
-            paper's attention), or its sizes: ``attention``, ``width``, ``depth``, ``n_heads``,
+        head: ``"mean"``, or ``"gaussian"``: the forecaster predicts a variance as well, and effects
+            on the variance alone are found, too.
+        model: A preset of the forecaster (``"small"``, ``"base"``, ``"large"``, or ``"content"``,
+            the paper's attention), or its sizes: ``attention``, ``width``, ``depth``, ``n_heads``,
             ``mlp_ratio``, ``dtype``.
         training: Steps, batch size, learning rate, patience; chosen from the data by default.
         members: Size of an ensemble: scores are averaged over so many models, each trained on from
             the first on a block bootstrap; ``info["member_scores"]`` has each one's.
-        domain: Regime of every row, 0, 1, …: an input of the forecaster. All regimes share one graph.
+        domain: Regime of every row, 0, 1, …: an input of the forecaster. All share one graph.
         missing: ``"drop"`` leaves out windows with a missing value, ``"mask"`` makes missing values
             inputs of their own, ``"auto"`` masks where less than half of the windows are complete.
         forbidden: Links that are never selected: ``(source, target)`` for all lags,
@@ -107,7 +116,11 @@ def discover(
         held_out: Share of the windows, the latest, that judges forecasts and stops training.
         n_windows: Windows over which gradients are averaged.
         max_cond_size: Largest conditioning set of ``"pc"``.
-        contemporaneous: Whether ``"pc"`` allows edges within a time step.
+        contemporaneous: Whether causes may act within a time step. ``"gradient"`` then searches
+            its selected edges again, with all edges within a step allowed.
+        latents: Whether common causes may be hidden: ``"gradient"`` then searches its selected
+            edges again, and marks what such a cause explains by ``<->``, what it may
+            explain by ``o->``.
         time_column: Name of the time column, if it is not recognised by itself.
         forecaster: A trained forecaster of these variables, to skip training.
         checkpoint: File to which training is saved every few seconds, and from which the same call
@@ -127,8 +140,9 @@ def discover(
     >>> discover(x, max_lag=3, names=["rain", "river"], method="var").graph.edges(["rain", "river"])
     [('rain', 2, '-->', 'river')]
     """
-    check_at_least("max_lag", max_lag, 1)
-    check_choice("method", method, METHODS)
+    if max_lag != "auto":
+        check_at_least("max_lag", max_lag, 1)
+    check_choice("method", method, ("auto", *METHODS))
     if readout is not None:
         check_choice("readout", readout, tuple(READOUTS))
     if isinstance(model, str):
@@ -137,9 +151,19 @@ def discover(
     check_at_least("members", members, 1)
     check_choice("transform", transform, ("auto", *TRANSFORMS))
     for name, value in (("q", q), ("alpha", alpha), ("held_out", held_out)):
-        check_probability(name, value)
+        if value is not None:
+            check_probability(name, value)
     check_at_least("n_windows", n_windows, 1)
     table = as_series_table(series, names=names, time_column=time_column)
+    if max_lag == "auto":
+        lag_choice = choose_max_lag(table)
+        max_lag = int(lag_choice.value)
+        table = table._replace(notes=(*table.notes, lag_choice.reason))
+    if method == "auto":
+        n_windows_there = len(usable_windows(table, max_lag, mask_missing=False))
+        method_choice = choose_method(n_windows_there, len(table.names), max_lag)
+        method = str(method_choice.value)
+        table = table._replace(notes=(*table.notes, method_choice.reason))
     _check_long_enough(table, max_lag, mask_missing=missing != "drop" and method == "gradient")
     if method == "var":
         kind = "standardise" if transform == "auto" else transform
@@ -148,7 +172,7 @@ def discover(
         found = discover_pc(
             table,
             max_lag=max_lag,
-            alpha=alpha,
+            alpha=ALPHA if alpha is None else alpha,
             max_cond_size=max_cond_size,
             contemporaneous=contemporaneous,
             transform="standardise" if transform == "auto" else transform,
@@ -166,6 +190,9 @@ def discover(
         members=members,
         domain=_checked_domain(domain, len(table.values)),
         missing=missing,
+        latents=latents,
+        contemporaneous=contemporaneous,
+        alpha=REFINE_ALPHA if alpha is None else alpha,
         known=link_knowledge(
             table.names, max_lag, forbidden=forbidden, required=required, lag_limits=lag_limits
         ),
@@ -189,7 +216,8 @@ def _checked_domain(domain: Any, n_rows: int) -> Int[np.ndarray, "time"] | None:
     given = np.asarray(domain)
     if given.shape != (n_rows,):
         raise InputError(
-            f"domain has shape {given.shape}, but the series has {n_rows} rows; give one regime a row"
+            f"domain has shape {given.shape}, but the series has {n_rows} rows; give one regime "
+            "to each row"
         )
     if not np.issubdtype(given.dtype, np.integer) or given.min() < 0:
         raise InputError("domain must hold whole numbers 0, 1, …; number the regimes")

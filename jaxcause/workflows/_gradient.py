@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, Key, PRNGKeyArray
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
 from jaxcause.attribution import select_fdr
-from jaxcause.graph import LaggedGraph
+from jaxcause.graph import BackgroundKnowledge, LaggedGraph
 from jaxcause.io import SeriesTable
 from jaxcause.models.forecaster import PRESETS, ForecasterConfig
 from jaxcause.stats import fit_var
@@ -31,12 +31,14 @@ from jaxcause.workflows._prepare import (
 )
 from jaxcause.workflows._progress import stage
 from jaxcause.workflows._readouts import READOUTS, default_readout, read_scores
+from jaxcause.workflows._refine import Refined, refine
 from jaxcause.workflows._result import Discovery
 from jaxcause.workflows._training import (
     LONG,
     Fitted,
     default_training,
     held_out_error,
+    residuals,
     settings_of,
     train,
     train_members,
@@ -68,6 +70,9 @@ class GradientOptions:
     domain: Int[np.ndarray, "time"] | None
     missing: str
     known: LinkKnowledge
+    latents: bool
+    contemporaneous: bool
+    alpha: float
     held_out: float
     n_windows: int
     checkpoint: Path | None
@@ -121,6 +126,9 @@ def discover_gradient(
         found = [read_scores(readout, forecaster.config, p, read) for p in params]
     scores = np.mean([total for total, _ in found], axis=0)
     graph, info["selection"] = _select(scores, data, error, forecaster.config, options)
+    if options.latents or options.contemporaneous:
+        refined = _refined(graph, table, data, forecaster, info["selection"], options)
+        graph, info["refined"] = refined.graph, refined.info
     notes = _notes(
         error,
         data.linear_error,
@@ -231,6 +239,43 @@ def _select(
         return graph, how
     kept = np.asarray(graph.directed) & options.known.allowed
     return LaggedGraph.from_mask(kept | options.known.required), how
+
+
+def _refined(
+    graph: LaggedGraph,
+    table: SeriesTable,
+    data: Prepared,
+    forecaster: TrainedForecaster,
+    selection: str,
+    options: GradientOptions,
+) -> Refined:
+    """The selected edges, searched again for hidden causes and effects within a time step.
+
+    Where a nonlinear model is better than a line, edges within a time step are tested on what it
+    leaves unexplained.
+    """
+    known = options.known
+    knowledge = None
+    if not known.is_trivial:
+        knowledge = BackgroundKnowledge.temporal(
+            len(table.names),
+            data.max_lag,
+            contemporaneous=options.contemporaneous,
+            forbidden_links=~known.allowed & (np.arange(data.max_lag + 1) > 0),
+            required_links=known.required,
+        )
+    nonlinear = selection == "empirical null" and not options.latents
+    with stage("Searching the selected edges again", show=options.progress):
+        return refine(
+            graph,
+            data.values,
+            latents=options.latents,
+            contemporaneous=options.contemporaneous,
+            alpha=options.alpha,
+            segment=table.segment,
+            residuals=residuals(forecaster, data) if nonlinear else None,
+            knowledge=knowledge,
+        )
 
 
 def _notes(

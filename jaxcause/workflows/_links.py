@@ -54,8 +54,8 @@ def link_knowledge(
     for (source, target), limit in (lag_limits or {}).items():
         if not 0 <= limit <= max_lag:
             raise InputError(
-                f"lag_limits gives {source!r} -> {target!r} the lag {limit}, which must lie between "
-                f"0 and max_lag={max_lag}"
+                f"lag_limits gives {source!r} -> {target!r} the lag {limit}, which must lie "
+                f"between 0 and max_lag={max_lag}"
             )
         pair = tuple(_index("lag_limits", name, names) for name in (source, target))
         allowed[(*pair, slice(limit + 1, None))] = False
@@ -64,8 +64,8 @@ def link_knowledge(
     if len(both):
         source, target, lag = both[0]
         raise InputError(
-            f"required holds {names[source]!r} -> {names[target]!r} at lag {lag}, which forbidden or "
-            "lag_limits excludes; drop one of them"
+            f"required holds {names[source]!r} -> {names[target]!r} at lag {lag}, which forbidden "
+            "or lag_limits excludes; drop one of them"
         )
     return LinkKnowledge(allowed, must)
 

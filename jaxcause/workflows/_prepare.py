@@ -115,7 +115,7 @@ def prepare(
 
 
 class ReadWindows(NamedTuple):
-    """Windows to read gradients on, missing values at their mean, and the regime of the next row."""
+    """Windows to read gradients on, missing values at their mean; the regime of each next row."""
 
     windows: Float[np.ndarray, "windows time vars"]
     domain: Int[np.ndarray, "windows"]

@@ -191,7 +191,7 @@ def test_names_of_a_frame_are_kept():
         ({"max_lag": 0}, "max_lag=0"),
         ({"max_lag": -2}, "max_lag=-2"),
         ({"max_lag": 50}, "more rows than lags"),
-        ({"method": "magic"}, "choose one of gradient, pc, var"),
+        ({"method": "magic"}, "choose one of auto, gradient"),
         ({"transform": "cube"}, "transform='cube'"),
         ({"readout": "lrp"}, "readout='lrp'"),
         ({"readout": "score_energy"}, "needs head='gaussian'"),
@@ -344,6 +344,81 @@ def test_relevance_is_a_readout(readout):
     )
     assert float(metrics.auroc(read.scores, truth)) == 1.0
     assert not np.allclose(read.scores, found.scores)
+
+
+@pytest.mark.parametrize("max_lag", [2, 5])
+def test_the_longest_lag_is_chosen_by_forecasts_only_if_asked(max_lag):
+    rng = np.random.default_rng(max_lag)
+    x = rng.normal(size=(1500, 3))
+    x[max_lag:, 1] += np.abs(x[:-max_lag, 0])
+    x[1:, 2] += 0.5 * x[:-1, 1]
+    found = discover(x, "auto", method="var")
+    assert found.graph.max_lag == max_lag
+    assert any(f"max_lag={max_lag} was chosen" in note for note in found.info["notes"])
+    with pytest.raises(InputError, match="max_lag='auto'"):
+        discover(x[:6], "auto", method="var")
+
+
+def test_the_method_is_chosen_and_the_reason_told():
+    x, _ = linear_series()
+    short = discover(x[:200], 2, method="auto")
+    assert short.info["method"] == "pcmci"
+    assert any("198 windows are too few" in note for note in short.info["notes"])
+    quick = SMALL | {"training": TrainingConfig(20)}
+    long = discover(x, 2, method="auto", key=jax.random.key(0), **quick)
+    assert long.info["method"] == "gradient"
+    assert any("method='gradient' was chosen" in note for note in long.info["notes"])
+
+
+def test_selected_edges_are_searched_for_effects_within_a_step():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4000, 3))
+    for t in range(1, len(x)):
+        x[t, 0] += 0.7 * x[t - 1, 0]
+        x[t, 1] += 0.8 * x[t, 0]
+        x[t, 2] += 0.6 * x[t - 1, 1]
+    quick = SMALL | {"training": TrainingConfig(40)}
+    before = discover(x, 1, key=jax.random.key(0), skip=True, **quick)
+    assert ("X0", 1, "-->", "X1") in before.graph.edges()
+    found = discover(x, 1, key=jax.random.key(0), skip=True, contemporaneous=True, **quick)
+    expected = {("X0", 1, "-->", "X0"), ("X0", 0, "-->", "X1"), ("X1", 1, "-->", "X2")}
+    assert set(found.graph.edges()) == expected
+    assert found.info["refined"]["n_directed"] == 3
+    forbidden = discover(
+        x, 1, key=jax.random.key(0), skip=True, contemporaneous=True,
+        forbidden=[("X1", "X2")], **quick,
+    )  # fmt: skip
+    assert not np.asarray(forbidden.graph.adjacency)[1, 2, 1]
+
+
+def test_selected_edges_are_searched_for_hidden_causes():
+    rng = np.random.default_rng(0)
+    x, u = rng.normal(size=(4000, 3)), rng.normal(size=4000)
+    x[1:, 0] += 1.2 * u[:-1]
+    x[2:, 1] += 1.2 * u[:-2]
+    x[1:, 0] += x[:-1, 2]
+    quick = SMALL | {"training": TrainingConfig(40)}
+    found = discover(x, 2, key=jax.random.key(0), skip=True, latents=True, **quick)
+    assert ("X0", 1, "<->", "X1") in found.graph.edges()
+    assert ("X2", 2, "-->", "X1") not in found.graph.edges()
+
+
+def test_effects_within_a_step_are_found_in_what_a_nonlinear_model_leaves():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(4000, 3))
+    x[1:, 1] += 1.5 * np.cos(2 * x[:-1, 0])
+    x[:, 2] += x[:, 1]
+    found = discover(
+        x,
+        1,
+        key=jax.random.key(0),
+        skip=False,
+        contemporaneous=True,
+        select=lambda scores: attribution.select_global_top_k(scores, 1),
+        **SMALL,
+    )
+    assert np.asarray(found.graph.adjacency)[1, 2, 0]
+    assert not np.asarray(found.graph.adjacency)[0, 2, 0]
 
 
 RESUME = """

@@ -24,7 +24,8 @@ class PositionalForecaster(nnx.Module):
     r"""Predicts each row from exactly the ``max_lag`` rows before it.
 
     The scalar :math:`x_j(s)` becomes a token with its variable's embedding,
-    :math:`e = \mathrm{gelu}(x_j(s)\,a_j + b_j)`, and the value :math:`v_j(s) = W_j e + x_j(s)\,u_j`.
+    :math:`e = \mathrm{gelu}(x_j(s)\,a_j + b_j)`, and the value
+    :math:`v_j(s) = W_j e + x_j(s)\,u_j`.
     For target i, head h attends to the inputs (j, ℓ) with weights that depend on position alone,
 
     .. math:: \alpha_{hij\ell} = \frac{\exp B_{hij\ell}}{1 + \sum_{j'\ell'} \exp B_{hij'\ell'}},
