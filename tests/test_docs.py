@@ -58,7 +58,7 @@ def test_there_are_pages_with_doctests():
 @pages
 def test_commands_on_pages_are_understood(page):
     for line in "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines():
-        for part in re.split(r"&&|\||;", line.split("  #")[0]):
+        for part in re.split(r" && | \| ", line.split("  #")[0]):
             words = shlex.split(part.split(" > ")[0], comments=True)
             if words[:1] == ["jaxcause"] and "--help" not in words and "--version" not in words:
                 build_parser().parse(words[1:])

@@ -181,8 +181,8 @@ def check_method(arguments: argparse.Namespace) -> None:
     searched = arguments.latents or arguments.contemporaneous or arguments.method != "gradient"
     if arguments.alpha is not None and not searched:
         raise InputError(
-            "--alpha is for --latents, --contemporaneous or --method pc; --q is the false-discovery "
-            "rate of --method gradient"
+            "--alpha is for --latents, --contemporaneous or --method pc; --q is the "
+            "false-discovery rate of --method gradient"
         )
     if arguments.readout == "score_energy" and arguments.head != "gaussian":
         if arguments.forecaster is None:
