@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -76,7 +77,16 @@ def _read_array(
     }.get(version)
     if read_header is None:
         raise InputError(f"{path}: array {name!r} is npy version {version}; 1 and 2 are read")
-    shape, by_columns, dtype = read_header(stream)
+    try:
+        with warnings.catch_warnings():
+            # Of headers that Python 2 wrote; they are read.
+            warnings.simplefilter("ignore", UserWarning)
+            shape, by_columns, dtype = read_header(stream)
+    except Exception:
+        # The header is a Python literal, which can be wrong in every way that Python knows.
+        raise InputError(
+            f"{path} is damaged: array {name!r} has no header; write it again"
+        ) from None
     if dtype.hasobject:
         raise InputError(f"{path}: array {name!r} holds Python objects; save plain numbers or text")
     claimed = math.prod(shape) * dtype.itemsize

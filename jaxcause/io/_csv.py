@@ -63,7 +63,10 @@ def read_csv(
     if time_format is not None:
         columns = {name: _as_times(column, time_format) for name, column in columns.items()}
     columns, notes = _without_text(columns, path, time_column, decimal)
-    return table_from_columns(columns, time_column=time_column, notes=notes)
+    try:
+        return table_from_columns(columns, time_column=time_column, notes=notes)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _check_options(delimiter: str, decimal: str, skip_rows: int, encoding: str) -> None:

@@ -244,6 +244,9 @@ def test_npz_files_that_lie(tmp_path, read):
     refused(read, path, "holds Python objects")
     npz(path, {"marks": b"\x93NUMPY\x09\x00"})
     refused(read, path, "npy version (9, 0)")
+    for shape in ("(3,3999999", "(" * 5000, "\x84", "(True, 'a')"):
+        npz(path, {"marks": header(shape) + b"\0" * 64})
+        refused(read, path, "is damaged")
     npz(path, {"marks": b"nothing"})
     refused(read, path, "is damaged")
     npz(path, {})

@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from jaxcause import InputError
 from jaxcause.io import as_series_table, read_csv, read_series
@@ -11,6 +14,11 @@ X = np.random.default_rng(0).normal(size=(8, 3))
 NAMES = ("rain", "river", "snow")
 DAYS = np.datetime64("2020-01-01") + np.array([0, 1, 2, 3, 4, 8, 9, 10])
 SEGMENT = [0] * 5 + [1] * 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tables")
 
 
 def assert_is_x(table, *, segment=None):
@@ -68,6 +76,30 @@ def test_options_of_text_tables(tmp_path, text, options):
     table = read_series(path, **german, **options)
     assert table.names == ("a", "b")
     assert table.values.tolist() == [[1, 2], [2, 4]]
+
+
+@settings(max_examples=50, deadline=None, database=None)
+@given(
+    values=arrays(np.float64, (5, 2), elements=st.floats(-1e300, 1e300), unique=True),
+    separators=st.sampled_from([(",", "."), (";", "."), (";", ","), ("tab", ","), ("|", ",")]),
+    preamble=st.integers(0, 3),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "latin-1", "utf-16"]),
+)
+def test_numbers_are_read_as_they_were(folder, values, separators, preamble, encoding):
+    delimiter, decimal = separators
+    between = "\t" if delimiter == "tab" else delimiter
+    rows = [
+        ["höhe", '"a b"'],
+        *([repr(x).replace(".", decimal) for x in r] for r in values.tolist()),
+    ]
+    text = "Quelle: ü;x,y\n" * preamble + "\n".join(between.join(row) for row in rows)
+    path = folder / "x.csv"
+    path.write_bytes(text.encode(encoding))
+    encoding = "utf-8" if encoding == "utf-8-sig" else encoding
+    options = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding}
+    table = read_series(path, skip_rows=preamble, **options)
+    assert table.names == ("höhe", "a b")
+    np.testing.assert_array_equal(table.values, values)
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "cp1252", "utf-8"])
