@@ -48,6 +48,9 @@ def test_the_same_as_tigramite(goldens, at):
     np.testing.assert_allclose(
         found.p_value[tested], goldens[f"{case['name']}_p"][tested], atol=1e-9
     )
+    # Of a pair at lag 0 that was separated from its later variable, tigramite gives the p-value of
+    # that test with the statistic of another one.
+    tested[:, :, 0] &= np.asarray(found.graph.adjacency)[:, :, 0]
     np.testing.assert_allclose(
         found.statistic[tested], goldens[f"{case['name']}_r"][tested], atol=1e-11
     )
