@@ -11,7 +11,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 
-from benchmarks import attention, core, discovery, lagged, models
+from benchmarks import attention, core, discovery, lagged, models, pcmci
 from benchmarks.cleann import recommendation, sentiment
 
 STUDIES = {
@@ -22,6 +22,7 @@ STUDIES = {
     "discovery": lambda given: discovery.run(given.data),
     "lagged": lagged.run,
     "models": lambda given: models.run(),
+    "pcmci": lambda given: pcmci.run(quick=given.quick),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),
     "cleann_recommendation": lambda given: recommendation.run(
         given.data, given.out, quick=given.quick
