@@ -1,0 +1,211 @@
+"""The empirical null: against formulas, against an optimiser, and how often it errs."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.stats
+from typechecker import tolerance
+
+from jaxcause import InputError
+from jaxcause.attribution import empirical_null, select_fdr
+from jaxcause.attribution._empirical_null import fit_mixture
+
+
+def mixed(seed=0, n=6, lags=4, share=0.15, distance=4.0, spread=0.5, shifts=0.0):
+    """Scores with edges that stand ``distance`` scales above the non-edges, and the truth."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, n, lags))
+    truth = np.zeros(z.size, bool)
+    truth[rng.choice(z.size, int(share * z.size), replace=False)] = True
+    truth = truth.reshape(z.shape)
+    z = np.where(truth, distance + spread * z, z) + shifts * rng.normal(size=(1, n, 1))
+    scores = np.zeros((n, n, lags + 1))
+    scores[:, :, 1:] = np.exp(2 * 0.6 * z - 3)
+    return scores, np.concatenate([np.zeros((n, n, 1), bool), truth], axis=2)
+
+
+def found_in(scores, q=0.1, **options):
+    """What `select_fdr` keeps, without the core's compilation for every shape."""
+    test = empirical_null(scores, **options)
+    return (np.asarray(test.q_value) <= q) & (np.asarray(test.local_fdr) <= 0.5)
+
+
+def test_edges_are_what_q_values_and_local_rates_allow():
+    scores, truth = mixed(distance=3.0)
+    for q in (0.05, 0.3):
+        np.testing.assert_array_equal(select_fdr(scores, q=q).directed, found_in(scores, q))
+    allowed = np.roll(truth, 1, axis=0) | truth
+    np.testing.assert_array_equal(
+        select_fdr(scores, candidates=allowed).directed, found_in(scores, candidates=allowed)
+    )
+
+
+def test_the_mixture_is_as_likely_as_the_best_an_optimiser_finds():
+    scores, _ = mixed(n=8, spread=0.9)
+    x = np.log(scores[:, :, 1:]).ravel()
+
+    def unlikely(p):
+        null = scipy.stats.norm.logpdf(x, p[0], np.exp(p[1])) - np.logaddexp(0, p[4])
+        edge = scipy.stats.norm.logpdf(x, p[2], np.exp(p[3])) - np.logaddexp(0, -p[4])
+        return -np.logaddexp(null, edge).sum()
+
+    start = [np.median(x), 0.0, np.quantile(x, 0.95), 0.0, -2.0]
+    best = scipy.optimize.minimize(unlikely, start, method="Nelder-Mead", options={"maxiter": 4000})
+    ours = fit_mixture(x)
+    assert ours is not None
+    share = ours.edge_share
+    log_odds = np.log(share / (1 - share))
+    own = [ours.null_mean, np.log(ours.null_scale), ours.edge_mean, np.log(ours.edge_scale)]
+    assert unlikely([*own, log_odds]) <= best.fun + 0.05
+    np.testing.assert_allclose([*own, log_odds], best.x, atol=0.05)
+
+
+def test_p_and_local_rates_equal_their_formulas():
+    scores, _ = mixed()
+    scores[:, :, 1:] = scores[:, :, 1:][:, :1]  # targets alike, so that none is shifted
+    z = 0.5 * np.log(scores[:, :, 1:])
+    fitted = fit_mixture(z.ravel())
+    null_mean, null_scale, edge_mean, edge_scale, share = fitted
+    test = empirical_null(scores)
+    p = scipy.stats.norm.sf((z - null_mean) / null_scale)
+    q = scipy.stats.false_discovery_control(p, axis=None).reshape(p.shape)
+    null = (1 - share) * scipy.stats.norm.pdf(z, null_mean, null_scale)
+    edge = share * scipy.stats.norm.pdf(z, edge_mean, edge_scale)
+    for ours, theirs in zip(
+        test, (p, q, np.where(z < null_mean, 1.0, null / (null + edge))), strict=True
+    ):
+        np.testing.assert_allclose(
+            ours[:, :, 1:], theirs, rtol=tolerance(1e-6, 1e-3), atol=tolerance(1e-9, 1e-6)
+        )
+        assert (np.asarray(ours)[:, :, 0] == 1).all()
+
+
+def test_without_a_group_of_edges_p_is_a_tail_of_students_t():
+    scores, _ = mixed(share=0.0, n=4)
+    scores[:, :, 1:] = scores[:, :, 1:][:, :1]
+    z = 0.5 * np.log(scores[:, :, 1:]).ravel()
+    assert fit_mixture(z) is None
+    centre = np.median(z)
+    below = centre - z[z <= centre]
+    scale = max(1.4826 * np.median(below), np.sqrt((below**2).mean()))
+    t = (z - centre) / scale / np.sqrt(1 + np.pi / 2 / z.size)
+    test = empirical_null(scores)
+    expected = scipy.stats.t.sf(t, z.size / 2)
+    ours = np.asarray(test.p_value)[:, :, 1:].ravel()
+    above = z > centre - 2 * scale
+    np.testing.assert_allclose(ours[above], expected[above], rtol=tolerance(1e-9, 1e-4))
+    assert (np.asarray(test.local_fdr)[:, :, 1:] == 0).all()
+
+
+def test_the_unit_of_the_scores_does_not_matter():
+    scores, _ = mixed(shifts=0.3)
+    one, other = empirical_null(scores), empirical_null(1e-12 * scores)
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(a, b, rtol=tolerance(1e-6, 1e-2), atol=tolerance(1e-9, 1e-4))
+
+
+def test_targets_are_shifted_by_their_own_noise():
+    scores, truth = mixed(n=10, lags=6, share=0.05, distance=5.0, shifts=1.0)
+    found = found_in(scores)
+    assert (found & ~truth).sum() <= 2
+    assert (found & truth).sum() >= 0.9 * truth.sum()
+    p = np.asarray(empirical_null(scores).p_value)[:, :, 1:]
+    medians = [np.median(p[:, i][~truth[:, i, 1:]]) for i in range(10)]
+    assert max(medians) - min(medians) < 0.35  # .85 where targets are not shifted
+
+
+@pytest.mark.parametrize(("n", "lags"), [(3, 2), (5, 3), (10, 5)])
+@pytest.mark.parametrize("shifts", [0.0, 0.3])
+def test_where_nothing_is_an_edge_seldom_one_is_found(n, lags, shifts):
+    seeds = range(40)
+    erred = sum(found_in(mixed(s, n, lags, 0.0, shifts=shifts)[0]).any() for s in seeds)
+    # 1.5 times q, and two standard errors for so few systems.
+    assert erred / len(seeds) <= 0.15 + 2 * np.sqrt(0.15 * 0.85 / len(seeds))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.35])
+@pytest.mark.parametrize("distance", [3.5, 6.0])
+def test_the_share_of_false_edges_is_below_q_and_most_edges_are_found(share, distance):
+    false, power = [], []
+    for seed in range(12):
+        scores, truth = mixed(seed, 10, 5, share, distance, shifts=0.3)
+        found = found_in(scores)
+        false.append((found & ~truth).sum() / max(found.sum(), 1))
+        power.append((found & truth).sum() / truth.sum())
+    assert np.mean(false) <= 0.12
+    assert np.mean(power) >= (0.97 if distance == 6.0 else 0.45)
+
+
+def test_half_normal_coefficients_have_a_long_tail_to_the_left():
+    rng = np.random.default_rng(0)
+    false = power = 0.0
+    for _ in range(10):
+        z = rng.normal(size=(8, 8, 6))
+        truth = np.zeros(z.shape, bool)
+        truth[:, :, 1:] = rng.random((8, 8, 5)) < 0.06
+        found = found_in(np.where(truth, z + 20, z) ** 2)
+        false += (found & ~truth).sum() / max(found.sum(), 1) / 10
+        power += (found & truth).sum() / truth.sum() / 10
+    assert false <= 0.1
+    assert power >= 0.9
+
+
+def test_the_strongest_edge_of_all_is_one_however_far_out():
+    scores, truth = mixed(n=8, spread=0.2)
+    first = tuple(np.argwhere(truth)[0])
+    scores[first] = scores.max() * 1e9
+    test = empirical_null(scores)
+    assert found_in(scores)[first]
+    by_score = np.asarray(test.local_fdr)[:, :, 1:].ravel()
+    z = np.log(scores[:, :, 1:]).ravel()  # no shifts, so the order is that of the scores
+    assert by_score[np.argmax(z)] < 0.01
+
+
+def test_exact_zeros_are_no_edges():
+    scores = np.zeros((3, 3, 3))
+    scores[0, 1, 2] = 1.0
+    assert select_fdr(scores).edges() == [("X0", 2, "-->", "X1")]
+    assert select_fdr(np.zeros((3, 3, 3))).edges() == []
+    assert select_fdr(np.ones((3, 3, 3))).edges() == []
+    scores, truth = mixed(distance=6.0)
+    scores[~truth & (np.random.default_rng(1).random(truth.shape) < 0.3)] = 0
+    assert (found_in(scores) == truth).all()
+
+
+def test_what_is_no_candidate_is_not_tested():
+    scores, truth = mixed(n=8, distance=6.0)
+    allowed = np.random.default_rng(1).random(truth.shape) < 0.6
+    within = found_in(scores, candidates=allowed)
+    assert not within[~allowed].any()
+    np.testing.assert_array_equal(within, truth & allowed)
+    # Scores of zero where nothing may be are no sign that all others are edges.
+    scores[~allowed] = 0
+    np.testing.assert_array_equal(found_in(scores, candidates=allowed), within)
+
+
+def test_many_candidates_are_condensed_to_the_same_null():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200_000)
+    x[:150] += 7
+    fitted = fit_mixture(x)
+    assert fitted is not None
+    assert abs(fitted.null_mean) < 0.02
+    assert abs(fitted.null_scale - 1) < 0.02
+    assert 100 <= fitted.edge_share * x.size <= 250
+
+
+def test_the_type_follows_the_scores():
+    scores, truth = mixed(distance=6.0)
+    test = empirical_null(jnp.asarray(scores, jnp.float32))
+    assert all(part.dtype == jnp.float32 for part in test)
+    assert (found_in(jnp.asarray(scores, jnp.float32)) == truth).all()
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(
+    "candidates", [np.ones((2, 2, 2)), np.ones((2, 2, 3), bool), np.ones((2, 2), bool)]
+)
+def test_candidates_of_the_wrong_shape_are_named(candidates):
+    with pytest.raises(InputError, match="candidates has shape"):
+        select_fdr(np.ones((2, 2, 2)), candidates=candidates)
