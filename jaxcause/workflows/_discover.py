@@ -17,7 +17,12 @@ from jaxcause.training import TRANSFORMS, TrainingConfig
 from jaxcause.workflows._auto import choose_max_lag, choose_method
 from jaxcause.workflows._forecaster import TrainedForecaster
 from jaxcause.workflows._gradient import GradientOptions, discover_gradient
-from jaxcause.workflows._linear import discover_pc, discover_var
+from jaxcause.workflows._linear import (
+    discover_lasso,
+    discover_pc,
+    discover_pcmci,
+    discover_var,
+)
 from jaxcause.workflows._links import Links, link_knowledge
 from jaxcause.workflows._prepare import usable_windows
 from jaxcause.workflows._provenance import provenance
@@ -28,7 +33,7 @@ ALPHA = 0.01
 """Significance level of the methods that search with tests alone."""
 REFINE_ALPHA = 0.001
 """The same where selected edges are searched again: they are few, and tested on long series."""
-METHODS = ("gradient", "pc", "var")
+METHODS = ("gradient", "lasso", "pc", "pcmci", "pcmci+", "var")
 
 
 def discover(
@@ -69,7 +74,10 @@ def discover(
       which its forecasts depend: any nonlinear effect on the mean. Where a linear model forecasts
       as well, the edges are chosen by its t-tests, which have more power; ``info`` says so.
     - ``method="pc"`` searches with partial correlations over lagged variables: linear effects.
-    - ``method="var"`` tests the coefficients of a linear vector autoregression.
+    - ``method="pcmci"`` and ``"pcmci+"`` (effects within a time step, too) test each pair given the
+      parents of both ends, which copes with strong autocorrelation (Runge et al. 2019, 2020).
+    - ``method="var"`` tests the coefficients of a linear vector autoregression, ``"lasso"`` keeps
+      those that a penalty leaves.
 
     All assume that every common cause is among the variables, that no cause acts within a time
     step (but for ``contemporaneous``), that ``max_lag`` covers all lags, and that the mechanism
@@ -82,12 +90,14 @@ def discover(
         max_lag: Longest lag, in rows; ``"auto"`` takes the shortest history that a regression
             forecasts as well from as from any longer one, and the notes say which.
         names: Names of the variables, where ``series`` has none.
-        method: ``"gradient"``, ``"pc"``, ``"var"``, or ``"auto"``; the notes then say what was
-            chosen, and why.
+        method: ``"gradient"``, ``"pc"``, ``"pcmci"``, ``"pcmci+"``, ``"var"``, ``"lasso"``, or
+            ``"auto"``; the notes then say what was chosen, and why.
         key: Random key of a trained method; ``jax.random.key(0)`` if left out, which ``info`` says.
-        q: False-discovery rate aimed at by ``"gradient"`` and ``"var"``.
+        q: False-discovery rate aimed at by ``"gradient"``, ``"var"``, ``"pcmci"`` and
+            ``"pcmci+"``.
         alpha: Significance level of conditional independence tests: 0.01 for the methods that
-            search with them, 0.001 where ``"gradient"`` searches its edges again.
+            search with them (0.2 for ``"pcmci"``, which only selects conditions by them), 0.001
+            where ``"gradient"`` searches its edges again.
         select: Another rule from scores to edges for ``"gradient"`` than
             `jaxcause.attribution.select_fdr`, such as
             ``lambda scores: jaxcause.attribution.select_top_k(scores, 3)``.
@@ -115,7 +125,7 @@ def discover(
         lag_limits: Longest lag of single pairs: ``{("rain", "river"): 2}``.
         held_out: Share of the windows, the latest, that judges forecasts and stops training.
         n_windows: Windows over which gradients are averaged.
-        max_cond_size: Largest conditioning set of ``"pc"``.
+        max_cond_size: Largest conditioning set of ``"pc"`` and of the search of PCMCI.
         contemporaneous: Whether causes may act within a time step. ``"gradient"`` then searches
             its selected edges again, with all edges within a step allowed.
         latents: Whether common causes may be hidden: ``"gradient"`` then searches its selected
@@ -165,18 +175,18 @@ def discover(
         method = str(method_choice.value)
         table = table._replace(notes=(*table.notes, method_choice.reason))
     _check_long_enough(table, max_lag, mask_missing=missing != "drop" and method == "gradient")
-    if method == "var":
+    if method != "gradient":
         kind = "standardise" if transform == "auto" else transform
-        return _with_notes(discover_var(table, max_lag=max_lag, q=q, transform=kind), table)
-    if method == "pc":
-        found = discover_pc(
-            table,
-            max_lag=max_lag,
-            alpha=ALPHA if alpha is None else alpha,
-            max_cond_size=max_cond_size,
-            contemporaneous=contemporaneous,
-            transform="standardise" if transform == "auto" else transform,
-        )
+        shared = {"max_lag": max_lag, "transform": kind}
+        search = shared | {"max_cond_size": max_cond_size, "contemporaneous": contemporaneous}
+        if method == "var":
+            found = discover_var(table, q=q, **shared)
+        elif method == "lasso":
+            found = discover_lasso(table, held_out=held_out, **shared)
+        elif method == "pc":
+            found = discover_pc(table, alpha=ALPHA if alpha is None else alpha, **search)
+        else:
+            found = discover_pcmci(table, q=q, alpha=alpha, plus=method == "pcmci+", **search)
         return _with_notes(found, table)
     options = GradientOptions(
         q=q,

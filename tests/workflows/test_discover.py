@@ -145,11 +145,13 @@ def test_on_a_linear_series_the_notes_say_that_a_line_is_as_good():
     assert float(metrics.auroc(found.scores, truth)) > 0.95
 
 
-@pytest.mark.parametrize("method", ["var", "pc"])
+@pytest.mark.parametrize("method", ["var", "pc", "pcmci", "pcmci+", "lasso"])
 def test_the_linear_methods_find_a_linear_series(method):
     x, truth = linear_series()
     found = discover(x, 2, method=method, names=["a", "b", "c", "d"])
-    assert float(metrics.precision_recall(found.graph, truth).f1) > 0.85
+    # The penalty that forecasts best keeps too much.
+    least = 0.7 if method == "lasso" else 0.85
+    assert float(metrics.precision_recall(found.graph, truth).f1) > least
     assert float(metrics.auroc(found.scores, truth)) > 0.97
     assert found.forecaster is None
     assert found.info["method"] == method
@@ -191,7 +193,7 @@ def test_names_of_a_frame_are_kept():
         ({"max_lag": 0}, "max_lag=0"),
         ({"max_lag": -2}, "max_lag=-2"),
         ({"max_lag": 50}, "more rows than lags"),
-        ({"method": "magic"}, "choose one of auto, gradient"),
+        ({"method": "magic"}, "choose one of auto, gradient, lasso, pc, pcmci"),
         ({"transform": "cube"}, "transform='cube'"),
         ({"readout": "lrp"}, "readout='lrp'"),
         ({"readout": "score_energy"}, "needs head='gaussian'"),
