@@ -11,6 +11,12 @@ from jaxtyping import Float, PRNGKeyArray
 HIDDEN = 8
 """Hidden units of the network of an edge."""
 
+STEEPNESS = 3.0
+"""Standard deviation of their weights."""
+
+CENTRES = (-2.0, 2.0)
+"""Where they are steepest, so that bends lie where the data are."""
+
 N_MONOTONIC = 5
 KNOTS = (-0.8, 0.0, 0.8)
 KNOT_JITTER = 0.3
@@ -99,10 +105,11 @@ def _draw_either(key: PRNGKeyArray, shape: tuple[int, ...]) -> dict[str, Array]:
 
 
 def _draw_network(key: PRNGKeyArray, shape: tuple[int, ...]) -> dict[str, Array]:
-    into, bias, out = jax.random.split(key, 3)
+    into, centre, out = jax.random.split(key, 3)
+    steep = STEEPNESS * jax.random.normal(into, (*shape, HIDDEN), jnp.float32)
     return {
-        "into": 2.0 * jax.random.normal(into, (*shape, HIDDEN), jnp.float32),
-        "bias": _uniform(bias, (*shape, HIDDEN), -2.0, 2.0),
+        "into": steep,
+        "bias": -steep * _uniform(centre, (*shape, HIDDEN), *CENTRES),
         "out": jax.random.normal(out, (*shape, HIDDEN), jnp.float32),
     }
 

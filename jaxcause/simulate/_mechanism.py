@@ -32,8 +32,11 @@ SCALE_SWING = 0.8
 HIDDEN = 16
 """Hidden units of the network of a variable."""
 
-INPUT_SIZE = 2.0
+INPUT_SIZE = 3.0
 """Root of the summed squares of what scales the inputs of that network."""
+
+BIAS = 2.0
+"""Biases of its units are uniform on ± this."""
 
 SMALLEST_SPREAD = 0.3
 """A function's spread is not taken for smaller than this part of its spread on normal inputs."""
@@ -202,7 +205,7 @@ def _draw_network(key: PRNGKeyArray, n_all: int, n_parents: int) -> dict[str, Ar
     return {
         "into": jax.random.normal(into, (*shape, n_parents), jnp.float32),
         "noise": jax.random.normal(noise, shape, jnp.float32),
-        "bias": jax.random.uniform(bias, shape, jnp.float32, -1.0, 1.0),
+        "bias": jax.random.uniform(bias, shape, jnp.float32, -BIAS, BIAS),
         "out": jax.random.normal(out, shape, jnp.float32),
     }
 

@@ -81,9 +81,11 @@ def lagged_system(
       softplus and a wavy line, with steepness s uniform on [1, 4].
     - ``pl+m``: half of the edges are piecewise linear with three knots and random signs of slope
       (inner |slope| on [0.5, 1.5], outer on [0.2, 0.6]), half monotonic.
-    - ``mlp_additive``: a random network of one input and 8 tanh units for each edge.
+    - ``mlp_additive``: a random network of one input and 8 tanh units for each edge: weights into
+      them of standard deviation 3, centres uniform on [−2, 2], weights out of them 1.
     - ``mlp_cat``: one random network of 16 tanh units for each variable, over its parents and its
-      noise together. The shares are then of the total effect, and hold approximately.
+      noise together; all weights are normal, inputs are scaled to length 3, and biases uniform on
+      [−2, 2]. The shares are then of the total effect, and hold approximately.
 
     Noise: ``gaussian``, ``uniform``, ``mixed`` (normal, uniform and Laplace by turns), or
     ``heteroscedastic``: normal, times :math:`s_i = 1 + 0.8\tanh(\sum_p \pm x_p/\sqrt{n})`.

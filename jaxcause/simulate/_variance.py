@@ -106,7 +106,7 @@ def variance_parents(
         for place, (j, ell) in enumerate(zip(source[target], lag[target], strict=True)):
             masks[int(place >= n_parents), j, target, ell] = True
     return VarianceSystem(
-        path[BURN_IN:], LaggedGraph.from_mask(masks.any(axis=0)), masks[0], masks[1]
+        path[BURN_IN:], LaggedGraph.from_mask(masks[0] | masks[1]), masks[0], masks[1]
     )
 
 
