@@ -72,7 +72,8 @@ def discover(
 
     - ``method="gradient"`` trains an autoregressive Transformer and keeps the lagged inputs on
       which its forecasts depend: any nonlinear effect on the mean. Where a linear model forecasts
-      as well, the edges are chosen by its t-tests, which have more power; ``info`` says so.
+      as well, and there are fewer than 20,000 windows, the edges are chosen by its t-tests, which
+      have more power; ``info`` says so.
     - ``method="pc"`` searches with partial correlations over lagged variables: linear effects.
     - ``method="pcmci"`` and ``"pcmci+"`` (effects within a time step, too) test each pair given the
       parents of both ends, which copes with strong autocorrelation (Runge et al. 2019, 2020).

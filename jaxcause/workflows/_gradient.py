@@ -226,11 +226,18 @@ def _select(
 ) -> tuple[LaggedGraph, str]:
     """Edges by the caller's rule, by t-tests where a line forecasts as well, or by the null.
 
+    On long series t-tests have power for dependences that no forecast profits from, such as those
+    that hidden causes leave.
+
     What is forbidden never comes back, what is required always does.
     """
     if options.select is not None:
         graph, how = options.select(scores), "given"
-    elif config.head == "mean" and error >= LINEAR_IS_AS_GOOD * data.linear_error:
+    elif (
+        config.head == "mean"
+        and len(data.split.train) < LONG
+        and error >= LINEAR_IS_AS_GOOD * data.linear_error
+    ):
         fit = fit_var(np.nan_to_num(data.values), np.concatenate(data.split), max_lag=data.max_lag)
         graph, how = LaggedGraph.from_mask(fit.q_value <= options.q), "t-tests"
     else:
