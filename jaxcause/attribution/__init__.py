@@ -14,6 +14,8 @@ from jaxcause.attribution._select import select_fdr as select_fdr
 from jaxcause.attribution._select import select_global_top_k as select_global_top_k
 from jaxcause.attribution._select import select_threshold as select_threshold
 from jaxcause.attribution._select import select_top_k as select_top_k
+from jaxcause.attribution._stable import Stability as Stability
+from jaxcause.attribution._stable import select_stable as select_stable
 from jaxcause.attribution._test import ScoreTest as ScoreTest
 from jaxcause.attribution._test import lagged_edges as lagged_edges
 from jaxcause.attribution._test import score_test as score_test

@@ -1,0 +1,104 @@
+"""Edges that the members of an ensemble agree on."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float
+
+from jaxcause._checks import InputError
+from jaxcause._typing import AnyArray
+from jaxcause.attribution._select import select_fdr
+from jaxcause.attribution._test import lagged_edges, score_test
+from jaxcause.graph import LaggedGraph
+
+Rule = Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph]
+"""From the scores of one member to its edges."""
+
+
+class Stability(NamedTuple):
+    """What the members of an ensemble agree on.
+
+    Args:
+        graph: Edges that at least ``threshold`` of the members keep.
+        probability: Share of the members that keep each ``[source, target, lag]``.
+        mean_selected: Edges that a member keeps, on average.
+        expected_false: Bound on the expected number of false edges of ``graph``; infinite where
+            the threshold is at most one half.
+    """
+
+    graph: LaggedGraph
+    probability: Float[Array, "vars vars lags"]
+    mean_selected: Float[Array, ""]
+    expected_false: Float[Array, ""]
+
+
+def select_stable(
+    scores_by_member: Float[AnyArray, "members vars vars lags"],
+    *,
+    threshold: float = 0.75,
+    rule: Rule | None = None,
+) -> Stability:
+    r"""Keep the edges that at least a share ``threshold`` of the members of an ensemble keep.
+
+    With M the number of candidates, :math:`\bar k` the mean number of edges that a member keeps and
+    π the threshold, the expected number of false edges is at most
+
+    .. math:: E[V] \le \frac{1}{2\pi - 1}\,\frac{\bar k^2}{M}, \qquad \pi > \tfrac12,
+
+    if members are trained on random halves of the data, if false edges are exchangeable, and if the
+    rule is no worse than guessing. Members that share data, such as those trained on from one
+    model on block bootstraps, are more alike than halves are: what they share by accident looks
+    stable, and the bound is then only a guide.
+
+    Args:
+        scores_by_member: Scores of every member, such as ``info["member_scores"]`` of
+            `jaxcause.discover`; lag 0 is left out.
+        threshold: Share of the members that must keep an edge, in (0, 1].
+        rule: From the scores of one member to its graph; `select_fdr` by default.
+
+    Raises:
+        InputError: The shape is wrong, a member has a score that the rule does not take, or the
+            threshold is outside (0, 1].
+
+    Source: Meinshausen & Bühlmann (2010), "Stability selection", theorem 1.
+
+    >>> import numpy as np
+    >>> scores = np.exp(np.random.default_rng(0).normal(size=(8, 5, 5, 4)))
+    >>> scores[:, 0, 1, 2] = 1e6; scores[0, 3, 3, 1] = 1e6
+    >>> found = select_stable(scores)
+    >>> found.graph.edges(), float(found.probability[3, 3, 1])
+    ([('X0', 2, '-->', 'X1')], 0.125)
+    """
+    if not 0 < threshold <= 1:
+        raise InputError(f"threshold={threshold} must lie in (0, 1]; pass a share of the members")
+    shape = np.shape(scores_by_member)
+    if len(shape) != 4 or shape[0] < 1 or shape[1] != shape[2] or shape[3] < 2:
+        raise InputError(
+            f"scores_by_member has shape {shape}, but must be [members, vars, vars, max_lag+1]"
+        )
+    keep = select_fdr if rule is None else rule
+    kept = jnp.stack([jnp.asarray(keep(scores).directed) for scores in scores_by_member])
+    return _agreed(kept.at[..., 0].set(False), threshold)
+
+
+def _agreed(kept: Bool[Array, "members vars vars lags"], threshold: float) -> Stability:
+    """Count votes, and bound the false edges among those that enough members keep."""
+    votes = kept.sum(axis=0)
+    n_members, n_vars, _, n_lags = kept.shape
+    probability = votes / n_members
+    n_candidates = n_vars * n_vars * (n_lags - 1)
+    mean_selected = votes.sum() / n_members
+    excess = 2 * threshold - 1
+    bound = mean_selected**2 / n_candidates / excess if excess > 0 else jnp.inf
+    # Votes are counted, so that a share of .7 of ten members needs seven of them.
+    enough = votes >= int(np.ceil(threshold * n_members - 1e-9))
+    p_value = 1.0 - enough.astype(probability.dtype)
+    return Stability(
+        lagged_edges(score_test(p_value), alpha=0.5),
+        probability,
+        mean_selected,
+        jnp.asarray(bound, probability.dtype),
+    )
