@@ -61,4 +61,5 @@ def load_checkpoint(path: Path, like: dict[str, Any], *, of: str) -> dict[str, A
             f"{path} was written for other data or settings; repeat those, or delete it to start "
             "anew"
         )
-    return serialization.from_state_dict(like, content)
+    state: Any = content
+    return serialization.from_state_dict(like, state)

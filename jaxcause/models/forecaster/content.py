@@ -68,7 +68,9 @@ class ContentForecaster(nnx.Module):
         for block in self.blocks:
             tokens, _ = block(tokens, mask, ops)
         batch, time, n_vars = rows.shape
-        hidden = ops.rms_norm(tokens, self.norm.scale[...]).reshape(batch, time, n_vars, -1)
+        scale = self.norm.scale
+        assert scale is not None
+        hidden = ops.rms_norm(tokens, scale[...]).reshape(batch, time, n_vars, -1)
         out = jnp.einsum("btiw,oiw->obti", hidden, self.readout[...])
         out = out + self.bias[...][:, None, None]
         mean = out[0]
