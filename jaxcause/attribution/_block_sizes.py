@@ -8,8 +8,9 @@ from jax.tree_util import Partial
 
 from jaxcause._typing import AnyArray
 
-MEMORY = 2**28
-"""Bytes that a batch aims at; more than this is taken where one window and target needs more."""
+MEMORY = {"cpu": 2**23, "gpu": 2**28, "tpu": 2**28}
+"""Bytes that a batch aims at, by kind of device; on a CPU about what its caches hold, since larger
+batches take longer there. More is taken where one window and target needs more."""
 MOST_WINDOWS = 64
 """Windows at a time where memory would allow for more: enough to fill matrix products."""
 
@@ -22,13 +23,14 @@ class BlockSizes(NamedTuple):
 
 
 def block_sizes(
-    forecast: Partial, windows: AnyArray, n_targets: int, *, memory: int = MEMORY
+    forecast: Partial, windows: AnyArray, n_targets: int, *, memory: int | None = None
 ) -> BlockSizes:
     """Windows and targets at a time whose gradients fit into ``memory`` bytes, more or less.
 
     With R the bytes that a window's forward pass keeps for the backward pass, and C twice the
     largest array among them (or, if larger, the window), a batch of w windows and i targets takes
-    about w (R + i C). Targets are preferred to windows, because they share R.
+    about w (R + i C). Windows are preferred to targets: both fill matrix products, and targets one
+    after another read the same R.
 
     >>> import jax.numpy as jnp
     >>> block_sizes(Partial(lambda window: jnp.tanh(window[-1])), np.zeros((9, 5, 3)), 3)
@@ -39,9 +41,11 @@ def block_sizes(
     each = [b - a for a, b in zip(*kept, strict=False)]
     window = int(np.prod(windows.shape[1:])) * windows.dtype.itemsize
     residuals, cotangent = sum(each) + window, 2 * max([window, *each])
-    targets = int(np.clip((memory - residuals) // cotangent, 1, n_targets))
-    fitting = int(np.clip(memory // (residuals + targets * cotangent), 1, MOST_WINDOWS))
-    return BlockSizes(fitting, targets)
+    if memory is None:
+        memory = MEMORY.get(jax.default_backend(), MEMORY["gpu"])
+    at_once = int(np.clip(memory // (residuals + cotangent), 1, MOST_WINDOWS))
+    targets = int(np.clip((memory // at_once - residuals) // cotangent, 1, n_targets))
+    return BlockSizes(at_once, targets)
 
 
 def _residuals(forecast: Partial, windows: AnyArray, n_windows: int) -> list[int]:
