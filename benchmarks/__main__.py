@@ -11,7 +11,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 
-from benchmarks import attention, core, discovery, lagged, models, pcmci
+from benchmarks import attention, calibration, core, discovery, lagged, models, pcmci
 from benchmarks.cleann import recommendation, sentiment
 
 STUDIES = {
@@ -19,6 +19,7 @@ STUDIES = {
         given.data, prototype=given.prototype, quick=given.quick, only=given.only
     ),
     "attention": lambda given: attention.run(given.data, quick=given.quick),
+    "calibration": lambda given: calibration.run(quick=given.quick),
     "discovery": lambda given: discovery.run(given.data),
     "lagged": lagged.run,
     "models": lambda given: models.run(),

@@ -1,0 +1,192 @@
+"""How many edges are false at q=.1: rules that need no number of edges, on drawn and read scores.
+
+Drawn scores know their null, so that they show where each rule breaks; scores of trained
+forecasters show whether that happens. Every row is a mean over keys.
+"""
+
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+import scipy.stats
+
+import jaxcause as jc
+from benchmarks.core.timing import say
+from jaxcause import simulate
+from jaxcause.attribution import empirical_null, select_stable
+from jaxcause.stats import benjamini_hochberg
+from jaxcause.training import TrainingConfig
+
+Q = 0.1
+MEMBERS = 5
+SHAPES = ("normal", "log chi-square", "log exponential", "Student t, 5", "skewed to the right")
+SIZES = ((3, 2), (5, 3), (10, 5), (25, 8))
+CASES = ((0.0, 0.0), (0.06, 3.0), (0.06, 5.0), (0.3, 3.0), (0.3, 5.0))
+"""Share of edges among candidates, and how many scales above the non-edges they stand."""
+TRAINED = (
+    ("linear", 10, 5, 10_000, 3),
+    ("nonlinear", 10, 5, 10_000, 3),
+    ("nonlinear", 10, 5, 3_000, 3),
+    ("nonlinear", 10, 5, 1_000, 3),
+    ("linear", 5, 3, 10_000, 5),
+    ("linear", 6, 2, 3_000, 0),
+    ("nonlinear", 10, 25, 10_000, 3),
+    ("nonlinear", 25, 5, 10_000, 3),
+)
+QUICK = (("nonlinear", 5, 3, 2_000, 2), ("linear", 5, 3, 2_000, 0))
+
+
+def run(*, quick: bool = False) -> list[dict]:
+    """All rows; in a quick run few keys, and forecasters of two small systems."""
+    rows = []
+    for source in (_drawn(5 if quick else 30), _trained(quick=quick)):
+        for row in source:
+            say(str(row))
+            rows.append(row)
+    return rows
+
+
+def fitted_null(scores: np.ndarray) -> np.ndarray:
+    """The library's rule."""
+    test = empirical_null(scores)
+    return (np.asarray(test.q_value) <= Q) & (np.asarray(test.local_fdr) <= 0.5)
+
+
+def without_local_rate(scores: np.ndarray) -> np.ndarray:
+    """The library's null, and q-values alone."""
+    return np.asarray(empirical_null(scores).q_value) <= Q
+
+
+def median_null(scores: np.ndarray) -> np.ndarray:
+    """A normal null by the median and the median distance below it."""
+    z = 0.5 * np.log(scores[:, :, 1:])
+    centre = np.median(z)
+    scale = scipy.stats.norm.ppf(0.75) ** -1 * np.median(centre - z[z <= centre])
+    return _by_p_values(scipy.stats.norm.sf((z - centre) / scale))
+
+
+RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "fitted null": fitted_null,
+    "without local rate": without_local_rate,
+    "median null": median_null,
+}
+
+
+def _by_p_values(p_value: np.ndarray) -> np.ndarray:
+    kept = np.asarray(benjamini_hochberg(p_value)) <= Q
+    return np.pad(kept, [(0, 0), (0, 0), (1, 0)])
+
+
+def _drawn(n_keys: int) -> Iterator[dict]:
+    """Scores of a known null: five shapes, four sizes, none to many edges, weak to strong."""
+    for shape in SHAPES:
+        for n_vars, max_lag in SIZES:
+            for share, distance in CASES:
+                rng = np.random.default_rng(0)
+                drawn = [draw(rng, n_vars, max_lag, share, distance, shape) for _ in range(n_keys)]
+                found = {
+                    name: [(rule(scores), truth) for scores, truth in drawn]
+                    for name, rule in RULES.items()
+                }
+                yield {
+                    "table": "drawn scores",
+                    "null": shape,
+                    "size": f"n={n_vars} L={max_lag}",
+                    "edges": share,
+                    "distance": distance,
+                    "F1 at true number": float(np.mean([f1_at_true_number(*d) for d in drawn])),
+                    **_columns(found),
+                }
+
+
+def draw(
+    rng: np.random.Generator, n_vars: int, max_lag: int, share: float, distance: float, shape: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and their edges; targets and sources differ a little, as those of forecasters do."""
+    size = (n_vars, n_vars, max_lag)
+    standard = {
+        "normal": lambda: rng.normal(size=size),
+        "log chi-square": lambda: (np.log(rng.chisquare(1, size=size)) + 1.2704) / 2.2214,
+        "log exponential": lambda: (np.log(rng.exponential(size=size)) + 0.5772) / 1.2825,
+        "Student t, 5": lambda: rng.standard_t(5, size=size) / np.sqrt(5 / 3),
+        "skewed to the right": lambda: -(np.log(rng.gamma(3.0, size=size)) - 0.9228) / 0.6284,
+    }[shape]()
+    z = (
+        0.6 * standard
+        + 0.2 * rng.normal(size=(1, n_vars, 1))
+        + 0.2 * rng.normal(size=(n_vars, 1, 1))
+    )
+    edges = rng.permutation(z.size).reshape(size) < round(share * z.size)
+    z = np.where(edges, 0.6 * distance + 0.35 * rng.normal(size=size), z)
+    at_lag_0 = [(0, 0), (0, 0), (1, 0)]
+    return np.pad(np.exp(2 * z), at_lag_0), np.pad(edges, at_lag_0)
+
+
+def _trained(*, quick: bool) -> Iterator[dict]:
+    """Scores of forecasters, alone, as an ensemble, and beside decoys among their inputs."""
+    training = TrainingConfig(n_steps=300) if quick else None
+    for function, n_vars, max_lag, n_steps, n_parents in QUICK if quick else TRAINED:
+        found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        best = []
+        for seed in range(1 if quick else 3):
+            series, graph = simulate.vector_autoregression(
+                jax.random.key(seed),
+                n_vars=n_vars,
+                max_lag=max_lag,
+                n_steps=n_steps,
+                n_parents=n_parents,
+                function=function,
+            )
+            series, truth = np.asarray(series), np.asarray(graph.directed)
+            options = {"key": jax.random.key(seed), "training": training, "progress": False}
+            members = jc.discover(series, max_lag, members=MEMBERS, **options)
+            by_member = np.asarray(members.info["member_scores"])
+            kept = {name: rule(by_member[0]) for name, rule in RULES.items()}
+            kept["mean of members"] = fitted_null(np.asarray(members.scores))
+            kept["stable"] = np.asarray(select_stable(by_member).graph.directed)
+            kept["decoys"] = decoy_edges(series, max_lag, options)
+            for name, mask in kept.items():
+                found.setdefault(name, []).append((mask, truth))
+            best.append(f1_at_true_number(by_member[0], truth))
+        yield {
+            "table": "forecasters",
+            "data": f"{function} n={n_vars} L={max_lag} T={n_steps}, {n_parents} parents",
+            "F1 at true number": float(np.mean(best)),
+            **_columns(found),
+        }
+
+
+def decoy_edges(series: np.ndarray, max_lag: int, options: dict) -> np.ndarray:
+    """Variables moved by half the series are no causes: their scores are the null.
+
+    All decoys of a target are pooled with those of all others, and
+    p = (1 + decoys that score as high) / (1 + decoys).
+    """
+    n_vars = series.shape[1]
+    both = np.concatenate([series, np.roll(series, len(series) // 2, axis=0)], axis=1)
+    scores = np.asarray(jc.discover(both, max_lag, **options).scores)[:, :n_vars, 1:]
+    null = np.sort(scores[n_vars:].ravel())
+    as_high = null.size - np.searchsorted(null, scores[:n_vars], side="left")
+    return _by_p_values((1 + as_high) / (1 + null.size))
+
+
+def f1_at_true_number(scores: np.ndarray, truth: np.ndarray) -> float:
+    """F1 of as many of the best-scored candidates as there are edges."""
+    if not truth.any():
+        return 1.0
+    return _f1(scores >= np.sort(scores, axis=None)[-truth.sum()], truth)
+
+
+def _f1(mask: np.ndarray, truth: np.ndarray) -> float:
+    total = mask.sum() + truth.sum()
+    return float(2 * (mask & truth).sum() / total) if total else 1.0
+
+
+def _columns(found: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> dict[str, float]:
+    """Share of false edges (without edges: how often any is found), and F1."""
+    columns = {}
+    for name, pairs in found.items():
+        false = [(mask & ~truth).sum() / max(mask.sum(), 1) for mask, truth in pairs]
+        columns[f"FDR {name}"] = float(np.mean(false))
+        columns[f"F1 {name}"] = float(np.mean([_f1(mask, truth) for mask, truth in pairs]))
+    return columns
