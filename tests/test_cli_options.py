@@ -17,7 +17,7 @@ def called(monkeypatch, tmp_path):
 
     def record(series, max_lag, **options):
         seen.update(options, series=series, max_lag=max_lag)
-        return real(series.values[:, :2], max_lag, names=["rain", "river"], method="var")
+        return real(series.values[:, :2], 2, names=["rain", "river"], method="var")
 
     monkeypatch.setattr(workflows, "discover", record)
     monkeypatch.setattr(workflows, "write_discovery", lambda found, folder: [])
@@ -75,6 +75,11 @@ def test_a_domain_is_no_variable(called):
 def test_a_second_search_has_a_level(called):
     seen = called("--latents", "--contemporaneous", "--alpha", "0.01")
     assert (seen["latents"], seen["contemporaneous"], seen["alpha"]) == (True, True, 0.01)
+
+
+def test_what_is_left_to_the_data(called):
+    seen = called("--method", "auto", "--max-lag", "auto", "--q", "0.05")
+    assert (seen["method"], seen["max_lag"], seen["q"]) == ("auto", "auto", 0.05)
 
 
 def test_classical_methods_have_no_checkpoint(called):

@@ -38,7 +38,7 @@ def test_choices_and_defaults_are_those_of_the_library():
     from jaxcause.training import TRANSFORMS
     from jaxcause.workflows._readouts import READOUTS
 
-    assert set(options.METHODS) == set(workflows.METHODS)
+    assert set(options.METHODS) == {*workflows.METHODS, "auto"}
     assert set(options.TRANSFORMS) == {"auto", *TRANSFORMS}
     assert set(options.READOUTS) == set(READOUTS)
     assert set(options.PRESETS) == set(PRESETS)

@@ -14,10 +14,11 @@ from jaxcause.cli._discover_options import (
     add_training,
     check_method,
     chosen,
+    lags,
     reading,
 )
 from jaxcause.cli._output import complain, report, silent, table
-from jaxcause.cli._parser import Commands, add_command, add_folder, add_output, whole
+from jaxcause.cli._parser import Commands, add_command, add_folder, add_output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,11 @@ def add(commands: Commands) -> None:
         "several files are several series of the same columns",
     )
     command.add_argument(
-        "--max-lag", type=whole(1), default=5, metavar="L", help="longest lag, in rows (default: 5)"
+        "--max-lag",
+        type=lags,
+        default=5,
+        metavar="L",
+        help="longest lag, in rows, or auto (default: 5)",
     )
     add_folder(command, "jaxcause-out")
     add_method(command)
@@ -78,7 +83,7 @@ def _discover(arguments: argparse.Namespace) -> int:
     from jaxcause.workflows import DiscoveryInterrupted, discover, write_discovery
 
     options = chosen(arguments)
-    if arguments.method in TRAINED and arguments.forecaster is None:
+    if arguments.method in (*TRAINED, "auto") and arguments.forecaster is None:
         options["checkpoint"] = arguments.out / CHECKPOINT
     if regimes is not None:
         options["domain"] = regimes

@@ -7,18 +7,19 @@ from typing import Any, NamedTuple
 from jaxcause._errors import InputError
 from jaxcause.cli._parser import Parser, share, whole
 
-METHODS = ("gradient", "pc", "var")
+METHODS = ("gradient", "lasso", "pc", "pcmci", "pcmci+", "var", "auto")
 READOUTS = ("gradient_energy", "score_energy", "input_x_gradient", "attn_lrp", "cp_lrp")
 TRANSFORMS = ("auto", "standardise", "log", "copula")
 PRESETS = ("small", "base", "large", "content")
 
 TRAINED = ("gradient",)
+PCMCI = ("pcmci", "pcmci+")
 BELONGS = {
-    "q": ("gradient", "var"),
-    "alpha": ("gradient", "pc"),
-    "contemporaneous": ("gradient", "pc"),
+    "q": ("gradient", "var", *PCMCI),
+    "alpha": ("gradient", "pc", *PCMCI),
+    "contemporaneous": ("gradient", "pc", "pcmci"),
     "latents": ("gradient",),
-    "max_cond_size": ("pc",),
+    "max_cond_size": ("pc", *PCMCI),
     **dict.fromkeys(
         (
             "top_k readout head model members steps forecaster resume missing domain forbid "
@@ -46,13 +47,15 @@ def add_method(command: Parser) -> None:
         choices=METHODS,
         default="gradient",
         help="gradient: a Transformer's input gradients (default); pc: partial correlations; "
-        "var: t-tests of a linear autoregression",
+        "pcmci, pcmci+: the same given the parents of both ends; var: t-tests of a linear "
+        "autoregression; lasso: a penalised one; auto: chosen from the data, and the notes say why",
     )
     add("--q", type=share, help=f"false-discovery rate (default: 0.1){_for('q')}")
     add(
         "--alpha",
         type=share,
-        help="significance level (pc: 0.01; gradient, with --latents or --contemporaneous: 0.001)",
+        help="significance level (pc: 0.01; pcmci: 0.2, of its conditions; gradient, with "
+        "--latents or --contemporaneous: 0.001)",
     )
     add("--top-k", type=whole(1), metavar="K", help="keep K parents per variable instead" + _for())
     add(
@@ -147,6 +150,11 @@ def add_reading(command: Parser) -> None:
     )
 
 
+def lags(text: str) -> int | str:
+    """A type: a whole number of at least 1, or ``auto``."""
+    return text if text == "auto" else whole(1)(text)
+
+
 class Link(NamedTuple):
     """A link at one lag, or at all."""
 
@@ -173,7 +181,7 @@ def _for(name: str = "steps") -> str:
 def check_method(arguments: argparse.Namespace) -> None:
     """Raise where an option is of no use to the chosen method."""
     for name, methods in BELONGS.items():
-        if getattr(arguments, name) is not None and arguments.method not in methods:
+        if getattr(arguments, name) is not None and arguments.method not in (*methods, "auto"):
             raise InputError(
                 f"--{name.replace('_', '-')} is not for --method {arguments.method}, but for "
                 f"{' and '.join(methods)}; leave it out"
@@ -181,7 +189,7 @@ def check_method(arguments: argparse.Namespace) -> None:
     searched = arguments.latents or arguments.contemporaneous or arguments.method != "gradient"
     if arguments.alpha is not None and not searched:
         raise InputError(
-            "--alpha is for --latents, --contemporaneous or --method pc; --q is the "
+            "--alpha is for --latents, --contemporaneous or --method pc and pcmci; --q is the "
             "false-discovery rate of --method gradient"
         )
     if arguments.readout == "score_energy" and arguments.head != "gaussian":
