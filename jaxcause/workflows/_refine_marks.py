@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Bool, Int8
 
 from jaxcause.discovery import _pag_orientation as rules
@@ -20,6 +20,11 @@ from jaxcause.graph import BackgroundKnowledge, Mark, SepSets
 
 _BY_STRENGTH = np.array([Mark.NONE, Mark.CIRCLE, Mark.TAIL, Mark.ARROW], np.int8)
 """Of two marks that copies of an edge have, the later one stays."""
+
+_RULES = (
+    *(rules.rule_1, rules.rule_2, rules.rule_3, rules.rule_4),
+    *(rules.rule_8, rules.rule_9, rules.rule_10),
+)
 
 
 class Sets(NamedTuple):
@@ -97,10 +102,21 @@ def orient_latent(
 
 @jax.jit
 def _close(marks: Int8[Array, "graphs nodes nodes"], separated: rules.Separated) -> Array:
+    """Close under the rules; two nodes count as apart only if a set is known to separate them."""
     marks = rules.write(marks, rules.rule_0(rules.view(marks), separated))
-    first = (rules.rule_1, rules.rule_2, rules.rule_3, rules.rule_4)
-    marks = rules.close(marks, separated, first)
-    return rules.close(marks, separated, (rules.rule_8, rules.rule_9, rules.rule_10))
+
+    def unfinished(carry: tuple[Array, Array]) -> Array:
+        return (carry[0] != carry[1]).any()
+
+    def apply(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        before = after = carry[1]
+        for rule in _RULES:
+            now = rules.view(after)
+            now = now._replace(apart=now.apart & separated.found)
+            after = rules.write(after, rule(now, separated))
+        return before, after
+
+    return lax.while_loop(unfinished, apply, (jnp.full_like(marks, -1), marks))[1]
 
 
 def orient_complete(
