@@ -28,7 +28,7 @@ def unshielded_triples(adjacent: Bool[np.ndarray, "vars vars lags"]) -> Triples:
     """``source(t - lag) — middle(t) — target(t)`` whose ends are apart."""
     first = adjacent.transpose(1, 0, 2)[:, :, None, :]
     second = adjacent[:, :, 0][:, None, :, None]
-    triples = first & second & ~adjacent[None]
+    triples = np.asarray(first & second & ~adjacent[None])
     same = np.arange(len(adjacent))
     triples[:, same, same, 0] = False
     return triples
@@ -55,7 +55,7 @@ def by_majority(
     """
     triples = unshielded_triples(state.adjacent)
     n_vars = len(triples)
-    now = triples.any(axis=0)
+    now = np.array(triples.any(axis=0))
     now[:, :, 0] = np.triu(now[:, :, 0])
     separating = np.zeros(now.shape, np.int64)
     holding = np.zeros(triples.shape, np.int64)

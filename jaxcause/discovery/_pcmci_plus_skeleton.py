@@ -114,13 +114,12 @@ def _one_size(
         sets.append(itertools.combinations(members, size))
     open_links = list(range(len(sets)))
     n_tests = 0
-    for at in itertools.count():
-        most = SETS_PER_ROUND[min(at, len(SETS_PER_ROUND) - 1)]
+    for most in itertools.chain(SETS_PER_ROUND, itertools.repeat(SETS_PER_ROUND[-1])):
         drawn = [
             (link, given) for link in open_links for given in itertools.islice(sets[link], most)
         ]
         if not drawn:
-            return n_tests
+            break
         rows = np.array([link for link, _ in drawn])
         now = np.array([given for _, given in drawn], np.int64).reshape(len(drawn), size)
         statistic, p_value = momentary(links[rows], now)
@@ -139,6 +138,7 @@ def _one_size(
                 closed.add(link)
                 _remove(state, source, target, lag, given)
         open_links = sorted(set(rows.tolist()) - closed)
+    return n_tests
 
 
 def _remove(state: Skeleton, source: int, target: int, lag: int, given: tuple[int, ...]) -> None:

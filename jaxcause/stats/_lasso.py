@@ -124,8 +124,10 @@ def fit_lasso_var(
 
 def _moments(series: np.ndarray, starts: np.ndarray, max_lag: int) -> _Moments:
     blocks = [starts[first : first + BLOCK] for first in range(0, len(starts), BLOCK)]
-    mean = sum(_windows(series, block, max_lag).sum(axis=0) for block in blocks) / len(starts)
     n_vars = series.shape[1]
+    mean = np.zeros((max_lag + 1) * n_vars)
+    for block in blocks:
+        mean += _windows(series, block, max_lag).sum(axis=0) / len(starts)
     second = np.zeros((len(mean), len(mean)))
     for block in blocks:
         centred = _windows(series, block, max_lag) - mean
