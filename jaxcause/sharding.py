@@ -10,9 +10,10 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxcause._checks import InputError, is_concrete
+from jaxcause._typing import AnyArray
 
 Tree = TypeVar("Tree")
-Rows = TypeVar("Rows", jax.Array, np.ndarray)
+Rows = TypeVar("Rows", jax.Array, np.ndarray, AnyArray)
 
 ROWS = "rows"
 """Name of the one axis of a mesh."""
