@@ -13,8 +13,7 @@ SIZES = {"n_vars": 6, "max_lag": 3, "n_steps": 4000}
 
 CASES = {
     "linear": {},
-    "domains": {"function": "monotonic", "n_domains": 3},
-    "instantaneous": {"function": "pl+m", "noise": "uniform", "instantaneous": 0.5},
+    "regimes": {"function": "pl+m", "noise": "uniform", "instantaneous": 0.5, "n_domains": 3},
     "latents": {"function": "mlp_additive", "noise": "mixed", "n_latents": 3},
     "mlp_cat": {"function": "mlp_cat", "noise": "heteroscedastic"},
 }
@@ -140,7 +139,7 @@ def test_a_linear_system_has_the_coefficients_that_its_effects_say(made):
 
 
 def test_regimes_share_the_graph_and_come_once_in_every_quarter(made):
-    system, (regimes, *_), _ = made["domains"]
+    system, (regimes, *_), _ = made["regimes"]
     domain = np.asarray(system.domain)
     assert domain.dtype == np.int32
     for quarter in np.split(domain, 4):
@@ -173,7 +172,7 @@ def test_hidden_causes_leave_bidirected_edges_between_their_children(made):
 
 
 def test_instantaneous_edges_are_acyclic_and_marked_from_both_ends(made):
-    truth = made["instantaneous"][0].truth
+    truth = made["regimes"][0].truth
     now = np.asarray(truth.directed)[:, :, 0]
     assert now.sum() >= 3
     assert not np.diagonal(np.linalg.matrix_power(np.eye(6) + now, 6).astype(int) - np.eye(6)).any()
