@@ -47,6 +47,16 @@ class Null(NamedTuple):
     local_fdr: Float[np.ndarray, "sources targets lags"]
 
 
+class Centred(NamedTuple):
+    """A null, what it says of every candidate, and how much each counts as a non-edge."""
+
+    centre: float
+    scale: float
+    local_fdr: np.ndarray
+    weight: np.ndarray
+    alone: bool
+
+
 def fit_null(
     scores: Float[np.ndarray, "sources targets lags"],
     candidates: Bool[np.ndarray, "sources targets lags"],
@@ -62,24 +72,25 @@ def fit_null(
         above = positive if 2 * positive.sum() <= candidates.sum() else positive & (z > centre)
         return Null(np.where(above, 0.0, one), np.where(above, 0.0, one))
     z = np.maximum(z, centre - CLIP * scale)
-    shift = np.zeros((1, z.shape[1], 1))
-    for last in (False,) * (ROUNDS - 1) + (True,):
-        shifted = z - shift
-        values = shifted[positive]
-        mixture = fit_mixture(values)
-        if mixture is None:
-            centre, scale = _lower_half(values)
-            local = np.zeros(z.shape)
-            weight = (shifted <= centre + 2.5 * scale).astype(float)
-        else:
-            centre, scale = float(mixture.null_mean), float(mixture.null_scale)
-            local = _monotone_local_fdr(shifted, mixture)
-            weight = local
-        if not last:
-            shift = _shrunk_shift(z - centre, weight * positive, scale)
-    standard = (shifted - centre) / scale
-    p_value = _normal_tail(standard) if mixture else _student_tail(standard, values.size)
-    return Null(np.where(positive, p_value, one), np.where(positive, local, one))
+    shifted, fitted = z, _centred(z, positive)
+    for _ in range(ROUNDS - 1):
+        shifted = z - _shrunk_shift(z - fitted.centre, fitted.weight * positive, fitted.scale)
+        fitted = _centred(shifted, positive)
+    standard = np.asarray((shifted - fitted.centre) / fitted.scale)
+    p_value = _student_tail(standard, values.size) if fitted.alone else _normal_tail(standard)
+    return Null(np.where(positive, p_value, one), np.where(positive, fitted.local_fdr, one))
+
+
+def _centred(z: np.ndarray, positive: np.ndarray) -> Centred:
+    """Fit the null once: by the mixture, or from the lower half where there is none."""
+    values = z[positive]
+    mixture = fit_mixture(values)
+    if mixture is None:
+        centre, scale = _lower_half(values)
+        weight = (z <= centre + 2.5 * scale).astype(float)
+        return Centred(centre, scale, np.zeros(z.shape), weight, alone=True)
+    local = _monotone_local_fdr(z, mixture)
+    return Centred(float(mixture.null_mean), float(mixture.null_scale), local, local, alone=False)
 
 
 def fit_mixture(values: Float[np.ndarray, "candidates"]) -> Mixture | None:
