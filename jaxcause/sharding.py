@@ -13,7 +13,6 @@ from jaxcause._checks import InputError, is_concrete
 from jaxcause._typing import AnyArray
 
 Tree = TypeVar("Tree")
-Rows = TypeVar("Rows", jax.Array, np.ndarray, AnyArray)
 
 ROWS = "rows"
 """Name of the one axis of a mesh."""
@@ -45,7 +44,7 @@ def check_row_mesh(mesh: Mesh) -> None:
         )
 
 
-def padded_rows(x: Rows, multiple: int) -> tuple[Rows, int]:
+def padded_rows(x: AnyArray, multiple: int) -> tuple[Any, int]:
     """Repeat the first row at the end, up to a multiple; also the number of rows there were.
 
     A repeated row is one that every function of rows can stand, as a row of zeros is not.
@@ -65,7 +64,7 @@ def padded_rows(x: Rows, multiple: int) -> tuple[Rows, int]:
     return jnp.concatenate([x, jnp.repeat(x[:1], missing, axis=0)]), n_rows
 
 
-def shard_rows(x: Rows, mesh: Mesh, *, multiple: int = 1) -> tuple[jax.Array, int]:
+def shard_rows(x: AnyArray, mesh: Mesh, *, multiple: int = 1) -> tuple[jax.Array, int]:
     """Lay the leading axis over the devices of a mesh, padded to equal shares.
 
     On several hosts every host gives the same array, and keeps its share.
