@@ -63,8 +63,8 @@ _HOME = {
 }
 _MODULES = frozenset(
     (
-        "attention attribution discovery graph io metrics models plot report simulate stats "
-        "training workflows"
+        "attention attribution discovery graph io metrics models nn plot report sharding simulate "
+        "stats training workflows"
     ).split()
 )
 

@@ -98,7 +98,11 @@ def orient_colliders(
 
 
 def close(marks: Array, separated: Separated, rules: tuple[Rule, ...]) -> Array:
-    """Apply the rules in order until a whole pass changes nothing."""
+    """Apply the rules in order until a whole pass changes nothing.
+
+    Two nodes count as apart only if a set separated them: of an edge that knowledge forbids, or of
+    a copy under stationarity, nobody knows what is in the set, and R0 has not looked.
+    """
 
     def unfinished(carry: tuple[Array, Array]) -> Array:
         return (carry[0] != carry[1]).any()
@@ -106,7 +110,8 @@ def close(marks: Array, separated: Separated, rules: tuple[Rule, ...]) -> Array:
     def apply(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         before = marks = carry[1]
         for rule in rules:
-            marks = write(marks, rule(view(marks), separated))
+            now = view(marks)
+            marks = write(marks, rule(now._replace(apart=now.apart & separated.found), separated))
         return before, marks
 
     return lax.while_loop(unfinished, apply, (jnp.full_like(marks, -1), marks))[1]

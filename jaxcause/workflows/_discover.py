@@ -26,7 +26,7 @@ from jaxcause.workflows._linear import (
 from jaxcause.workflows._links import Links, link_knowledge
 from jaxcause.workflows._prepare import usable_windows
 from jaxcause.workflows._provenance import provenance
-from jaxcause.workflows._readouts import READOUTS
+from jaxcause.workflows._readouts import READOUTS, default_readout
 from jaxcause.workflows._result import Discovery
 
 ALPHA = 0.01
@@ -73,7 +73,7 @@ def discover(
     - ``method="gradient"`` trains an autoregressive Transformer and keeps the lagged inputs on
       which its forecasts depend: any nonlinear effect on the mean. Where a linear model forecasts
       as well, and there are fewer than 20,000 windows, the edges are chosen by its t-tests, which
-      have more power; ``info`` says so.
+      have more power, and scored by its gradient energy; ``info`` says so.
     - ``method="pc"`` searches with partial correlations over lagged variables: linear effects.
     - ``method="pcmci"`` and ``"pcmci+"`` (effects within a time step, too) test each pair given the
       parents of both ends, which copes with strong autocorrelation (Runge et al. 2019, 2020).
@@ -159,6 +159,8 @@ def discover(
     if isinstance(model, str):
         check_choice("model", model, tuple(PRESETS))
     check_choice("missing", missing, ("auto", "drop", "mask"))
+    if forecaster is None:
+        default_readout(readout, head)
     check_at_least("members", members, 1)
     check_choice("transform", transform, ("auto", *TRANSFORMS))
     for name, value in (("q", q), ("alpha", alpha), ("held_out", held_out)):
@@ -175,7 +177,9 @@ def discover(
         method_choice = choose_method(n_windows_there, len(table.names), max_lag)
         method = str(method_choice.value)
         table = table._replace(notes=(*table.notes, method_choice.reason))
-    _check_long_enough(table, max_lag, mask_missing=missing != "drop" and method == "gradient")
+    # PCMCI conditions on the past of the earlier end, too.
+    reach = 2 * max_lag if method.startswith("pcmci") else max_lag
+    _check_long_enough(table, reach, mask_missing=missing != "drop" and method == "gradient")
     if method != "gradient":
         kind = "standardise" if transform == "auto" else transform
         shared = {"max_lag": max_lag, "transform": kind}

@@ -126,6 +126,11 @@ def discover_gradient(
         found = [read_scores(readout, forecaster.config, p, read) for p in params]
     scores = np.mean([total for total, _ in found], axis=0)
     graph, info["selection"] = _select(scores, data, error, forecaster.config, options)
+    strength = np.sqrt(scores) if READOUTS[readout].squared else scores
+    if info["selection"] == "t-tests" and options.readout is None:
+        # The gradient energy of the linear model, whose forecasts are as good and vary less.
+        strength = np.where(options.known.allowed, np.abs(data.linear.coefficients), 0.0)
+        scores = strength**2
     if options.latents or options.contemporaneous:
         refined = _refined(graph, table, data, forecaster, info["selection"], options)
         graph, info["refined"] = refined.graph, refined.info
@@ -156,7 +161,6 @@ def discover_gradient(
     }
     if len(params) > 1:
         info["member_scores"] = np.stack([total for total, _ in found])
-    strength = np.sqrt(scores) if READOUTS[readout].squared else scores
     return Discovery(graph, scores, strength, table.names, forecaster, info)
 
 
@@ -241,7 +245,10 @@ def _select(
         fit = fit_var(np.nan_to_num(data.values), np.concatenate(data.split), max_lag=data.max_lag)
         graph, how = LaggedGraph.from_mask(fit.q_value <= options.q), "t-tests"
     else:
-        graph, how = select_fdr(scores, q=options.q), "empirical null"
+        graph, how = (
+            select_fdr(scores, q=options.q, candidates=options.known.allowed),
+            "empirical null",
+        )
     if options.known.is_trivial:
         return graph, how
     kept = np.asarray(graph.directed) & options.known.allowed

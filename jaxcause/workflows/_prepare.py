@@ -17,7 +17,7 @@ from jaxcause.training import (
     window_starts,
 )
 
-RIDGES = (1e-3, 1e-2, 1e-1)
+RIDGES = (1e-3, 1e-2, 1e-1, 0.3, 1.0, 3.0)
 """Penalties per sample to choose from for the linear autoregression."""
 TRANSFORM_GAIN = 0.05
 """How much better, relatively, another transform must forecast than plain standardising."""

@@ -135,7 +135,9 @@ def test_members_train_as_they_would_alone():
     assert len(set(np.asarray(together.params["w"])[:, 0].tolist())) == 3
     first = train(CONFIG, key=jax.random.split(jax.random.key(0), 3)[0])
     np.testing.assert_allclose(together.params["w"][0], first.params["w"], rtol=1e-5)
-    assert float(together.params["w"].mean()) == pytest.approx(float(alone.params["w"][0]), abs=0.02)
+    assert float(together.params["w"].mean()) == pytest.approx(
+        float(alone.params["w"][0]), abs=0.02
+    )
 
 
 def test_a_killed_training_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
