@@ -108,6 +108,32 @@ def gradient(name: str, *, with_domain: bool = False, **options: Any):
     return run
 
 
+def searched(name: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
+    """Our forecaster, its edges searched again; an edge that may also be hidden counts as one."""
+
+    def run(case: Case, seed: int) -> list[Answer]:
+        given = dict(options, key=jax.random.key(seed), progress=False)
+        first = _discover(case, method="gradient", q=RATES[0], **given)
+        again = dict(given, forecaster=first.forecaster)
+        found = {RATES[0]: first}
+        found |= {q: _discover(case, method="gradient", q=q, **again) for q in RATES[1:]}
+        return [
+            Answer(name, np.asarray(first.scores), {q: _causes(f.graph) for q, f in found.items()})
+        ]
+
+    return run
+
+
+def _causes(graph: LaggedGraph) -> LaggedGraph:
+    """The graph with o-> written as -->."""
+    marks = np.array(graph.marks)
+    may_cause = (marks[..., 0] == jc.Mark.CIRCLE) & (marks[..., 1] == jc.Mark.ARROW)
+    marks[may_cause] = jc.Mark.TAIL, jc.Mark.ARROW
+    now = marks[:, :, 0]
+    now[np.swapaxes(may_cause[:, :, 0], 0, 1)] = jc.Mark.ARROW, jc.Mark.TAIL
+    return LaggedGraph(marks)
+
+
 def _readouts(density: bool) -> list[str]:
     """The names of the readouts that a model has, as the workflow knows them now."""
     try:
@@ -201,6 +227,13 @@ METHODS = {
         trained=True,
         only_with_regimes=True,
     ),
+    "gradient, latents searched": Method(
+        searched("gradient, latents searched", latents=True), trained=True
+    ),
+    "gradient, within a step searched": Method(
+        searched("gradient, within a step searched", contemporaneous=True), trained=True
+    ),
+    "content": Method(gradient("content", model="content"), trained=True),
     "tigramite PCMCI": Method(tigramite_pcmci, "tigramite", most_inputs=300),
     "tigramite PCMCI+": Method(tigramite_pcmciplus, "tigramite", most_inputs=300),
     "VARLiNGAM": Method(varlingam, "lingam", most_inputs=150),
