@@ -11,7 +11,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 
-from benchmarks import attention, calibration, core, discovery, lagged, models, pcmci
+from benchmarks import attention, calibration, core, discovery, lagged, models, pcmci, training
 from benchmarks.cleann import recommendation, sentiment
 
 STUDIES = {
@@ -24,6 +24,7 @@ STUDIES = {
     "lagged": lagged.run,
     "models": lambda given: models.run(),
     "pcmci": lambda given: pcmci.run(quick=given.quick),
+    "training": lambda given: training.run(quick=given.quick),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),
     "cleann_recommendation": lambda given: recommendation.run(
         given.data, given.out, quick=given.quick

@@ -38,7 +38,6 @@ from jaxcause.workflows._training import (
     Fitted,
     default_training,
     held_out_error,
-    residuals,
     settings_of,
     train,
     train_members,
@@ -132,7 +131,7 @@ def discover_gradient(
         strength = np.where(options.known.allowed, np.abs(data.linear.coefficients), 0.0)
         scores = strength**2
     if options.latents or options.contemporaneous:
-        refined = _refined(graph, table, data, forecaster, info["selection"], options)
+        refined = _refined(graph, table, data, options)
         graph, info["refined"] = refined.graph, refined.info
     notes = _notes(
         error,
@@ -256,29 +255,23 @@ def _select(
 
 
 def _refined(
-    graph: LaggedGraph,
-    table: SeriesTable,
-    data: Prepared,
-    forecaster: TrainedForecaster,
-    selection: str,
-    options: GradientOptions,
+    graph: LaggedGraph, table: SeriesTable, data: Prepared, options: GradientOptions
 ) -> Refined:
     """The selected edges, searched again for hidden causes and effects within a time step.
 
-    Where a nonlinear model is better than a line, edges within a time step are tested on what it
-    leaves unexplained.
+    The search tests partial correlations, so that selected edges which no linear test sees are kept
+    as they are.
     """
     known = options.known
-    knowledge = None
-    if not known.is_trivial:
-        knowledge = BackgroundKnowledge.temporal(
-            len(table.names),
-            data.max_lag,
-            contemporaneous=options.contemporaneous,
-            forbidden_links=~known.allowed & (np.arange(data.max_lag + 1) > 0),
-            required_links=known.required,
-        )
-    nonlinear = selection == "empirical null" and not options.latents
+    fit = fit_var(np.nan_to_num(data.values), np.concatenate(data.split), max_lag=data.max_lag)
+    unseen = np.asarray(graph.directed) & (fit.p_value > options.alpha)
+    knowledge = BackgroundKnowledge.temporal(
+        len(table.names),
+        data.max_lag,
+        contemporaneous=options.contemporaneous,
+        forbidden_links=~known.allowed & (np.arange(data.max_lag + 1) > 0),
+        required_links=known.required | unseen,
+    )
     with stage("Searching the selected edges again", show=options.progress):
         return refine(
             graph,
@@ -287,7 +280,6 @@ def _refined(
             contemporaneous=options.contemporaneous,
             alpha=options.alpha,
             segment=table.segment,
-            residuals=residuals(forecaster, data) if nonlinear else None,
             knowledge=knowledge,
         )
 

@@ -26,7 +26,6 @@ from jaxcause.training import (
     TrainingResult,
     fit,
     fit_members,
-    gather,
     held_out_rows,
     mean_error,
     rows_of,
@@ -46,8 +45,6 @@ FLOPS_PER_SECOND = 4e10
 """About what training reaches on two cores; only the length of compiled calls depends on it."""
 SECONDS_PER_CALL = 0.3
 """Aimed-at length of a compiled call, at whose end an interrupt is seen."""
-RESIDUALS_AT_ONCE = 512
-"""Windows forecast at a time."""
 MEMBER_SHARE = 0.2
 """Steps of a member of an ensemble, which starts from the model of the whole series."""
 BLOCKS = 50
@@ -225,29 +222,6 @@ def held_out_error(forecaster: TrainedForecaster, data: Prepared) -> float:
 @partial(jax.jit, static_argnames="error")
 def _mean_error(params: Params, windows: Rows, *, error: Loss) -> Float[Array, ""]:
     return mean_error(error, params, windows)
-
-
-def residuals(forecaster: TrainedForecaster, data: Prepared) -> Float[np.ndarray, "time vars"]:
-    """What the forecaster leaves of every value, in units of the model; NaN without a history."""
-    starts = np.concatenate(data.split)
-    left = np.full(data.values.shape, np.nan)
-    rows = rows_of(data.values, starts, length=data.max_lag + 1, stretch=1, domain=data.domain)
-    for block in np.array_split(starts, -(-len(starts) // RESIDUALS_AT_ONCE)):
-        # Blocks of one size are compiled once; the padding repeats a window.
-        padded = np.resize(block, RESIDUALS_AT_ONCE)
-        windows = gather(rows, jnp.asarray(padded, jnp.int32), data.max_lag + 1)
-        error = _errors(forecaster.params, windows, config=forecaster.config)
-        left[block + data.max_lag] = np.asarray(error)[: len(block)]
-    return np.where(np.isnan(data.values), np.nan, left)
-
-
-@partial(jax.jit, static_argnames="config")
-def _errors(params: Params, rows: Rows, *, config: ForecasterConfig) -> Float[Array, "batch vars"]:
-    observed = rows.observed[:, :-1] if config.missing else None
-    length = 1 if config.attention == "positional" else config.max_lag
-    domain = rows.domain[:, -length:] if config.n_domains > 1 else None
-    found = forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
-    return rows.values[:, -1] - found.mean[:, -1]
 
 
 def default_training(n_windows: int, config: ForecasterConfig) -> TrainingConfig:
