@@ -46,11 +46,17 @@ class Block(nnx.Module):
     ) -> tuple[Float[Array, "batch tokens width"], Float[Array, "batch heads q k"]]:
         """Apply the block; also its attention weights."""
         attended, weights = self.attention(
-            ops.rms_norm(x, self.attention_norm.scale[...]), mask, ops
+            ops.rms_norm(x, scale_of(self.attention_norm)), mask, ops
         )
         x = x + attended
-        hidden = self.up(ops.rms_norm(x, self.mlp_norm.scale[...]))
+        hidden = self.up(ops.rms_norm(x, scale_of(self.mlp_norm)))
         return x + self.down(ops.activation(jax.nn.gelu, hidden)), weights
+
+
+def scale_of(norm: nnx.RMSNorm) -> Array:
+    """The learned scale of a norm."""
+    assert norm.scale is not None
+    return norm.scale[...]
 
 
 def linear(

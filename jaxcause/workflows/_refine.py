@@ -324,7 +324,8 @@ def _window_test(
     stretch = np.zeros(len(rows), np.int64) if segment is None else np.asarray(segment)
     if stretch.shape != (len(rows),):
         raise InputError(f"segment has shape {stretch.shape}, but must be ({len(rows)},)")
-    starts = window_starts(np.isfinite(rows).all(axis=1), stretch, length=n_slices)
+    complete = np.asarray(np.isfinite(rows).all(axis=1))
+    starts = window_starts(complete, stretch, length=n_slices)
     if len(starts) <= n_slices * n_vars + 3:
         raise InputError(
             f"values has {len(starts)} windows of {n_slices} complete rows, too few for "

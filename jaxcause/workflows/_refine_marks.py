@@ -139,4 +139,4 @@ def orient_complete(
     votes = (collider, hoods.apart & tested)
     cannot = jnp.asarray(knowledge.cannot_cause)
     marks = np.asarray(orient_cpdag(graphs, batch, cannot, votes, width=width))[0]
-    return knowledge.repeat(marks)
+    return np.asarray(knowledge.repeat(marks))

@@ -133,7 +133,7 @@ def p_values(test: GivenThePast, x: np.ndarray, y: np.ndarray) -> Float[np.ndarr
 @jax.jit
 def _p_values(test: GivenThePast, x: Int[Array, "rows"], y: Int[Array, "rows"]) -> Array:
     nobody = jnp.full((1,), -1, jnp.int32)
-    return jax.vmap(lambda a, b: test(a, b, nobody).p_value)(x, y)
+    return jax.vmap(lambda a, b: jnp.asarray(test(a, b, nobody).p_value))(x, y)
 
 
 def _among(some: Array, others: Array) -> Array:

@@ -6,7 +6,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from jaxcause.models._transformer import Block
+from jaxcause.models._transformer import Block, scale_of
 from jaxcause.models.forecaster._parts import Forecast, causal_filter, positive
 from jaxcause.models.forecaster.config import ForecasterConfig
 from jaxcause.nn import STANDARD, Ops
@@ -68,9 +68,7 @@ class ContentForecaster(nnx.Module):
         for block in self.blocks:
             tokens, _ = block(tokens, mask, ops)
         batch, time, n_vars = rows.shape
-        scale = self.norm.scale
-        assert scale is not None
-        hidden = ops.rms_norm(tokens, scale[...]).reshape(batch, time, n_vars, -1)
+        hidden = ops.rms_norm(tokens, scale_of(self.norm)).reshape(batch, time, n_vars, -1)
         out = jnp.einsum("btiw,oiw->obti", hidden, self.readout[...])
         out = out + self.bias[...][:, None, None]
         mean = out[0]
