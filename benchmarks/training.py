@@ -1,0 +1,129 @@
+"""Training of the forecaster: its share of the machine's matrix products, members, memory."""
+
+import dataclasses
+import resource
+import time
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcause import simulate
+from jaxcause.io import as_series_table
+from jaxcause.models.forecaster import ForecasterConfig, init_params
+from jaxcause.training import TrainingConfig, held_out_rows, rows_of
+from jaxcause.training import fit as train_one
+from jaxcause.workflows import discover
+from jaxcause.workflows._training import default_training, losses, with_short_calls
+
+SIZES = ((10, 5), (25, 5), (50, 5), (10, 25))
+STEPS = 200
+MEMBERS = 20
+
+
+def run(*, quick: bool) -> list[dict]:
+    """Matrix products beside training steps, an ensemble beside one model, one large model."""
+    rows = []
+    peak = max(_matmul_rate(size) for size in (1024, 2048))
+    rows.append({"table": "matrix products", "GFLOP/s": peak / 1e9})
+    for n_vars, max_lag in SIZES:
+        seconds, flops = _step(n_vars, max_lag)
+        rows.append(
+            {
+                "table": "a step of training (512 rows)",
+                "n": n_vars,
+                "L": max_lag,
+                "ms": 1e3 * seconds,
+                "GFLOP/s": flops / seconds / 1e9,
+                "share of matrix products": flops / seconds / peak,
+            }
+        )
+    rows += _members()
+    if not quick:
+        rows.append(_large())
+    for row in rows:
+        print(row, flush=True)
+    return rows
+
+
+def _matmul_rate(size: int) -> float:
+    a = jnp.ones((size, size), jnp.float32)
+    product = jax.jit(lambda a: a @ a)
+    product(a).block_until_ready()
+    times = []
+    for _ in range(20):
+        began = time.perf_counter()
+        product(a).block_until_ready()
+        times.append(time.perf_counter() - began)
+    return 2 * size**3 / min(times)
+
+
+def _step(n_vars: int, max_lag: int) -> tuple[float, float]:
+    """Seconds of the fastest compiled call per step, and its floating-point operations."""
+    config = ForecasterConfig(n_vars, max_lag)
+    training = default_training(50_000, config)
+    training = dataclasses.replace(training, n_steps=STEPS, steps_per_call=20, n_evaluations=1)
+    series = np.random.default_rng(0).normal(size=(50_000, n_vars))
+    starts = np.arange(40_000)
+    rows = rows_of(series, starts, length=max_lag + 1, stretch=training.stretch)
+    ends: list[float] = []
+    train_one(
+        *losses(config),
+        init_params(jax.random.key(0), config),
+        rows,
+        starts,
+        held_out_rows(rows, starts[:256], length=max_lag + 1),
+        length=max_lag,
+        config=training,
+        key=jax.random.key(1),
+        on_progress=lambda _: ends.append(time.perf_counter()),
+    )
+    fastest = min(np.diff(ends)) / training.call_length
+    return fastest, 3 * training.batch_size * training.stretch * config.flops
+
+
+def _members() -> list[dict]:
+    """An ensemble beside one model, end to end, compiled code at hand for both."""
+    system = simulate.lagged_system(
+        jax.random.key(0), n_vars=10, max_lag=5, n_steps=20_000, function="pl+m"
+    )
+    table = as_series_table(np.asarray(system.series, float))
+    options = {"key": jax.random.key(0), "skip": False, "progress": False}
+    rows = []
+    for members in (1, MEMBERS):
+        ask = partial(discover, table, 5, members=members, **options)
+        ask()
+        began = time.perf_counter()
+        ask()
+        rows.append(
+            {
+                "table": "members (n=10, L=5, T=20,000), end to end, warm",
+                "members": members,
+                "seconds": time.perf_counter() - began,
+            }
+        )
+    rows[-1]["ratio"] = rows[-1]["seconds"] / rows[0]["seconds"]
+    return rows
+
+
+def _large() -> dict:
+    """Some steps and gradients of 5,000 inputs, and the memory that they took."""
+    system = simulate.lagged_system(jax.random.key(0), n_vars=100, max_lag=50, n_steps=6000)
+    began = time.perf_counter()
+    discover(
+        np.asarray(system.series),
+        50,
+        key=jax.random.key(0),
+        skip=False,
+        transform="standardise",
+        training=with_short_calls(TrainingConfig(20, n_evaluations=1), ForecasterConfig(100, 50)),
+        n_windows=16,
+        progress=False,
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {
+        "table": "n=100, L=50: 20 steps, gradients of 16 windows",
+        "seconds": time.perf_counter() - began,
+        "peak GiB": peak,
+    }
