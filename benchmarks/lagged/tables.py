@@ -38,8 +38,8 @@ PROTOCOL = {
     "SHD": "of the graph at q=0.1",
     "published series": "summary graphs without edges from a variable to itself, CDML every lag",
     "MiB": "peak of the process, with Python, JAX and the series",
-    "seconds": "of the method in a fresh process, compilation included; of a trained one, all its "
-    "readouts together",
+    "seconds": "of the method, compilation included (with --in-process only in the first run of a "
+    "shape); of a trained one, all its readouts together",
 }
 
 

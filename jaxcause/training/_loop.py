@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jaxtyping import Float, Int, Key, PRNGKeyArray
 
 from jaxcause.training._checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from jaxcause.training._rows import Rows, gather
+from jaxcause.training._run import Progress, Run, TrainingResult
 from jaxcause.training._step import (
     LossFn,
     Params,
@@ -28,32 +29,6 @@ HELD_OUT_WINDOWS = 1024
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 SLOWER = 0.3
 """Factor of the learning rate when training that diverged is tried again."""
-
-
-class Progress(NamedTuple):
-    """Where training stands; ``held_out`` is the newest held-out error, both means over members."""
-
-    step: int
-    n_steps: int
-    loss: float
-    held_out: float
-
-
-class TrainingResult(NamedTuple):
-    """The parameters with the lowest held-out error, and how training went.
-
-    ``status`` is ``"finished"``, ``"stopped early"``, ``"diverged"`` or ``"interrupted"``. Of
-    several members, every leaf of ``params`` has a leading axis, and ``held_out`` is their mean.
-    ``retried`` says that training diverged once and was started again at a lower rate.
-    """
-
-    params: Params
-    best_step: int
-    held_out: float
-    history: list[Progress]
-    seconds: float
-    status: str
-    retried: bool = False
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -173,7 +148,7 @@ def fit_members(
         )
         # A donated state must not share buffers with the parameters that the run keeps.
         state = init_state(jax.tree.map(jnp.copy, params), optimizer)
-        run = _Run(settings, params, evaluate(params), began, on_progress, attempt)
+        run = Run(settings, params, evaluate(params), began, on_progress, attempt)
         keeper = _Keeper(checkpoint, f"{of}.{attempt}", attempt)
         state = keeper.restore(run, state)
         if run.status == "":
@@ -185,7 +160,7 @@ def fit_members(
 
 
 def _train(
-    run: "_Run",
+    run: Run,
     state: TrainState,
     advance: Callable[[TrainState], tuple[TrainState, Array]],
     evaluate: Callable[[Params], Array],
@@ -208,61 +183,6 @@ def _train(
         raise TrainingInterrupted(run.result("interrupted")) from None
 
 
-class _Run:
-    """What the loop remembers between calls: the best parameters, the history, the patience."""
-
-    def __init__(
-        self,
-        config: TrainingConfig,
-        params: Params,
-        held_out: Float[Array, "members"],
-        began: float,
-        on_progress: Callable[[Progress], None] | None,
-        attempt: int,
-    ) -> None:
-        self.config, self.on_progress, self.began = config, on_progress, began
-        self.params, self.best = params, held_out
-        self.step, self.best_step, self.waited, self.status = 0, 0, 0, ""
-        self.held_out = float(held_out.mean())
-        self.history: list[Progress] = []
-        self.retried = attempt > 0
-
-    def advance(self, loss: Float[np.ndarray, "members"]) -> None:
-        """Count the steps of a call, and stop if a loss is no number."""
-        self.step += self.config.call_length
-        if not np.isfinite(loss).all():
-            self.status = "diverged"
-        mean = float(loss.mean())
-        self.history.append(Progress(self.step, self.config.n_steps, mean, self.held_out))
-        if self.on_progress is not None:
-            self.on_progress(self.history[-1])
-
-    def evaluate(self, params: Params, held_out: Float[Array, "members"]) -> None:
-        """Keep each member's parameters if they are its best; give up when patience is spent."""
-        self.held_out = float(held_out.mean())
-        better = held_out < self.best
-        if bool(better.any()):
-            self.params = _where(better, params, self.params)
-            self.best = jnp.minimum(held_out, self.best)
-            self.best_step, self.waited = self.step, 0
-        else:
-            self.waited += 1
-        if self.waited >= self.config.patience and self.status == "":
-            self.status = "stopped early"
-
-    def result(self, status: str) -> TrainingResult:
-        """What there is to return now."""
-        return TrainingResult(
-            self.params,
-            self.best_step,
-            float(self.best.mean()),
-            self.history,
-            time.perf_counter() - self.began,
-            status,
-            self.retried,
-        )
-
-
 class _Keeper:
     """Writes a run to its checkpoint, and reads it back; does nothing without a file."""
 
@@ -272,7 +192,7 @@ class _Keeper:
             self.path = path.with_name(f"{path.name}.{attempt}")
         self.written = time.perf_counter()
 
-    def save(self, run: _Run, state: TrainState, *, now: bool) -> None:
+    def save(self, run: Run, state: TrainState, *, now: bool) -> None:
         """Write if it is time to, or at once."""
         waited = time.perf_counter() - self.written
         if self.path is None or (not now and waited < SECONDS_BETWEEN_CHECKPOINTS):
@@ -280,7 +200,7 @@ class _Keeper:
         save_checkpoint(self.path, self._content(run, state), of=self.of)
         self.written = time.perf_counter()
 
-    def restore(self, run: _Run, state: TrainState) -> TrainState:
+    def restore(self, run: Run, state: TrainState) -> TrainState:
         """Set the run to where the checkpoint stood, and give the state of then."""
         if self.path is None:
             return state
@@ -297,7 +217,7 @@ class _Keeper:
         return jax.tree.map(jnp.asarray, found["state"])
 
     @staticmethod
-    def _content(run: _Run, state: TrainState) -> dict[str, Any]:
+    def _content(run: Run, state: TrainState) -> dict[str, Any]:
         code = ("", "stopped early", "diverged").index(run.status)
         return {
             "state": state,
@@ -338,14 +258,6 @@ def _advanced(
 def _evaluated(params: Params, *, windows: Rows, error_fn: LossFn) -> Array:
     """Held-out error of every member."""
     return jax.vmap(lambda one: mean_error(error_fn, one, windows))(params)
-
-
-@jax.jit
-def _where(better: Array, new: Params, old: Params) -> Params:
-    def choose(a: Array, b: Array) -> Array:
-        return jnp.where(better.reshape((-1,) + (1,) * (a.ndim - 1)), a, b)
-
-    return jax.tree.map(choose, new, old)
 
 
 def held_out_rows(rows: Rows, starts: Int[np.ndarray, "windows"], *, length: int) -> Rows:
