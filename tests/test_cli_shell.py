@@ -69,6 +69,24 @@ def complete(line):
     return done.stdout.split("\n")[:-1]
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+def test_fish_completes_commands_options_and_values(tmp_path):
+    script = tmp_path / "jaxcause.fish"
+    printed = [sys.executable, "-m", "jaxcause", "completion", "fish"]
+    script.write_text(subprocess.run(printed, capture_output=True, text=True).stdout)
+
+    def offered(line):
+        asked = f"source {script}; complete -C '{line}'"
+        done = subprocess.run(["fish", "-c", asked], capture_output=True, text=True, cwd=tmp_path)
+        return {choice.split("\t")[0] for choice in done.stdout.split("\n")[:-1]}
+
+    assert offered("jaxcause co") == {"compare", "convert", "completion"}
+    assert offered("jaxcause discover --met") == {"--method"}
+    assert offered("jaxcause discover --method v") == {"var"}
+    (tmp_path / "the series.csv").write_text("")
+    assert offered("jaxcause discover the") == {"the series.csv"}
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 def test_bash_completes_commands_options_and_values(tmp_path, monkeypatch):
     assert complete("jaxcause co") == ["compare", "convert", "completion"]
