@@ -17,7 +17,6 @@ from jaxcause.attribution import select_fdr
 from jaxcause.graph import BackgroundKnowledge, LaggedGraph
 from jaxcause.io import SeriesTable
 from jaxcause.models.forecaster import PRESETS, ForecasterConfig
-from jaxcause.stats import fit_var
 from jaxcause.training import TrainingConfig
 from jaxcause.workflows._forecaster import TrainedForecaster
 from jaxcause.workflows._links import LinkKnowledge
@@ -43,7 +42,7 @@ from jaxcause.workflows._training import (
     train_members,
 )
 
-LINEAR_IS_AS_GOOD = 0.98
+LINEAR_IS_AS_GOOD = 0.99
 """Relative held-out error from which on a linear model counts as good as the Transformer."""
 FEW_CANDIDATES = 100
 """Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
@@ -128,7 +127,8 @@ def discover_gradient(
     strength = np.sqrt(scores) if READOUTS[readout].squared else scores
     if info["selection"] == "t-tests" and options.readout is None:
         # The gradient energy of the linear model, whose forecasts are as good and vary less.
-        strength = np.where(options.known.allowed, np.abs(data.linear.coefficients), 0.0)
+        linear = data.linear_on_all(ridge=data.ridge)
+        strength = np.where(options.known.allowed, np.abs(linear.coefficients), 0.0)
         scores = strength**2
     if options.latents or options.contemporaneous:
         refined = _refined(graph, table, data, options)
@@ -241,8 +241,8 @@ def _select(
         and len(data.split.train) < LONG
         and error >= LINEAR_IS_AS_GOOD * data.linear_error
     ):
-        fit = fit_var(np.nan_to_num(data.values), np.concatenate(data.split), max_lag=data.max_lag)
-        graph, how = LaggedGraph.from_mask(fit.q_value <= options.q), "t-tests"
+        found = data.linear_on_all().q_value <= options.q
+        graph, how = LaggedGraph.from_mask(found), "t-tests"
     else:
         graph, how = (
             select_fdr(scores, q=options.q, candidates=options.known.allowed),
@@ -263,8 +263,7 @@ def _refined(
     as they are.
     """
     known = options.known
-    fit = fit_var(np.nan_to_num(data.values), np.concatenate(data.split), max_lag=data.max_lag)
-    unseen = np.asarray(graph.directed) & (fit.p_value > options.alpha)
+    unseen = np.asarray(graph.directed) & (data.linear_on_all().p_value > options.alpha)
     knowledge = BackgroundKnowledge.temporal(
         len(table.names),
         data.max_lag,

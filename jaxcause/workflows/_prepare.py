@@ -26,7 +26,8 @@ TRANSFORM_GAIN = 0.05
 class Prepared(NamedTuple):
     """A transformed series, its windows, and the linear baseline on them.
 
-    ``values`` holds NaN where a value is missing; ``domain`` is the regime of each row.
+    ``values`` holds NaN where a value is missing; ``domain`` is the regime of each row; ``linear``
+    is fitted to the training windows, with the penalty ``ridge`` per sample.
     """
 
     names: tuple[str, ...]
@@ -36,8 +37,18 @@ class Prepared(NamedTuple):
     split: Split
     max_lag: int
     linear: VarFit
+    ridge: float
     linear_error: float
     rank_error: float
+
+    @property
+    def filled(self) -> Float[np.ndarray, "time vars"]:
+        """The values, with the mean where one is missing."""
+        return np.nan_to_num(self.values)
+
+    def linear_on_all(self, *, ridge: float = 0.0) -> VarFit:
+        """A linear autoregression on all windows, held out or not: what it says, not predicts."""
+        return fit_var(self.filled, np.concatenate(self.split), max_lag=self.max_lag, ridge=ridge)
 
 
 class WindowOptions(NamedTuple):
@@ -109,6 +120,7 @@ def prepare(
         split,
         max_lag,
         fits[best],
+        RIDGES[best],
         errors[best],
         rank_error,
     )

@@ -1,10 +1,13 @@
 """Transformer whose attention weights depend on target, source and lag: exact at every row."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import Array
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxcause.models.forecaster._parts import Forecast, causal_filter, positive
 from jaxcause.models.forecaster.config import ForecasterConfig
@@ -16,8 +19,10 @@ them faster: from one in 5,000 inputs to one that matters takes a logit of about
 FORBIDDEN = -1e6
 """Stored logit of an input that may not be used: its weight and its gradient are exactly zero."""
 MOST_INPUTS_AT_ONCE = 512
-"""Inputs (source, lag) mixed in one matrix product; more are taken lag block by lag block, each
-computed again in the backward pass, which bounds the memory."""
+"""Values mixed in one matrix product, in rows of the predicted stretch; more are taken in blocks,
+each computed again in the backward pass, which bounds the memory."""
+COPYING = 50
+"""What copying a value to the place where it is mixed costs, in multiplications with a weight."""
 
 
 class PositionalForecaster(nnx.Module):
@@ -35,6 +40,11 @@ class PositionalForecaster(nnx.Module):
     gated perceptron layers of the target's own and a linear read-out. Values are computed once per
     row and shared by all windows, so a stretch of rows costs little more than its matrix products,
     and every prediction in it has its full history and no more.
+
+    The mixture is a convolution in time. Rows are taken in groups of c, a group of predictions sees
+    a few groups of values, and the weights between two groups are a Toeplitz matrix of the lags:
+    one matrix product for all lags, in which a value is copied once per group that sees it, not
+    once per lag. Arrays are ``[variable, width, row]``, the rows ordered by their place in a group.
 
     Source: position-only attention is the random Synthesizer of Tay et al. (2021), "Synthesizer:
     rethinking self-attention for Transformer models"; the sink is Miller's (2023) "softmax1".
@@ -87,27 +97,32 @@ class PositionalForecaster(nnx.Module):
     ) -> Forecast:
         """Predict rows ``max_lag … time`` (the last is the one after the newest given)."""
         batch, time, n = rows.shape
-        z = self._mixed(self._values(rows, observed, ops))
-        if domain is None:
-            gate_bias = self.gate_bias[...][:, None]
-        else:
-            at = domain.reshape(-1)
-            scale, shift = (
-                p[...][at].swapaxes(0, 1) for p in (self.domain_scale, self.domain_shift)
+        groups = Groups.of(n, self.config.max_lag, time - self.config.max_lag + 1)
+        seen = None if observed is None else groups.given(observed)
+        z = self._mixed(self._values(groups.given(rows), seen, ops), groups, batch)
+        z = z.swapaxes(1, 2)
+        gate_bias = self.gate_bias[...][:, None]
+        if domain is not None:
+            regime = jax.nn.one_hot(
+                groups.predicted(domain), self.config.n_domains, axis=0, dtype=z.dtype
             )
-            z = z * (1 + scale) + shift
-            gate_bias = self.gate_bias[...][:, None] + self.domain_gate[...][at].swapaxes(0, 1)
+
+            def of_regime(parameter: nnx.Param[Array]) -> Array:
+                return jnp.einsum("dr,dnw->nrw", regime, parameter[...])
+
+            z = z * (1 + of_regime(self.domain_scale)) + of_regime(self.domain_shift)
+            gate_bias = gate_bias + of_regime(self.domain_gate)
         h = ops.gate(
             self._product(z, self.signal[...]) + self.signal_bias[...][:, None],
             ops.activation(jax.nn.gelu, self._product(z, self.gate[...]) + gate_bias),
         )
         for weights, bias in zip(self.layers[...], self.layer_biases[...], strict=True):
             h = h + ops.activation(jax.nn.gelu, self._product(h, weights) + bias[:, None])
-        out = (
-            jnp.einsum("iph,oih->opi", h, self.readout[...])
-            + jnp.einsum("ipw,oiw->opi", z, self.linear_readout[...])
-            + self.bias[...][:, None]
-        ).reshape(-1, batch, time - self.config.max_lag + 1, n)
+        out = (self._read(h, self.readout) + self._read(z, self.linear_readout)).transpose(
+            2, 0, 1
+        ) + self.bias[...][:, :, None]
+        # Kept apart from the errors, which XLA would compute again for every hidden unit.
+        out = jax.lax.optimization_barrier(groups.in_order(out, batch).transpose(0, 3, 2, 1))
         mean = out[0]
         if self.config.skip:
             weights = jnp.where(self.allowed().transpose(2, 0, 1), self.skip[...], 0.0)
@@ -126,54 +141,105 @@ class PositionalForecaster(nnx.Module):
         return (self.logits[...][0] > FORBIDDEN / 2).swapaxes(0, 1)
 
     def _values(
-        self, rows: Array, observed: Array | None, ops: Ops
-    ) -> Float[Array, "source batch time width"]:
-        x = rows[..., None]
-        features = ops.activation(
-            jax.nn.gelu, x * self.value[...][None, None] + self.variable[...][None, None]
-        )
-        batch, time, n = rows.shape
-        flat = features.reshape(batch * time, n, -1).swapaxes(0, 1)
-        values = self._product(flat, self.mix[...]).reshape(n, batch, time, -1)
-        values = values + rows.transpose(2, 0, 1)[..., None] * self.linear_value[...][:, None, None]
+        self, x: Float[Array, "source rows"], observed: Array | None, ops: Ops
+    ) -> Float[Array, "source width rows"]:
+        # Sums over rows are left to matrix products, which are faster than reductions.
+        one_too = jnp.stack([x, jnp.ones_like(x)], axis=1)
+        affine = jnp.stack([self.value[...], self.variable[...]], axis=1)
+        features = ops.activation(jax.nn.gelu, self._layer(affine, one_too))
+        mix = jnp.concatenate([self.mix[...], self.linear_value[...][:, None]], axis=1)
+        values = self._layer(mix, jnp.concatenate([features, x[:, None]], axis=1))
         if observed is not None:
-            here = observed.transpose(2, 0, 1)[..., None]
-            values = jnp.where(here, values, self.missing[...][:, None, None])
+            values = jnp.where(observed[:, None], values, self.missing[...][:, :, None])
         return values
 
     def _mixed(
-        self, values: Float[Array, "source batch time width"]
-    ) -> Float[Array, "target rows width"]:
-        """Attention over all sources and lags, as matrix products over blocks of lags."""
-        n, batch, time, width = values.shape
-        lags, heads = self.config.max_lag, self.config.n_heads
-        length, size = time - lags + 1, width // heads
-        split = values.reshape(n, batch, time, heads, size).transpose(3, 0, 1, 2, 4)
-        weights = self.attention()
+        self, values: Float[Array, "source width rows"], groups: "Groups", batch: int
+    ) -> Float[Array, "target width predictions"]:
+        """Attention over all sources and lags, as matrix products over groups of rows."""
+        n, width, _ = values.shape
+        heads, c, made = self.config.n_heads, groups.length, groups.n_predicted
+        weights = groups.toeplitz(self.attention())
+        split = values.reshape(n, heads, width // heads, c, -1, batch).transpose(1, 0, 3, 2, 4, 5)
         at_once = max(1, MOST_INPUTS_AT_ONCE // n)
 
         def block(weights: Array, split: Array, first: int, last: int) -> Array:
-            shifted = jnp.stack(
-                [
-                    split[:, :, :, lags - lag : lags - lag + length]
-                    for lag in range(first + 1, last + 1)
-                ],
-                axis=2,
-            ).reshape(heads, n * (last - first), batch * length * size)
-            return self._product(
-                weights[..., first:last].reshape(heads, n, n * (last - first)), shifted
-            )
+            near = [split[..., group : group + made, :] for group in range(first, last)]
+            inputs = jnp.stack(near, axis=1).reshape(heads, (last - first) * n * c, -1)
+            given = weights[:, :, :, first:last].reshape(heads, n * c, -1)
+            return self._product(given, inputs)
 
-        if lags > at_once:
+        if groups.n_seen > at_once:
             block = jax.checkpoint(block, static_argnums=(2, 3))
         parts = [
-            block(weights, split, first, min(first + at_once, lags))
-            for first in range(0, lags, at_once)
+            block(weights, split, first, min(first + at_once, groups.n_seen))
+            for first in range(0, groups.n_seen, at_once)
         ]
-        mixed = sum(parts[1:], start=parts[0]).reshape(heads, n, batch * length, size)
-        return mixed.transpose(1, 2, 0, 3).reshape(n, batch * length, width)
+        mixed = sum(parts[1:], start=parts[0]).reshape(heads, n, c, width // heads, made * batch)
+        return mixed.transpose(1, 0, 3, 2, 4).reshape(n, width, c * made * batch)
+
+    def _read(self, x: Array, weights: nnx.Param[Array]) -> Float[Array, "vars rows outputs"]:
+        return jnp.matmul(x, weights[...].transpose(1, 2, 0))
+
+    def _layer(self, weights: Array | nnx.Param[Array], x: Array) -> Float[Array, "vars out rows"]:
+        """Each variable's own linear layer."""
+        return self._product(weights[...].swapaxes(1, 2), x)
 
     def _product(self, a: Array, b: Array) -> Array:
         """Batched matrix product in the configured precision, summed in float32."""
         dtype = jnp.dtype(self.config.dtype)
         return jnp.matmul(a.astype(dtype), b.astype(dtype), preferred_element_type=jnp.float32)
+
+
+class Groups(NamedTuple):
+    """Groups of consecutive rows: how long, how many are predicted, how many a prediction sees."""
+
+    length: int
+    n_predicted: int
+    n_seen: int
+    max_lag: int
+
+    @classmethod
+    def of(cls, n_vars: int, max_lag: int, n_rows: int) -> "Groups":
+        """Groups that make the mixture cheap: long ones spare copies and waste multiplications."""
+        fitting = [c for c in range(1, n_rows + 1) if n_rows % c == 0]
+        length = min(fitting, key=lambda c: cls._n_seen(c, max_lag) * (n_vars * c + COPYING))
+        return cls(length, n_rows // length, cls._n_seen(length, max_lag), max_lag)
+
+    @staticmethod
+    def _n_seen(length: int, max_lag: int) -> int:
+        return 1 + -(-(max_lag - 1) // length)
+
+    @property
+    def n_before(self) -> int:
+        """Rows of the first group that lie before the oldest given one; nothing reads them."""
+        return (self.n_seen - 1) * self.length - (self.max_lag - 1)
+
+    def given(self, rows: Shaped[Array, "batch time vars"]) -> Shaped[Array, "vars rows"]:
+        """The given rows by variable, ordered by place in the group, group and series."""
+        padded = jnp.pad(rows, ((0, 0), (self.n_before, 0), (0, 0)))
+        batch, time, n = padded.shape
+        return padded.reshape(batch, -1, self.length, n).transpose(3, 2, 1, 0).reshape(n, -1)
+
+    def predicted(self, rows: Shaped[Array, "batch time"]) -> Shaped[Array, "rows"]:
+        """What belongs to predicted rows, in the same order."""
+        return rows.reshape(len(rows), -1, self.length).transpose(2, 1, 0).ravel()
+
+    def in_order(
+        self, rows: Float[Array, "outputs vars rows"], batch: int
+    ) -> Float[Array, "outputs vars time batch"]:
+        """Predicted rows in the order of time again."""
+        outputs, n, _ = rows.shape
+        apart = rows.reshape(outputs, n, self.length, self.n_predicted, batch)
+        return apart.swapaxes(2, 3).reshape(outputs, n, -1, batch)
+
+    def toeplitz(
+        self, weights: Float[Array, "heads target source lags"]
+    ) -> Float[Array, "heads target row group source row"]:
+        """Weights of the rows of the groups seen, oldest first, for the rows of one predicted."""
+        place = np.arange(self.length)
+        row = self.length * np.arange(self.n_seen)[:, None] + place
+        lag = place[:, None, None] + self.max_lag + self.n_before - row
+        # A product with zeros and ones: exact, and faster than a gather when differentiated.
+        chosen = np.arange(1, self.max_lag + 1) == lag[..., None]
+        return jnp.einsum("hijl,cgdl->hicgjd", weights, chosen.astype(np.float32))
