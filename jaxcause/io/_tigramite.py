@@ -31,8 +31,9 @@ def to_tigramite(
     Args:
         graph: One graph.
         names: One per variable; X0, X1, … where there are none.
-        val_matrix: Size of each effect, ``[source, target, lag]``.
-        p_matrix: p-value of each link, alike.
+        val_matrix: Size of each effect, ``[source, target, lag]``. An edge at lag 0 stands twice,
+            and tigramite wants one size of it: of the two, the one of larger magnitude is taken.
+        p_matrix: p-value of each link, alike; of two at lag 0 the smaller one is taken.
 
     Returns:
         ``graph``, ``var_names`` and, where given, ``val_matrix`` and ``p_matrix``:
@@ -50,6 +51,7 @@ def to_tigramite(
     if isinstance(graph, CausalGraph):
         marks = np.stack([marks.T, marks], axis=-1)[:, :, None]
         arrays = {name: array[:, :, None] for name, array in arrays.items()}
+    arrays = {name: _mirrored(array, smaller=name == "p_matrix") for name, array in arrays.items()}
     return {"graph": _SYMBOLS[marks[..., 0], marks[..., 1]], "var_names": labels, **arrays}
 
 
@@ -103,6 +105,22 @@ def from_tigramite(
         raise InputError(f"graph has {array.shape[2]} lags; over_nodes=True needs lag 0 alone")
     LaggedGraph(marks)  # says where both entries of an edge disagree
     return NamedGraph(CausalGraph(marks[:, :, 0, 1]), labels)
+
+
+def _mirrored(array: np.ndarray, *, smaller: bool) -> np.ndarray:
+    """The array, symmetric at lag 0: of two entries the larger (or smaller) in magnitude, no NaN.
+
+    Of two that are as large, such as 0.5 and -0.5, the greater one.
+    """
+    now = array[:, :, 0]
+    back = now.T
+    if np.array_equal(now, back, equal_nan=now.dtype.kind == "f"):
+        return array
+    size, other = (np.abs(a) if not smaller else -np.abs(a) for a in (now, back))
+    mine = np.isnan(other) | (size > other) | ((size == other) & (now >= back))
+    mirrored = array.copy()
+    mirrored[:, :, 0] = np.where(mine, now, back)
+    return mirrored
 
 
 def _marks_of(text: str, cell: tuple[int, ...]) -> tuple[Mark, Mark]:

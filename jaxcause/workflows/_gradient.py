@@ -31,6 +31,7 @@ from jaxcause.workflows._prepare import (
 from jaxcause.workflows._progress import stage
 from jaxcause.workflows._readouts import READOUTS, default_readout, read_scores
 from jaxcause.workflows._refine import Refined, refine
+from jaxcause.workflows._refine_tests import STRENGTH_WITHIN
 from jaxcause.workflows._result import Discovery
 from jaxcause.workflows._training import (
     LONG,
@@ -130,9 +131,14 @@ def discover_gradient(
         linear = data.linear_on_all(ridge=data.ridge)
         strength = np.where(options.known.allowed, np.abs(linear.coefficients), 0.0)
         scores = strength**2
+    info |= {"latents": options.latents, "contemporaneous": options.contemporaneous}
     if options.latents or options.contemporaneous:
         refined = _refined(graph, table, data, options)
         graph, info["refined"] = refined.graph, refined.info
+        # No gradient leads from a row to itself: the search's tests say how strong those edges are.
+        scores, strength = np.array(scores), np.array(strength)
+        scores[:, :, 0] = strength[:, :, 0] = refined.strength
+        info["strength_at_lag_0"] = STRENGTH_WITHIN
     notes = _notes(
         error,
         data.linear_error,

@@ -19,7 +19,11 @@ from jaxcause.stats import (
     partial_correlation_test_from_data,
 )
 from jaxcause.training import fit_transform, split_by_time, window_starts
+from jaxcause.workflows._refine_tests import STRENGTH_WITHIN, strength_within
 from jaxcause.workflows._result import Discovery
+
+_ASSUMED = {"latents": False, "contemporaneous": False}
+"""What these methods allow for, as ``info`` says it; some also effects within a step."""
 
 
 def discover_var(table: SeriesTable, *, max_lag: int, q: float, transform: str) -> Discovery:
@@ -31,6 +35,7 @@ def discover_var(table: SeriesTable, *, max_lag: int, q: float, transform: str) 
         "method": "var",
         "score": "absolute t-statistic",
         "strength": "absolute standardised coefficient",
+        **_ASSUMED,
         "transform": transform,
         "q": q,
         "n_windows": len(starts),
@@ -65,10 +70,14 @@ def discover_pc(
     found = pc(test, alpha=alpha, max_cond_size=max_cond_size, knowledge=knowledge)
     graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
     strength = _given_other_parents(test, graph)
+    size = "absolute partial correlation given the other parents of the target"
     info = {
         "method": "pc",
-        "score": "absolute partial correlation given the other parents of the target",
-        "strength": "absolute partial correlation given the other parents of the target",
+        "score": size,
+        "strength": size,
+        **_ASSUMED,
+        "contemporaneous": contemporaneous,
+        **({"strength_at_lag_0": STRENGTH_WITHIN} if contemporaneous else {}),
         "transform": transform,
         "alpha": alpha,
         "n_windows": len(starts),
@@ -120,6 +129,8 @@ def discover_pcmci(
         "method": "pcmci+" if plus else "pcmci",
         "score": "absolute partial correlation given the parents of both ends",
         "strength": "absolute partial correlation given the parents of both ends",
+        **_ASSUMED,
+        "contemporaneous": contemporaneous or plus,
         "transform": transform,
         "q": q,
         "alpha": level,
@@ -150,6 +161,7 @@ def discover_lasso(
         "method": "lasso",
         "score": "absolute standardised coefficient",
         "strength": "absolute standardised coefficient",
+        **_ASSUMED,
         "transform": transform,
         "penalty": fit.penalty.tolist(),
         "held_out_error": float(fit.error.min(axis=0).mean()),
@@ -185,7 +197,10 @@ def _prepared(
 def _given_other_parents(
     test: PartialCorrelationTest, graph: LaggedGraph
 ) -> Float[np.ndarray, "vars vars lags"]:
-    """|Partial correlation| of every lagged source and target given the target's other parents."""
+    """|Partial correlation| of every lagged source and target given the target's other parents.
+
+    Edges at lag 0 stand from both ends, and are given the other parents of both.
+    """
     n_vars, _, n_lags, _ = graph.marks.shape
     into = np.asarray(graph.directed).transpose(1, 2, 0).reshape(n_vars, -1)
     width = int(into.sum(axis=1).max(initial=0))
@@ -195,9 +210,7 @@ def _given_other_parents(
         parents[target, : len(nodes)] = nodes
     with jax.enable_x64(True):
         strength = np.array(_all_strengths(test, jnp.asarray(parents), n_vars, n_lags))
-    now = np.diag_indices(n_vars)
-    strength[(*now, 0)] = 0
-    strength[:, :, 0] *= np.asarray(graph.adjacency)[:, :, 0]
+    strength[:, :, 0] = strength_within(test, graph)
     return strength
 
 

@@ -18,6 +18,7 @@ from jaxcause.workflows._refine_tests import (
     ResidualTest,
     p_values,
     selected_past,
+    strength_within,
     whole_past,
 )
 
@@ -33,10 +34,14 @@ class Refined(NamedTuple):
     Args:
         graph: Edges with marks, at lags 0 … max_lag.
         info: Settings, tests, and how many edges each step kept.
+        strength: Of each edge at lag 0, 0 elsewhere: the absolute partial correlation (of the
+            values, or of the residuals where those were tested) given the other parents of both
+            ends; of another ``test``, its absolute statistic.
     """
 
     graph: LaggedGraph
     info: dict[str, Any]
+    strength: Float[np.ndarray, "vars vars"]
 
 
 class _Asked(NamedTuple):
@@ -192,7 +197,10 @@ def refine(
         **_counted(np.asarray(newest)),
         "seconds": time.perf_counter() - began,
     }
-    return Refined(refined, info)
+    simultaneous: CITest = window
+    if asked.residuals is not None:
+        simultaneous = ResidualTest(asked.residuals, window.n_nodes)
+    return Refined(refined, info, strength_within(simultaneous, refined))
 
 
 def _near_past(asked: _Asked, known: Sets, n_rounds: int) -> tuple[np.ndarray, list[int]]:

@@ -9,10 +9,14 @@ from jaxtyping import Bool, Float, Int
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray, CIResult, CITest, NodeIndex
+from jaxcause.graph import LaggedGraph, Mark
 from jaxcause.stats import PartialCorrelationTest, fisher_z_p_value
 
 ROWS_PER_CALL = 512
 """Tests that are evaluated together where they are not part of a search."""
+
+STRENGTH_WITHIN = "absolute partial correlation given the other parents of both ends"
+"""What `strength_within` measures, where the test is one of partial correlations."""
 
 
 @pytree_dataclass(static=("leave_out",))
@@ -105,11 +109,16 @@ def whole_past(n_vars: int, max_lag: int) -> Int[np.ndarray, "vars width"]:
     return np.tile(nodes, (n_vars, 1))
 
 
-def selected_past(mask: Bool[np.ndarray, "vars vars lags"]) -> Int[np.ndarray, "vars width"]:
-    """Nodes that the lagged links of a mask lead from, for each target, padded with -1."""
+def selected_past(
+    mask: Bool[np.ndarray, "vars vars lags"], *, within: bool = False
+) -> Int[np.ndarray, "vars width"]:
+    """Nodes that the lagged links of a mask lead from, for each target, padded with -1.
+
+    With ``within``, those that its links at lag 0 lead from as well.
+    """
     n_vars, _, n_lags = mask.shape
     into = mask.transpose(1, 2, 0).reshape(n_vars, n_lags * n_vars).copy()
-    into[:, :n_vars] = False
+    into[:, :n_vars] &= within
     width = -(-max(1, int(into.sum(axis=1).max(initial=0))) // 8) * 8
     past = np.full((n_vars, width), -1, np.int32)
     for target in range(n_vars):
@@ -120,20 +129,50 @@ def selected_past(mask: Bool[np.ndarray, "vars vars lags"]) -> Int[np.ndarray, "
 
 def p_values(test: GivenThePast, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "pairs"]:
     """p-values of some pairs given their past."""
+    return _results(test, x, y)[1]
+
+
+def strength_within(test: CITest, graph: LaggedGraph) -> Float[np.ndarray, "vars vars"]:
+    """|Statistic| of the edges at lag 0 given the other parents of both ends; symmetric, else 0.
+
+    Parents are what may cause: ends of lagged edges without an arrowhead, and at lag 0 of ``-->``.
+    """
+    marks, n_vars = np.asarray(graph.marks), graph.n_vars
+    causes = (marks[..., 0] != Mark.NONE) & (marks[..., 0] != Mark.ARROW)
+    causes[:, :, 0] = np.asarray(graph.directed)[:, :, 0]
+    strength = np.zeros((n_vars, n_vars))
+    x, y = np.nonzero(np.triu(marks[:, :, 0, 0] != Mark.NONE, 1))
+    if x.size:
+        given = GivenThePast(test, selected_past(causes, within=True))
+        strength[x, y] = strength[y, x] = np.abs(_results(given, x, y)[0])
+    return strength
+
+
+def _results(test: GivenThePast, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Statistics and p-values of some pairs."""
     extra = -len(x) % ROWS_PER_CALL
     x, y = (np.pad(a, (0, extra), mode="edge").astype(np.int32) for a in (x, y))
     parts = []
     with float64_where_asked(test):
         for start in range(0, len(x), ROWS_PER_CALL):
             block = slice(start, start + ROWS_PER_CALL)
-            parts.append(np.asarray(_p_values(test, jnp.asarray(x[block]), jnp.asarray(y[block]))))
-    return np.concatenate(parts)[: len(x) - extra]
+            found = _evaluated(test, jnp.asarray(x[block]), jnp.asarray(y[block]))
+            parts.append([np.asarray(one) for one in found])
+    statistic, p_value = (
+        np.concatenate(some)[: len(x) - extra] for some in zip(*parts, strict=True)
+    )
+    return statistic, p_value
 
 
 @jax.jit
-def _p_values(test: GivenThePast, x: Int[Array, "rows"], y: Int[Array, "rows"]) -> Array:
-    nobody = jnp.full((1,), -1, jnp.int32)
-    return jax.vmap(lambda a, b: jnp.asarray(test(a, b, nobody).p_value))(x, y)
+def _evaluated(
+    test: GivenThePast, x: Int[Array, "rows"], y: Int[Array, "rows"]
+) -> tuple[Array, Array]:
+    def one(a: Array, b: Array) -> tuple[Array, Array]:
+        found = test(a, b, jnp.full((1,), -1, jnp.int32))
+        return jnp.asarray(found.statistic), jnp.asarray(found.p_value)
+
+    return jax.vmap(one)(x, y)
 
 
 def _among(some: Array, others: Array) -> Array:

@@ -33,12 +33,18 @@ class Discovery(Saved):
 
     Args:
         graph: Edges ``X_i(t-lag) *-* X_j(t)``.
-        scores: What the edges were chosen by, ``[source, target, lag]``; lag 0 is all zero.
+        scores: What the edges were chosen by, ``[source, target, lag]``; what it is stands in
+            ``info["score"]``.
         strength: The size of each effect, ``[source, target, lag]``; what it is stands in
-            ``info["strength"]``.
+            ``info["strength"]``. Within a step (lag 0), scores and strengths are symmetric: of an
+            edge both are the absolute partial correlation given the other parents of both ends,
+            and 0 elsewhere (``"pcmci"`` and ``"pcmci+"``: of all pairs that were tested). Lag 0 is
+            all zero where neither hidden causes nor effects within a step were allowed for.
         names: Names of the variables.
         forecaster: The trained Transformer; None for methods without one.
-        info: Settings, errors, times, and notes in plain sentences.
+        info: Settings, errors, times, and notes in plain sentences. ``info["latents"]`` and
+            ``info["contemporaneous"]`` say whether hidden causes, and effects within a step, were
+            allowed for.
     """
 
     graph: LaggedGraph
