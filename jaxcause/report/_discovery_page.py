@@ -24,8 +24,11 @@ from jaxcause.report._values import visible
 
 _METHODS = {
     "gradient": "gradients of a trained Transformer",
-    "var": "t-tests of a linear vector autoregression",
+    "lasso": "a linear vector autoregression with a penalty",
     "pc": "PC over lagged variables",
+    "pcmci": "PCMCI",
+    "pcmci+": "PCMCI+",
+    "var": "t-tests of a linear vector autoregression",
 }
 _LONGEST = 120
 _APART = ("notes", "losses", "seconds", "training", "model", "provenance")
@@ -74,6 +77,7 @@ def discovery_page(discovery: dict[str, Any]) -> str:
         "notes": card("h-notes", "Notes", bullets(info.get("notes") or ())),
         "strength_note": isolate(visible(strength)),
         "score": isolate(visible(info.get("score") or "what edges were chosen by")),
+        "lag_0": _lag_0(info),
         "map": MAP.format(label="Strength from source row to target column"),
         "trust": bullets(trust),
         "facts": _facts(discovery, info),
@@ -81,6 +85,16 @@ def discovery_page(discovery: dict[str, Any]) -> str:
         "data": script_json(discovery_data(discovery)),
     }
     return fill(asset("discovery.html"), values)
+
+
+def _lag_0(info: dict[str, Any]) -> str:
+    """What strengths and scores are within a row, where that is something else."""
+    said = info.get("strength_at_lag_0")
+    return (
+        ""
+        if said in (None, "", info.get("strength"))
+        else f" Both at lag 0: {isolate(visible(said))}."
+    )
 
 
 def _counted(count: int, noun: str) -> str:

@@ -52,7 +52,7 @@ def test_page_nests_and_tells_origin_limits_and_notes():
     for words in ("8 edges among 5 variables", "gradients of a trained Transformer", "512 windows",
                   "jax.random.key(7)", "ab12", "transform errors: log", "Almost </script> nothing.",
                   "About 10 % of the edges may be false", "marks other than --> say so",
-                  "Edges within a row"):  # fmt: skip
+                  "Effects within a row"):  # fmt: skip
         assert words in found.text, words
 
 
@@ -61,7 +61,15 @@ def test_page_nests_and_tells_origin_limits_and_notes():
     [
         ({"method": "var", "q": 0.05}, "autoregression that differ", "Do not believe"),
         ({"method": "pc", "alpha": 0.01}, "Each test errs in about 1 %", "false-discovery"),
-        ({"method": "pcmci+"}, "tests of (partial) correlation", "trained Transformer"),
+        ({"method": "pc"}, "copes with better", "Effects are linear"),
+        ({"method": "lasso"}, "No test stands behind an edge", "partial correlation"),
+        ({"method": "lasso", "held_out_error": 0.4}, "a penalty", "Each test"),
+        ({"method": "pcmci", "q": 0.1, "alpha": 0.2}, "given those of both ends", "Each test"),
+        ({"method": "pcmci+"}, "given the past of both ends", "trained Transformer"),
+        ({"method": "gradient"}, "forecasts of a trained Transformer depend", "Only linear"),
+        ({"method": "gradient", "selection": "t-tests"}, "Strengths are its own", "depend on that"),
+        ({"method": "gradient", "refined": {"alpha": 0.1}}, "searched again by tests", "Each test"),
+        ({"method": "else"}, "is not known to this page", "Only linear"),
         ({"method": "gradient", "held_out_error": 0.99}, "Do not believe this graph", "t-test"),
         ({"method": "gradient", "held_out_error": 0.5, "held_out_error_linear": 0.4},
          "a linear model forecasts better than the Transformer (0.4 against 0.5)", "Do not"),
@@ -74,6 +82,44 @@ def test_what_is_assumed_depends_on_method_marks_and_errors(info, words, absent)
     assert words in text
     assert absent not in text
     assert "No cause takes longer than lag 2" in text
+
+
+ACROSS, WITHIN = "Causes act from one row to later ones.", "Effects within a row (lag 0) are"
+COMPLETE, HIDDEN = "Every common cause of two variables is", "not measured are allowed for"
+
+
+@pytest.mark.parametrize(
+    ("info", "edges", "words"),
+    [
+        # What was asked for holds, whatever was found.
+        ({"contemporaneous": True, "latents": False}, EDGES[:3], (WITHIN, COMPLETE)),
+        ({"contemporaneous": False, "latents": True}, EDGES[:3], (ACROSS, HIDDEN)),
+        ({"contemporaneous": True, "latents": True}, EDGES[:3], (WITHIN, HIDDEN)),
+        ({"contemporaneous": False, "latents": False}, EDGES[:3], (ACROSS, COMPLETE)),
+        ({"contemporaneous": False, "latents": True}, [(0, 1, 0, "<->")],
+         ("can only be <->", HIDDEN)),
+        # Older files: settings of the refinement, or else the marks.
+        ({"refined": {"contemporaneous": True, "latents": True}}, EDGES[:3], (WITHIN, HIDDEN)),
+        ({}, EDGES, (WITHIN, HIDDEN)),
+        ({}, EDGES[:3], (ACROSS, COMPLETE)),
+        ({"method": "pc"}, [(0, 1, 0, "---")], (WITHIN, COMPLETE)),
+    ],
+)  # fmt: skip
+def test_what_may_be_hidden_or_fast_is_what_was_allowed_for(info, edges, words):
+    text = parsed(discovery_page(document(edges=edges, info=info))).text
+    others = {ACROSS, WITHIN, COMPLETE, HIDDEN} - set(words)
+    if "can only be <->" in words:
+        others = {WITHIN, COMPLETE}
+    assert all(word in text for word in words)
+    assert not any(word in text for word in others)
+
+
+def test_the_page_says_what_strengths_are_within_a_row():
+    said = {"strength": "root energy", "strength_at_lag_0": "absolute <partial> correlation"}
+    assert "Both at lag 0: absolute <partial> correlation." in parsed(
+        discovery_page(document(info=said))
+    ).text  # fmt: skip
+    assert "Both at lag 0" not in discovery_page(document())
 
 
 def test_long_settings_are_counted_instead_of_shown():
