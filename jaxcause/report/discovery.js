@@ -219,9 +219,8 @@ function focusOn(what) {
 const known = (value) => value === null ? -Infinity : value;
 const SORT = { from: (e) => labels[e.from], to: (e) => labels[e.to], lag: (e) => e.lag, symbol, meaning, size: (e) => e.size, score: (e) => known(e.score) };
 function table() {
-  const words = state.filter.toLowerCase().replace(/-(?=\d)/g, "\u2212").split(/\s+/).filter(Boolean);
-  const text = (e) => `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`.toLowerCase();
-  const mine = visible().filter((e) => words.every((word) => text(e).includes(word)));
+  const above = visible();
+  const mine = filterRows(above, state, (e) => `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`);
   const order = sortRows(mine, state, SORT, (a, b) => a.from - b.from || a.to - b.to || a.lag - b.lag);
   const rows = order.slice(0, MOST_ROWS).map((e) => {
     const row = make("tr", { "data-row": e.index });
@@ -232,7 +231,7 @@ function table() {
     return row;
   });
   if (mine.length > MOST_ROWS) rows.push(emptyRow(7, `${mine.length - MOST_ROWS} more; filter by a name to see them.`));
-  if (!mine.length) rows.push(emptyRow(7, !edges.length ? "The graph has no edge." : words.length ? "No edge matches." : "No edge reaches this threshold."));
+  if (!mine.length) rows.push(emptyRow(7, !edges.length ? "The graph has no edge." : above.length ? "No edge matches." : "No edge reaches this threshold."));
   $("rows").replaceChildren(...rows);
   $("listed").textContent = `${mine.length} of ${data.n} listed`;
 }
@@ -254,7 +253,7 @@ function refresh() {
   $("at-least").textContent = round(state.threshold);
 }
 $("threshold").addEventListener("input", (event) => { state.threshold = largest * Number(event.target.value) / 200; refresh(); });
-$("filter").addEventListener("input", (event) => { state.filter = event.target.value; table(); });
+filterable(state, table);
 sortable(state, ["size", "score"], table);
 function arrange(layout) {
   state.layout = layout;

@@ -1,5 +1,5 @@
 const state = { view: 0, threshold: 0, explanation: data.explanations.length ? 0 : null,
-  pinned: null, layout: "auto", sort: "size", up: false };
+  pinned: null, layout: "auto", sort: "size", up: false, filter: "" };
 let edges = [];
 
 // --- reading the packed data ---------------------------------------------------------------
@@ -187,13 +187,13 @@ function focusOn(what) {
     detail.append(make("span", { class: "soft" }, "Point at a token or an arc, or reach it with Tab and the arrow keys. Click a token to keep its edges in view."));
   } else if (what.edge) {
     const e = what.edge;
-    detail.append(make("b", {}, `${labels[e.from]} ${symbol(e)} ${labels[e.to]}`), make("br"),
+    detail.append(make("b", {}, `${called(e.from)} ${symbol(e)} ${called(e.to)}`), make("br"),
       `${meaning(e)}.`, make("br"),
       make("span", { class: "soft num" }, `Partial correlation ${number(e.r)}, p = ${probability(e.p)}`));
   } else {
     const mine = visible().filter(on).sort((a, b) => b.size - a.size);
     const count = mine.length === 1 ? "1 edge" : `${mine.length} edges`;
-    detail.append(make("b", {}, labels[what.token]), `: ${count} shown`);
+    detail.append(make("b", {}, called(what.token)), `: ${count} shown`);
     const list = make("ul");
     for (const e of mine) list.append(make("li", {}, `${meaning(e)} (${number(e.r, 2)})`));
     detail.append(list);
@@ -213,18 +213,21 @@ function highlight() {
 const SORT = { from: (e) => e.from, symbol: (e) => symbol(e), to: (e) => e.to, meaning, size: (e) => e.size,
   p: (e) => e.p === null ? 2 : e.p };
 function table() {
-  const rows = sortRows(visible(), state, SORT, (a, b) => a.from - b.from || a.to - b.to).map((e) => {
+  const above = visible();
+  const mine = filterRows(above, state, (e) => `${called(e.from)} ${symbol(e)} ${called(e.to)}`);
+  const rows = sortRows(mine, state, SORT, (a, b) => a.from - b.from || a.to - b.to).map((e) => {
     const row = make("tr", { "data-row": e.index });
-    row.append(make("td", {}, labels[e.from]), make("td", { class: "symbol" }, symbol(e)),
-      make("td", {}, labels[e.to]), make("td", {}, meaning(e)),
+    row.append(make("td", {}, called(e.from)), make("td", { class: "symbol" }, symbol(e)),
+      make("td", {}, called(e.to)), make("td", {}, meaning(e)),
       make("td", { class: "num " + (e.r === null ? "" : e.r < 0 ? "neg" : "pos") }, number(e.r)),
       make("td", { class: "num" }, probability(e.p)));
     row.addEventListener("pointerenter", () => focusOn({ edge: e }));
     row.addEventListener("pointerleave", () => focusOn(null));
     return row;
   });
-  if (!rows.length) rows.push(emptyRow(6, edges.length ? "No edge reaches this threshold." : "This view has no edge."));
+  if (!rows.length) rows.push(emptyRow(6, !edges.length ? "This view has no edge." : above.length ? "No edge matches." : "No edge reaches this threshold."));
   $("rows").replaceChildren(...rows);
+  $("listed").textContent = `${mine.length} of ${data.views[state.view]?.n ?? 0} listed`;
 }
 
 // --- the heat maps ----------------------------------------------------------------------------------
@@ -285,6 +288,8 @@ document.querySelectorAll("[data-explanation]").forEach((button) => button.addEv
   highlight();
 }));
 sortable(state, ["size"], table);
+filterable(state, table);
+$("places").hidden = labels.every((_, i) => !nth(i));
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && state.pinned !== null) { state.pinned = null; focusOn(null); }
 });

@@ -4,7 +4,12 @@ const [CIRCLE, ARROW, TAIL] = [1, 2, 3];
 const labels = data.labels;
 
 // --- words -----------------------------------------------------------------------------------
-const name = (i) => "\u201c\u2068" + labels[i] + "\u2069\u201d";
+// A label that stands more than once is told apart by its place, counted from 1.
+const times = new Map();
+for (const label of labels) times.set(label, (times.get(label) ?? 0) + 1);
+const nth = (i) => times.get(labels[i]) > 1 ? ` #${i + 1}` : "";
+const called = (i) => nth(i) ? "\u2068" + labels[i] + "\u2069" + nth(i) : labels[i];
+const name = (i) => "\u201c\u2068" + labels[i] + "\u2069\u201d" + nth(i);
 const number = (value, digits = 3) => value === null || value === undefined ? "not defined"
   : value.toFixed(digits).replace("-", "\u2212");
 const probability = (p) => p === null ? "\u2013" : p === 0 ? "< 1e\u2212300"
@@ -70,7 +75,7 @@ function rove(group, kind) {
   });
 }
 
-// --- tables that sort ---------------------------------------------------------------------------
+// --- tables that sort and filter ----------------------------------------------------------------
 // Headers with `data-sort` sort by a column; those named in `down` start with the largest.
 function sortable(state, down, redraw) {
   document.querySelectorAll("th[data-sort]").forEach((th) => th.querySelector("button").addEventListener("click", () => {
@@ -86,6 +91,14 @@ function sortRows(rows, state, values, ties) {
     th.setAttribute("aria-sort", th.dataset.sort !== state.sort ? "none" : state.up ? "ascending" : "descending");
   });
   return rows.sort((a, b) => order(a, b) || ties(a, b));
+}
+// Rows whose text holds every word of the field `filter`; a hyphen before a digit finds a minus, too.
+function filterable(state, redraw) {
+  $("filter").addEventListener("input", (event) => { state.filter = event.target.value; redraw(); });
+}
+function filterRows(rows, state, text) {
+  const words = state.filter.toLowerCase().replace(/-(?=\d)/g, "\u2212").split(/\s+/).filter(Boolean);
+  return words.length ? rows.filter((row) => words.every((word) => text(row).toLowerCase().includes(word))) : rows;
 }
 function emptyRow(columns, text) {
   const row = make("tr");

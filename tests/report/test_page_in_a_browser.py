@@ -151,6 +151,59 @@ def test_table_sorts_by_its_headers(visit, explanation):
     assert page.js("document.querySelector(\"th[data-sort='from']\").ariaSort") == "ascending"
 
 
+def rows_of(page):
+    return page.js(
+        "[...document.querySelectorAll('#rows tr')].map(r => [...r.cells].map(c =>"
+        "c.textContent.replace(/[\\u2066-\\u2069]/g, '')))"
+    )
+
+
+def type_into(page, where, text):
+    page.js(
+        f"(() => {{ const f = document.getElementById('{where}'); f.value = '{text}';"
+        "f.dispatchEvent(new Event('input')); })()"
+    )
+
+
+def test_table_filters_by_tokens_and_marks(visit, explanation):
+    content = explanation(n_edges=12)
+    page = visit(explanation_page(content))
+    everything, listed = rows_of(page), "document.getElementById('listed').textContent"
+    type_into(page, "filter", "FILM")
+    mine = [row for row in everything if "film" in (row[0], row[2])]
+    assert 0 < len(mine) < 12
+    assert rows_of(page) == mine
+    assert page.js(listed) == f"{len(mine)} of 12 listed"
+    assert len(page.js(EDGES)) == 12
+    type_into(page, "filter", "film ->")
+    assert rows_of(page) == [row for row in mine if "->" in row[1]]
+    type_into(page, "filter", "nowhere")
+    assert rows_of(page) == [["No edge matches."]]
+    assert page.js("document.getElementById('places').offsetParent === null")
+    clean(page)
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+def test_tokens_that_occur_twice_are_told_apart_by_their_places(visit, explanation, width):
+    tokens = ["[CLS]", "the", "cat", "saw", "the", "dog"]
+    page = visit(explanation_page(explanation(tokens, n_edges=15, n_views=1)), width=width)
+    ends = {tuple(sorted((row[0], row[2]))) for row in rows_of(page)}
+    assert ("the #2", "the #5") in ends
+    assert ("cat", "dog") in ends
+    meanings = " ".join(row[3] for row in rows_of(page))
+    assert "“the” #2" in meanings
+    assert "“cat”" in meanings
+    type_into(page, "filter", "#5")
+    assert {"the #5"} <= set(rows_of(page)[0])
+    assert "second token" in page.js("document.getElementById('places').innerText")
+    page.click("#arcs [data-token='4']")
+    assert "the #5" in page.js(
+        "document.getElementById('detail').innerText.replace(/\\u2068|\\u2069/g, '')"
+    )
+    assert page.js("document.documentElement.scrollWidth") == width
+    clean(page)
+
+
 def test_tab_reaches_every_control_and_arrows_move_among_tokens(visit, explanation):
     page = visit(explanation_page(explanation()))
     where = (
@@ -171,7 +224,7 @@ def test_tab_reaches_every_control_and_arrows_move_among_tokens(visit, explanati
             plate = "document.activeElement.querySelector('.plate')"
             assert page.js(f"getComputedStyle({plate}).strokeWidth") == "2.5px"
     wanted = {"explanation", "view", "next", "threshold", "layout", "edge", "token", "detail",
-              "header", "map-correlation", "map-partial", "map-attention",
+              "filter", "header", "map-correlation", "map-partial", "map-attention",
               "map-consensus"}  # fmt: skip
     assert wanted <= set(reached)
     assert reached.count("edge") == reached.count("token") == reached.count("threshold")
