@@ -59,11 +59,18 @@ function onRing(room, loops) {
   const n = labels.length;
   const level = n <= 20;
   const size = level ? 13.5 : Math.max(9.5, Math.min(12.5, 1500 / n));
-  const texts = labels.map((label) => shorten(label, level ? Math.min(150, 0.23 * room) : Math.min(110, 0.2 * room), size, 500));
   const narrow = room < 500;
   const [loop, out] = level ? (narrow ? [34, 31] : [46, 41]) : [26, 22];
   const angle = labels.map((_, i) => -Math.PI / 2 + 2 * Math.PI * i / n);
-  const needed = texts.map((text, i) => widthOf(text, size, 500) + 18 + (loops.has(i) ? out : 0));
+  // What the smallest ring leaves beside a variable, or, for a name centred above or below, between its neighbours.
+  const least = Math.min(110 + 16 * n, narrow ? Math.max(40, 10 * (n - 1)) : 0.17 * room);
+  const centred = angle.map((a) => level && Math.abs(Math.cos(a)) < 0.2);
+  const alone = 150 * (1 - Math.cos(2 * Math.PI / n)) > 20;
+  const free = (i) => centred[i] ? (alone ? room - 20 : 2 * least * Math.sin(2 * Math.PI / n))
+    : room / 2 - least * Math.abs(Math.cos(angle[i])) - 18 - (loops.has(i) ? out : 0);
+  const most = (i) => level ? Math.max(Math.min(150, 0.23 * room), free(i)) : Math.min(110, 0.2 * room);
+  const texts = labels.map((label, i) => shorten(label, most(i), size, 500));
+  const needed = texts.map((text, i) => centred[i] ? widthOf(text, size, 500) / 2 : widthOf(text, size, 500) + 18 + (loops.has(i) ? out : 0));
   const widest = Math.max(...needed);
   // As wide as every name allows, given the side of the ring on which it stands.
   const fits = angle.map((a, i) => (room / 2 - needed[i]) / Math.max(Math.abs(Math.cos(a)), 0.2));
@@ -79,7 +86,7 @@ function onRing(room, loops) {
 function inTime(room) {
   const [n, steps] = [labels.length, data.max_lag + 1];
   const size = n <= 30 ? 13 : 11;
-  const texts = labels.map((label) => shorten(label, Math.min(170, 0.27 * room), size, 500));
+  const texts = labels.map((label) => shorten(label, Math.min(240, 0.27 * room), size, 500));
   const x0 = Math.max(...texts.map((text) => widthOf(text, size, 500))) + 20;
   const [pitch, arcs] = [n <= 12 ? 38 : n <= 30 ? 27 : 19, room < 500 ? 34 : 90];
   const gap = Math.max(26, Math.min(150, (room - x0 - arcs) / Math.max(steps - 1, 1)));

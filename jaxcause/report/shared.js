@@ -51,11 +51,16 @@ function widthOf(text, size = 14, weight = 650) {
   pen.font = `${weight} ${size}px ${FONT}`;
   return pen.measureText(text).width;
 }
+// Both ends are kept: names that begin alike often differ in a number at the end.
 function shorten(text, most, size = 14, weight = 650) {
   if (widthOf(text, size, weight) <= most) return text;
   const letters = Array.from(text);
-  while (letters.length > 1 && widthOf(letters.join("") + "\u2026", size, weight) > most) letters.pop();
-  return letters.join("") + "\u2026";
+  for (let kept = letters.length - 1; kept > 1; kept--) {
+    const last = Math.floor(0.4 * kept);
+    const cut = letters.slice(0, kept - last).join("") + "\u2026" + letters.slice(letters.length - last).join("");
+    if (widthOf(cut, size, weight) <= most) return cut;
+  }
+  return letters[0] + "\u2026";
 }
 
 // One stop of the Tab key for a group; arrow keys move inside.

@@ -332,6 +332,54 @@ def test_fifty_variables_are_named_apart(visit, width):
     calm(page)
 
 
+NAMED = "[...document.querySelectorAll('.token .name')].map(t => t.textContent)"
+NAME_BOXES = (
+    "(() => { const box = document.getElementById('arcs').getBoundingClientRect();"
+    "return [...document.querySelectorAll('.token .name')].map(t => (b =>"
+    "[b.left - box.left, b.top, b.right - box.right, b.bottom])(t.getBoundingClientRect())); })()"
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "width"),
+    [
+        ([f"Pegelstand Messstelle {k}" for k in range(1, 11)], 1280),
+        (["Größe, m³/s", "Regen, mm", "T, °C"], 380),
+        (["T, °C", "Größe, m³/s", "Regen, mm"], 380),
+        (["Größe, m³/s", "Niederschlag, mm"], 380),
+    ],
+)
+def test_names_are_whole_where_there_is_room(visit, names, width):
+    n = len(names)
+    edges = [(i, j, 1, "-->") for i in range(n) for j in (i, (i + 1) % n)]
+    page = visit(discovery_page(document(names, edges)), width=width)
+    page.click("[data-layout=ring]")
+    assert page.js(NAMED) == names
+    boxes = page.js(NAME_BOXES)
+    assert all(left >= 0 and right <= 0 for left, _, right, _ in boxes)
+
+
+@pytest.mark.parametrize(("n", "width"), [(6, 380), (10, 380), (14, 1280), (18, 900), (20, 1280)])
+def test_names_that_must_be_cut_stay_apart(visit, n, width):
+    names = [f"Pegelstand Messstelle flussabwärts der Brücke Nord {k}" for k in range(1, n + 1)]
+    edges = [(i, (i + 1) % n, 1, "-->") for i in range(n)]
+    page = visit(discovery_page(document(names, edges)), width=width)
+    for layout in ("ring", "time"):
+        page.click(f"[data-layout={layout}]")
+        shown = page.js(NAMED)
+        assert [text.split("…")[-1].split()[-1] for text in shown] == [str(k + 1) for k in range(n)]
+        assert all(text[0] == "P" for text in shown)
+    page.click("[data-layout=ring]")
+    boxes = page.js(NAME_BOXES)
+    assert all(left >= -1 and right <= 1 for left, _, right, _ in boxes)
+    lefts, rights = [b[0] for b in boxes], [b[2] + width for b in boxes]
+    shift = page.js("document.getElementById('arcs').getBoundingClientRect().width") - width
+    for i in range(n):
+        for j in range(i):
+            across = lefts[i] < rights[j] + shift and lefts[j] < rights[i] + shift
+            assert not (across and boxes[i][1] + 3 < boxes[j][3] and boxes[j][1] + 3 < boxes[i][3])
+
+
 def test_a_notebook_shows_the_page_in_a_frame(visit):
     frame = notebook_frame(discovery_page(document()), "8 edges <here>")
     page = visit(f"<!doctype html><html><head><link rel=icon href=data:,></head>{frame}</html>")
