@@ -77,6 +77,8 @@ def read_graph(
 ) -> NamedGraph:
     """Read the graph and its variable names from a file, the format told by its suffix.
 
+    Numbers of the edges, where the file has them, are the result's ``values``.
+
     Args:
         path: The file.
         names: Of a table of edges (``.csv``), which may lack variables: all of them, in order.
@@ -86,6 +88,8 @@ def read_graph(
         InputError: The suffix is not known, the file cannot be read, is damaged, of a newer
             version or of another format.
     """
+    if not Path(path).exists():
+        raise InputError(f"cannot read {path}: No such file or directory; check the path")
     suffix = _known_suffix(path)
     if suffix == ".csv":
         return _read_edges(path, names, max_lag)
@@ -132,12 +136,33 @@ def _read_edges(path: str | Path, names: Sequence[str] | None, max_lag: int | No
                 raise InputError(f"{path} has a broken row in line {reader.line_num}; complete it")
             if "lag" in row:
                 row["lag"] = _lag(row["lag"], f"the lag in line {reader.line_num} of {path}")
+            _check_ends(row, names, f"line {reader.line_num} of {path}")
             rows.append(row)
     except csv.Error as error:
         raise InputError(f"{path} is no CSV: {error}; write it again") from None
     if not rows and "lag" in columns and max_lag is None:
         raise InputError(f"{path} has no edges; tell its names and max_lag")
+    for column in columns:
+        if column not in ("source", "lag", "edge", "target"):
+            _read_numbers(rows, column)
     return from_edge_list(rows, names=names, max_lag=max_lag, what=str(path))
+
+
+def _check_ends(row: dict[str, Any], names: Sequence[str] | None, what: str) -> None:
+    """Raise where an edge ends nowhere, as in a row that is cut off."""
+    for end in ("source", "target"):
+        if not row[end] and "" not in (names or ()):
+            raise InputError(f"{what} has no {end}; complete it, or leave the row out")
+
+
+def _read_numbers(rows: list[dict[str, Any]], column: str) -> None:
+    """Turn a column into numbers, if it holds nothing else; an empty cell is None."""
+    try:
+        numbers = [float(row[column]) if row[column] else None for row in rows]
+    except ValueError:
+        return
+    for row, number in zip(rows, numbers, strict=True):
+        row[column] = number
 
 
 def _lag(text: str, what: str) -> int:

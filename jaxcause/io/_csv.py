@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from jaxcause._checks import InputError, check_at_least, check_choice
+from jaxcause.io._csv_advice import one_column, uneven
 from jaxcause.io._series import SeriesTable, table_from_columns
 from jaxcause.io._time import TIME_NAMES, is_dates, is_number
 
@@ -61,10 +62,16 @@ def read_csv(
             )
         columns.pop(name, None)
     if time_format is not None:
-        columns = {name: _as_times(column, time_format) for name, column in columns.items()}
-    columns, notes = _without_text(columns, path, time_column, decimal)
+        given = columns
+        columns = {name: _as_times(column, time_format) for name, column in given.items()}
+        if all(columns[name] is column for name, column in given.items()):
+            raise InputError(
+                f"time_format={time_format!r} fits no column of {path}; write it as the times are, "
+                "such as '%d.%m.%Y', or leave it out"
+            )
+    _check_text(columns, path, time_column, decimal)
     try:
-        return table_from_columns(columns, time_column=time_column, notes=notes)
+        return table_from_columns(columns, time_column=time_column)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -124,7 +131,12 @@ def _parse(
 ) -> tuple[list[str], dict[str, np.ndarray]]:
     rows = (row for row in reader if any(cell.strip() for cell in row))
     header = [name.strip() for name in next(rows, [])]
-    _check_header(header, path, delimiter)
+    if len(header) == 1:
+        advice = one_column(header, rows, reader, delimiter, skipped)
+        raise InputError(
+            f"{path} has one column (header: {header[0][:60]!r}); it needs at least two: {advice}"
+        )
+    _check_header(header, path)
     chunks: list[list[np.ndarray]] = [[] for _ in header]
     chunk: list[list[str]] = []
 
@@ -135,10 +147,10 @@ def _parse(
 
     for row in rows:
         if len(row) != len(header):
+            line = reader.line_num + skipped
+            advice = uneven(header, row, rows, reader, delimiter, skipped)
             raise InputError(
-                f"{path} has {len(row)} cells in line {reader.line_num + skipped}, but "
-                f"{len(header)} columns; "
-                + _remedy([*header, *row], delimiter, "quote cells that contain the separator")
+                f"{path} has {len(row)} cells in line {line}, but {len(header)} columns; {advice}"
             )
         chunk.append(row)
         if len(chunk) == _CHUNK:
@@ -149,14 +161,9 @@ def _parse(
     return header, dict(zip(header, joined, strict=True))
 
 
-def _check_header(header: list[str], path: Path, delimiter: str) -> None:
+def _check_header(header: list[str], path: Path) -> None:
     if not header:
         raise InputError(f"{path} is empty; it needs a header line and one row per time step")
-    if len(header) < 2:
-        raise InputError(
-            f"{path} has one column (header: {header[0][:60]!r}); it needs at least two: "
-            + _remedy(header, delimiter, "pass delimiter=…, or skip_rows=… if the table is below")
-        )
     if all(_number(name, ".") is not None for name in header):
         raise InputError(f"{path} starts with numbers; its first line must name the columns")
     repeated = [name for name in header if header.count(name) > 1]
@@ -204,11 +211,10 @@ def _as_times(column: np.ndarray, time_format: str) -> np.ndarray:
     return found
 
 
-def _without_text(
+def _check_text(
     columns: dict[str, np.ndarray], path: Path, time_column: str | None, decimal: str
-) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Leave out the columns without any number; they are remarks, not variables."""
-    text = []
+) -> None:
+    """Raise where text is a number or a time in another form."""
     for name, column in columns.items():
         if column.dtype != object or name == time_column or is_dates(column):
             continue
@@ -228,19 +234,3 @@ def _without_text(
                 f"column {name!r} of {path} holds times such as {str(column[0])[:40]!r}; pass "
                 "time_format=…, such as '%d.%m.%Y', or drop the column"
             )
-        if all(_number(str(cell), ".") is None or str(cell) == "nan" for cell in column):
-            text.append(name)
-    kept = {name: column for name, column in columns.items() if name not in text}
-    return kept, tuple(f"Column {name!r} holds text and was left out." for name in text)
-
-
-def _remedy(cells: list[str], delimiter: str, otherwise: str) -> str:
-    """What to do about cells that do not fit: another separator is the likeliest cause."""
-    for separator, name in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
-        if separator != delimiter and any(separator in cell for cell in cells):
-            shown = "tab" if separator == "\t" else separator
-            return (
-                f"it seems to be separated by {name}; save it with commas or pass "
-                f"delimiter={shown!r}"
-            )
-    return otherwise

@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxcause._checks import InputError
 
 MAX_DECLARED = 512 * 2**20
-"""Bytes that a small file may unfold into, or a graph's file may have."""
+"""Bytes that a small file may unfold into, or the file of a graph or a result may have."""
 
 MAX_RATIO = 100
 """A file may unfold into more than `MAX_DECLARED` up to this multiple of its own size."""
@@ -17,16 +17,18 @@ MAX_CELLS = 2**27
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """All bytes of a graph's file.
+    """All bytes of the file of a graph or a result.
 
     Raises:
-        InputError: It cannot be read, is empty, or is far too large for a graph.
+        InputError: It cannot be read, is empty, or is far too large.
     """
     path = Path(path)
     try:
         size = path.stat().st_size
         if size > MAX_DECLARED:
-            raise InputError(f"{path} has {size:,} bytes, too many for a graph; check the path")
+            raise InputError(
+                f"{path} has {size:,} bytes, too many for a graph or a result; check the path"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
@@ -36,7 +38,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def read_text(path: str | Path) -> str:
-    """All text of a graph's file in UTF-8.
+    """All text of the file of a graph or a result in UTF-8.
 
     Raises:
         InputError: It is not UTF-8; or see `read_bytes`.

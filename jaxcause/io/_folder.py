@@ -4,28 +4,41 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jaxcause._checks import InputError
 
 
-def check_writable(folder: str | Path) -> Path:
-    """Make the folder if needed and prove that a file can be written there.
+def check_writable(folder: str | Path) -> None:
+    """Prove that the folder can be made and a file written there, and leave nothing behind.
 
     Raises:
         InputError: It cannot be made or written to.
     """
-    path = Path(folder)
+    _remove_empty(_make(Path(folder)))
+
+
+def _make(path: Path) -> list[Path]:
+    """Make a folder that can be written to; gives those that were not there, the deepest first."""
+    absent = []
     try:
+        absent = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
+        _remove_empty(absent)
         raise InputError(
             f"cannot write to the folder {path}: {error.strerror}; choose another"
         ) from None
-    return path
+    return absent
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 @contextmanager
@@ -34,7 +47,8 @@ def filled_at_once(folder: str | Path) -> Iterator[Path]:
 
     If the block raises, ``folder`` is as it was.
     """
-    path = check_writable(folder)
+    path = Path(folder)
+    made = _make(path)
     scratch = Path(tempfile.mkdtemp(prefix=".jaxcause-", dir=path))
     try:
         yield scratch
@@ -42,3 +56,4 @@ def filled_at_once(folder: str | Path) -> Iterator[Path]:
             os.replace(file, path / file.name)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        _remove_empty(made)

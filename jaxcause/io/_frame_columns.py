@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxcause._checks import InputError
+from jaxcause.io._time import find_time, is_dates
 
 _MISSING = frozenset(("NoneType", "NAType", "NaTType"))
 
@@ -18,7 +19,7 @@ def is_frame(series: Any) -> bool:
 
 
 def columns_of(frame: Any) -> dict[str, np.ndarray]:
-    """Columns by name, and an index of dates as the first of them.
+    """Columns by name, and an index that is a time as the first of them.
 
     Raises:
         InputError: Two columns have one name, or the frame is lazy.
@@ -37,19 +38,34 @@ def columns_of(frame: Any) -> dict[str, np.ndarray]:
         raise InputError(
             f"series has duplicate column names {', '.join(repeated)}; rename one of each"
         )
-    columns = {name: _as_array(column.to_numpy()) for name, column in pairs}
-    index = frame.index.to_numpy() if hasattr(frame, "index") else None
-    if index is not None and np.issubdtype(index.dtype, np.datetime64):
-        return {"index": index, **columns}
-    return columns
+    columns = {name: as_array(column.to_numpy()) for name, column in pairs}
+    return _time_of_index(frame, columns) | columns
 
 
-def _as_array(column: Any) -> np.ndarray:
-    """Missing cells of any kind as NaN."""
+def _time_of_index(frame: Any, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The index as a column, if it is a time."""
+    if not hasattr(frame, "index"):
+        return {}
+    given = getattr(frame.index, "name", None)
+    name = next(n for n in (str(given or "index"), "index", "(index)") if n not in columns)
+    index = {name: as_array(frame.index.to_numpy())}
+    is_time = index[name].dtype.kind in "mM" or is_dates(index[name])
+    # An index without a name only numbers the rows.
+    return index if is_time or (given is not None and find_time(index) is not None) else {}
+
+
+def as_array(column: Any) -> np.ndarray:
+    """Missing cells of any kind as NaN, periods as their beginning."""
     array = np.asarray(column)
     if array.dtype != object:
         return array
-    cells = [np.nan if type(cell).__name__ in _MISSING else cell for cell in array.tolist()]
-    filled = np.empty(len(cells), object)
-    filled[:] = cells
+    filled = np.empty(len(array), object)
+    filled[:] = [_plain(cell) for cell in array.tolist()]
     return filled
+
+
+def _plain(cell: Any) -> Any:
+    kind = type(cell).__name__
+    if kind == "Period":
+        return cell.to_timestamp()
+    return np.nan if kind in _MISSING else cell

@@ -1,6 +1,7 @@
 """Graphs as JSON."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def graph_to_json(
     The schema, version 1: ``format``, ``version``, ``max_lag`` (of a `LaggedGraph` only),
     ``variables`` (names), ``edges``: a list of ``source``, ``lag`` (of a `LaggedGraph` only),
     ``edge`` (such as ``-->``), ``target``, and where known ``score``, ``strength`` and further
-    numbers. An edge without a lag stands once.
+    numbers, None where one is NaN or infinite. An edge without a lag stands once.
 
     Args:
         graph: One graph.
@@ -63,7 +64,15 @@ def graph_to_json(
     head: dict[str, Any] = {"format": CAUSAL_FORMAT, "version": VERSION}
     if isinstance(graph, LaggedGraph):
         head = {"format": LAGGED_FORMAT, "version": VERSION, "max_lag": graph.max_lag}
-    return {**head, "variables": labels, "edges": rows}
+    return {**head, "variables": labels, "edges": [_plain(row) for row in rows]}
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row without NaN and infinities, which JSON does not know."""
+    return {
+        name: None if isinstance(cell, float) and not math.isfinite(cell) else cell
+        for name, cell in row.items()
+    }
 
 
 def graph_from_json(document: Mapping[str, Any]) -> NamedGraph:
@@ -77,7 +86,7 @@ def graph_from_json(document: Mapping[str, Any]) -> NamedGraph:
 
 def write_json(path: str | Path, graph: AnyGraph, **details: Any) -> None:
     """Write `graph_to_json` to a file."""
-    text = json.dumps(graph_to_json(graph, **details), indent=2)
+    text = json.dumps(graph_to_json(graph, **details), indent=2, allow_nan=False)
     write_whole(path, (text + "\n").encode())
 
 
@@ -97,6 +106,12 @@ def read_json(path: str | Path) -> NamedGraph:
 
 def _from_document(document: Any, what: str | Path) -> NamedGraph:
     kind = document.get("format") if isinstance(document, Mapping) else None
+    schema = document.get("schema") if isinstance(document, Mapping) else None
+    if isinstance(schema, str) and schema.startswith("jaxcause.explanation/"):
+        raise InputError(
+            f"{what} is an explanation; workflows.TextExplanation.from_json reads it, and its "
+            ".graph is a graph; jaxcause convert makes a file of it"
+        )
     if kind not in (LAGGED_FORMAT, CAUSAL_FORMAT):
         raise InputError(
             f"{what} is no {LAGGED_FORMAT} or {CAUSAL_FORMAT}; write it with graph_to_json"

@@ -1,6 +1,8 @@
 """A graph with the names of its variables, and the edges as rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,12 +25,36 @@ LAGGED_FORMAT = "jaxcause.lagged_graph"
 VERSION = 1
 """Of the formats that carry a version: JSON, npz, GraphML and DOT."""
 
+_FIELDS = ("source", "lag", "edge", "target")
 
-class NamedGraph(NamedTuple):
-    """A graph and its variables' names; unpacks as ``graph, names``."""
 
+class _GraphAndNames(NamedTuple):
     graph: AnyGraph
     names: list[str]
+
+
+class NamedGraph(_GraphAndNames):
+    """A graph and its variables' names; unpacks as ``graph, names``."""
+
+    _numbers: Callable[[], Values] = dict
+
+    @classmethod
+    def with_numbers(
+        cls, graph: AnyGraph, names: list[str], numbers: Callable[[], Values]
+    ) -> "NamedGraph":
+        """The same with what `values` is to hold, which is made when it is asked for."""
+        found = cls(graph, names)
+        found._numbers = numbers
+        return found
+
+    @property
+    def values(self) -> Values:
+        """Numbers of the edges by name, ``[source, target, lag]`` or ``[source, target]``.
+
+        They are those that were read beside the graph, such as ``score``; NaN where there is none.
+        `write_graph` takes them as they are.
+        """
+        return self._numbers()
 
 
 def n_variables(graph: AnyGraph) -> int:
@@ -60,7 +86,7 @@ def checked_values(graph: AnyGraph, values: Values | None) -> dict[str, np.ndarr
     shape = graph.marks.shape[:-1] if isinstance(graph, LaggedGraph) else graph.marks.shape
     arrays = {name: np.asarray(value) for name, value in (values or {}).items()}
     for name, array in arrays.items():
-        if name in ("source", "lag", "edge", "target"):
+        if name in _FIELDS:
             raise InputError(f"values={name!r} is a column of its own; rename it")
         if array.shape != shape:
             raise InputError(f"{name} has shape {array.shape}, but must be {shape} like the graph")
@@ -112,13 +138,14 @@ def graph_from_rows(
     if len(at) < len(names):
         raise InputError(f"{what} names a variable twice; rename one of them")
     marks = np.zeros((len(names), len(names), lags + 1, 2), np.int8)
+    rows = list(rows)
     for number, row in enumerate(rows, start=1):
         edge = f"edge {number} of {what}"
         try:
             i, j = at[row["source"]], at[row["target"]]
             lag = 0 if max_lag is None else row["lag"]
-            if not isinstance(row["edge"], str):
-                raise TypeError(f"{row['edge']!r} is no text")
+            if not isinstance(row["edge"], str) or not row["edge"]:
+                raise TypeError(f"{row['edge']!r} is no mark such as '-->'")
             pair = edge_marks(row["edge"])
         except KeyError as error:
             raise InputError(f"{edge} has no {error}; variables are {_some(names)}") from None
@@ -134,9 +161,42 @@ def graph_from_rows(
         marks[i, j, lag] = pair
         if lag == 0:
             marks[j, i, 0] = pair[::-1]
-    if max_lag is None:
-        return NamedGraph(CausalGraph(marks[:, :, 0, 1]), list(names))
-    return NamedGraph(LaggedGraph(marks), list(names))
+    graph = LaggedGraph(marks) if max_lag is not None else CausalGraph(marks[:, :, 0, 1])
+    return NamedGraph.with_numbers(
+        graph, list(names), functools.partial(_edge_values, graph, at, rows)
+    )
+
+
+def _edge_values(
+    graph: AnyGraph, at: Mapping[str, int], rows: Sequence[Mapping[str, Any]]
+) -> dict[str, np.ndarray]:
+    """The numbers among the fields of the rows, as `checked_values` takes them."""
+    lagged = isinstance(graph, LaggedGraph)
+    shape = graph.marks.shape[:-1] if lagged else graph.marks.shape
+    fields = dict.fromkeys(field for row in rows for field in row if field not in _FIELDS)
+    arrays = {}
+    for field in fields:
+        cells = [row.get(field) for row in rows]
+        if not all(cell is None or _is_number(cell) for cell in cells):
+            continue
+        array = arrays[field] = np.full(shape, np.nan)
+        for row, cell in zip(rows, cells, strict=True):
+            i, j, lag = at[row["source"]], at[row["target"]], int(row["lag"]) if lagged else 0
+            number = math.nan if cell is None else float(cell)
+            array[(i, j, lag) if lagged else (i, j)] = number
+            if lag == 0:
+                array[(j, i, lag) if lagged else (j, i)] = number
+    return arrays
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return False
+    try:
+        float(value)
+    except (OverflowError, TypeError):
+        return False
+    return True
 
 
 def whole_number(value: Any, what: str) -> int:

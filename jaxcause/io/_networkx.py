@@ -88,6 +88,9 @@ def from_networkx(graph: nx.Graph) -> NamedGraph:
     >>> from_networkx(nx.DiGraph([("rain", "river")])).graph.edges(["rain", "river"])
     [('rain', '-->', 'river')]
     """
+    if not isinstance(graph, nx.Graph):
+        kind = type(graph).__name__
+        raise InputError(f"graph is a {kind}; pass a networkx graph, or read a file by read_graph")
     return from_networkx_named(graph, "the networkx graph")
 
 

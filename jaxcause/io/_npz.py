@@ -1,5 +1,6 @@
 """Graphs as npz files."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,13 +79,26 @@ def read_npz(path: str | Path) -> NamedGraph:
     try:
         if "marks" in arrays:
             graph = _graph_of(arrays["marks"])
-            return NamedGraph(graph, checked_names(n_variables(graph), labels))
+            found = NamedGraph(graph, checked_names(n_variables(graph), labels))
+            return _with_numbers(found, arrays)
         if "graph" in arrays:
-            return from_tigramite(arrays["graph"], names=labels)
+            return _with_numbers(from_tigramite(arrays["graph"], names=labels), arrays)
     except InputError as error:
         raise InputError(f"{path} holds no graph: {error}") from None
     found = ", ".join(map(repr, arrays)) or "nothing"
     raise InputError(f"{path} holds no array 'marks', but {found}; write it with write_npz")
+
+
+def _with_numbers(found: NamedGraph, arrays: dict[str, np.ndarray]) -> NamedGraph:
+    """With the arrays of numbers that have the shape of the graph."""
+    marks = found.graph.marks
+    shape = marks.shape[:-1] if isinstance(found.graph, LaggedGraph) else marks.shape
+    numbers = {
+        name: array
+        for name, array in arrays.items()
+        if name not in (*_OWN, "graph") and array.shape == shape and array.dtype.kind in "iuf"
+    }
+    return NamedGraph.with_numbers(*found, functools.partial(dict, numbers))
 
 
 def _graph_of(marks: np.ndarray) -> AnyGraph:

@@ -12,7 +12,7 @@ from jaxcause.io._archive import read_arrays
 from jaxcause.io._csv import read_csv
 from jaxcause.io._files import check_declared
 from jaxcause.io._frame_columns import columns_of
-from jaxcause.io._series import SeriesTable, as_series_table, table_from_columns
+from jaxcause.io._series import SeriesTable, concatenate, table_from_columns
 
 SERIES_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq", ".npz", ".npy")
 """What `read_series` knows."""
@@ -79,7 +79,7 @@ def read_series(
         else:
             raise InputError(f"{path} is of no kind that is read; use {', '.join(SERIES_SUFFIXES)}")
         tables.append(table)
-    return tables[0] if len(tables) == 1 else as_series_table(tables)
+    return tables[0] if len(tables) == 1 else concatenate(tables, [str(path) for path in files])
 
 
 def _named(path: Path, columns: dict[str, np.ndarray], time_column: str | None) -> SeriesTable:

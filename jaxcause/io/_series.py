@@ -1,14 +1,15 @@
 """Any series that people bring, as one array with names and unbroken stretches."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
-from jaxcause.io._frame_columns import columns_of, is_frame
-from jaxcause.io._time import find_time, numbers, seconds, segments
+from jaxcause.io._frame_columns import as_array, columns_of, is_frame
+from jaxcause.io._time import TIME_NAMES, find_time, is_text, numbers, seconds, segments
 from jaxcause.io._xarray import columns_of_xarray, is_xarray
 
 
@@ -39,7 +40,8 @@ def as_series_table(
     """Read arrays, data frames or labelled arrays, or a list of several series, as one table.
 
     A data frame (pandas, polars, pyarrow) keeps its column names; a column (or index) of dates, or
-    a rising numeric column named like a time, shows where rows are missing and is left out. An
+    a rising one of durations, or a rising first one of numbers named like a time, shows where rows
+    are missing and is left out. Columns of nothing but text are left out with a note. An
     xarray ``Dataset`` or ``DataArray`` has a time dimension; each of its variables, and each label
     of another dimension, is a variable. Rows with a missing value are masked later.
 
@@ -50,8 +52,9 @@ def as_series_table(
         time_column: Name of the time column or dimension, if it is not recognised by itself.
 
     Raises:
-        InputError: There is no row, fewer than two variables, text in a column, an infinite value,
-            a constant or empty column, two equal names, or time running backwards.
+        InputError: There is no row, fewer than two variables, text among the numbers of a column,
+            an infinite value, a constant or empty column, two equal names, or time running
+            backwards.
 
     >>> table = as_series_table(np.array([[1.0, 2.0], [2.0, np.nan], [3.0, 5.0]]))
     >>> table.names, table.complete.tolist()
@@ -60,22 +63,26 @@ def as_series_table(
     if isinstance(series, SeriesTable):
         return series
     if isinstance(series, list | tuple):
-        return _concatenate(
-            [as_series_table(s, names=names, time_column=time_column) for s in series]
-        )
+        tables = [as_series_table(s, names=names, time_column=time_column) for s in series]
+        return concatenate(tables, [f"series {number}" for number in range(len(tables))])
+    if isinstance(series, str | PurePath):
+        shown = repr(str(series)[:80])
+        raise InputError(f"series={shown} is no table; of a file, pass io.read_series({shown})")
     if is_xarray(series):
         columns, time = columns_of_xarray(series, time_column)
         return table_from_columns(columns, names=names, time_column=time)
     if is_frame(series):
         return table_from_columns(columns_of(series), names=names, time_column=time_column)
     if isinstance(series, Mapping):
-        columns = {str(name): np.asarray(column) for name, column in series.items()}
+        columns = {str(name): as_array(column) for name, column in series.items()}
         return table_from_columns(columns, names=names, time_column=time_column)
     values = np.asarray(series)
     if values.ndim != 2:
         raise InputError(f"series has shape {values.shape}, but must be [time, vars]")
     if values.dtype == object or not np.issubdtype(values.dtype, np.number):
         raise InputError(f"series holds {values.dtype} instead of numbers; convert its columns")
+    if np.iscomplexobj(values):
+        raise InputError("series holds complex numbers; pass real ones, such as np.abs(series)")
     labels = names if names is not None else [f"X{i}" for i in range(values.shape[1])]
     _check_names(labels, values.shape[1])
     return checked_table(values.astype(np.float64), labels, None, ())
@@ -105,13 +112,29 @@ def table_from_columns(
         )
     found = time_column if time_column is not None else find_time(columns)
     time = None if found is None else seconds(found, columns[found])
-    rest = {name: numbers(name, column) for name, column in columns.items() if name != found}
+    rest = {name: column for name, column in columns.items() if name != found}
+    text = _remarks(rest)
+    rest = {name: numbers(name, column) for name, column in rest.items() if name not in text}
     labels = list(rest) if names is None else list(names)
     _check_names(labels, len(rest))
+    notes = (*notes, *(f"Column {name!r} holds text and was left out." for name in text))
     if found is not None:
         notes = (*notes, f"Column {found!r} was taken for the time and left out.")
     values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((0, 0))
     return checked_table(values, labels, time, notes)
+
+
+def _remarks(columns: dict[str, np.ndarray]) -> list[str]:
+    """The columns of nothing but text, which are no variables."""
+    text = [name for name, column in columns.items() if is_text(column)]
+    for name in text:
+        if name.strip().lower() in TIME_NAMES:
+            raise InputError(
+                f"column {name!r} holds times such as {str(columns[name][0])[:40]!r}; turn it into "
+                "dates, or leave it out"
+            )
+    # A series of text alone is a mistake, of which `numbers` tells the place.
+    return text if len(text) < len(columns) else []
 
 
 def checked_table(
@@ -167,16 +190,27 @@ def _check_column(name: str, column: np.ndarray) -> None:
         raise InputError(f"column {name!r} is constant ({known[0]:g}); leave it out")
 
 
-def _concatenate(tables: list[SeriesTable]) -> SeriesTable:
-    """Several series one after another; a border is a gap."""
+def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable:
+    """Several series one after another, variables in the order of the first; a border is a gap.
+
+    Args:
+        tables: The series.
+        called: How errors call them.
+    """
     if not tables:
         raise InputError("series is an empty list; give at least one series")
     names = tables[0].names
-    for number, table in enumerate(tables):
-        if table.names != names:
+    for table, name in zip(tables, called, strict=True):
+        odd = sorted(set(table.names) ^ set(names))
+        if odd:
             raise InputError(
-                f"series {number} has the variables {table.names}, the first has {names}"
+                f"{name} has other variables than {called[0]} ({', '.join(odd[:5])} only in one of "
+                "them); rename them, or leave them out by drop=…"
             )
+    tables = [
+        table._replace(values=table.values[:, [table.names.index(name) for name in names]])
+        for table in tables
+    ]
     offsets = np.cumsum([0, *(int(t.segment[-1]) + 1 for t in tables[:-1])])
     return SeriesTable(
         np.concatenate([t.values for t in tables]),

@@ -18,9 +18,11 @@ GAP = 1.5
 
 
 def find_time(columns: dict[str, np.ndarray]) -> str | None:
-    """The first column of dates, or else a first column that rises and is named like a time."""
+    """The first column of dates or rising durations, or a first one named so that rises."""
     for name, column in columns.items():
         if np.issubdtype(column.dtype, np.datetime64) or is_dates(column):
+            return name
+        if column.dtype.kind == "m" and (np.diff(column) > np.timedelta64(0)).all():
             return name
     first = next(iter(columns), None)
     if first is None or first.strip().lower() not in TIME_NAMES or columns[first].dtype == object:
@@ -41,8 +43,8 @@ def is_dates(column: np.ndarray) -> bool:
 
 def seconds(name: str, column: np.ndarray) -> Float[np.ndarray, "time"]:
     """The time column as numbers that never fall."""
-    if np.issubdtype(column.dtype, np.datetime64):
-        time = column.astype("datetime64[ns]").astype(np.int64) / 1e9
+    if column.dtype.kind in "mM":
+        time = column.astype(f"{column.dtype.kind}8[ns]").astype(np.int64) / 1e9
         time = np.where(np.isnat(column), np.nan, time)
     elif is_dates(column):
         time = np.array([_parse_date(cell) for cell in column], np.float64)
@@ -67,6 +69,8 @@ def segments(time: np.ndarray) -> Int[np.ndarray, "time"]:
 
 def numbers(name: str, column: np.ndarray) -> Float[np.ndarray, "time"]:
     """A column as float64; empty cells are NaN."""
+    if column.dtype.kind == "c":
+        raise InputError(f"column {name!r} holds complex numbers; pass real ones, such as np.abs")
     try:
         return column.astype(np.float64)
     except (TypeError, ValueError):
@@ -77,6 +81,20 @@ def numbers(name: str, column: np.ndarray) -> Float[np.ndarray, "time"]:
                     "leave the column out or turn it into numbers"
                 ) from None
         raise
+
+
+def is_text(column: np.ndarray) -> bool:
+    """Whether there are remarks in a column and no number, not even with a decimal comma."""
+    if column.dtype != object and column.dtype.kind != "U":
+        return False
+    cells = [cell for cell in column.tolist() if not _is_nan(cell)]
+    return bool(cells) and all(
+        isinstance(cell, str) and not is_number(cell.replace(",", ".")) for cell in cells
+    )
+
+
+def _is_nan(cell: Any) -> bool:
+    return cell == "nan" if isinstance(cell, str) else isinstance(cell, float) and cell != cell
 
 
 def is_number(cell: Any) -> bool:

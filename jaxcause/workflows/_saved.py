@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxcause._checks import InputError
+from jaxcause.io._files import read_text
 from jaxcause.report import notebook_frame
 
 
@@ -89,10 +90,9 @@ def read_document(source: str | Path | Mapping[str, Any], schema: str) -> dict[s
         is_text = isinstance(source, str) and source.lstrip().startswith("{")
         what = "the JSON text" if is_text else str(source)
         try:
-            text = str(source) if is_text else Path(source).read_text(encoding="utf-8-sig")
-            found = json.loads(text)
-        except OSError as error:
-            raise InputError(f"cannot read {source}: {error.strerror}; check the path") from None
+            found = json.loads(str(source) if is_text else read_text(source))
+        except InputError:
+            raise
         except (ValueError, RecursionError) as error:
             raise InputError(f"{what} is not valid JSON: {error}; write it again") from None
     given = found.get("schema") if isinstance(found, dict) else None

@@ -145,7 +145,7 @@ def test_pandas_frames_keep_names_and_lose_their_time():
     [
         (np.zeros(5), "must be"),
         (np.array([["a", "b"]]), "instead of numbers"),
-        (pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), "column 'b' holds text in row 1"),
+        (pd.DataFrame({"a": [1, 2], "b": ["x", 2]}), "column 'b' holds text in row 1"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "duplicate column names 'a'"),
         (np.ones((5, 2)), "'X0' is constant"),
         ([], "empty list"),
