@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
             type=Path,
             help=f"{what}: a file, or a folder of jaxcause discover",
         )
-    add_output(command, quiet=False)
+    add_output(command)
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxcause.cli._output import report
-from jaxcause.cli._parser import Commands, Parser, add_command
+from jaxcause.cli._parser import Commands, Parser, add_command, add_output
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
         ),
     )
     command.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
+    add_output(command)
 
 
 def _completion(arguments: argparse.Namespace) -> int:
@@ -33,8 +34,9 @@ def _completion(arguments: argparse.Namespace) -> int:
 
     parser = build_parser()
     write = {"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell]
-    arguments.json = False
-    report(arguments, write(parser), {})
+    lines = write(parser)
+    document = {"command": "completion", "shell": arguments.shell, "script": "\n".join(lines)}
+    report(arguments, lines, document)
     return 0
 
 

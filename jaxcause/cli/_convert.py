@@ -7,6 +7,8 @@ from jaxcause._errors import InputError
 from jaxcause.cli._output import report
 from jaxcause.cli._parser import Commands, add_command, add_output, whole
 
+WITHOUT_NUMBERS = (".dot", ".gv")
+
 
 def add(commands: Commands) -> None:
     """Add the command."""
@@ -16,8 +18,8 @@ def add(commands: Commands) -> None:
         _convert,
         brief="convert a graph from one file format to another",
         description="Read a graph in one format and write it in another; the suffixes say which: "
-        ".json, .npz, .graphml, .dot, or .csv for a table of edges. Scores and strengths of a "
-        "folder go along where the format holds numbers.",
+        ".json, .npz, .graphml, .dot, or .csv for a table of edges. Scores and other "
+        "numbers of the edges go along where the format holds them.",
         examples=(
             "jaxcause convert rivers-graph rivers.graphml",
             "jaxcause convert rivers.graphml rivers.dot",
@@ -37,31 +39,31 @@ def add(commands: Commands) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    from jaxcause.cli._graphs import n_edges, numbers, read
+    from jaxcause.cli._graphs import n_edges, numbers, read_named
     from jaxcause.io import write_graph
 
     names = None if arguments.variables is None else arguments.variables.split(",")
-    graph, names = read(arguments.source, names=names, max_lag=arguments.max_lag)
-    values = numbers(arguments.source, names)
+    found = read_named(arguments.source, names=names, max_lag=arguments.max_lag)
+    graph, names = found
+    every = numbers(arguments.source, graph, names)
+    values = found.values | {name.removesuffix("s"): array for name, array in every.items()}
     try:
-        write_graph(
-            arguments.target,
-            graph,
-            names=names,
-            scores=values.get("scores"),
-            strength=values.get("strength"),
-        )
+        write_graph(arguments.target, graph, names=names, values=values)
     except OSError as error:
         raise InputError(
             f"cannot write {arguments.target}: {error.strerror}; choose another place"
         ) from None
     size = n_edges(graph)
+    lost = list(values) if arguments.target.suffix.lower() in WITHOUT_NUMBERS else []
     document = {
         "command": "convert",
         "out": arguments.target,
         "variables": names,
         "edges": size,
+        "left out": lost,
     }
-    line = f"Wrote {size} edges of {len(names)} variables to {arguments.target}"
-    report(arguments, [line], document)
+    lines = [f"Wrote {size} edges of {len(names)} variables to {arguments.target}"]
+    if lost:
+        lines.append(f"- This format holds no numbers: {', '.join(lost)} left out")
+    report(arguments, lines, document)
     return 0

@@ -89,6 +89,8 @@ def _discover(arguments: argparse.Namespace) -> int:
         options["domain"] = regimes
     if not arguments.resume:
         _forget(arguments.out)
+    elif not arguments.quiet and not any(_left(arguments.out)):
+        complain(f"{arguments.out} holds no unfinished training to resume; it starts afresh")
     try:
         found = discover(
             series,
@@ -109,8 +111,12 @@ def _discover(arguments: argparse.Namespace) -> int:
 
 def _forget(folder: Path) -> None:
     """Remove what an unfinished training left."""
-    for file in folder.glob(f"{CHECKPOINT}.skip*"):
+    for file in _left(folder):
         file.unlink()
+
+
+def _left(folder: Path) -> list[Path]:
+    return list(folder.glob(f"{CHECKPOINT}.skip*"))
 
 
 def _without_domain(
@@ -137,6 +143,7 @@ def _without_domain(
 def keep(interrupt: "DiscoveryInterrupted", folder: Path, remedy: str = "") -> int:
     """Save what was trained so far, and say so."""
     kept = folder / "forecaster.safetensors"
+    folder.mkdir(parents=True, exist_ok=True)
     interrupt.forecaster.save(kept)
     complain(f"{interrupt} in {kept}; {remedy}--forecaster {kept} reads the graph so far")
     return EXIT_INTERRUPTED

@@ -195,6 +195,8 @@ def check_method(arguments: argparse.Namespace) -> None:
     if arguments.readout == "score_energy" and arguments.head != "gaussian":
         if arguments.forecaster is None:
             raise InputError("--readout score_energy needs --head gaussian; add it")
+    if arguments.q is not None and arguments.top_k is not None:
+        raise InputError("--q and --top-k are two rules by which edges are kept; give one")
     for clash in ("resume", "steps", "members", "model", "head"):
         if arguments.forecaster is not None and getattr(arguments, clash) is not None:
             raise InputError(f"--{clash} is for training, and --forecaster spares it; give one")

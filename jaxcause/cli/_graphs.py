@@ -10,36 +10,82 @@ from jaxcause._errors import InputError
 
 if TYPE_CHECKING:
     from jaxcause.graph import CausalGraph, LaggedGraph
+    from jaxcause.io import NamedGraph
 
 FILE = "graph.json"
+EXPLANATIONS = "explanation*.json"
 SCORES = "scores.npz"
+NUMBERS = ("scores", "strength")
 
 
-def read(
+def read(path: Path) -> "tuple[LaggedGraph | CausalGraph, list[str]]":
+    """A graph and the names of its variables; a folder stands for the graph in it."""
+    graph, names = read_named(path)
+    return graph, names
+
+
+def read_named(
     path: Path, *, names: Sequence[str] | None = None, max_lag: int | None = None
-) -> "tuple[LaggedGraph | CausalGraph, list[str]]":
-    """A graph and the names of its variables; a folder stands for the ``graph.json`` in it."""
+) -> "NamedGraph":
+    """The same with the numbers of its edges."""
+    file = _file_in(path) if path.is_dir() else path
+    if _is_explanation(file) and names is None and max_lag is None:
+        from jaxcause.workflows._explanation_document import read_explained_graph
+
+        return read_explained_graph(file)
     from jaxcause.io import read_graph
 
-    file = path / FILE if path.is_dir() else path
-    graph, found = read_graph(file, names=names, max_lag=max_lag)
-    return graph, list(found)
+    return read_graph(file, names=names, max_lag=max_lag)
 
 
-def numbers(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+def _file_in(folder: Path) -> Path:
+    """The file that a folder stands for."""
+    if (folder / FILE).exists():
+        return folder / FILE
+    found = sorted(folder.glob(EXPLANATIONS))
+    if len(found) > 1:
+        raise InputError(f"{folder} holds {len(found)} explanations; name one, such as {found[0]}")
+    if found:
+        return found[0]
+    raise InputError(
+        f"{folder} holds neither {FILE} nor an explanation; name a file, or a folder that "
+        "jaxcause wrote"
+    )
+
+
+def _is_explanation(file: Path) -> bool:
+    """Whether it begins as what ``jaxcause explain`` wrote."""
+    try:
+        with file.open("rb") as opened:
+            return b'"jaxcause.explanation/' in opened.read(64)
+    except OSError:
+        return False
+
+
+def numbers(
+    path: Path, graph: "LaggedGraph | CausalGraph", names: Sequence[str]
+) -> dict[str, np.ndarray]:
     """``scores`` and ``strength`` of every candidate, where a folder of discover holds them."""
     file = path / SCORES
     if not file.is_file():
         return {}
-    try:
-        with np.load(file) as arrays:
-            found = {name: np.asarray(arrays[name]) for name in ("scores", "strength")}
-            own = arrays["names"].tolist()
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"cannot read {file}: {error}; discover the graph again") from None
-    if own != list(names):
+    shape = graph.marks.shape[:3]
+    from jaxcause.io._archive import read_arrays
+
+    arrays = read_arrays(file)
+    absent = [name for name in ("names", *NUMBERS) if name not in arrays]
+    if absent:
+        raise InputError(f"{file} lacks the array {absent[0]!r}; discover the graph again")
+    if arrays["names"].tolist() != list(names):
         raise InputError(f"{file} and {FILE} beside it have other variables; discover again")
-    return found
+    for name in NUMBERS:
+        array = arrays[name]
+        if array.shape != shape or array.dtype.kind != "f":
+            raise InputError(
+                f"{file}: {name} holds {array.dtype} of shape {array.shape}, but {FILE} beside it "
+                f"needs numbers of shape {shape}; discover the graph again"
+            )
+    return {name: arrays[name] for name in NUMBERS}
 
 
 def read_alike(

@@ -24,7 +24,7 @@ def report(arguments: argparse.Namespace, lines: Iterable[str], document: dict[s
     if arguments.json:
         text = json.dumps(as_plain(document), indent=2, ensure_ascii=False, allow_nan=False)
         sys.stdout.write(text + "\n")
-    elif not getattr(arguments, "quiet", False):
+    elif not arguments.quiet:
         for line in lines:
             sys.stdout.write(f"{line}\n")
 

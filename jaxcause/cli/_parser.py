@@ -21,6 +21,10 @@ class Parser(argparse.ArgumentParser):
         arguments, unknown = self.parse_known_args(argv)
         if unknown:
             command = self.commands()[arguments.command]
+            if unknown[0].split("=")[0] in command._option_string_actions:
+                # It stands before the command, or else it would be known.
+                moved = f"{self.prog} {arguments.command} … {unknown[0]}"
+                command.error(f"options follow the command: {moved}")
             command.error(f"unknown argument {unknown[0]!r}{command.nearest(unknown[0])}")
         return arguments
 
@@ -98,13 +102,12 @@ def add_command(
     return command
 
 
-def add_output(command: Parser, *, quiet: bool = True) -> None:
+def add_output(command: Parser) -> None:
     """The options that every command shares."""
     command.add_argument(
         "--json", action="store_true", help="print one JSON document, for machines"
     )
-    if quiet:
-        command.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    command.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
 def add_folder(command: Parser, default: str) -> None:

@@ -8,6 +8,9 @@ from jaxcause._errors import InputError
 from jaxcause.cli._output import report
 from jaxcause.cli._parser import Commands, add_command, add_output, whole
 
+MAX_PIXELS = 10**8
+"""Four bytes each, and a second time while the file is written."""
+
 KINDS = ("time", "summary", "scores", "curves")
 
 
@@ -58,6 +61,12 @@ def _plot(arguments: argparse.Namespace) -> int:
         raise InputError(
             f"--out {arguments.out} has no suffix of a picture; choose one of {', '.join(known)}"
         )
+    width, height = map(int, figure.get_size_inches() * arguments.dpi)
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"--dpi {arguments.dpi} makes a picture of {width:,} by {height:,} pixels, but at most "
+            f"{MAX_PIXELS:,} altogether are drawn; choose fewer dots per inch"
+        )
     try:
         figure.savefig(arguments.out, dpi=arguments.dpi, bbox_inches="tight")
     except OSError as error:
@@ -90,7 +99,7 @@ def _draw(arguments: argparse.Namespace) -> Any:
         if kind is not None:
             raise InputError(f"--kind {kind} is for graphs with lags; leave it out")
         return plot.causal_graph(graph, names=names)
-    strength = numbers(arguments.graph, names).get("strength")
+    strength = numbers(arguments.graph, graph, names).get("strength")
     if kind in ("scores", "curves"):
         if strength is None:
             raise InputError(f"--kind {kind} needs the scores in a folder of jaxcause discover")

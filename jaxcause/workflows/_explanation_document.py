@@ -3,12 +3,17 @@
 import datetime
 import hashlib
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcause._checks import InputError
 from jaxcause.attention import head_consensus, structural_confidence
 from jaxcause.graph import Mark, edge_symbol
+from jaxcause.io import NamedGraph
+from jaxcause.io._named import graph_from_rows
+from jaxcause.workflows._saved import read_document
 
 if TYPE_CHECKING:
     from jaxcause.workflows._explanation import TextExplanation
@@ -66,6 +71,35 @@ def explanation_document(found: "TextExplanation") -> dict[str, Any]:
             "fingerprint": hashlib.sha256(found.whole_attention.tobytes()).hexdigest()[:16],
         },
     }
+
+
+def read_explained_graph(path: Path) -> NamedGraph:
+    """The graph of the mean over heads, with its numbers, from what `to_json` wrote.
+
+    Variables are the tokens, all with their position before them where two read alike.
+
+    Raises:
+        InputError: The file cannot be read, or does not follow the schema.
+    """
+    document = read_document(path, SCHEMA)
+    try:
+        tokens = [str(token) for token in document["tokens"]]
+        if len(set(tokens)) < len(tokens):
+            tokens = [f"{i}:{token}" for i, token in enumerate(tokens)]
+        rows = [
+            {
+                "source": tokens[edge["from"]],
+                "edge": edge["symbol"],
+                "target": tokens[edge["to"]],
+                **{name: edge[name] for name in ("partial_correlation", "p_value")},
+            }
+            for edge in document["views"][0]["edges"]
+        ]
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(
+            f"{path} does not follow {SCHEMA}: {error!r}; write it by to_json"
+        ) from None
+    return graph_from_rows(rows, tokens, None, what=path)
 
 
 def _target(found: "TextExplanation") -> dict[str, Any] | None:
