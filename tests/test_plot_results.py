@@ -10,11 +10,12 @@ from matplotlib.patches import Circle, Polygon
 from test_plot import BOTH, FORTH, MIXED, ends, graph_of, nearest, parts, random_graph, text_boxes
 
 from jaxcause._checks import InputError
-from jaxcause.graph import CausalGraph, Mark
+from jaxcause.graph import CausalGraph, LaggedGraph, Mark
 from jaxcause.plot import (
     causal_graph,
     edge_stability,
     score_curves,
+    score_heatmap,
     training_curve,
     truth_overlay,
 )
@@ -194,6 +195,65 @@ def test_curves_hold_the_scores_and_their_names_can_be_read(n_vars):
     readable(ax)
     inside = ax.get_window_extent()
     assert all(text.get_window_extent().x1 <= inside.x1 + 1 for text in parts(ax, "end-").values())
+
+
+LONG = "Pegelstand Messstelle flussabwärts der Brücke {}"
+
+
+@pytest.mark.parametrize(("n_vars", "name"), [(3, LONG), (50, LONG), (50, "x" * 99 + "{}")])
+@pytest.mark.parametrize("size", [None, (6, 3)])
+def test_long_names_of_curves_stay_inside_and_off_the_threshold(n_vars, name, size):
+    scores, graph = scored(n_vars)
+    # At a curve's end, where its name stands.
+    threshold = float(np.sort(scores[:, :, -1], axis=None)[-2])
+    given = None if size is None else Figure(size).add_subplot()
+    names = [name.format(i) for i in range(n_vars)]
+    ax = score_curves(scores, graph=graph, threshold=threshold, names=names, ax=given)
+    labels = parts(ax, "end-")
+    readable(ax, [(text.get_text(), text.get_window_extent()) for text in labels.values()])
+    for key, text in labels.items():
+        ends = text.get_text().split(" → ")
+        for i, shown in zip(key.split("-"), ends, strict=True):
+            assert shown.endswith(i)
+            assert shown.strip()[0] == name[0]
+    dashed = lines(ax, "threshold")[""].get_window_extent()
+    assert all(dashed.x1 < text.get_window_extent().x0 for text in labels.values())
+    last = ax.transData.transform((scores.shape[2] - 1, 0))[0]
+    assert dashed.x1 >= last
+
+
+def test_the_threshold_lies_between_edges_and_others_where_scores_cut_them():
+    scores, graph = scored(5)
+    adjacency = np.array(graph.adjacency)
+    scores = np.where(adjacency, 0.5 + scores, scores)
+    scores[:, :, 0] = 0
+    adjacency[:, :, 0] = False
+    graph = LaggedGraph.from_mask(adjacency)
+    middle = (scores[adjacency].min() + scores[~adjacency].max()) / 2
+    drawn = lines(score_curves(scores, graph=graph), "threshold")
+    np.testing.assert_allclose(drawn[""].get_ydata(), middle)
+    assert "dashed" in score_curves(scores, graph=graph).get_xlabel()
+
+    def none(scores=scores, **more):
+        return not lines(score_curves(scores, **{"graph": graph} | more), "threshold")
+
+    assert none(threshold=None)
+    assert none(graph=None)
+    assert none(np.where(adjacency, scores, 0.0))  # the others were not scored
+    undefined = scores.copy()
+    undefined[tuple(np.argwhere(adjacency)[0])] = np.nan
+    assert none(undefined)
+    mixed = scores.copy()
+    mixed[tuple(np.argwhere(adjacency)[0])] = 0.01
+    assert none(mixed)
+
+
+def test_titles_say_what_is_drawn():
+    scores, graph = scored(3)
+    for draw, rest in ((score_curves, "along the lags"), (score_heatmap, "by lag")):
+        assert draw(scores).get_title() == f"Scores {rest}"
+        said = draw(scores, graph=graph, label="absolute t-statistic").get_title()
+        assert said == f"Absolute t-statistic {rest}"
 
 
 def test_curves_begin_at_lag_0_where_it_holds_a_score():

@@ -6,12 +6,16 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from jaxcause.plot._canvas import FAINT, GREY, INK, axes_size, text_width
 
 _FONT = 9.0
 _MARGINS = (62.0, 46.0, 14.0, 34.0)
 _GAP = 16.0
+_MOST_NAMES = 0.65
+_HINTED = 1.04
+"""Letters set on whole pixels are up to so much wider than their outlines."""
 
 
 class End(NamedTuple):
@@ -47,9 +51,18 @@ def title(ax: Axes, text: str, xlabel: str, ylabel: str = "") -> Axes:
 
 def leave_room(ax: Axes, low: float, high: float, texts: Sequence[str]) -> None:
     """Stretch a linear x scale from ``low`` so that names find room to the right of ``high``."""
-    widest = max(map(text_width, texts), default=0.0) * _FONT + _GAP + 4 if texts else 0.0
-    share = 1 - min(widest / float(axes_size(ax)[0]), 0.7)
+    share = 1 - min(names_width(texts) / float(axes_size(ax)[0]), 0.7)
     ax.set_xlim(low, low + (high - low) / share)
+
+
+def names_room(ax: Axes) -> float:
+    """Width, in font sizes, that a name to the right of the curves may have."""
+    return max(_MOST_NAMES * float(axes_size(ax)[0]) - _GAP - 4, _FONT) / (_FONT * _HINTED)
+
+
+def names_width(texts: Sequence[str]) -> float:
+    """Points that the widest of some names takes up to the right of the curves."""
+    return max(map(text_width, texts), default=0.0) * _FONT * _HINTED + _GAP + 4 if texts else 0.0
 
 
 def write_ends(ax: Axes, ends: list[End]) -> None:
@@ -60,7 +73,8 @@ def write_ends(ax: Axes, ends: list[End]) -> None:
     at = ax.transData.transform([(end.x, end.y) for end in ends]) * to_points
     box = ax.get_window_extent()
     low, high = box.y0 * to_points + _FONT / 2, box.y1 * to_points - _FONT / 2
-    heights = spread(at[:, 1], 1.25 * _FONT, low, high)
+    heights = spread(at[:, 1], 1.25 * _FONT, low + 0.3 * _FONT, high)
+    halo = [withStroke(linewidth=2.5, foreground="white")]
     right = float(at[:, 0].max()) + _GAP
     for end, height in zip(ends, heights, strict=True):
         x, y = ax.transData.inverted().transform((right / to_points, height / to_points))
@@ -68,8 +82,28 @@ def write_ends(ax: Axes, ends: list[End]) -> None:
         ax.plot([end.x, x], [end.y, y], gid=f"leader-{end.gid}", **style)
         ax.text(
             x, y, " " + end.text, fontsize=_FONT, color=INK, va="center", gid=f"end-{end.gid}",
-            parse_math=False,
+            parse_math=False, path_effects=halo,
         )  # fmt: skip
+
+
+def about(label: str, rest: str) -> str:
+    """A title that begins with what is drawn: ``score`` becomes "Scores …"."""
+    return f"{'Scores' if label == 'score' else label[:1].upper() + label[1:]} {rest}"
+
+
+def shortened(text: str, most: float) -> str:
+    """A text of at most a width in font sizes, cut in the middle: both ends tell names apart.
+
+    >>> shortened("gauge at the bridge 17", 7)
+    'gauge …e 17'
+    """
+    kept = len(text)
+    cut = text
+    while kept > 2 and text_width(cut) > most:
+        kept -= 1
+        last = int(0.4 * kept)
+        cut = text[: kept - last] + "…" + text[len(text) - last :]
+    return cut
 
 
 def spread(wished: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
@@ -90,10 +124,15 @@ def spread(wished: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
     return heights
 
 
-def threshold_line(ax: Axes, value: float, *, upright: bool = False) -> None:
-    """Draw a dashed line at a threshold."""
+def threshold_line(
+    ax: Axes, value: float, *, upright: bool = False, until: float | None = None
+) -> None:
+    """Draw a dashed line at a threshold, to the end of the Axes or until an x."""
     style = {"color": INK, "linewidth": 1.0, "linestyle": (0, (4, 3)), "zorder": 2}
-    (ax.axvline if upright else ax.axhline)(value, gid="threshold", **style)
+    low, high = ax.get_xlim()
+    share = 1.0 if until is None else (until - low) / (high - low)
+    draw = ax.axvline if upright else ax.axhline
+    draw(value, 0, share, gid="threshold", **style)
 
 
 def grid(ax: Axes, axis: str) -> None:

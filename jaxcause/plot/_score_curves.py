@@ -1,7 +1,7 @@
 """Picture of scores along the lags, one curve per source and target."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -10,12 +10,16 @@ from matplotlib.collections import LineCollection
 
 from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause.graph import LaggedGraph
-from jaxcause.plot._canvas import OKABE_ITO, Values, variable_names
+from jaxcause.plot._canvas import OKABE_ITO, Values, text_width, variable_names
 from jaxcause.plot._charts import (
     End,
+    about,
     chart_axes,
     grid,
     leave_room,
+    names_room,
+    names_width,
+    shortened,
     threshold_line,
     title,
     write_ends,
@@ -23,12 +27,14 @@ from jaxcause.plot._charts import (
 
 _MARKERS = "osD^v<>pXP"
 _REST = "#B8BCC2"
+_WIDTHS = (430.0, 700.0)
+_CURVES = 250.0
 
 
 def score_curves(
     scores: Values,
     *,
-    threshold: float | None = None,
+    threshold: float | Literal["auto"] | None = "auto",
     graph: LaggedGraph | None = None,
     names: Sequence[str] | None = None,
     most: int = 8,
@@ -39,7 +45,9 @@ def score_curves(
 
     Args:
         scores: ``[source, target, lag 0..max_lag]``; lag 0 is shown where it holds a score.
-        threshold: Score from which on there is an edge, a dashed line.
+        threshold: Score from which on there is an edge, a dashed line. ``"auto"``: midway between
+            the smallest score of an edge and the largest of the others, where ``graph`` has its
+            edges at the largest scores; None for no line.
         graph: Its edges have filled marks, and pairs with an edge go before others.
         names: One name per variable; ``X0, X1, …`` by default.
         most: Number of curves in colour and with a name; the others are grey.
@@ -64,8 +72,11 @@ def score_curves(
     lags = np.arange(first, values.shape[2])
     pairs = _ranked(values[:, :, first:], edges)
     shown, rest = pairs[:most], pairs[most:]
+    if threshold == "auto":
+        threshold = None if graph is None else _cut(values, edges)
     texts = [f" {labels[i]} → {labels[j]}" for i, j in shown]
-    ax = chart_axes(ax, 430, 250)
+    ax = chart_axes(ax, float(np.clip(_CURVES + names_width(texts), *_WIDTHS)), 250)
+    texts = [_pair(labels[i], labels[j], names_room(ax)) for i, j in shown]
     _scale(ax, values[:, :, first:], threshold, label)
     leave_room(ax, first - 0.25, float(lags[-1]) + 0.1, texts)
     ax.set_xticks(lags[:: -(-len(lags) // 12)])
@@ -81,12 +92,12 @@ def score_curves(
             last = first + int(known[-1])
             ends.append(End(last, float(values[i, j, last]), text.strip(), color, f"{i}-{j}"))
     if threshold is not None:
-        threshold_line(ax, threshold)
+        threshold_line(ax, threshold, until=float(lags[-1]) + 0.1)
     write_ends(ax, ends)
     notes = ["lag"] + ["filled: edge"] * (graph is not None)
     notes += ["dashed: threshold"] * (threshold is not None)
     notes += [f"grey: {len(rest):,} other pair{'s' * (len(rest) > 1)}"] * bool(rest)
-    return title(ax, "Scores along the lags", "; ".join(notes), label)
+    return title(ax, about(label, "along the lags"), "; ".join(notes), label)
 
 
 def _checked(scores: Values, graph: LaggedGraph | None) -> tuple[np.ndarray, np.ndarray]:
@@ -100,6 +111,29 @@ def _checked(scores: Values, graph: LaggedGraph | None) -> tuple[np.ndarray, np.
         return values, np.ones(values.shape, bool)
     check_shape("graph.marks", graph.marks, (*values.shape, 2))
     return values, np.asarray(graph.adjacency)
+
+
+def _cut(values: np.ndarray, edges: np.ndarray) -> float | None:
+    """A score between those of edges and of other pairs; None where they overlap or either is none.
+
+    Scores of zero are those that nobody looked at, such as lag 0 or what a penalty left out.
+    """
+    kept, rest = values[edges], values[~edges]
+    rest = rest[np.isfinite(rest)]
+    if not kept.size or not np.isfinite(kept).all() or not rest.size:
+        return None
+    low, high = float(rest.max()), float(kept.min())
+    return (low + high) / 2 if 0 < low < high else None
+
+
+def _pair(source: str, target: str, most: float) -> str:
+    """Both names, each cut where they are too wide together."""
+    room = most - text_width("  → ")
+    widths = text_width(source), text_width(target)
+    if sum(widths) > room:
+        source = shortened(source, max(room / 2, room - widths[1]))
+        target = shortened(target, max(room / 2, room - widths[0]))
+    return f" {source} → {target}"
 
 
 def _ranked(values: np.ndarray, edges: np.ndarray) -> list[tuple[int, int]]:

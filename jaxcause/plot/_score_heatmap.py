@@ -27,6 +27,7 @@ from jaxcause.plot._canvas import (
     variable_names,
     write,
 )
+from jaxcause.plot._charts import about
 
 _PITCH = 1.1
 
@@ -74,7 +75,7 @@ def score_heatmap(
         if graph is not None:
             _draw_rings(canvas, corner, np.asarray(graph.adjacency)[:, :, lag], lag)
     note = "target at t" + ("; ring: edge of the graph" if graph is not None else "")
-    return finish(canvas.ax, "Scores by lag", note, "source at t − lag")
+    return finish(canvas.ax, about(label, "by lag"), note, "source at t − lag")
 
 
 def _checked(scores: Values, graph: LaggedGraph | None) -> Float[np.ndarray, "vars vars lags"]:

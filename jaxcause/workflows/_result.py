@@ -103,8 +103,9 @@ class Discovery(Saved):
 
         Args:
             kind: ``time`` (the graph unrolled in time), ``summary`` (one node per variable),
-                ``scores`` (a heat map per lag), ``curves`` (the same along the lags), or
-                ``training`` (errors along the steps).
+                ``scores`` (strengths as a heat map per lag), ``curves`` (the same along the lags,
+                with the threshold where edges are the strongest), or ``training`` (errors along
+                the steps).
             ax: Where to draw; a new figure by default.
 
         Raises:
@@ -114,7 +115,7 @@ class Discovery(Saved):
         from jaxcause import plot
 
         size, names = np.asarray(self.strength), self.names
-        label = str(self.info.get("strength", "strength")).split(":")[0]
+        label = str(self.info.get("strength", "strength")).split(":")[0].split(" given ")[0]
         if kind == "scores":
             return plot.score_heatmap(size, names=names, graph=self.graph, ax=ax, label=label)
         if kind == "curves":

@@ -109,3 +109,15 @@ def test_sizes_within_a_step_are_given_to_tigramite_once():
     half = sizes.copy()
     half[0, 1, 0] = np.nan
     assert to_tigramite(graph, val_matrix=half)["val_matrix"][0, 1, 0] == 0.2
+
+
+def test_the_curves_of_a_result_have_its_threshold_and_say_what_they_are(series):
+    found = discover(series, 2, names=NAMES, method="pcmci+")
+    ax = found.plot("curves")
+    (line,) = [line for line in ax.lines if line.get_gid() == "threshold"]
+    edges = np.asarray(found.graph.adjacency)
+    low, high = found.strength[~edges].max(), found.strength[edges].min()
+    assert low < line.get_ydata()[0] < high
+    assert ax.get_ylabel() == "absolute partial correlation"
+    assert ax.get_title() == "Absolute partial correlation along the lags"
+    assert found.plot("scores").get_title() == "Absolute partial correlation by lag"
