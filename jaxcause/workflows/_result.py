@@ -103,9 +103,9 @@ class Discovery(Saved):
 
         Args:
             kind: ``time`` (the graph unrolled in time), ``summary`` (one node per variable),
-                ``scores`` (strengths as a heat map per lag), ``curves`` (the same along the lags,
-                with the threshold where edges are the strongest), or ``training`` (errors along
-                the steps).
+                ``scores`` (strengths as a heat map per lag), ``curves`` (the scores by which edges
+                were chosen along the lags, with their threshold if all edges lie above all other
+                pairs), or ``training`` (errors along the steps).
             ax: Where to draw; a new figure by default.
 
         Raises:
@@ -115,11 +115,17 @@ class Discovery(Saved):
         from jaxcause import plot
 
         size, names = np.asarray(self.strength), self.names
-        label = str(self.info.get("strength", "strength")).split(":")[0].split(" given ")[0]
+        label, score_label = (
+            str(self.info.get(name, name)).split(":")[0].split(" given ")[0]
+            for name in ("strength", "score")
+        )
         if kind == "scores":
             return plot.score_heatmap(size, names=names, graph=self.graph, ax=ax, label=label)
         if kind == "curves":
-            return plot.score_curves(size, names=names, graph=self.graph, ax=ax, label=label)
+            scores = np.asarray(self.scores)
+            return plot.score_curves(
+                scores, names=names, graph=self.graph, ax=ax, label=score_label
+            )
         if kind == "training":
             if not self.info.get("losses"):
                 raise InputError("kind='training' needs a training, and this result has none")

@@ -111,13 +111,17 @@ def test_sizes_within_a_step_are_given_to_tigramite_once():
     assert to_tigramite(graph, val_matrix=half)["val_matrix"][0, 1, 0] == 0.2
 
 
-def test_the_curves_of_a_result_have_its_threshold_and_say_what_they_are(series):
-    found = discover(series, 2, names=NAMES, method="pcmci+")
+@pytest.mark.parametrize(
+    ("method", "score"),
+    [("pcmci+", "absolute partial correlation"), ("var", "absolute t-statistic")],
+)
+def test_the_curves_of_a_result_have_its_threshold_and_say_what_they_are(series, method, score):
+    found = discover(series, 2, names=NAMES, method=method)
     ax = found.plot("curves")
     (line,) = [line for line in ax.lines if line.get_gid() == "threshold"]
     edges = np.asarray(found.graph.adjacency)
-    low, high = found.strength[~edges].max(), found.strength[edges].min()
-    assert low < line.get_ydata()[0] < high
-    assert ax.get_ylabel() == "absolute partial correlation"
-    assert ax.get_title() == "Absolute partial correlation along the lags"
-    assert found.plot("scores").get_title() == "Absolute partial correlation by lag"
+    assert found.scores[~edges].max() < line.get_ydata()[0] < found.scores[edges].min()
+    assert ax.get_ylabel() == score
+    assert ax.get_title() == f"{score.capitalize()} along the lags"
+    strength = found.info["strength"].split(" given")[0].capitalize()
+    assert found.plot("scores").get_title() == f"{strength} by lag"
