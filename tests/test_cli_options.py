@@ -43,13 +43,12 @@ def test_what_is_not_given_is_left_to_the_library(called, tmp_path):
 
 def test_every_option_arrives(called):
     seen = called(
-        *"--q 0.2 --readout score_energy --head gaussian --model large --members 3".split(),
+        *"--readout score_energy --head gaussian --model large --members 3".split(),
         *"--steps 7 --transform log --missing mask --top-k 2 --seed 5 --forbid rain->river".split(),
         *"--forbid river->rain:2 --require rain->river:1 --lag-limit rain->river:1".split(),
     )
-    plain = "q readout head model members transform missing".split()
+    plain = "readout head model members transform missing".split()
     assert [seen[name] for name in plain] == [
-        0.2,
         "score_energy",
         "gaussian",
         "large",

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def complaint(capsys, *arguments):
 @pytest.mark.parametrize("damage", ["cut", "junk", "bomb", "shape", "kind", "absent"])
 def test_damaged_scores_are_told_in_one_line(damage, folder, capsys):
     file = folder / "scores.npz"
-    given = {"scores": NUMBERS, "strength": NUMBERS, "names": NAMES}
+    given: dict[str, Any] = {"scores": NUMBERS, "strength": NUMBERS, "names": NAMES}
     message = "discover the graph again"
     if damage in ("cut", "junk"):
         file.write_bytes(file.read_bytes()[:300] if damage == "cut" else b"nothing")

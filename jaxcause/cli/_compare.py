@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
             name,
             metavar=name.upper(),
             type=Path,
-            help=f"{what}: a file, or a folder of jaxcause discover",
+            help=f"{what}: a file, or a folder of jaxcause discover or explain",
         )
     add_output(command)
 

@@ -27,7 +27,12 @@ def add(commands: Commands) -> None:
         ),
     )
     add = command.add_argument
-    add("source", metavar="IN", type=Path, help="a file, or a folder of jaxcause discover")
+    add(
+        "source",
+        metavar="IN",
+        type=Path,
+        help="a file, or a folder of jaxcause discover or explain",
+    )
     add("target", metavar="OUT", type=Path, help="the file to write")
     add(
         "--variables",
@@ -46,7 +51,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     found = read_named(arguments.source, names=names, max_lag=arguments.max_lag)
     graph, names = found
     every = numbers(arguments.source, graph, names)
-    values = found.values | {name.removesuffix("s"): array for name, array in every.items()}
+    values = {**found.values, **{name.removesuffix("s"): a for name, a in every.items()}}
     try:
         write_graph(arguments.target, graph, names=names, values=values)
     except OSError as error:

@@ -34,7 +34,7 @@ def add(commands: Commands) -> None:
         "graph",
         metavar="GRAPH",
         type=Path,
-        help="a file, or a folder of jaxcause discover",
+        help="a file, or a folder of jaxcause discover or explain",
     )
     add(
         "--out",

@@ -78,7 +78,7 @@ def test_a_variable_may_have_an_empty_name_if_it_is_told(tmp_path):
 
 def test_what_is_no_graph_is_told(tmp_path, untyped):
     with pytest.raises(InputError, match="graph is a str; pass a networkx graph"):
-        from_networkx("x")
+        from_networkx("x")  # pyright: ignore[reportArgumentType]
     assert from_networkx(nx.DiGraph([("a", "b")])).values == {}
     with pytest.raises(InputError, match="cannot read nope: No such file"):
         read_graph("nope")
