@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +37,6 @@ def complaint(capsys, *arguments):
 @pytest.mark.parametrize("damage", ["cut", "junk", "bomb", "shape", "kind", "absent"])
 def test_damaged_scores_are_told_in_one_line(damage, folder, capsys):
     file = folder / "scores.npz"
-    given: dict[str, Any] = {"scores": NUMBERS, "strength": NUMBERS, "names": NAMES}
     message = "discover the graph again"
     if damage in ("cut", "junk"):
         file.write_bytes(file.read_bytes()[:300] if damage == "cut" else b"nothing")
@@ -50,9 +48,9 @@ def test_damaged_scores_are_told_in_one_line(damage, folder, capsys):
                     member.write(b"\0" * 2**24)
         message = "claims to hold"
     elif damage == "shape":
-        np.savez(file, **given | {"strength": np.zeros((2, 3, 3))})
+        np.savez(file, scores=NUMBERS, strength=np.zeros((2, 3, 3)), names=NAMES)
     elif damage == "kind":
-        np.savez(file, **given | {"scores": np.full((3, 3, 2), "x")})
+        np.savez(file, scores=np.full((3, 3, 2), "x"), strength=NUMBERS, names=NAMES)
     else:
         np.savez(file, scores=NUMBERS, names=NAMES)
     for call in (["convert", folder, "x.json"], ["plot", folder, "--kind", "scores", "--out", "x"]):
