@@ -58,6 +58,10 @@ def _parts(document: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, A
     attention, kept = unpack(state["attention"]), unpack(state["kept"])
     names = {int(index): str(name) for index, name in state["outputs"].items()}
     target, before, after = document["target"], state["before"], state["after"]
+    if not len(document["tokens"]) == len(document["node_kinds"]) == len(kept):
+        raise ValueError("tokens, node_kinds and kept differ in length")
+    if missing := {"alpha", "max_size"} - set(document["settings"]):
+        raise ValueError(f"settings lack {', '.join(sorted(missing))}")
     return {
         "text": document["text"],
         "tokens": tuple(document["tokens"]),

@@ -279,3 +279,16 @@ def test_discover_keeps_the_provenance_of_its_series():
     assert said["fingerprint"] == fingerprint(as_series_table(x, names=["a", "b"]))
     assert "key" not in said
     assert Discovery.from_json(found.to_json()).info["provenance"] == said
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tokens": ["one"]}, "differ in length"),
+        ({"settings": {}}, "settings lack alpha, max_size"),
+    ],
+)
+def test_an_explanation_whose_parts_do_not_fit_is_refused(explanation, change, message):
+    document = json.loads(explanation.to_json())
+    with pytest.raises(InputError, match=message):
+        TextExplanation.from_json(document | change)
