@@ -10,12 +10,11 @@ from jaxcause._checks import InputError, check_at_least, check_choice, check_pro
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery import icd, pc
 from jaxcause.graph import BackgroundKnowledge, CausalGraph, LaggedGraph, Mark
-from jaxcause.stats import PartialCorrelationTest, partial_correlation_test_from_data
+from jaxcause.stats import partial_correlation_test_from_data
 from jaxcause.training import window_starts
 from jaxcause.workflows._refine_marks import Sets, orient_complete, orient_latent
 from jaxcause.workflows._refine_tests import (
     GivenThePast,
-    ResidualTest,
     p_values,
     selected_past,
     strength_within,
@@ -34,9 +33,8 @@ class Refined(NamedTuple):
     Args:
         graph: Edges with marks, at lags 0 … max_lag.
         info: Settings, tests, and how many edges each step kept.
-        strength: Of each edge at lag 0, 0 elsewhere: the absolute partial correlation (of the
-            values, or of the residuals where those were tested) given the other parents of both
-            ends; of another ``test``, its absolute statistic.
+        strength: Of each edge at lag 0, 0 elsewhere: the absolute partial correlation given the
+            other parents of both ends; of another ``test``, its absolute statistic.
     """
 
     graph: LaggedGraph
@@ -50,7 +48,6 @@ class _Asked(NamedTuple):
     allowed: Bool[np.ndarray, "vars vars lags"]
     required: Bool[np.ndarray, "vars vars lags"]
     test: CITest
-    residuals: PartialCorrelationTest | None
     n_slices: int
     latents: bool
     contemporaneous: bool
@@ -86,7 +83,6 @@ def refine(
     n_slices: int | None = None,
     segment: Int[AnyArray, "time"] | None = None,
     test: CITest | None = None,
-    residuals: Float[AnyArray, "time vars"] | None = None,
     knowledge: BackgroundKnowledge | None = None,
 ) -> Refined:
     r"""Search the selected lagged edges again, for hidden causes and effects within a time step.
@@ -127,9 +123,6 @@ def refine(
             is long, and in a shorter window ICD keeps more edges (never fewer).
         segment: Which unbroken stretch each row belongs to; none by default.
         test: A conditional independence test over nodes ``lag * vars + var``, instead of values.
-        residuals: What a nonlinear forecaster left of each value (NaN where it made no forecast).
-            Edges at lag 0 are then tested on residuals, and lagged edges stay as they were
-            selected; only without ``latents``.
         knowledge: Made by `BackgroundKnowledge.temporal`: forbidden links are left out, required
             ones are never tested.
 
@@ -138,7 +131,7 @@ def refine(
 
     Raises:
         InputError: Neither or both of ``values`` and ``test`` are given, shapes do not fit, the
-            series is too short, a name is not known, or ``residuals`` meet ``latents``.
+            series is too short, or a name is not known.
 
     Source: temporal ICD, Rohekar et al. (2023), arXiv 2306.00624; conditioning on the past,
     Gerhardus & Runge (2020), "High-recall causal discovery for autocorrelated time series with
@@ -160,8 +153,6 @@ def refine(
     check_at_least("n_rounds", n_rounds, 1)
     if search == "icd" and not latents:
         raise InputError("search='icd' is for latents=True; leave it out, or set latents=True")
-    if residuals is not None and latents:
-        raise InputError("residuals cannot be used with latents=True; pass values alone")
     n_vars, n_lags = graph.n_vars, graph.max_lag + 1
     if n_lags < 2:
         raise InputError("graph has no lag; refine needs lagged edges")
@@ -173,7 +164,6 @@ def refine(
         allowed=allowed,
         required=required,
         test=window,
-        residuals=None if residuals is None else _residual_test(residuals, n_vars),
         n_slices=n_slices,
         latents=latents,
         contemporaneous=contemporaneous,
@@ -197,10 +187,7 @@ def refine(
         **_counted(np.asarray(newest)),
         "seconds": time.perf_counter() - began,
     }
-    simultaneous: CITest = window
-    if asked.residuals is not None:
-        simultaneous = ResidualTest(asked.residuals, window.n_nodes)
-    return Refined(refined, info, strength_within(simultaneous, refined))
+    return Refined(refined, info, strength_within(window, refined))
 
 
 def _near_past(asked: _Asked, known: Sets, n_rounds: int) -> tuple[np.ndarray, list[int]]:
@@ -210,21 +197,10 @@ def _near_past(asked: _Asked, known: Sets, n_rounds: int) -> tuple[np.ndarray, l
     while True:
         knowledge = asked.knowledge(edges)
         near = GivenThePast(asked.test, selected_past(past), leave_out=asked.latents)
-        test = near
-        if asked.residuals is not None:
-            test = ResidualTest(asked.residuals, asked.test.n_nodes)
-            lagged = edges.copy()
-            lagged[:, :, 0] = False
-            knowledge = asked._replace(required=lagged).knowledge(edges)
-        found = pc(test, alpha=asked.alpha, max_cond_size=asked.max_cond_size, knowledge=knowledge)
+        found = pc(near, alpha=asked.alpha, max_cond_size=asked.max_cond_size, knowledge=knowledge)
         counts.append(int(np.sum(found.info.n_tests)))
         separated = np.asarray(found.sepsets.found)
-        member = np.asarray(found.sepsets.membership())
-        if asked.residuals is None:
-            member = near.sets(separated, member)
-        else:
-            oldest = len(edges) * edges.shape[2]
-            member = member | (separated[:, :, None] & _is_past(len(edges), oldest, len(member)))
+        member = near.sets(separated, np.asarray(found.sepsets.membership()))
         known = known.add(Sets(separated, member))
         marks = _oriented(asked, np.asarray(found.graph.adjacency), known, knowledge)
         left, causes = _edges_and_causes(marks, edges.shape)
@@ -267,12 +243,11 @@ def _not_selected(asked: _Asked) -> Sets:
     out[:, :, 0] = False
     source, target, lag = np.nonzero(out)
     early = lag * n_vars + source
-    if asked.residuals is None:
-        if n_vars * (n_lags - 1) > PAST_AT_MOST:
-            return sets
-        test = GivenThePast(asked.test, whole_past(n_vars, n_lags - 1))
-        agrees = p_values(test, early, target) > asked.alpha if early.size else early > 0
-        early, target = early[agrees], target[agrees]
+    if n_vars * (n_lags - 1) > PAST_AT_MOST:
+        return sets
+    test = GivenThePast(asked.test, whole_past(n_vars, n_lags - 1))
+    agrees = p_values(test, early, target) > asked.alpha if early.size else early > 0
+    early, target = early[agrees], target[agrees]
     for x, y in ((early, target), (target, early)):
         sets.found[x, y] = True
         sets.member[x, y] = _is_past(n_vars, n_vars * n_lags, asked.test.n_nodes)
@@ -341,12 +316,6 @@ def _window_test(
         )
     slices = [rows[starts + n_slices - 1 - lag] for lag in range(n_slices)]
     return partial_correlation_test_from_data(np.concatenate(slices, axis=1))
-
-
-def _residual_test(residuals: Any, n_vars: int) -> PartialCorrelationTest:
-    rows = _rows("residuals", residuals, n_vars)
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    return partial_correlation_test_from_data(rows)
 
 
 def _rows(name: str, given: Any, n_vars: int) -> Float[np.ndarray, "time vars"]:

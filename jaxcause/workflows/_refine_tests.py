@@ -85,24 +85,6 @@ class GivenThePast:
         return real
 
 
-@pytree_dataclass()
-class ResidualTest:
-    """Test two simultaneous variables on what a forecaster leaves of them.
-
-    Residuals given the whole past are independent given S iff the variables are, given S and the
-    past, where effects within a time step are additive. Lagged nodes in S are part of that past.
-    """
-
-    residuals: PartialCorrelationTest
-    n_nodes: int
-
-    def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
-        """Test X ⊥ Y given the past and the simultaneous members of S."""
-        cond = jnp.asarray(cond, jnp.int32)
-        now = jnp.where(cond < self.residuals.n_nodes, cond, -1)
-        return self.residuals(x, y, now)
-
-
 def whole_past(n_vars: int, max_lag: int) -> Int[np.ndarray, "vars width"]:
     """All lagged nodes, for every variable."""
     nodes = np.arange(n_vars, n_vars * (max_lag + 1), dtype=np.int32)

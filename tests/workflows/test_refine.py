@@ -108,7 +108,6 @@ def test_simultaneous_effects_of_a_series():
         ({"values": np.zeros((50, 3)), "alpha": 1.0}, "alpha=1"),
         ({"values": np.zeros((50, 3)), "search": "pc"}, "search='pc' is not known"),
         ({"values": np.zeros((50, 3)), "search": "icd", "latents": False}, "for latents=True"),
-        ({"values": np.zeros((50, 3)), "residuals": np.zeros((50, 3))}, "residuals cannot"),
         ({"values": np.zeros((50, 3)), "n_slices": 2}, "n_slices=2"),
         ({"test": oracle_test(np.zeros((4, 4), bool))}, "test is about 4 nodes"),
     ],
