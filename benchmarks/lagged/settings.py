@@ -32,7 +32,7 @@ class Setting(NamedTuple):
 
     Args:
         table: Heading.
-        options: What `lagged_system` is given beside the sizes.
+        options: What the simulation is given beside the sizes.
         n_vars: Variables.
         max_lag: Longest lag.
         steps: Length, reduced and full.
@@ -65,7 +65,11 @@ def _simulated() -> dict[str, Setting]:
     for function in ("pl+m", "mlp_additive"):
         for size, steps in (("short", (2_000, 50_000)), ("medium or long", (10_000, 1_000_000))):
             found[f"{function}, {size}"] = Setting("Length", {"function": function}, steps=steps)
-    found["variance"] = Setting("Parents of the variance", {}, steps=(20_000, 50_000))
+    for name, options in (
+        ("variance", {}),
+        ("variance alone", {"n_parents": 0, "n_variance_parents": 2}),
+    ):
+        found[name] = Setting("Parents of the variance", options, steps=(20_000, 50_000))
     return found
 
 
@@ -120,8 +124,8 @@ def load(name: str, preset: str, seed: int, data: Path | None) -> Case:
     n_vars, max_lag, n_steps = sizes(name, preset)
     given = {"n_vars": n_vars, "max_lag": max_lag, "n_steps": n_steps}
     key = jax.random.key(seed)
-    if name == "variance":
-        made = simulate.variance_parents(key, **given)
+    if name.startswith("variance"):
+        made = simulate.variance_parents(key, **given, **setting.options)
         return Case(np.asarray(made.series), made.truth, max_lag)
     made = simulate.lagged_system(key, **given, n_parents=N_PARENTS, **setting.options)
     regimes = np.asarray(made.domain) if setting.options.get("n_domains", 1) > 1 else None

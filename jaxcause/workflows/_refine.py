@@ -15,6 +15,7 @@ from jaxcause.training import window_starts
 from jaxcause.workflows._refine_marks import Sets, orient_complete, orient_latent
 from jaxcause.workflows._refine_tests import (
     GivenThePast,
+    p_given,
     p_values,
     selected_past,
     strength_within,
@@ -99,9 +100,11 @@ def refine(
     ``search="near_past"`` conditions on the selected past of a pair, changed by a small set S: with
     ``latents`` S is left out of it or, where it was not in it, added (given past △ S), and without
     it is added (past ∪ S). Large systems have many pairs whose dependence nearly cancels given
-    little; given almost all of the past few do. Rounds repeat this without what the last round
-    removed or found to be ``<->``. ``search="icd"`` is temporal ICD, sets growing from nothing: in
-    the limit it finds every separating set of its window.
+    little; given almost all of the past few do. Where a set separates a pair with a common
+    neighbour in it and without, the larger p-value says whether that one is a collider. Rounds
+    repeat this without what the last round removed or found to be ``<->``. ``search="icd"`` is
+    temporal ICD, sets growing from nothing: in the limit it finds every separating set of its
+    window.
 
     Marks: ``-->`` a cause; ``<->`` a hidden common cause; ``o->`` either, or both. Without
     ``latents`` an edge at lag 0 that data leave open is ``---``, and ``<->`` a contradiction. With
@@ -201,8 +204,11 @@ def _near_past(asked: _Asked, known: Sets, n_rounds: int) -> tuple[np.ndarray, l
         counts.append(int(np.sum(found.info.n_tests)))
         separated = np.asarray(found.sepsets.found)
         member = near.sets(separated, np.asarray(found.sepsets.membership()))
+        adjacency = np.asarray(found.graph.adjacency)
         known = known.add(Sets(separated, member))
-        marks = _oriented(asked, np.asarray(found.graph.adjacency), known, knowledge)
+        if asked.latents:
+            known = _confirmed(asked, known, adjacency)
+        marks = _oriented(asked, adjacency, known, knowledge)
         left, causes = _edges_and_causes(marks, edges.shape)
         if len(counts) >= n_rounds or (causes == past).all():
             return marks, counts
@@ -253,6 +259,32 @@ def _not_selected(asked: _Asked) -> Sets:
         sets.member[x, y] = _is_past(n_vars, n_vars * n_lags, asked.test.n_nodes)
         sets.member[x, y, early] = False
     return sets
+
+
+def _confirmed(asked: _Asked, known: Sets, adjacency: np.ndarray) -> Sets:
+    """Sets whose say on each triple is that of the larger p-value.
+
+    Whether the middle of a triple X - M - Y is a collider rests on M being outside of the set that
+    separates X and Y. If the set separates them with M as well as without, which by chance one of
+    some thousand sets does, the p-values decide.
+    """
+    pairs = np.argwhere(
+        np.triu(known.found) & (np.arange(len(adjacency)) < len(asked.allowed))[:, None]
+    )
+    if not len(pairs):
+        return known
+    row, middle = np.nonzero(adjacency[pairs[:, 0]] & adjacency[pairs[:, 1]])
+    x, y = pairs[row].T
+    inside = known.member[x, y]
+    other = inside.copy()
+    other[np.arange(len(row)), middle] ^= True
+    here, there = (p_given(asked.test, x, y, given) for given in (inside, other))
+    turned = (there > asked.alpha) & (there > here)
+    x, y, middle = x[turned], y[turned], middle[turned]
+    member = known.member.copy()
+    member[x, y, middle] ^= True
+    member[y, x, middle] ^= True
+    return Sets(known.found, member)
 
 
 def _is_past(n_vars: int, oldest: int, n_nodes: int) -> Bool[np.ndarray, "nodes"]:

@@ -114,6 +114,19 @@ def p_values(test: GivenThePast, x: np.ndarray, y: np.ndarray) -> Float[np.ndarr
     return _results(test, x, y)[1]
 
 
+def p_given(
+    test: CITest,
+    x: Int[np.ndarray, "pairs"],
+    y: Int[np.ndarray, "pairs"],
+    given: Bool[np.ndarray, "pairs nodes"],
+) -> Float[np.ndarray, "pairs"]:
+    """p-values of some pairs, each given a set of its own."""
+    width = -(-max(1, int(given.sum(axis=1).max(initial=0))) // 8) * 8
+    order = np.argsort(~given, axis=1, kind="stable")[:, :width]
+    nodes = np.where(np.take_along_axis(given, order, axis=1), order, -1).astype(np.int32)
+    return _results(test, x, y, nodes)[1]
+
+
 def strength_within(test: CITest, graph: LaggedGraph) -> Float[np.ndarray, "vars vars"]:
     """|Statistic| of the edges at lag 0 given the other parents of both ends; symmetric, else 0.
 
@@ -130,15 +143,19 @@ def strength_within(test: CITest, graph: LaggedGraph) -> Float[np.ndarray, "vars
     return strength
 
 
-def _results(test: GivenThePast, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Statistics and p-values of some pairs."""
+def _results(
+    test: CITest, x: np.ndarray, y: np.ndarray, nodes: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Statistics and p-values of some pairs, given ``nodes`` (or what the test adds to nothing)."""
+    nodes = np.full((len(x), 1), -1, np.int32) if nodes is None else nodes
     extra = -len(x) % ROWS_PER_CALL
     x, y = (np.pad(a, (0, extra), mode="edge").astype(np.int32) for a in (x, y))
+    nodes = np.pad(nodes, ((0, extra), (0, 0)), mode="edge")
     parts = []
     with float64_where_asked(test):
         for start in range(0, len(x), ROWS_PER_CALL):
             block = slice(start, start + ROWS_PER_CALL)
-            found = _evaluated(test, jnp.asarray(x[block]), jnp.asarray(y[block]))
+            found = _evaluated(test, *(jnp.asarray(a[block]) for a in (x, y, nodes)))
             parts.append([np.asarray(one) for one in found])
     statistic, p_value = (
         np.concatenate(some)[: len(x) - extra] for some in zip(*parts, strict=True)
@@ -148,13 +165,19 @@ def _results(test: GivenThePast, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarr
 
 @jax.jit
 def _evaluated(
-    test: GivenThePast, x: Int[Array, "rows"], y: Int[Array, "rows"]
+    test: CITest,
+    x: Int[Array, "rows"],
+    y: Int[Array, "rows"],
+    nodes: Int[Array, "rows width"],
 ) -> tuple[Array, Array]:
-    def one(a: Array, b: Array) -> tuple[Array, Array]:
-        found = test(a, b, jnp.full((1,), -1, jnp.int32))
+    def one(a: Array, b: Array, given: Array) -> tuple[Array, Array]:
+        if isinstance(test, PartialCorrelationTest):
+            found = _partial(test, a, b, given)
+        else:
+            found = test(a, b, given)
         return jnp.asarray(found.statistic), jnp.asarray(found.p_value)
 
-    return jax.vmap(one)(x, y)
+    return jax.vmap(one)(x, y, nodes)
 
 
 def _among(some: Array, others: Array) -> Array:

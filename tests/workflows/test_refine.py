@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from jaxcause import InputError, LaggedGraph, oracle_test
-from jaxcause.stats import fit_var
-from jaxcause.workflows._refine import refine
+from jaxcause.stats import fit_var, partial_correlation_test
+from jaxcause.workflows._refine import _Asked, _confirmed, refine
+from jaxcause.workflows._refine_marks import Sets
 
 N, MAX_LAG = 3, 2
 
@@ -95,6 +96,35 @@ def test_simultaneous_effects_of_a_series():
     assert int(selected.adjacency.sum()) > 5
     found = refine(selected, x, latents=False, contemporaneous=True)
     assert sorted(found.graph.edges("abc")) == EDGES
+
+
+@pytest.mark.parametrize(
+    ("ends", "said", "confirmed"),
+    [
+        (0.04, False, True),  # a chain, which nothing separates nearly as well by chance
+        (0.0, False, False),  # a collider: its middle joins the ends
+        (0.36, True, True),  # a chain: without its middle the ends are dependent
+    ],
+)
+def test_the_larger_p_value_says_whether_a_middle_is_a_collider(ends, said, confirmed):
+    strength = {0.04: 0.2, 0.0: 0.6, 0.36: 0.6}[ends]
+    corr = np.array([[1, strength, ends], [strength, 1, strength], [ends, strength, 1]])
+    known = Sets.none(3)
+    known.found[[0, 2], [2, 0]] = True
+    known.member[[0, 2], [2, 0], 1] = said
+    adjacency = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], bool)
+    asked = _Asked(
+        allowed=np.ones((3, 3, 1), bool),
+        required=np.zeros((3, 3, 1), bool),
+        test=partial_correlation_test(corr, 200),
+        n_slices=1,
+        latents=True,
+        contemporaneous=True,
+        alpha=0.001,
+        max_cond_size=1,
+    )
+    found = _confirmed(asked, known, adjacency)
+    assert (found.member[0, 2, 1], found.member[2, 0, 1]) == (confirmed, confirmed)
 
 
 @pytest.mark.usefixtures("untyped")
