@@ -120,8 +120,8 @@ def assumptions(info: dict[str, Any], *, max_lag: int, hidden: bool, within: boo
     >>> [line for line in lines if "lag 3" in line][0][:45]
     'No cause takes longer than lag 3. A later one'
     """
-    hidden = _allowed(info, "latents", hidden)
-    simultaneous = _allowed(info, "contemporaneous", within)
+    hidden = allowed(info, "latents", hidden)
+    simultaneous = allowed(info, "contemporaneous", within)
     if simultaneous:
         speed = [_WITHIN] if hidden else [_WITHIN, _CONTRADICTION]
     else:
@@ -134,7 +134,7 @@ def assumptions(info: dict[str, Any], *, max_lag: int, hidden: bool, within: boo
     return [*lines, *_chosen(info), *_rate(info), *_ALWAYS]
 
 
-def _allowed(info: dict[str, Any], setting: str, seen: bool) -> bool:
+def allowed(info: dict[str, Any], setting: str, seen: bool) -> bool:
     """A setting; in results that do not hold it, whether the marks say so."""
     said = info.get(setting)
     if said is None and isinstance(info.get("refined"), dict):

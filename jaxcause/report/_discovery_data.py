@@ -36,8 +36,10 @@ def check_discovery(discovery: dict[str, Any]) -> None:
         raise InputError(f"strength of the discovery has shape {np.shape(strength)}, not {shape}")
 
 
-def discovery_data(discovery: dict[str, Any]) -> dict[str, Any]:
+def discovery_data(discovery: dict[str, Any], *, hidden: bool) -> dict[str, Any]:
     """What the script of the page reads: no NaN, at most four digits, bounded in size.
+
+    Unless causes may be ``hidden``, ``<->`` stands for tests that contradict one another.
 
     Past the bounds the weakest edges are left out, and so are the matrices of strengths. Those are
     int16 multiples of 1e-4 of the largest strength in base64, one per lag.
@@ -52,6 +54,7 @@ def discovery_data(discovery: dict[str, Any]) -> dict[str, Any]:
         "n": len(edges),
         "e": [value for edge in packed for value in edge],
         "special": [],
+        "none_hidden": not hidden,
         **_matrices(discovery.get("strength")),
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxcause.graph import Mark, edge_marks
-from jaxcause.report._assumptions import assumptions
+from jaxcause.report._assumptions import allowed, assumptions
 from jaxcause.report._discovery_data import check_discovery, discovery_data
 from jaxcause.report._markup import (
     MAP,
@@ -82,7 +82,7 @@ def discovery_page(discovery: dict[str, Any]) -> str:
         "trust": bullets(trust),
         "facts": _facts(discovery, info),
         "footer": "Written by jaxcause " + escape(_version(discovery)),
-        "data": script_json(discovery_data(discovery)),
+        "data": script_json(discovery_data(discovery, hidden=allowed(info, "latents", hidden))),
     }
     return fill(asset("discovery.html"), values)
 

@@ -19,6 +19,9 @@ const symbol = (e) => ({ [CIRCLE]: "o", [ARROW]: "<", [TAIL]: "-" }[e.left]) + "
 function meaning(e) {
   const [a, b] = e.named || [name(e.from), name(e.to)];
   const key = e.left * 10 + e.right;
+  if (data.none_hidden && e.left === e.right) return e.left === ARROW
+    ? `${a} and ${b} are related, and the tests contradict one another about the direction`
+    : `${a} and ${b} are related; the tests leave the direction open`;
   return {
     [CIRCLE * 10 + CIRCLE]: `${a} and ${b} are related; which way is not decided`,
     [CIRCLE * 10 + ARROW]: `${b} is not an ancestor of ${a}: ${a} causes ${b}, or both share a latent cause`,

@@ -310,6 +310,23 @@ def test_everything_can_be_reached_by_keys(visit):
     calm(page)
 
 
+@pytest.mark.parametrize(
+    ("latents", "said", "key"),
+    [
+        (True, "shares a latent cause with", "latent common cause"),
+        (False, "the tests contradict one another about the direction", "direction contradicted"),
+    ],
+)
+def test_two_arrowheads_are_a_hidden_cause_only_where_one_is_possible(visit, latents, said, key):
+    info = {"method": "pcmci+", "latents": latents}
+    page = visit(discovery_page(document("abcde", [(0, 1, 0, "<->"), (1, 2, 0, "---")], info=info)))
+    rows = {row[2]: row[4] for row in page.js(ROWS)}
+    assert said in rows["<->"]
+    assert ("selection" in rows["---"]) == latents
+    assert page.js("document.querySelector('.legend .latent').textContent") == key
+    calm(page)
+
+
 @pytest.mark.parametrize("width", [1280, 380])
 def test_fifty_variables_are_named_apart(visit, width):
     page = visit(discovery_page(crowd(50, 150)), width=width)
