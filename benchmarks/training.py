@@ -11,13 +11,13 @@ import numpy as np
 
 from jaxcause import simulate
 from jaxcause.io import as_series_table
-from jaxcause.models.forecaster import ForecasterConfig, init_params
+from jaxcause.models.forecaster import PRESETS, ForecasterConfig, init_params
 from jaxcause.training import TrainingConfig, held_out_rows, rows_of
 from jaxcause.training import fit as train_one
 from jaxcause.workflows import discover
 from jaxcause.workflows._training import default_training, losses, with_short_calls
 
-SIZES = ((10, 5), (25, 5), (50, 5), (10, 25))
+SIZES = (("base", 10, 5), ("base", 25, 5), ("base", 50, 5), ("base", 10, 25), ("large", 25, 5))
 STEPS = 200
 MEMBERS = 20
 
@@ -27,11 +27,12 @@ def run(*, quick: bool) -> list[dict]:
     rows = []
     peak = max(_matmul_rate(size) for size in (1024, 2048))
     rows.append({"table": "matrix products", "GFLOP/s": peak / 1e9})
-    for n_vars, max_lag in SIZES:
-        seconds, flops = _step(n_vars, max_lag)
+    for preset, n_vars, max_lag in SIZES:
+        seconds, flops = _step(ForecasterConfig(n_vars, max_lag, **PRESETS[preset]))
         rows.append(
             {
                 "table": "a step of training (512 rows)",
+                "model": preset,
                 "n": n_vars,
                 "L": max_lag,
                 "ms": 1e3 * seconds,
@@ -59,9 +60,9 @@ def _matmul_rate(size: int) -> float:
     return 2 * size**3 / min(times)
 
 
-def _step(n_vars: int, max_lag: int) -> tuple[float, float]:
+def _step(config: ForecasterConfig) -> tuple[float, float]:
     """Seconds of the fastest compiled call per step, and its floating-point operations."""
-    config = ForecasterConfig(n_vars, max_lag)
+    n_vars, max_lag = config.n_vars, config.max_lag
     training = default_training(50_000, config)
     training = dataclasses.replace(training, n_steps=STEPS, steps_per_call=20, n_evaluations=1)
     series = np.random.default_rng(0).normal(size=(50_000, n_vars))
