@@ -115,9 +115,7 @@ def discover_gradient(
             label=f"Training {options.members} members",
             progress=options.progress,
         )
-        params = [
-            jax.tree.map(lambda leaf, m=m: leaf[m], members.params) for m in range(options.members)
-        ]
+        params = [jax.tree.map(lambda leaf, m=m: leaf[m], members) for m in range(options.members)]
     trained = time.perf_counter()
     readout = default_readout(options.readout, forecaster.config.head)
     read = spread_windows(data, options.n_windows)

@@ -20,6 +20,7 @@ from jaxcause.models.forecaster import (
     with_skip,
 )
 from jaxcause.training import (
+    Progress,
     Rows,
     TrainingConfig,
     TrainingInterrupted,
@@ -111,34 +112,49 @@ def train_members(
     *,
     label: str,
     progress: bool,
-) -> TrainingResult:
+) -> Params:
     """Members of an ensemble, each trained on from the same model on its own block bootstrap.
 
     A member draws blocks of consecutive windows with replacement, as many as there are, and takes
-    a fifth of the steps with a learning rate that rises and falls again.
+    a fifth of the steps that the model took, with a learning rate that rises and falls again. One
+    member fills a CPU, and its arrays still fit the cache, so that there members are trained one
+    after another.
     """
+    at_once = 1 if jax.default_backend() == "cpu" else n_members
     training = dataclasses.replace(
         fitted.training,
-        n_steps=max(1, int(MEMBER_SHARE * fitted.training.n_steps)),
-        n_evaluations=4,
-        steps_per_call=max(1, fitted.training.steps_per_call // n_members),
+        n_steps=max(1, int(MEMBER_SHARE * fitted.result.history[-1].step)),
+        n_evaluations=2,
+        steps_per_call=max(1, fitted.training.steps_per_call // at_once),
     )
     starts = np.stack([_block_bootstrap(key, data) for key in keys])
     params = jax.tree.map(
-        lambda leaf: jnp.broadcast_to(leaf[None], (n_members, *leaf.shape)), fitted.result.params
+        lambda leaf: jnp.broadcast_to(leaf[None], (at_once, *leaf.shape)), fitted.result.params
     )
+    rows = series_rows(fitted.config, data, training)
+    judged = held_out_rows(_all_rows(data), data.split.held_out, length=data.max_lag + 1)
+    results = []
     with training_bar(label, show=progress) as on_progress:
-        return fit_members(
-            *losses(fitted.config),
-            params,
-            series_rows(fitted.config, data, training),
-            starts,
-            held_out_rows(_all_rows(data), data.split.held_out, length=data.max_lag + 1),
-            length=data.max_lag,
-            config=training,
-            keys=keys,
-            on_progress=on_progress,
-        )
+        for first in range(0, n_members, at_once):
+            done, last = first * training.n_steps, first + at_once
+
+            def step_of_all(at: Progress, done: int = done) -> None:
+                total = training.n_steps * n_members // at_once
+                on_progress(at._replace(step=at.step + done, n_steps=total))
+
+            result = fit_members(
+                *losses(fitted.config),
+                params,
+                rows,
+                starts[first:last],
+                judged,
+                length=data.max_lag,
+                config=training,
+                keys=keys[first:last],
+                on_progress=step_of_all,
+            )
+            results.append(result.params)
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *results)
 
 
 def _block_bootstrap(key: Key[Array, ""], data: Prepared) -> np.ndarray:
