@@ -5,6 +5,8 @@ The simulated ones are those of Wang, Wang & Huang (2026), arXiv 2601.05647, wit
 linear functions and normal noise.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +39,7 @@ class Setting(NamedTuple):
         max_lag: Longest lag.
         steps: Length, reduced and full.
         costly: Whether the reduced size has one seed only.
+        system: What makes the series.
     """
 
     table: str
@@ -45,6 +48,7 @@ class Setting(NamedTuple):
     max_lag: int = 5
     steps: tuple[int, int] = (50_000, 100_000)
     costly: bool = False
+    system: Callable[..., Any] = partial(simulate.lagged_system, n_parents=N_PARENTS)
 
 
 def _simulated() -> dict[str, Setting]:
@@ -69,7 +73,12 @@ def _simulated() -> dict[str, Setting]:
         ("variance", {}),
         ("variance alone", {"n_parents": 0, "n_variance_parents": 2}),
     ):
-        found[name] = Setting("Parents of the variance", options, steps=(20_000, 50_000))
+        found[name] = Setting(
+            "Parents of the variance",
+            options,
+            steps=(20_000, 50_000),
+            system=simulate.variance_parents,
+        )
     return found
 
 
@@ -124,10 +133,7 @@ def load(name: str, preset: str, seed: int, data: Path | None) -> Case:
     n_vars, max_lag, n_steps = sizes(name, preset)
     given = {"n_vars": n_vars, "max_lag": max_lag, "n_steps": n_steps}
     key = jax.random.key(seed)
-    if name.startswith("variance"):
-        made = simulate.variance_parents(key, **given, **setting.options)
-        return Case(np.asarray(made.series), made.truth, max_lag)
-    made = simulate.lagged_system(key, **given, n_parents=N_PARENTS, **setting.options)
+    made = setting.system(key, **given, **setting.options)
     regimes = np.asarray(made.domain) if setting.options.get("n_domains", 1) > 1 else None
     return Case(np.asarray(made.series), made.truth, max_lag, regimes)
 

@@ -7,8 +7,6 @@ from jaxcause._errors import InputError
 from jaxcause.cli._output import report
 from jaxcause.cli._parser import Commands, add_command, add_output, whole
 
-WITHOUT_NUMBERS = (".dot", ".gv")
-
 
 def add(commands: Commands) -> None:
     """Add the command."""
@@ -45,7 +43,7 @@ def add(commands: Commands) -> None:
 
 def _convert(arguments: argparse.Namespace) -> int:
     from jaxcause.cli._graphs import n_edges, numbers, read_named
-    from jaxcause.io import write_graph
+    from jaxcause.io import SUFFIXES_WITHOUT_NUMBERS, write_graph
 
     names = None if arguments.variables is None else arguments.variables.split(",")
     found = read_named(arguments.source, names=names, max_lag=arguments.max_lag)
@@ -59,7 +57,7 @@ def _convert(arguments: argparse.Namespace) -> int:
             f"cannot write {arguments.target}: {error.strerror}; choose another place"
         ) from None
     size = n_edges(graph)
-    lost = list(values) if arguments.target.suffix.lower() in WITHOUT_NUMBERS else []
+    lost = list(values) if arguments.target.suffix.lower() in SUFFIXES_WITHOUT_NUMBERS else []
     document = {
         "command": "convert",
         "out": arguments.target,

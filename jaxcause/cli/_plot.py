@@ -46,8 +46,8 @@ def add(commands: Commands) -> None:
     add(
         "--kind",
         choices=KINDS,
-        help="of a graph with lags: edges in time (default), summary, or, of a folder, all scores "
-        "as a heat map or as curves",
+        help="of a graph with lags: edges in time (default), summary, or, of a folder, all "
+        "strengths as a heat map or all scores as curves",
     )
     add("--truth", type=Path, metavar="GRAPH", help="a graph to compare with: hit, missed, false")
     add("--dpi", type=whole(20), default=150, help="dots per inch of a .png (default: 150)")
@@ -99,11 +99,13 @@ def _draw(arguments: argparse.Namespace) -> Any:
         if kind is not None:
             raise InputError(f"--kind {kind} is for graphs with lags; leave it out")
         return plot.causal_graph(graph, names=names)
-    strength = numbers(arguments.graph, graph, names).get("strength")
+    stored = numbers(arguments.graph, graph, names)
+    strength = stored.get("strength")
     if kind in ("scores", "curves"):
         if strength is None:
             raise InputError(f"--kind {kind} needs the scores in a folder of jaxcause discover")
-        draw = plot.score_heatmap if kind == "scores" else plot.score_curves
-        return draw(strength, names=names, graph=graph, label="strength")
+        if kind == "curves":
+            return plot.score_curves(stored["scores"], names=names, graph=graph, label="score")
+        return plot.score_heatmap(strength, names=names, graph=graph, label="strength")
     draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
     return draw(graph, names=names, strength=strength)

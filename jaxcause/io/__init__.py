@@ -10,6 +10,7 @@ from jaxcause.io._causeme import over_lags as over_lags
 from jaxcause.io._causeme import read_causeme as read_causeme
 from jaxcause.io._causeme import write_causeme as write_causeme
 from jaxcause.io._convert import GRAPH_SUFFIXES as GRAPH_SUFFIXES
+from jaxcause.io._convert import SUFFIXES_WITHOUT_NUMBERS as SUFFIXES_WITHOUT_NUMBERS
 from jaxcause.io._convert import read_graph as read_graph
 from jaxcause.io._convert import write_graph as write_graph
 from jaxcause.io._csv import read_csv as read_csv

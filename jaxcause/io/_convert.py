@@ -29,6 +29,8 @@ from jaxcause.io._npz import read_npz, write_npz
 
 GRAPH_SUFFIXES = (".json", ".npz", ".graphml", ".xml", ".dot", ".gv", ".csv")
 """What `write_graph` and `read_graph` know."""
+SUFFIXES_WITHOUT_NUMBERS = (".dot", ".gv")
+"""Those among them that keep nothing but the edges."""
 
 
 def write_graph(
@@ -63,7 +65,7 @@ def write_graph(
         return
     given = {"score": scores, "strength": strength, **(values or {})}
     numbers = {name: value for name, value in given.items() if value is not None}
-    if suffix in (".dot", ".gv"):
+    if suffix in SUFFIXES_WITHOUT_NUMBERS:
         write_dot(path, graph, names=names)
         return
     write: Callable[..., None] = {".npz": write_npz, ".csv": _write_edges}.get(

@@ -113,14 +113,13 @@ def assumptions(info: dict[str, Any], *, max_lag: int, hidden: bool, within: boo
     Args:
         info: Method, settings and errors.
         max_lag: Longest lag.
-        hidden: Whether the marks show hidden causes; what ``info`` says of them goes first.
-        within: Whether there are edges at lag 0; what ``info`` says goes first, too.
+        hidden: Whether hidden causes were allowed for.
+        within: Whether there are edges at lag 0; what ``info`` says of them goes first.
 
     >>> lines = assumptions({"method": "var", "q": 0.1}, max_lag=3, hidden=False, within=False)
     >>> [line for line in lines if "lag 3" in line][0][:45]
     'No cause takes longer than lag 3. A later one'
     """
-    hidden = allowed(info, "latents", hidden)
     simultaneous = allowed(info, "contemporaneous", within)
     if simultaneous:
         speed = [_WITHIN] if hidden else [_WITHIN, _CONTRADICTION]

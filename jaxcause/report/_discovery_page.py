@@ -64,7 +64,8 @@ def discovery_page(discovery: dict[str, Any]) -> str:
     marks = [edge_marks(edge["edge"]) for edge in discovery["edges"]]
     lagged = [pair for pair, edge in zip(marks, discovery["edges"], strict=True) if edge["lag"]]
     within = any(edge["lag"] == 0 for edge in discovery["edges"])
-    hidden = any(tuple(pair) != (Mark.TAIL, Mark.ARROW) for pair in lagged)
+    marked = any(tuple(pair) != (Mark.TAIL, Mark.ARROW) for pair in lagged)
+    hidden = allowed(info, "latents", marked)
     counted = _counted(len(discovery["edges"]), "edge")
     headline = f"{counted} among {_counted(len(names), 'variable')}"
     strength = str(info.get("strength") or "strength")
@@ -82,7 +83,7 @@ def discovery_page(discovery: dict[str, Any]) -> str:
         "trust": bullets(trust),
         "facts": _facts(discovery, info),
         "footer": "Written by jaxcause " + escape(_version(discovery)),
-        "data": script_json(discovery_data(discovery, hidden=allowed(info, "latents", hidden))),
+        "data": script_json(discovery_data(discovery, hidden=hidden)),
     }
     return fill(asset("discovery.html"), values)
 

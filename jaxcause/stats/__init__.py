@@ -27,4 +27,6 @@ from jaxcause.stats._shrinkage import shrink_correlation as shrink_correlation
 from jaxcause.stats._shrinkage import shrinkage_intensity as shrinkage_intensity
 from jaxcause.stats._subsets import colex_subsets as colex_subsets
 from jaxcause.stats._vector_autoregression import VarFit as VarFit
+from jaxcause.stats._vector_autoregression import VarMoments as VarMoments
 from jaxcause.stats._vector_autoregression import fit_var as fit_var
+from jaxcause.stats._vector_autoregression import var_moments as var_moments

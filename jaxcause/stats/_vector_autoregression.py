@@ -1,5 +1,6 @@
 """Linear vector autoregression: the baseline that every forecaster is measured against."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -15,13 +16,34 @@ BLOCK = 4096
 
 
 class VarFit(NamedTuple):
-    """A fitted vector autoregression; tensors are ``[source, target, lag]``, lag 0 all zero."""
+    """A fitted vector autoregression; tensors are ``[source, target, lag]``, lag 0 all zero.
+
+    Args:
+        coefficients: W.
+        intercept: c.
+        t_statistic: Of each coefficient.
+        degrees: Degrees of freedom of the t-tests.
+    """
 
     coefficients: Float[np.ndarray, "vars vars lags"]
     intercept: Float[np.ndarray, "vars"]
     t_statistic: Float[np.ndarray, "vars vars lags"]
-    p_value: Float[np.ndarray, "vars vars lags"]
-    q_value: Float[np.ndarray, "vars vars lags"]
+    degrees: int
+
+    @property
+    def p_value(self) -> Float[np.ndarray, "vars vars lags"]:
+        """Two-sided p-values of the t-tests; 1 at lag 0."""
+        return self._at_lags(_t_p_value(self.t_statistic[:, :, 1:], self.degrees))
+
+    @property
+    def q_value(self) -> Float[np.ndarray, "vars vars lags"]:
+        """Benjamini and Hochberg's q-values over all coefficients; 1 at lag 0."""
+        p_value = _t_p_value(self.t_statistic[:, :, 1:], self.degrees)
+        with jax.enable_x64(True):
+            return self._at_lags(np.asarray(benjamini_hochberg(p_value)))
+
+    def _at_lags(self, values: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.ones_like(self.t_statistic[:, :, :1]), values], axis=2)
 
     def predict(
         self, past: Float[np.ndarray, "windows time vars"]
@@ -29,6 +51,82 @@ class VarFit(NamedTuple):
         """Predict the row after each window (newest row last)."""
         newest_first = past[:, ::-1]
         return self.intercept + np.einsum("wlj,jil->wi", newest_first, self.coefficients[:, :, 1:])
+
+
+@dataclass(frozen=True)
+class VarMoments:
+    r"""Sums over windows, of which every ridge autoregression is made; those of two sets add up.
+
+    Args:
+        gram: :math:`Z^\top Z`, where a row of Z holds the past, newest row first, and a one.
+        cross: :math:`Z^\top Y`.
+        total: Sum of squares of each column of Y.
+        n_windows: Number of rows N.
+    """
+
+    gram: Float[np.ndarray, "terms terms"]
+    cross: Float[np.ndarray, "terms vars"]
+    total: Float[np.ndarray, "vars"]
+    n_windows: int
+
+    def __add__(self, other: "VarMoments") -> "VarMoments":
+        return VarMoments(
+            self.gram + other.gram,
+            self.cross + other.cross,
+            self.total + other.total,
+            self.n_windows + other.n_windows,
+        )
+
+    def fit(self, *, ridge: float = 0.0) -> VarFit:
+        """The autoregression with penalty ``ridge`` per sample; see `fit_var`."""
+        n_terms, n_vars = len(self.gram) - 1, len(self.total)
+        degrees = self.n_windows - n_terms - 1
+        if degrees <= 0 and ridge == 0:
+            raise InputError(
+                f"{self.n_windows} complete windows cannot fit {n_terms + 1} coefficients per "
+                "variable; give a longer series or a smaller max_lag"
+            )
+        penalised = self.gram.copy()
+        penalised[np.diag_indices(n_terms)] += ridge * self.n_windows
+        inverse = _inverse(penalised)
+        beta = inverse @ self.cross
+        residual = self.total - ((2 * self.cross - self.gram @ beta) * beta).sum(axis=0)
+        variance = np.maximum(residual, 0) / max(degrees, 1)
+        error = np.sqrt(np.maximum(np.diag(inverse), 0)[:, None] * variance)
+        t = np.divide(beta, error, out=np.zeros_like(beta), where=error > 0)
+        return VarFit(
+            coefficients=_as_scores(beta[:-1], n_vars),
+            intercept=beta[-1],
+            t_statistic=_as_scores(t[:-1], n_vars),
+            degrees=max(degrees, 1),
+        )
+
+
+def var_moments(
+    series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"], *, max_lag: int
+) -> VarMoments:
+    """Sums over the windows of ``max_lag + 1`` complete rows from ``starts``, streamed, in float64.
+
+    >>> x = np.random.default_rng(0).normal(size=(50, 2))
+    >>> parts = [var_moments(x, s, max_lag=1) for s in (np.arange(20), np.arange(20, 49))]
+    >>> whole = fit_var(x, np.arange(49), max_lag=1)
+    >>> bool(np.allclose((parts[0] + parts[1]).fit().coefficients, whole.coefficients))
+    True
+    """
+    n_vars = series.shape[1]
+    n_terms = n_vars * max_lag
+    gram = np.zeros((n_terms + 1, n_terms + 1))
+    cross = np.zeros((n_terms + 1, n_vars))
+    total = np.zeros(n_vars)
+    for first in range(0, len(starts), BLOCK):
+        rows = starts[first : first + BLOCK, None] + np.arange(max_lag + 1)
+        windows = np.asarray(series[rows], np.float64)
+        past = windows[:, :-1][:, ::-1]
+        design = np.concatenate([past.reshape(len(rows), n_terms), np.ones((len(rows), 1))], axis=1)
+        gram += design.T @ design
+        cross += design.T @ windows[:, -1]
+        total += (windows[:, -1] ** 2).sum(axis=0)
+    return VarMoments(gram, cross, total, len(starts))
 
 
 def fit_var(
@@ -42,7 +140,8 @@ def fit_var(
 
     Solves :math:`(Z^\top Z + \lambda N I) W = Z^\top Y` in float64, streamed over windows; t-tests
     have N − n·L − 1 degrees of freedom (they are the classical ones at ``ridge=0``), and q-values
-    are Benjamini and Hochberg's over all coefficients.
+    are Benjamini and Hochberg's over all coefficients. For several penalties on the same windows,
+    take `var_moments` once and fit those.
 
     Args:
         series: Values; rows of a window must be complete.
@@ -59,45 +158,7 @@ def fit_var(
     >>> bool(fit.p_value[0, 1, 1] < 1e-6), bool(abs(fit.coefficients[0, 1, 1] - 0.9) < 0.15)
     (True, True)
     """
-    n_vars, n_windows = series.shape[1], len(starts)
-    n_terms = n_vars * max_lag
-    degrees = n_windows - n_terms - 1
-    if degrees <= 0 and ridge == 0:
-        raise InputError(
-            f"{n_windows} complete windows cannot fit {n_terms + 1} coefficients per variable; "
-            "give a longer series or a smaller max_lag"
-        )
-    gram = np.zeros((n_terms + 1, n_terms + 1))
-    cross = np.zeros((n_terms + 1, n_vars))
-    total = np.zeros(n_vars)
-    for first in range(0, n_windows, BLOCK):
-        rows = starts[first : first + BLOCK, None] + np.arange(max_lag + 1)
-        windows = np.asarray(series[rows], np.float64)
-        past = windows[:, max_lag - 1 :: -1] if max_lag > 1 else windows[:, :1]
-        design = np.concatenate([past.reshape(len(rows), n_terms), np.ones((len(rows), 1))], axis=1)
-        gram += design.T @ design
-        cross += design.T @ windows[:, -1]
-        total += (windows[:, -1] ** 2).sum(axis=0)
-    penalty = np.full(n_terms + 1, ridge * n_windows)
-    penalty[-1] = 0
-    inverse = _inverse(gram + np.diag(penalty))
-    beta = inverse @ cross
-    residual = np.maximum(
-        total - 2 * (beta * cross).sum(axis=0) + ((gram @ beta) * beta).sum(axis=0), 0
-    )
-    variance = residual / max(degrees, 1)
-    error = np.sqrt(np.maximum(np.diag(inverse), 0)[:, None] * variance)
-    t = np.divide(beta, error, out=np.zeros_like(beta), where=error > 0)
-    p_value = _t_p_value(t[:-1], max(degrees, 1))
-    with jax.enable_x64(True):
-        q_value = np.asarray(benjamini_hochberg(p_value))
-    return VarFit(
-        coefficients=_as_scores(beta[:-1], n_vars, max_lag),
-        intercept=beta[-1],
-        t_statistic=_as_scores(t[:-1], n_vars, max_lag),
-        p_value=_as_scores(p_value, n_vars, max_lag, at_lag_0=1.0),
-        q_value=_as_scores(q_value, n_vars, max_lag, at_lag_0=1.0),
-    )
+    return var_moments(series, starts, max_lag=max_lag).fit(ridge=ridge)
 
 
 def _inverse(gram: np.ndarray) -> np.ndarray:
@@ -118,8 +179,7 @@ def _t_p_value(t: np.ndarray, degrees: int) -> np.ndarray:
         )
 
 
-def _as_scores(terms: np.ndarray, n_vars: int, max_lag: int, at_lag_0: float = 0.0) -> np.ndarray:
+def _as_scores(terms: np.ndarray, n_vars: int) -> np.ndarray:
     """Rows (lag, source) of a design → ``[source, target, lag]``."""
-    scores = np.full((n_vars, n_vars, max_lag + 1), at_lag_0)
-    scores[:, :, 1:] = terms.reshape(max_lag, n_vars, n_vars).transpose(1, 2, 0)
-    return scores
+    lagged = terms.reshape(-1, n_vars, n_vars).transpose(1, 2, 0)
+    return np.concatenate([np.zeros_like(lagged[:, :, :1]), lagged], axis=2)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxcause.io import SeriesTable
-from jaxcause.stats import VarFit, fit_var
+from jaxcause.stats import VarFit, VarMoments, var_moments
 from jaxcause.training import (
     TRANSFORMS,
     Split,
@@ -27,7 +27,8 @@ class Prepared(NamedTuple):
     """A transformed series, its windows, and the linear baseline on them.
 
     ``values`` holds NaN where a value is missing; ``domain`` is the regime of each row; ``linear``
-    is fitted to the training windows, with the penalty ``ridge`` per sample.
+    is fitted to the training windows, with the penalty ``ridge`` per sample; ``moments`` are those
+    of all windows.
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,7 @@ class Prepared(NamedTuple):
     domain: Int[np.ndarray, "time"] | None
     split: Split
     max_lag: int
+    moments: VarMoments
     linear: VarFit
     ridge: float
     linear_error: float
@@ -48,7 +50,7 @@ class Prepared(NamedTuple):
 
     def linear_on_all(self, *, ridge: float = 0.0) -> VarFit:
         """A linear autoregression on all windows, held out or not: what it says, not predicts."""
-        return fit_var(self.filled, np.concatenate(self.split), max_lag=self.max_lag, ridge=ridge)
+        return self.moments.fit(ridge=ridge)
 
 
 class WindowOptions(NamedTuple):
@@ -105,7 +107,8 @@ def prepare(
     filled = np.nan_to_num(values)
     windows = filled[split.held_out[:, None] + np.arange(length)]
     newest = values[split.held_out + max_lag]
-    fits = [fit_var(filled, split.train, max_lag=max_lag, ridge=ridge) for ridge in RIDGES]
+    seen, unseen = (var_moments(filled, part, max_lag=max_lag) for part in split)
+    fits = [seen.fit(ridge=ridge) for ridge in RIDGES]
     forecasts = [linear.predict(windows[:, :-1]) for linear in fits]
     errors = [float(np.nanmean((forecast - newest) ** 2)) for forecast in forecasts]
     best = int(np.argmin(errors))
@@ -119,6 +122,7 @@ def prepare(
         options.domain,
         split,
         max_lag,
+        seen + unseen,
         fits[best],
         RIDGES[best],
         errors[best],
@@ -138,7 +142,7 @@ def spread_windows(data: Prepared, n_windows: int) -> ReadWindows:
     starts = np.concatenate(data.split)
     chosen = np.unique(np.linspace(0, len(starts) - 1, min(n_windows, len(starts))).astype(int))
     at = starts[chosen]
-    windows = np.nan_to_num(data.values[at[:, None] + np.arange(data.max_lag)])
+    windows = data.filled[at[:, None] + np.arange(data.max_lag)]
     domain = np.zeros(len(at), np.int32)
     if data.domain is not None:
         domain = data.domain[at + data.max_lag].astype(np.int32)

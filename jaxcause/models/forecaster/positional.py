@@ -44,7 +44,7 @@ class PositionalForecaster(nnx.Module):
     The mixture is a convolution in time. Rows are taken in groups of c, a group of predictions sees
     a few groups of values, and the weights between two groups are a Toeplitz matrix of the lags:
     one matrix product for all lags, in which a value is copied once per group that sees it, not
-    once per lag. Arrays are ``[variable, width, row]``, the rows ordered by their place in a group.
+    once per lag. Values are ``[variable, width, row]``, the rows ordered by their place in a group.
 
     Source: position-only attention is the random Synthesizer of Tay et al. (2021), "Synthesizer:
     rethinking self-attention for Transformer models"; the sink is Miller's (2023) "softmax1".
