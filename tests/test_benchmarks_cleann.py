@@ -202,15 +202,16 @@ def test_smallest_is_the_smallest():
     assert methods.smallest(case, cases.Oracle(case), 1) == 0
 
 
-def test_larger_sets_come_with_the_last_queries():
+def test_growing_sets_come_when_those_of_the_graph_explain_nothing():
     case = case_of(lambda removed: len(removed) >= 4)
-    oracle = cases.Oracle(case)
-    early = methods.Outcome(30, 2, 0.4, 7.0)
-    assert methods.and_larger(case, oracle, early) == early
-    late = methods.Outcome(395, 2, 0.4, 7.0)
-    assert methods.and_larger(case, oracle, late) == methods.Outcome(392, 4, 0.4, 7.0)
-    in_vain = methods.Outcome(15, 0, 0.9, 0.0)
-    assert methods.and_larger(case, oracle, in_vain) == methods.Outcome(19, 4, 0.4, 7.0)
+    marks = np.zeros((1, N + 1, N + 1), np.int8)
+    marks[0, 0, 1:4] = marks[0, 1:4, 0] = 1
+    alone = methods.Setting(order="attention")
+    outcome = methods.explain(case, cases.Oracle(case), marks, alone)
+    assert outcome == methods.Outcome(7, 0, 0.9, 0.0)
+    larger = methods.explain(case, cases.Oracle(case), marks, alone._replace(n_larger=12))
+    assert larger.size == 4
+    assert 7 < larger.queries <= 11
 
 
 def test_figures_by_hand():
@@ -270,7 +271,8 @@ def test_a_whole_study_of_made_up_cases(tmp_path, monkeypatch):
     ]
     rows = study.compare(
         made[:3],
-        made[3:],
+        made[3:5],
+        made[5:],
         tmp_path / "answers.jsonl",
         n_samples=64,
         n_layers=2,
@@ -278,6 +280,9 @@ def test_a_whole_study_of_made_up_cases(tmp_path, monkeypatch):
         short={made[3].name},
         samples=(32,),
     )
+    again = [row for row in rows if row["table"].startswith("Further cases: Methods")]
+    assert {row["method"] for row in again} > {"CLEANN", study.DEFAULT, study.RIVAL}
+    assert {row["n"] for row in again} == {1}
     lines = (tmp_path / "answers_ablation.jsonl").read_text().splitlines()
     assert len(lines) == 2
     cache = cases.Cache(tmp_path / "answers.jsonl")

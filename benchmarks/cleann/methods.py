@@ -31,6 +31,7 @@ class Setting(NamedTuple):
         alpha: Level of the test.
         n_samples: N of the test; None for the hidden size.
         order: How nodes, or sets of one size, are ordered; see `explain`.
+        n_larger: Queries kept for growing sets, as in `cleann`; not with all orders.
     """
 
     layer: int | None = -1
@@ -39,6 +40,7 @@ class Setting(NamedTuple):
     alpha: float = 0.01
     n_samples: int | None = None
     order: str = "distance"
+    n_larger: int = 0
 
 
 class Outcome(NamedTuple):
@@ -134,18 +136,10 @@ def explain(case: Case, oracle: Oracle, marks: np.ndarray, setting: Setting) -> 
         max_size=SUBSETS_UP_TO,
         removable=removable,
         weights=weights,
+        n_larger=setting.n_larger,
         **_limits(),
     )
     return outcome(found, oracle)
-
-
-def and_larger(case: Case, oracle: Oracle, first: Outcome) -> Outcome:
-    """What was found, or else ever more nodes by attention with the last queries."""
-    kept = BUDGETS[-1] - ORDERS_UP_TO
-    if first.size and first.queries <= kept:
-        return first
-    scores = _scores(case, "attention")
-    return _in_order(case, oracle, scores, spent=min(first.queries, kept))
 
 
 def _closeness(distance: np.ndarray) -> np.ndarray:

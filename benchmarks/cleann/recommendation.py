@@ -52,13 +52,12 @@ def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
     sizes = study.QUICK if quick else study.FULL
     order = np.random.default_rng(movies.SEED).permutation(len(given.histories))
     asker = Asker(model, given.n_items)
-    cases = [
-        asker.case(f"user {at}", given.histories[at]) for at in order[: sizes.tune + sizes.test]
-    ]
-    tune, test = cases[: sizes.tune], cases[sizes.tune :]
+    cases = [asker.case(f"user {at}", given.histories[at]) for at in order[: sum(sizes)]]
+    test, further = sizes.parts(cases[sizes.tune :])
     return rows + study.compare(
-        tune,
+        cases[: sizes.tune],
         test,
+        further,
         cache / "recommendation.jsonl",
         n_samples=model.hidden_size,
         n_layers=model.n_layers,

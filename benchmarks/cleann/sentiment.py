@@ -56,11 +56,12 @@ def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
     sizes = study.QUICK if quick else study.FULL
     asker = Asker(model, tokenizer)
     tune = [asker.case(*given) for given in chosen["validation"][: sizes.tune]]
-    test = [asker.case(*given) for given in chosen["test"][: sizes.test]]
+    test, further = ([asker.case(*g) for g in part] for part in sizes.parts(chosen["test"]))
     short = {c.name for c in test if c.attention.shape[-1] <= SHORT}
     return rows + study.compare(
         tune,
         test,
+        further,
         cache / "sentiment.jsonl",
         n_samples=model.hidden_size,
         n_layers=model.n_layers,

@@ -11,8 +11,12 @@ from jaxcause._checks import InputError, check_choice, check_square, is_concrete
 from jaxcause._typing import AnyArray
 from jaxcause.attention._correlation import correlation
 from jaxcause.discovery import SearchResult, icd
+from jaxcause.discovery._result import of_first_nodes
 from jaxcause.graph import BackgroundKnowledge
 from jaxcause.stats import partial_correlation_test, shrink_correlation
+
+NODES_MULTIPLE = 8
+"""Numbers of nodes are rounded up to multiples of this; the search compiles for each."""
 
 
 def abcd(
@@ -95,13 +99,35 @@ def abcd(
         mask = None if mask is None else mask[..., chosen]
     if shrinkage is not None:
         corr = shrink_correlation(corr, shrinkage)
-    return search(
+    n = corr.shape[-1]
+    if is_concrete(corr, mask) and knowledge is None:
+        corr, mask, chosen = _rounded_up(np.asarray(corr), mask, chosen)
+    found = search(
         partial_correlation_test(corr, n_samples, one_sided=one_sided),
         alpha=alpha,
         knowledge=_ordered(order, knowledge, chosen),
         node_mask=mask,
         **options,
     )
+    return found if n == corr.shape[-1] else of_first_nodes(found, n)
+
+
+def _rounded_up(
+    corr: np.ndarray, mask: AnyArray | None, chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Correlations, mask and tokens with spare nodes, so that a new length compiles nothing."""
+    n = corr.shape[-1]
+    spare = -n % NODES_MULTIPLE
+    if not spare:
+        return corr, None if mask is None else np.asarray(mask), chosen
+    wide = np.zeros((*corr.shape[:-2], n + spare, n + spare), corr.dtype)
+    wide[...] = np.eye(n + spare, dtype=corr.dtype)
+    wide[..., :n, :n] = corr
+    there = np.ones(n, bool) if mask is None else np.asarray(mask, bool)
+    unused = np.zeros((*there.shape[:-1], spare), bool)
+    # Where the spare ones stand in an order does not matter: they have no edge.
+    last = np.full(spare, chosen.max(initial=0))
+    return wide, np.concatenate([there, unused], axis=-1), np.concatenate([chosen, last])
 
 
 def _averaged(attn: AnyArray) -> AnyArray:

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._typing import AnyArray, VerifyFn
 from jaxcause.attention._candidates import subsets_of_trees
-from jaxcause.attention._queries import Explanations, Limits, ask
+from jaxcause.attention._queries import Explanations, Limits, ask_then
 from jaxcause.attention._trees import tree_distances
 from jaxcause.graph import CausalGraph
 
@@ -20,6 +20,7 @@ def cleann(
     max_range: int | None = None,
     removable: Bool[AnyArray, "nodes"] | None = None,
     weights: Float[AnyArray, "*heads nodes"] | None = None,
+    n_larger: int = 0,
     every: bool = False,
     batch_size: int = 64,
     max_queries: int | None = None,
@@ -35,6 +36,9 @@ def cleann(
     about once: smaller ones first, then by the smallest sum of distances in any tree that holds
     the whole set, then those that more trees hold, then by weight.
 
+    Where all that explains nothing, ``n_larger`` last queries go to sets of growing size, in the
+    tree or not: the heaviest node, the two heaviest, and so on, without those already asked about.
+
     Args:
         graph: Causal graph over tokens or items, or several of them, ``[heads, nodes, nodes]``.
         target: The node whose value is explained: a masked token, the class token, the answer.
@@ -46,6 +50,8 @@ def cleann(
         removable: Nodes that may be removed, such as all but special tokens; never the target.
         weights: What decides between sets at one distance, such as |partial correlation| with the
             target: the heavier sum first. Leading axes are averaged.
+        n_larger: Queries to keep for growing sets, which may exceed ``max_size``; of
+            ``max_queries`` at most half.
         every: Find all minimal explanations, not only the first.
         batch_size: Sets per call of ``verify_fn``.
         max_queries: Most sets to ask about; what was found by then is returned.
@@ -85,10 +91,17 @@ def cleann(
         allowed = np.array(removable, bool)
     allowed[target] = False
     distances = np.where(allowed, tree_distances(marks, int(target), max_range), 0)
-    candidates = subsets_of_trees(distances, _weights(weights, n), max_size)
-    asked = ask(candidates, verify_fn, n, limits)
-    best = np.where(distances > 0, distances, n + 1).min(axis=0)
-    found = [e._replace(distances=tuple(int(best[v]) for v in e.nodes)) for e in asked.found]
+    check_at_least("n_larger", n_larger, 0)
+    heavy = _weights(weights, n)
+    best = np.where(distances > 0, distances, np.inf).min(axis=0)
+    nodes = np.flatnonzero(allowed)
+    ranked = nodes[np.lexsort((best[nodes], -heavy[nodes]))].tolist()
+    growing = (tuple(sorted(ranked[:size])) for size in range(1, len(ranked) + 1))
+    asked = ask_then(
+        subsets_of_trees(distances, heavy, max_size), growing, verify_fn, n, limits, n_larger
+    )
+    away = np.where(np.isfinite(best), best, 0).astype(int)
+    found = [e._replace(distances=tuple(away[list(e.nodes)].tolist())) for e in asked.found]
     return asked._replace(found=tuple(found))
 
 

@@ -5,7 +5,7 @@
 
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,7 +23,8 @@ class Explanation(NamedTuple):
 
     Args:
         nodes: The nodes, ascending.
-        distances: How far from the target each of them lies in the graph; empty without a graph.
+        distances: How far from the target each of them lies in the graph, 0 where it is out of
+            reach; empty without a graph.
         n_queries: How many sets had been asked, in order, up to this one.
     """
 
@@ -104,6 +105,46 @@ def ask(
         asked += len(batch)
         if limits.time_limit is not None and time.monotonic() - began >= limits.time_limit:
             return _ended(found, asked, "time")
+
+
+def ask_then(
+    first: Iterable[Candidate],
+    last: Iterable[Candidate],
+    verify_fn: VerifyFn,
+    n_nodes: int,
+    limits: Limits,
+    n_last: int,
+) -> Explanations:
+    """Ask about ``first``, and, if that explains nothing, at most ``n_last`` times about ``last``.
+
+    Of ``max_queries`` at most half are kept for the latter; no set is asked about twice.
+    """
+    began = time.monotonic()
+    if limits.max_queries is not None:
+        n_last = min(n_last, limits.max_queries // 2)
+    if not n_last:
+        return ask(first, verify_fn, n_nodes, limits)
+    known: set[Candidate] = set()
+    most = None if limits.max_queries is None else limits.max_queries - n_last
+    before = ask(_noted(first, known), verify_fn, n_nodes, limits._replace(max_queries=most))
+    if before.found or before.status == "time":
+        return before
+    left = limits._replace(max_queries=n_last)
+    if limits.time_limit is not None:
+        spent = time.monotonic() - began
+        left = left._replace(time_limit=max(limits.time_limit - spent, 0.0))
+    new = (nodes for nodes in last if tuple(sorted(nodes)) not in known)
+    after = ask(new, verify_fn, n_nodes, left)
+    found = tuple(e._replace(n_queries=e.n_queries + before.n_queries) for e in after.found)
+    status = before.status if after.status == "not found" else after.status
+    return Explanations(found, before.n_queries + after.n_queries, status)
+
+
+def _noted(candidates: Iterable[Candidate], known: set[Candidate]) -> Iterator[Candidate]:
+    """The candidates; each is noted when the next one is wanted, that is, when it was asked."""
+    for nodes in candidates:
+        yield nodes
+        known.add(tuple(sorted(nodes)))
 
 
 def _ended(found: list[Explanation], asked: int, why: Status) -> Explanations:

@@ -19,7 +19,8 @@ from jaxcause.cli._parser import (
 )
 
 SAME = (
-    "layer heads units alpha n_samples one_sided intervention max_size max_queries time_limit"
+    "layer heads units alpha n_samples one_sided intervention max_size n_larger max_queries "
+    "time_limit"
 ).split()
 """Options that ``jaxcause.explain`` knows by the same name."""
 
@@ -90,7 +91,14 @@ def _add_questions(command: Parser) -> None:
         type=whole(1),
         default=4,
         metavar="K",
-        help="most tokens of an explanation (default: 4)",
+        help="most tokens of the sets that the graph proposes (default: 4)",
+    )
+    add(
+        "--n-larger",
+        type=whole(0),
+        default=12,
+        metavar="Q",
+        help="questions kept for larger sets, should those explain nothing (default: 12)",
     )
     add("--all", action="store_true", help="find all minimal explanations, not only the first")
     add(

@@ -85,6 +85,21 @@ class SearchResult(NamedTuple):
             return outside(jnp.fmin(q, jnp.swapaxes(q, -1, -2)))
 
 
+def of_first_nodes(result: SearchResult, n: int) -> SearchResult:
+    """A result about the first ``n`` nodes alone, where no other node has an edge."""
+    nodes, found = (np.asarray(part) for part in (result.sepsets.nodes, result.sepsets.found))
+    marks = np.asarray(result.graph.marks)
+    levels = None
+    if result.levels is not None:
+        levels = CausalGraph(np.asarray(result.levels.marks)[..., :n, :n])
+    return result._replace(
+        graph=CausalGraph(marks[..., :n, :n]),
+        sepsets=SepSets(nodes[..., :n, :n, :], found[..., :n, :n]),
+        p_values=np.asarray(result.p_values)[..., :n, :n],
+        levels=levels,
+    )
+
+
 def join_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchResult:
     """Results of chunks of graphs, which have one leading axis, as one with the axes ``batch``."""
     width = max((r.sepsets.nodes.shape[-1] for r in results), default=0)

@@ -166,7 +166,7 @@ def _meta(found: dict[str, Any]) -> str:
     parts = ["1 token" if n_nodes == 1 else f"{n_nodes} tokens"]
     distances = found.get("distances")
     if distances:
-        steps = ", ".join(map(str, distances))
+        steps = ", ".join(str(d) if d else "out of reach" for d in distances)
         parts.append(f"distance to the target {steps}")
     if found.get("n_queries") is not None:
         parts.append(f"found at query {found['n_queries']}")

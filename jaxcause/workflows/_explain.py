@@ -34,6 +34,7 @@ def explain(
     intervention: Intervention | None = None,
     max_size: int | None = 4,
     max_range: int | None = None,
+    n_larger: int = 12,
     every: bool = False,
     max_queries: int | None = 500,
     time_limit: float | None = None,
@@ -62,8 +63,10 @@ def explain(
         max_cond_size: Largest conditioning set of the search; no limit by default.
         intervention: What removing is: ``mask`` puts the mask token there, ``pad`` hides the token
             from attention, ``delete`` takes it out. By default ``mask`` where there is one.
-        max_size: Most tokens of an explanation.
+        max_size: Most tokens of the sets that the graph proposes.
         max_range: Largest distance in the graph; no limit by default.
+        n_larger: Queries to keep for larger sets, the tokens that the output attends to most, where
+            no set of the graph explains it (see the benchmarks); 0 for none.
         every: Find all minimal explanations within the limits, not only the first.
         max_queries: Most versions of the text that the model is asked about.
         time_limit: Seconds after which no further batch is asked.
@@ -123,6 +126,7 @@ def explain(
             removable=nodes.removable,
             # Of equally near tokens first those that the output attends to most.
             weights=views[0, nodes.kept[nodes.root], nodes.kept],
+            n_larger=n_larger,
             every=every,
             batch_size=BATCH,
             max_queries=max_queries,
@@ -142,6 +146,7 @@ def explain(
         "intervention": how,
         "max_size": max_size,
         "max_range": max_range,
+        "n_larger": n_larger,
         "max_queries": max_queries,
     }
     return TextExplanation(

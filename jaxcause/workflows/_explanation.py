@@ -126,12 +126,15 @@ class TextExplanation(Saved):
         """Why the search ended with nothing."""
         largest = self.settings["max_size"]
         up_to = "" if largest is None else f" of up to {largest} tokens"
+        larger = (
+            ", nor are the most attended ones together" if self.settings.get("n_larger") else ""
+        )
         if self.explanations.n_queries == 0:
             return "is near it in the graph: no token is connected with it"
         return {
             "budget": f"was found within {self.explanations.n_queries} queries",
             "time": "was found within the time limit",
-            "not found": f"is among the candidates{up_to}",
+            "not found": f"is among the candidates{up_to}{larger}",
             "explained": "was found",
         }[self.explanations.status]
 

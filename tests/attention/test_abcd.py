@@ -36,6 +36,21 @@ def test_reference_cases_from_attention_to_pag(fixtures, kind, n_cases, mode, dt
     assert tried == (n_cases if dtype == np.float64 or kind == "real_attention" else 0)
 
 
+def test_lengths_share_what_is_compiled(caplog):
+    """Spare nodes round the lengths up: 9 … 16 tokens are searched by the same programs."""
+    attn = softmax_attention(3, 16, graphs=(2,))
+    with jax.log_compiles():
+        for n in range(9, 17):
+            part = attn[:, :n, :n] / attn[:, :n, :n].sum(axis=-1, keepdims=True)
+            found = abcd(part, 384)
+            assert found.graph.marks.shape == found.p_values.shape == (2, n, n)
+            assert found.sepsets.nodes.shape[:-1] == found.sepsets.found.shape == (2, n, n)
+            assert found.levels.marks.shape[-2:] == (n, n)
+    made = " ".join(record.getMessage() for record in caplog.records)
+    for program in ("_first_claims", "orient_r0_to_r4", "complete"):
+        assert made.count(f"Finished XLA compilation of jit({program})") <= 2, program
+
+
 def same(found, expected):
     """Two results about the same nodes."""
     return (

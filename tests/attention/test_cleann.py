@@ -167,6 +167,49 @@ def test_a_budget_is_kept_to_the_query(max_queries, batch_size):
     assert found.status == ("not found" if max_queries >= 15 else "budget")
 
 
+def test_growing_sets_come_last_and_nothing_is_asked_twice():
+    """Sets of one or two of the star's nodes, then the heaviest together, node 5 out of reach."""
+    marks = np.zeros((6, 6), int)
+    marks[:5, :5] = np.asarray(star(5).marks)
+    weights = np.array([9.0, 0.1, 0.4, 0.2, 0.3, 0.9])
+    model = Model({1, 2, 3})
+    options = {"weights": weights, "max_size": 2, "batch_size": 3}
+    found = cleann(CausalGraph(marks), 0, model, n_larger=5, **options)
+    asked = [s for s in model.asked if s]
+    assert len(asked) == len(set(asked)) == found.n_queries == 15
+    assert asked[10:] == [{5}, {2, 5}, {2, 4, 5}, {2, 3, 4, 5}, {1, 2, 3, 4, 5}]
+    assert found.found == (((1, 2, 3, 4, 5), (1, 1, 1, 1, 0), 15),)
+    assert found.status == "explained"
+    without = cleann(CausalGraph(marks), 0, Model({1, 2, 3}), **options)
+    assert without == ((), 10, "not found")
+    near = cleann(CausalGraph(marks), 0, Model({2, 4}), n_larger=5, **options)
+    assert near == cleann(CausalGraph(marks), 0, Model({2, 4}), **options)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+@pytest.mark.parametrize(
+    ("max_queries", "n_queries", "largest"),
+    [(1, 1, 1), (2, 2, 2), (7, 7, 4), (12, 11, 6), (20, 18, 6), (40, 25, 6)],
+)
+def test_growing_sets_share_the_budget(max_queries, n_queries, largest, batch_size):
+    model = Model()
+    options = {"max_size": 2, "n_larger": 6, "max_queries": max_queries, "batch_size": batch_size}
+    found = cleann(star(7), 0, model, **options)
+    asked = [s for s in model.asked if s]
+    assert len(asked) == len(set(asked)) == found.n_queries == n_queries
+    assert max(map(len, asked)) == largest
+    # The star has 21 sets of one or two nodes, and four larger ones grow.
+    assert found.status == ("not found" if max_queries >= 27 else "budget")
+
+
+def test_a_time_limit_holds_for_growing_sets_too(monkeypatch):
+    now = iter(range(100))
+    monkeypatch.setattr(queries.time, "monotonic", lambda: float(next(now)))
+    found = cleann(star(7), 0, Model(), max_size=1, n_larger=9, batch_size=2, time_limit=6.5)
+    assert found.status == "time"
+    assert 6 < found.n_queries < 11
+
+
 def test_a_budget_returns_what_was_found():
     model = Model({2}, {3, 4})
     found = cleann(star(5), 0, model, every=True, max_queries=4, batch_size=1)
@@ -233,6 +276,7 @@ def test_nothing_explains_better_than_all_subsets_say():
         ({"target": True}, "target=True is no node"),
         ({"max_size": 0}, "max_size=0"),
         ({"max_range": 0}, "max_range=0"),
+        ({"n_larger": -1}, "n_larger=-1"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"max_queries": 0}, "max_queries=0"),
         ({"time_limit": 0.0}, "time_limit=0.0"),

@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from jaxcause import InputError
+from jaxcause.attention import abcd
 from jaxcause.models import load_pretrained, save_pretrained
 from jaxcause.models._functional import Forward, init_params
 from jaxcause.models.bert import EncoderConfig
@@ -130,7 +131,7 @@ def test_the_real_encoder_gives_its_stored_numbers(real):
     np.testing.assert_allclose(hidden, expected["hidden_state"], atol=2e-5)
 
 
-def test_the_real_encoder_from_text_to_the_reference_attentions(real, fixtures):
+def test_the_real_encoder_from_text_to_the_reference_attentions_and_graphs(real, fixtures):
     from transformers import AutoTokenizer
 
     cases = [
@@ -146,10 +147,19 @@ def test_the_real_encoder_from_text_to_the_reference_attentions(real, fixtures):
     for row, case in enumerate(cases):
         n = len(case["tokens"])
         assert tokeniser.convert_ids_to_tokens(ids[row, :n]) == case["tokens"]
-        expected = np.load(fixtures / f"{case['name']}.npz")["attention"]
+        expected = np.load(fixtures / f"{case['name']}.npz")
         ours = found[case["layer"], row, case["head"]]
-        np.testing.assert_allclose(ours[:n, :n], expected, atol=1e-5)
+        np.testing.assert_allclose(ours[:n, :n], expected["attention"], atol=1e-5)
         assert (ours[:, n:] == 0).all()
+        for mode in ("twosided", "onesided"):
+            graph = abcd(
+                ours[:n, :n],
+                int(expected["n_samples"]),
+                alpha=float(expected["alpha"]),
+                nodes=expected["nodes"] if "nodes" in expected else None,
+                one_sided=mode == "onesided",
+            ).graph
+            assert (graph.marks == expected[f"pag_{mode}"]).all(), case["name"]
 
 
 def test_the_real_encoder_with_a_new_head_goes_to_disk_and_back(tmp_path):
