@@ -48,7 +48,7 @@ def test_lengths_share_what_is_compiled(caplog):
             assert found.levels.marks.shape[-2:] == (n, n)
     made = " ".join(record.getMessage() for record in caplog.records)
     for program in ("_first_claims", "orient_r0_to_r4", "complete"):
-        assert made.count(f"Finished XLA compilation of jit({program})") <= 2, program
+        assert made.count(f"Finished XLA compilation of jit({program})") <= 4, program
 
 
 def same(found, expected):
