@@ -90,6 +90,7 @@ def gradient(name: str, *, with_domain: bool = False, **options: Any):
             for k in ("readout", "selection", "held_out_error", "held_out_error_linear")
             if k in first.info
         }
+        notes["told"] = float("simultaneous_errors" in first.info)
         answers = [
             Answer(
                 f"{name}, default",
@@ -117,11 +118,19 @@ def searched(name: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
         again = dict(given, forecaster=first.forecaster)
         found = {RATES[0]: first}
         found |= {q: _discover(case, method="gradient", q=q, **again) for q in RATES[1:]}
-        return [
-            Answer(name, np.asarray(first.scores), {q: _causes(f.graph) for q, f in found.items()})
-        ]
+        graphs = {q: _causes(f.graph) for q, f in found.items()}
+        false = {f"FDP --> q={q}": _false_of_certain(f.graph, case) for q, f in found.items()}
+        return [Answer(name, np.asarray(first.scores), graphs, false)]
 
     return run
+
+
+def _false_of_certain(graph: LaggedGraph, case: Case) -> float:
+    """Share of the lagged edges --> that are none; o->, which may be hidden, is left out."""
+    marks = np.asarray(graph.marks)[:, :, 1:]
+    certain = (marks[..., 0] == jc.Mark.TAIL) & (marks[..., 1] == jc.Mark.ARROW)
+    true = np.asarray(case.truth.directed)[:, :, 1:]
+    return float((certain & ~true).sum() / max(certain.sum(), 1))
 
 
 def _causes(graph: LaggedGraph) -> LaggedGraph:

@@ -33,11 +33,12 @@ from jaxcause.workflows._readouts import READOUTS, default_readout, read_scores
 from jaxcause.workflows._refine import Refined, refine
 from jaxcause.workflows._refine_tests import STRENGTH_WITHIN
 from jaxcause.workflows._result import Discovery
+from jaxcause.workflows._simultaneous import simultaneous_errors, told
 from jaxcause.workflows._training import (
     LONG,
     Fitted,
     default_training,
-    held_out_error,
+    held_out_residuals,
     settings_of,
     train,
     train_members,
@@ -103,7 +104,8 @@ def discover_gradient(
         _check_forecaster(forecaster, table, max_lag)
         data = prepare(table, max_lag, forecaster.transform, windows)
         info = {}
-    error = held_out_error(forecaster, data)
+    residuals = held_out_residuals(forecaster, data)
+    error = float(np.nanmean(residuals**2))
     info |= {"held_out_error": error, "held_out_error_linear": data.linear_error}
     params = [forecaster.params]
     if options.members > 1 and fitted is not None:
@@ -144,6 +146,10 @@ def discover_gradient(
         n_edges=int(graph.adjacency.sum()),
         n_candidates=int(options.known.allowed.sum()),
     )
+    if related := simultaneous_errors(residuals, table.names):
+        info["simultaneous_errors"] = related
+        if not (options.latents or options.contemporaneous):
+            notes.append(told(related))
     info["notes"] = [*notes, *info.get("notes", [])]
     if windows.mask_missing:
         info["notes"].append(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Key
+from jaxtyping import Float, Int, Key
 
 from jaxcause.models.forecaster import (
     ForecasterConfig,
@@ -28,7 +28,6 @@ from jaxcause.training import (
     fit,
     fit_members,
     held_out_rows,
-    mean_error,
     rows_of,
 )
 from jaxcause.workflows._forecaster import DiscoveryInterrupted, TrainedForecaster
@@ -187,6 +186,18 @@ def _all_rows(data: Prepared) -> Rows:
     return rows._replace(domain=jnp.asarray(data.domain, jnp.int32))
 
 
+def _n_predicted(config: ForecasterConfig, length: int) -> int:
+    """Rows that a stretch of ``length`` rows predicts, itself but for the last."""
+    return length - config.max_lag if config.attention == "positional" else config.max_lag
+
+
+def _of_predicted(
+    config: ForecasterConfig, domain: Int[Array, "batch time"], length: int
+) -> Int[Array, "batch predicted"] | None:
+    """The regimes of those rows, where there are several."""
+    return domain[:, -_n_predicted(config, length) :] if config.n_domains > 1 else None
+
+
 @dataclasses.dataclass(frozen=True)
 class Loss:
     """Mean squared error, or negative log-likelihood, of the rows that a forecaster predicts.
@@ -204,11 +215,9 @@ class Loss:
     def __call__(self, params: Params, rows: Rows) -> Float[Array, ""]:
         """The loss of a batch, weighted as its rows are."""
         config = self.config
-        n_predicted = config.max_lag
-        if config.attention == "positional":
-            n_predicted = rows.values.shape[1] - config.max_lag
+        n_predicted = _n_predicted(config, rows.values.shape[1])
         observed = rows.observed[:, :-1] if config.missing else None
-        domain = rows.domain[:, -n_predicted:] if config.n_domains > 1 else None
+        domain = _of_predicted(config, rows.domain, rows.values.shape[1])
         found = forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
         at = slice(-1, None) if self.newest else slice(-n_predicted, None)
         weight, truth = rows.weight[:, at], rows.values[:, at]
@@ -226,18 +235,33 @@ def losses(config: ForecasterConfig) -> tuple[Loss, Loss]:
     return Loss(config, False, likelihood), Loss(config, True, likelihood)
 
 
-def held_out_error(forecaster: TrainedForecaster, data: Prepared) -> float:
-    """Mean squared error on all held-out windows, those of the linear baseline."""
+def held_out_residuals(
+    forecaster: TrainedForecaster, data: Prepared
+) -> Float[np.ndarray, "windows vars"]:
+    """Newest row less its forecast for all held-out windows; NaN where a value is missing."""
     rows = _all_rows(data)
     at = data.split.held_out[:, None] + np.arange(data.max_lag + 1)
     windows = jax.tree.map(lambda field: field[at], rows)
-    error = Loss(forecaster.config, newest=True, likelihood=False)
-    return float(_mean_error(forecaster.params, windows, error=error))
+    found = _residuals(forecaster.params, windows, config=forecaster.config)
+    return np.where(np.asarray(windows.observed)[:, -1], np.asarray(found, np.float64), np.nan)
 
 
-@partial(jax.jit, static_argnames="error")
-def _mean_error(params: Params, windows: Rows, *, error: Loss) -> Float[Array, ""]:
-    return mean_error(error, params, windows)
+@partial(jax.jit, static_argnames="config")
+def _residuals(
+    params: Params, windows: Rows, *, config: ForecasterConfig
+) -> Float[Array, "windows vars"]:
+    def one(window: Rows) -> Array:
+        values, observed, domain, _ = (field[None] for field in window)
+        found = forward(
+            config,
+            params,
+            values[:, :-1],
+            observed=observed[:, :-1] if config.missing else None,
+            domain=_of_predicted(config, domain, values.shape[1]),
+        )
+        return values[0, -1] - found.mean[0, -1]
+
+    return jax.lax.map(one, windows, batch_size=128)
 
 
 def default_training(n_windows: int, config: ForecasterConfig) -> TrainingConfig:

@@ -66,6 +66,7 @@ def test_the_table_lists_the_edges_strongest_first():
 
 def test_few_candidates_are_told_of():
     _, _, found = product_found()
+    assert "simultaneous_errors" not in found.info
     assert found.info["selection"] == "empirical null"
     assert any("of 18 candidate edges stand out" in note for note in found.info["notes"])
 
@@ -382,10 +383,13 @@ def test_selected_edges_are_searched_for_effects_within_a_step():
     quick = SMALL | {"training": TrainingConfig(40)}
     before = discover(x, 1, key=jax.random.key(0), skip=True, **quick)
     assert ("X0", 1, "-->", "X1") in before.graph.edges()
+    assert before.info["simultaneous_errors"]["pair"] == ["X0", "X1"]
+    assert any("X0 and X1 in the same step correlate" in n for n in before.info["notes"])
     found = discover(x, 1, key=jax.random.key(0), skip=True, contemporaneous=True, **quick)
     expected = {("X0", 1, "-->", "X0"), ("X0", 0, "-->", "X1"), ("X1", 1, "-->", "X2")}
     assert set(found.graph.edges()) == expected
     assert found.info["refined"]["n_directed"] == 3
+    assert not any("same step correlate" in note for note in found.info["notes"])
     forbidden = discover(
         x, 1, key=jax.random.key(0), skip=True, contemporaneous=True,
         forbidden=[("X1", "X2")], **quick,
