@@ -37,10 +37,10 @@ PROTOCOL = {
     "F1 true number": "as many best-scored edges as there are",
     "q": "false-discovery rate asked for; VARLiNGAM, Granger and tigramite's PCMCI+ have one graph "
     "for all",
-    "FDP -->": "searched graphs: of the edges --> alone, where FDP counts o-> as an edge, too, and as "
-    "false on a hidden cause",
-    "told": "share of the runs whose notes say that errors of the same step correlate, so that edges "
-    "may be false",
+    "FDP -->": "searched graphs: of the edges --> alone, where FDP counts o-> as an edge, too, and "
+    "as false on a hidden cause",
+    "told": "share of the runs whose notes say that errors of the same step correlate, so that "
+    "edges may be false",
     "SHD": "of the graph at q=0.1",
     "published series": "summary graphs without edges from a variable to itself, CDML every lag",
     "MiB": "peak of the process, with Python, JAX and the series",
