@@ -1,10 +1,9 @@
 """Monotone transforms of each variable, all ending at mean 0 and variance 1."""
 
+from statistics import NormalDist
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from jax.scipy.special import ndtri
 from jaxtyping import Float
 
 from jaxcause._checks import InputError, check_choice
@@ -101,8 +100,8 @@ def _mid_rank_knots(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values, counts = np.unique(column, return_counts=True)
     probability = (np.cumsum(counts) - counts / 2) / len(column)
     kept = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_KNOTS)).astype(int))
-    with jax.enable_x64(True):
-        normal = np.asarray(ndtri(probability[kept].astype(np.float64)))
+    # One by one, but for any number of values without a compilation.
+    normal = np.array([NormalDist().inv_cdf(p) for p in probability[kept].tolist()])
     fill = (0, MOST_KNOTS - len(kept))
     return np.pad(values[kept], fill, mode="edge"), np.pad(normal, fill, mode="edge")
 
