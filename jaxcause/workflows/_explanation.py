@@ -125,7 +125,7 @@ class TextExplanation(Saved):
     def _why_not(self) -> str:
         """Why the search ended with nothing."""
         largest = self.settings["max_size"]
-        up_to = "" if largest is None else f" of up to {largest} tokens"
+        up_to = "" if largest is None else f" of up to {largest} token{'s' * (largest != 1)}"
         larger = (
             ", nor are the most attended ones together" if self.settings.get("n_larger") else ""
         )
