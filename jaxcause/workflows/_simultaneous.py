@@ -19,8 +19,9 @@ def simultaneous_errors(
     """The largest correlation between errors of the same step, and how many pairs correlate.
 
     Errors of the right model are independent of one another. Where a hidden cause reaches two
-    variables in the same step, or one variable acts on the other within it, they correlate. (A
-    hidden cause with two different delays leaves no such trace: nothing found proves nothing.)
+    variables in the same step, one variable acts on the other within it, or the mechanism changes
+    unseen, they correlate. (A hidden cause with two different delays leaves no such trace: nothing
+    found proves nothing.)
 
     Args:
         residuals: Held-out values less their forecasts; rows with NaN are left out.
@@ -62,7 +63,7 @@ def told(found: dict[str, Any]) -> str:
     return (
         f"Errors of the forecasts of {a} and {b} in the same step correlate "
         f"(r = {found['correlation']:.2f}; so do {found['n_pairs']} of {found['n_tested']} pairs): "
-        "something hidden acts on both, or one acts on the other within a step. Edges can be "
-        "false for that reason; allow for it with latents=True or contemporaneous=True "
-        "(--latents, --contemporaneous)."
+        "something hidden acts on both, one acts on the other within a step, or the mechanism "
+        "changes. Edges can be false for that reason; allow for it with latents=True, "
+        "contemporaneous=True or domain= (--latents, --contemporaneous, --domain)."
     )
