@@ -314,17 +314,21 @@ def _direct(
     """Look the correlations of each set up in the whole matrices."""
 
     def among(sets: Array) -> Any:
-        members = lax.optimization_barrier(
-            [lists.at(rows, sets[:, a]) for a in range(sets.shape[1])]
-        )
+        n_sets, size = sets.shape
+        # Few gathers of many members each: every operation in the loop costs a few microseconds.
+        members = lists.at(rows, sets.reshape(-1)).reshape(n_sets, size, rows.x.shape[0])
+        members = lax.optimization_barrier(members)
+        starts = (rows.graph[None, None] * n_nodes + members) * n_nodes
 
-        def entry(start: Array, a: int) -> Array:
-            return lax.optimization_barrier(flat.at[start + members[a]].get(mode="clip"))
+        def entries(start: Array, first: int) -> Array:
+            return lax.optimization_barrier(flat.at[start + members[:, first:]].get(mode="clip"))
 
+        to_x, to_y = (entries(end[None, None], 0) for end in ends)
+        between = [entries(starts[:, b : b + 1], b + 1) for b in range(size - 1)]
         return (
-            lambda a: entry(ends[0][None], a),
-            lambda a: entry(ends[1][None], a),
-            lambda a, b: entry((rows.graph[None] * n_nodes + members[b]) * n_nodes, a),
+            lambda a: to_x[:, a],
+            lambda a: to_y[:, a],
+            lambda a, b: between[b][:, a - b - 1],
         )
 
     return among
