@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int, Key
+from jaxtyping import Float, Key
 
 from jaxcause.models.forecaster import (
+    Forecast,
     ForecasterConfig,
     Params,
     forward,
@@ -191,11 +192,12 @@ def _n_predicted(config: ForecasterConfig, length: int) -> int:
     return length - config.max_lag if config.attention == "positional" else config.max_lag
 
 
-def _of_predicted(
-    config: ForecasterConfig, domain: Int[Array, "batch time"], length: int
-) -> Int[Array, "batch predicted"] | None:
-    """The regimes of those rows, where there are several."""
-    return domain[:, -_n_predicted(config, length) :] if config.n_domains > 1 else None
+def _forecast(config: ForecasterConfig, params: Params, rows: Rows) -> Forecast:
+    """Forecasts of stretches of rows from all but their last."""
+    observed = rows.observed[:, :-1] if config.missing else None
+    n_predicted = _n_predicted(config, rows.values.shape[1])
+    domain = rows.domain[:, -n_predicted:] if config.n_domains > 1 else None
+    return forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,9 +218,7 @@ class Loss:
         """The loss of a batch, weighted as its rows are."""
         config = self.config
         n_predicted = _n_predicted(config, rows.values.shape[1])
-        observed = rows.observed[:, :-1] if config.missing else None
-        domain = _of_predicted(config, rows.domain, rows.values.shape[1])
-        found = forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
+        found = _forecast(config, params, rows)
         at = slice(-1, None) if self.newest else slice(-n_predicted, None)
         weight, truth = rows.weight[:, at], rows.values[:, at]
         error = (found.mean[:, at] - truth) ** 2
@@ -251,15 +251,8 @@ def _residuals(
     params: Params, windows: Rows, *, config: ForecasterConfig
 ) -> Float[Array, "windows vars"]:
     def one(window: Rows) -> Array:
-        values, observed, domain, _ = (field[None] for field in window)
-        found = forward(
-            config,
-            params,
-            values[:, :-1],
-            observed=observed[:, :-1] if config.missing else None,
-            domain=_of_predicted(config, domain, values.shape[1]),
-        )
-        return values[0, -1] - found.mean[0, -1]
+        found = _forecast(config, params, jax.tree.map(lambda field: field[None], window))
+        return window.values[-1] - found.mean[0, -1]
 
     return jax.lax.map(one, windows, batch_size=128)
 
