@@ -160,9 +160,9 @@ def test_sharded_by_torch(tmp_path):
 
 def test_pickled_by_torch(tmp_path):
     model = make.make("distilbert", "sequence_classification")
+    # A model names its class when it is saved; here only its configuration is.
+    model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(tmp_path)
-    config = (tmp_path / "config.json").read_text()
-    assert "architectures" in config
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     check(model, tmp_path, *make.batch(29))
 
