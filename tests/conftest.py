@@ -29,6 +29,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Scripts that need PyTorch and tigramite, not tests.
 collect_ignore = ["reference/make_model_goldens.py", "reference/make_pcmci_goldens.py"]
 
+MOST_MAPPINGS = 30_000
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -42,6 +44,18 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(skip)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_mappings():
+    """Forget compiled programs before the kernel's limit on mappings (65,530) ends the process.
+
+    Every compiled program holds a few; a whole run compiles more than one process may hold.
+    """
+    yield
+    mappings = Path("/proc/self/maps")
+    if mappings.exists() and mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
 
 
 @pytest.fixture
