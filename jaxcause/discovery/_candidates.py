@@ -13,33 +13,39 @@ class CandidateLists:
     Args:
         allowed: Entry ``[g, i, k]``: k may be conditioned on for a pair of i.
         tiers: A node is no candidate for a pair that lies wholly before it; None without order.
+        entries: Entries of the flattened ``allowed`` that may hold, in order, if they are known.
     """
 
     def __init__(
         self,
         allowed: Bool[np.ndarray, "graphs nodes nodes"],
         tiers: Int[np.ndarray, "nodes"] | None,
+        entries: Int[np.ndarray, "entries"] | None = None,
     ) -> None:
         n_graphs, self._n, _ = allowed.shape
         self._tiers = tiers
         self._allowed = allowed.reshape(-1)
-        keys = np.flatnonzero(allowed)
-        owner = keys // self._n
+        # To look where something was is faster than to look everywhere.
+        known = entries is not None
+        self.entries = entries[self._allowed[entries]] if known else np.flatnonzero(allowed)
+        owner, node = np.divmod(self.entries, self._n)
         self.counts = np.bincount(owner, minlength=n_graphs * self._n)
-        position = np.arange(keys.size) - (np.cumsum(self.counts) - self.counts)[owner]
+        position = np.arange(owner.size) - (np.cumsum(self.counts) - self.counts)[owner]
         # Position of each candidate in its list; what is not allowed is never read.
         self._position = np.empty(allowed.size, np.int32)
-        self._position[keys] = position
+        self._position[self.entries] = position
         self._lists = np.full((self.counts.size, max(1, self.counts.max(initial=0))), -1, np.int32)
-        self._lists[owner, position] = keys - owner * self._n
+        self._lists[owner, position] = node
 
     def rows(self, pairs: Pairs, size: int) -> tuple[Int[np.ndarray, "some"], Rows]:
         """Which pairs have ``size`` candidates at some end, and a row for each such end."""
-        owner = pairs.graph * self._n + np.stack([pairs.x, pairs.y])
-        end, number = np.nonzero(self.counts[owner] >= size)
+        first = pairs.graph * self._n
+        by_x, by_y = (np.flatnonzero(self.counts[first + end] >= size) for end in pairs[1:])
+        number = np.concatenate([by_x, by_y])
         graph, x, y = pairs.at(number)
-        near, far = np.where(end, y, x), np.where(end, x, y)
-        lists, owner, skip, counts = self._of(graph * self._n + near, far)
+        near = np.concatenate([x[: by_x.size], y[by_x.size :]])
+        far = np.concatenate([y[: by_x.size], x[by_x.size :]])
+        lists, owner, skip, counts = self._of(first[number] + near, far)
         enough = np.flatnonzero(counts >= size)
         number = number[enough]
         has_row = np.zeros(pairs.x.size, bool)

@@ -18,20 +18,16 @@ from jax.scipy.special import erfc
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import CITest
-from jaxcause.discovery._kernel import (
-    CHUNK,
-    NEVER,
-    NULL,
-    Found,
-    Lists,
-    gaussian_first,
-    general_first,
-)
+from jaxcause.discovery._kernel import NEVER, Found, gaussian_each, gaussian_first, general_first
 from jaxcause.discovery._rows import Rows, Separations, n_subsets
+from jaxcause.discovery._squares import NULL, Correlations
 from jaxcause.stats import PartialCorrelationTest, colex_subsets, is_singular
 
 TESTS_PER_ROUND = 1 << 18
 """A level with no more tests than this is one round."""
+
+TESTS_AT_ONCE = 3 << 15
+"""A call with no more tests than this makes all of them, without a loop over sets."""
 
 TILE_ENTRIES = 1 << 21
 """Correlations that a block of rows may gather beforehand: bounds the memory of the kernel."""
@@ -46,6 +42,7 @@ ROWS_PER_CALL = 1 << 17
 """Rows that one call takes: bounds the memory of the kernel."""
 
 _ROWS = (256, 2048, 8192, 32768, ROWS_PER_CALL)
+_TESTS = (512, 4096, 32768, TESTS_AT_ONCE)
 _LANES = (256, 4096)
 _WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
 _SIZES = (0, 1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
@@ -82,7 +79,7 @@ class Evaluator:
         n_sets = n_subsets(rows.n_candidates, size)
         number = np.full(n_pairs, NEVER, np.int64)
         winner = np.full(n_pairs, NEVER, np.int64)
-        strength = np.full(n_pairs, np.inf)
+        value = np.full(n_pairs, np.inf)
         order = _argsort(n_sets)
         ordered, n_ordered = rows.picked(order), n_sets[order]
         for start, stop in _rounds(n_sets, everything=self.max_p):
@@ -90,34 +87,39 @@ class Evaluator:
             some, n_some = ordered.picked(alive), n_ordered[alive]
             if not some.pair.size:
                 break
-            first, value = self._first(some, n_some, size, (start, stop))
-            self._settle(some.pair, order[alive], first, value, (number, winner, strength))
+            found = self._first(some, n_some, size, (start, stop))
+            self._settle(some.pair, order[alive], found, (number, winner, value))
         separated = number < NEVER
         sets = np.full((n_pairs, size), -1, np.int32)
-        sets[separated] = rows.members(winner[separated], _sets(size, number[separated]))
+        at = np.flatnonzero(separated)
+        sets[at] = rows.members(winner[at], _sets(size, number[at]))
         needed = n_sets if self.max_p else np.minimum(n_sets, number[rows.pair] + 1)
         n_tests = np.bincount(rows.pair, needed, n_pairs).astype(np.int64)
-        return Separations(separated, sets, strength, n_tests, np.where(separated, winner, 0))
+        winner = np.where(separated, winner, 0)
+        if self.gaussian:
+            graph = np.zeros(n_pairs, np.int64)
+            graph[rows.pair] = rows.graph
+            value = self.strength(value, graph, size)
+        return Separations(separated, sets, value, n_tests, winner)
 
     def _settle(
         self,
         pair: np.ndarray,
         row: np.ndarray,
-        first: np.ndarray,
-        value: np.ndarray,
+        found: tuple[np.ndarray, np.ndarray],
         best: tuple[np.ndarray, np.ndarray, np.ndarray],
     ) -> None:
         """Let the rows of each pair compete, and keep what came closest to independence."""
-        number, winner, strength = best
-        np.minimum.at(strength, pair, value)
-        found = np.flatnonzero(first < NEVER)
+        (first, value), (number, winner, smallest_value) = found, best
+        np.minimum.at(smallest_value, pair, value)
+        there = np.flatnonzero(first < NEVER)
         key = value if self.max_p else first
         smallest = np.full(number.size, np.inf if self.max_p else NEVER, key.dtype)
-        np.minimum.at(smallest, pair[found], key[found])
-        at = found[key[found] == smallest[pair[found]]]
+        np.minimum.at(smallest, pair[there], key[there])
+        at = there[key[there] == smallest[pair[there]]]
         np.minimum.at(winner, pair[at], row[at])
         at = at[winner[pair[at]] == row[at]]
-        number[pair[at]], strength[pair[at]] = first[at], value[at]
+        number[pair[at]], smallest_value[pair[at]] = first[at], value[at]
 
     def singular(self) -> Bool[np.ndarray, "graphs"]:
         """Which correlation matrices are singular in rounding; False for other tests."""
@@ -178,7 +180,7 @@ class Evaluator:
     def _first(
         self, rows: Rows, n_sets: np.ndarray, size: int, numbers: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """First separating set of each row within a range of set numbers, and its strength."""
+        """First separating set of each row within a range of set numbers, and its value."""
         first = np.full(n_sets.size, NEVER, np.int64)
         value = np.full(n_sets.size, np.inf)
         limit = np.full(n_sets.size, -self._alpha)
@@ -192,15 +194,15 @@ class Evaluator:
                 found = (f < NEVER) & (v < value[here])
                 first[here] = np.where(found, a + f, first[here])
                 value[here] = np.minimum(value[here], v)
-        return first, self.strength(value, rows.graph, size) if self.gaussian else value
+        return first, value
 
     def _in_precision(
         self, of: tuple[Rows, np.ndarray, np.ndarray], size: int, numbers: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Evaluate in the precision of the test, and what float32 leaves open in float64."""
+        """Evaluate in the precision of the test or better; what float32 leaves open, in float64."""
         found = self._call(of, size, numbers, self.dtype)
         first, value = np.asarray(found.first, np.int64), np.asarray(found.value, np.float64)
-        if self.gaussian and self.dtype == np.float32 and found.uncertain.any():
+        if found.uncertain is not None and found.uncertain.any():
             again = np.flatnonzero(found.uncertain)
             self.n_retested += again.size
             exact = (of[0].picked(again), of[1][again], of[2][again])
@@ -215,52 +217,90 @@ class Evaluator:
         numbers: tuple[int, int],
         dtype: np.dtype,
     ) -> Found:
-        """Call the kernel on rows that are sorted by their number of sets."""
+        """Call a kernel on rows that are sorted by their number of sets, each with some left."""
         rows, n_sets, limit = of
-        n_rows, n_numbers = n_sets.size, numbers[1] - numbers[0]
-        padded = _bucket(n_rows, _ROWS)
-        width = self._tile_width(rows.n_candidates, n_sets, size)
-        lanes = min(padded, _lanes(size, width, padded))
-        fields = np.zeros((6, padded), np.int32)
-        of_row = (rows.graph, rows.x, rows.y, rows.owner, rows.skip)
-        for field, values in zip(fields, of_row, strict=False):
-            field[:n_rows] = values
-        fields[5, :n_rows] = np.clip(n_sets - numbers[0], 0, n_numbers)
-        limits = np.zeros(padded, dtype)
-        limits[:n_rows] = limit
+        n_tests = np.minimum(n_sets, numbers[1]) - numbers[0]
         subsets = _table(size, *numbers)
+        if self.gaussian and int(n_tests.sum()) <= TESTS_AT_ONCE:
+            with jax.enable_x64(True):
+                return self._each((rows, n_tests, limit), subsets)
+        width = self._tile_width(rows.n_candidates, n_sets, size)
         with jax.enable_x64(dtype == np.float64):
-            lists = self._lists_on_device(rows.lists)
-            on_device = (fields, limits)
-            n_subsets = fields[5].reshape(-1, lanes).max(axis=1)
-            if self.gaussian:
-                test: Any = self._test
-                found = gaussian_first(
-                    self._on_device(dtype),
-                    np.int32(test.n_nodes),
-                    lists,
-                    on_device,
-                    subsets,
-                    n_subsets,
-                    one_sided=self.one_sided,
-                    best=self.max_p,
-                    lanes=lanes,
-                    chunk=CHUNK,
-                    width=width,
-                )
-            else:
-                found = general_first(
-                    self._test,
-                    lists,
-                    on_device,
-                    subsets,
-                    n_subsets,
-                    batch=self._batch,
-                    best=self.max_p,
-                    lanes=lanes,
-                    chunk=CHUNK,
-                )
-            return Found(*(np.asarray(field)[:n_rows] for field in found))
+            return self._loop((rows, n_tests, limit), subsets, dtype, width)
+
+    def _loop(
+        self,
+        of: tuple[Rows, np.ndarray, np.ndarray],
+        subsets: Int[np.ndarray, "sets k"],
+        dtype: np.dtype,
+        width: int,
+    ) -> Found:
+        """Loop over the sets."""
+        rows, n_tests, limit = of
+        padded = _bucket(n_tests.size, _ROWS)
+        lanes = min(padded, _lanes(subsets.shape[1], width, padded))
+        on_device = _on_device(rows, n_tests, limit, padded, dtype)
+        n_subsets = on_device[0][5].reshape(-1, lanes).max(axis=1)
+        if self.gaussian:
+            found = gaussian_first(
+                self._correlations(rows.lists, dtype),
+                on_device,
+                subsets,
+                n_subsets,
+                one_sided=self.one_sided,
+                best=self.max_p,
+                guarded=dtype == np.float32,
+                lanes=lanes,
+                width=width,
+            )
+        else:
+            found = general_first(
+                self._test,
+                self._lists(rows.lists),
+                on_device,
+                subsets,
+                n_subsets,
+                batch=self._batch,
+                best=self.max_p,
+                lanes=lanes,
+            )
+        return jax.tree.map(lambda field: np.asarray(field)[: n_tests.size], found)
+
+    def _each(
+        self, of: tuple[Rows, np.ndarray, np.ndarray], subsets: Int[np.ndarray, "sets k"]
+    ) -> Found:
+        """Make all tests, and look afterwards which was the first to separate each row.
+
+        So few tests are as fast in float64, which leaves nothing uncertain.
+        """
+        rows, n_tests, limit = of
+        end = np.cumsum(n_tests)
+        start, last = end - n_tests, int(end[-1])
+        padded = _bucket(last, _TESTS)
+        row = np.zeros(padded, np.int32)
+        row[:last] = np.repeat(np.arange(n_tests.size, dtype=np.int32), n_tests)
+        # Another shape, and its compilation, only where there is something to gain.
+        few = n_tests.size <= padded // 8 and padded > 4096
+        dtype = np.dtype(np.float64)
+        value = gaussian_each(
+            self._correlations(rows.lists, dtype),
+            _on_device(rows, start, limit, padded // 8 if few else padded, dtype),
+            row,
+            subsets,
+            one_sided=self.one_sided,
+        )
+        value, row = np.asarray(value)[:last], row[:last]
+        smallest = np.minimum.reduceat(value, start)
+        separates = value < np.repeat(limit, n_tests)
+        if self.max_p:
+            separates &= value == smallest[row]
+        at = np.flatnonzero(separates)[::-1]
+        first = np.full(n_tests.size, NEVER, np.int64)
+        # Of several the last that is written stays, which is the first of the row.
+        first[row[at]] = at - start[row[at]]
+        there = np.flatnonzero(first < NEVER)
+        smallest[there] = value[start[there] + first[there]]
+        return Found(first, smallest, None)
 
     def _tile_width(self, n_candidates: np.ndarray, n_sets: np.ndarray, size: int) -> int:
         """Width of the tiles to gather beforehand, or 0 where single look-ups are less work."""
@@ -271,21 +311,34 @@ class Evaluator:
         affordable = width**2 * 256 <= 4 * TILE_ENTRIES
         return width if affordable and look_ups > 2 * n_sets.size * width * (width + 2) else 0
 
-    def _on_device(self, dtype: np.dtype) -> Any:
-        """All correlations in one vector, padded so that few lengths occur."""
+    def _correlations(self, lists: Int[np.ndarray, "lists width"], dtype: np.dtype) -> Correlations:
+        """All correlations in one vector, padded so that few lengths occur, and the candidates."""
+        test: Any = self._test
         if dtype not in self._flat:
-            test: Any = self._test
             flat = np.zeros(_next_power(test.corr.size, 2), dtype)
             flat[: test.corr.size] = np.asarray(test.corr).ravel()
-            self._flat[dtype] = jax.device_put(flat)
-        return self._flat[dtype]
+            self._flat[dtype] = jnp.asarray(flat)
+        n_nodes = np.array(test.n_nodes, np.int32)
+        return Correlations(self._flat[dtype], n_nodes, self._lists(lists))
 
-    def _lists_on_device(self, lists: Int[np.ndarray, "lists width"]) -> Lists:
+    def _lists(self, lists: Int[np.ndarray, "lists width"]) -> Int[np.ndarray, "candidates"]:
         """The candidates of a level, which all its calls share."""
         if self._last[0] is not lists:
-            nodes = jax.device_put(_padded_lists(lists))
-            self._last = (lists, Lists(nodes, np.array(lists.shape[1], np.int32)))
+            self._last = (lists, _padded_lists(lists))
         return self._last[1]
+
+
+def _on_device(
+    rows: Rows, numbers: np.ndarray, limit: np.ndarray, padded: int, dtype: np.dtype
+) -> tuple[Int[np.ndarray, "6 rows"], Float[np.ndarray, "rows"]]:
+    """Rows as the kernels take them."""
+    fields, limits = np.zeros((6, padded), np.int32), np.zeros(padded, dtype)
+    start = rows.owner * rows.lists.shape[1]
+    of_row = (rows.graph, rows.x, rows.y, start, rows.skip, numbers)
+    for field, values in zip(fields, of_row, strict=True):
+        field[: numbers.size] = values
+    limits[: numbers.size] = limit
+    return fields, limits
 
 
 def _lanes(size: int, width: int, n_rows: int) -> int:
@@ -297,7 +350,7 @@ def _lanes(size: int, width: int, n_rows: int) -> int:
     if width:
         return max(few, min(many, TILE_ENTRIES // width**2))
     if size < 2:
-        return min(many, max(few, n_rows // 8))
+        return min(many, max(few, n_rows // 4))
     return min(many, max(few, n_rows // 64))
 
 
@@ -334,13 +387,16 @@ def _portions(mask: np.ndarray) -> Iterator[np.ndarray | slice]:
 
 
 def _sets(size: int, numbers: np.ndarray) -> np.ndarray:
-    return colex_subsets(size, numbers).astype(np.int64)
+    last = int(numbers.max(initial=-1)) + 1
+    if last <= SETS_PER_CALL:
+        return _table(size, 0, last)[numbers, :size]
+    return colex_subsets(size, numbers)
 
 
 @lru_cache(maxsize=128)
 def _table(size: int, start: int, stop: int) -> np.ndarray:
     """Sets of positions numbered start … stop, padded to few shapes with the null position."""
-    length = _bucket(-(-(stop - start) // CHUNK) * CHUNK, (64, SETS_PER_CALL))
+    length = _bucket(stop - start, (64, SETS_PER_CALL))
     table = np.full((length, _bucket(size, _SIZES)), NULL, np.int32)
     table[: stop - start, :size] = colex_subsets(size, np.arange(start, stop))
     return table

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause.discovery._kernel import NULL
+from jaxcause.discovery._squares import NULL
 
 _NO_SKIP = NULL
 

@@ -143,7 +143,7 @@ def thin(
         candidates: Whom to condition on; by default the neighbours as each level begins.
     """
     evaluate, asked = problem.evaluate, problem.asked
-    pairs = None
+    pairs = entries = None
     for level in itertools.count(first_level):
         if level == 0:
             skeleton = test_level_0(skeleton, evaluate, asked)
@@ -151,7 +151,10 @@ def thin(
         allowed = skeleton.adjacency if candidates is None else candidates
         if pairs is None:
             pairs = Pairs.where(skeleton.adjacency & asked.tested)
-        index, rows = CandidateLists(allowed, asked.tiers).rows(pairs, level)
+        lists = CandidateLists(allowed, asked.tiers, entries)
+        # Nobody becomes a candidate later.
+        entries = lists.entries
+        index, rows = lists.rows(pairs, level)
         pairs = pairs.at(index)
         if not pairs.x.size:
             return skeleton

@@ -16,19 +16,11 @@ from jax.scipy.special import ndtri
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import CITest
-from jaxcause.discovery._kernel import (
-    CHUNK,
-    NEVER,
-    NULL,
-    DeviceRows,
-    Found,
-    Lists,
-    gaussian_first,
-    general_first,
-)
+from jaxcause.discovery._kernel import NEVER, Found, gaussian_first, general_first
 from jaxcause.discovery._neighbourhoods import neighbour_lists
 from jaxcause.discovery._result import SearchInfo, SearchResult
 from jaxcause.discovery._skeleton import Asked
+from jaxcause.discovery._squares import NULL, Correlations, DeviceRows
 from jaxcause.graph import CausalGraph, SepSets
 from jaxcause.stats import PartialCorrelationTest, colex_subsets, fisher_z_p_value, is_singular
 
@@ -247,14 +239,13 @@ def evaluate(
         graph=flat(graph),
         x=flat(slots.x),
         y=flat(slots.y),
-        owner=jnp.arange(n_rows + extra, dtype=jnp.int32),
+        start=jnp.arange(n_rows + extra, dtype=jnp.int32) * jnp.int32(width),
         skip=jnp.full(n_rows + extra, NULL, jnp.int32),
         n_valid=flat(n_valid),
         limit=flat(limit[:, None, None]),
     )
-    lists = Lists(slots.candidates.reshape(-1), jnp.int32(width))
-    chunk = min(CHUNK, len(table))
-    sets = jnp.asarray(np.pad(table, [(0, -len(table) % chunk), (0, 0)]))
+    lists = slots.candidates.reshape(-1)
+    sets = jnp.asarray(table)
     n_subsets = rows.n_valid.reshape(-1, lanes).max(axis=1)
     batch = getattr(question.test, "batch_shape", ())
     if not isinstance(question.test, PartialCorrelationTest):
@@ -267,23 +258,23 @@ def evaluate(
             batch=batch,
             best=question.max_p,
             lanes=lanes,
-            chunk=chunk,
         )
     else:
+        correlations = Correlations(
+            jnp.asarray(question.test.corr).reshape(-1), jnp.int32(question.test.n_nodes), lists
+        )
         found = gaussian_first(
-            jnp.asarray(question.test.corr).reshape(-1),
-            jnp.int32(question.test.n_nodes),
-            lists,
+            correlations,
             rows,
             sets,
             n_subsets,
             one_sided=question.test.one_sided,
             best=question.max_p,
+            guarded=False,
             lanes=lanes,
-            chunk=chunk,
             width=0,
         )
-    return Found(*(field[:n_rows] for field in found))
+    return jax.tree.map(lambda field: field[:n_rows], found)
 
 
 def limits(question: Question, size: int) -> Float[Array, "graphs"]:

@@ -41,7 +41,12 @@ def all_rows(graphs, n):
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("one_sided", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_first_separating_set_is_that_of_brute_force(size, one_sided, dtype):
+@pytest.mark.parametrize("looped", [False, True])
+def test_the_first_separating_set_is_that_of_brute_force(
+    size, one_sided, dtype, looped, monkeypatch
+):
+    if looped:
+        monkeypatch.setattr(_evaluator, "TESTS_AT_ONCE", 0)
     n, n_samples, alpha = 7, 60, 0.2
     corr = correlations(0, n, graphs=(2,))
     test = partial_correlation_test(corr, n_samples, one_sided=one_sided, search_dtype=dtype)
@@ -74,20 +79,42 @@ def test_the_first_separating_set_is_that_of_brute_force(size, one_sided, dtype)
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
-def test_tiles_and_look_ups_agree(size, monkeypatch):
+@pytest.mark.parametrize("max_p", [False, True])
+def test_all_at_once_look_ups_and_tiles_agree(size, max_p, monkeypatch):
     corr = correlations(1, 14)
     rows = all_rows([0], 14)
-    evaluate = Evaluator(partial_correlation_test(corr, 80), alpha=0.5)
-    gathered = evaluate(rows, size)
-    widths = []
-    monkeypatch.setattr(Evaluator, "_tile_width", lambda *_: widths.append(16) or 16)
-    tiled = evaluate(rows, size)
-    assert widths
-    np.testing.assert_array_equal(tiled.sets, gathered.sets)
-    np.testing.assert_allclose(tiled.strength, gathered.strength, rtol=1e-9)
+    evaluate = Evaluator(partial_correlation_test(corr, 80), alpha=0.5, max_p=max_p)
+    found = [evaluate(rows, size)]
+    monkeypatch.setattr(_evaluator, "TESTS_AT_ONCE", 0)
+    for width in (0, 16):
+        widths = []
+        monkeypatch.setattr(
+            Evaluator, "_tile_width", lambda *_, w=width, seen=widths: seen.append(w) or w
+        )
+        found.append(evaluate(rows, size))
+        assert widths
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.sets, found[0].sets)
+        np.testing.assert_array_equal(other.n_tests, found[0].n_tests)
+        np.testing.assert_allclose(other.strength, found[0].strength, rtol=1e-9)
 
 
-def test_rounding_never_turns_a_decision():
+def test_few_tests_are_made_at_once_and_many_in_a_loop(monkeypatch):
+    called = []
+    for name in ("gaussian_each", "gaussian_first"):
+        kernel = getattr(_evaluator, name)
+        monkeypatch.setattr(
+            _evaluator, name, lambda *a, k=kernel, n=name, **o: called.append(n) or k(*a, **o)
+        )
+    for n, expected in ((8, "gaussian_each"), (60, "gaussian_first")):
+        called.clear()
+        Evaluator(partial_correlation_test(correlations(0, n), 90), alpha=0.1)(all_rows([0], n), 1)
+        assert called == [expected]
+
+
+def test_rounding_never_turns_a_decision(monkeypatch):
+    # Few tests are made in float64 at once.
+    monkeypatch.setattr(_evaluator, "TESTS_AT_ONCE", 0)
     # A nearly singular matrix, and limits that lie within rounding of the statistics.
     n = 12
     base = correlations(2, n)
@@ -124,24 +151,29 @@ def test_a_vanishing_variance_means_dependent():
         assert np.isinf(found.strength).all()
 
 
+def n_compiled():
+    kernels = _kernel.gaussian_each, _kernel.gaussian_first
+    return sum(kernel._cache_size() for kernel in kernels)
+
+
 def test_a_new_size_compiles_next_to_nothing():
-    # All of these sizes round up to shapes of the first: the kernel is traced no more than once
+    # All of these sizes round up to shapes of the first: the kernels are traced no more than once
     # for each size of conditioning sets.
     warmup(60)
-    before = _kernel.gaussian_first._cache_size()
+    before = n_compiled()
     for n in (40, 55):
         weights = np.triu(np.random.default_rng(n).random((n, n)) < 2 / n, 1) * 0.5
         effects = np.linalg.inv(np.eye(n) - weights)
         pc(partial_correlation_test(effects.T @ effects, 500))
-    assert _kernel.gaussian_first._cache_size() - before <= 3
+    assert n_compiled() - before <= 3
 
 
 def test_a_second_search_compiles_nothing():
     test = partial_correlation_test(correlations(3, 20), 100)
     pc(test)
-    counts = [f._cache_size() for f in (_kernel.gaussian_first, _evaluator._normal_tails)]
+    counts = n_compiled(), _evaluator._normal_tails._cache_size()
     pc(partial_correlation_test(np.asarray(test.corr)[::-1, ::-1].copy(), 100))
-    again = [f._cache_size() for f in (_kernel.gaussian_first, _evaluator._normal_tails)]
+    again = n_compiled(), _evaluator._normal_tails._cache_size()
     assert again[1] == counts[1]
     assert again[0] - counts[0] <= 1
 

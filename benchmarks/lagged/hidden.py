@@ -1,0 +1,74 @@
+"""The right answer where causes are hidden: the lagged maximal ancestral graph."""
+
+import numpy as np
+
+from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.simulate import LaggedSystem
+
+REACH = 6
+"""Longest lags that are unrolled; the graphs are the same with four times as many."""
+
+
+def ancestral_graph(system: LaggedSystem) -> LaggedGraph:
+    """What the observed series could tell at best: edges that no set of observed values separates.
+
+    X and Y are adjacent iff an inducing path joins them: all its inner nodes are colliders and
+    ancestors of X or Y (Richardson & Spirtes, 2002). The earlier end has a tail iff it is an
+    ancestor of the later one, whether it is a parent or not.
+    """
+    truth = system.truth
+    n, n_lags = truth.n_vars, truth.max_lag + 1
+    n_slices = REACH * n_lags
+    causes = _unrolled(np.asarray(truth.directed), n_slices)
+    shared = _unrolled(np.asarray(system.confounded), n_slices)
+    shared |= shared.T
+    ancestors = _reachable(causes | np.eye(len(causes), dtype=bool))
+    marks = np.zeros((n, n, n_lags, 2), np.int8)
+    for target in range(n):
+        for source in range(n * n_lags):
+            if source == target:
+                continue
+            within = ancestors[:, source] | ancestors[:, target]
+            between = _spread(shared, (causes[source] | shared[source]) & within, within)
+            by_path = (between & shared[target]).any()
+            if causes[source, target] or shared[source, target] or by_path:
+                lag, variable = divmod(source, n)
+                early = Mark.TAIL if ancestors[source, target] else Mark.ARROW
+                late = Mark.TAIL if ancestors[target, source] else Mark.ARROW
+                marks[variable, target, lag] = early, late
+    return LaggedGraph(marks)
+
+
+def contradicted(graph: LaggedGraph, right: LaggedGraph) -> float:
+    """Share of the lagged edges that say what is false: no edge there, or another mark."""
+    found, true = (np.asarray(g.marks)[:, :, 1:] for g in (graph, right))
+    there = found[..., 0] != Mark.NONE
+    says = found != Mark.CIRCLE
+    wrong = there & ((true[..., 0] == Mark.NONE) | (says & (found != true)).any(axis=-1))
+    return float(wrong.sum() / max(there.sum(), 1))
+
+
+def _unrolled(links: np.ndarray, n_slices: int) -> np.ndarray:
+    """Links between nodes ``lag * vars + var`` of so many time steps."""
+    n = len(links)
+    nodes = np.zeros((n_slices, n, n_slices, n), bool)
+    for lag in range(links.shape[2]):
+        for late in range(n_slices - lag):
+            nodes[late + lag, :, late] = links[:, :, lag]
+    return nodes.reshape(n_slices * n, -1)
+
+
+def _reachable(steps: np.ndarray) -> np.ndarray:
+    while True:
+        further = steps.astype(np.float32) @ steps.astype(np.float32) > 0
+        if (further == steps).all():
+            return steps
+        steps = further
+
+
+def _spread(joined: np.ndarray, reached: np.ndarray, within: np.ndarray) -> np.ndarray:
+    while True:
+        further = reached | (joined[reached].any(axis=0) & within)
+        if (further == reached).all():
+            return reached
+        reached = further
