@@ -1,5 +1,6 @@
 """The settings, the resuming and the figures of the benchmark of lagged graphs."""
 
+import itertools
 import json
 import time
 
@@ -8,11 +9,11 @@ import numpy as np
 import pytest
 
 from benchmarks import lagged
-from benchmarks.lagged import methods, settings, study, tables, worker
+from benchmarks.lagged import hidden, methods, settings, study, tables, worker
 from benchmarks.lagged.figures import figures
 from benchmarks.lagged.study import Limits, Run
 from jaxcause import simulate
-from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.graph import LaggedGraph, Mark, dag_to_mag
 
 IN_PROCESS = Limits(in_process=True)
 
@@ -90,6 +91,49 @@ def test_marks_count_where_there_are_hidden_causes():
     assert line["true edges"] == 1
     assert line["F1 marks"] == 0.5
     assert line["F1 directed"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_ancestral_graph_is_that_of_the_unrolled_system(seed):
+    made = simulate.lagged_system(
+        jax.random.key(seed), n_vars=4, max_lag=2, n_steps=9, n_parents=2, n_latents=3
+    )
+    right = np.asarray(hidden.ancestral_graph(made).marks)
+    # The system in eight steps, a variable of its own for each thing that two of them share.
+    n, n_steps = 4, 8
+    shared = [
+        ((step + lag) * n + i, step * n + j)
+        for i, j, lag in np.argwhere(np.asarray(made.confounded))
+        for step in range(n_steps - lag)
+        if lag or i < j
+    ]
+    dag = np.zeros((n * n_steps + len(shared),) * 2, bool)
+    for i, j, lag in np.argwhere(np.asarray(made.truth.directed)):
+        for step in range(n_steps - lag):
+            dag[(step + lag) * n + i, step * n + j] = True
+    for k, ends in enumerate(shared):
+        dag[n * n_steps + k, list(ends)] = True
+    expected = np.asarray(dag_to_mag(dag, np.arange(n * n_steps)).marks)
+    for lag in range(3):
+        for source, target in itertools.permutations(range(n), 2):
+            early, late = lag * n + source, target
+            at_early, at_late = right[source, target, lag]
+            assert (at_early, at_late) == (expected[late, early], expected[early, late])
+
+
+def test_what_contradicts_the_ancestral_graph():
+    right, found = np.zeros((2, 3, 3, 3, 2), np.int8)
+    arrow, tail, circle = Mark.ARROW, Mark.TAIL, Mark.CIRCLE
+    right[0, 1, 1] = tail, arrow
+    right[0, 2, 1] = arrow, arrow
+    found[0, 1, 1] = found[0, 2, 1] = circle, arrow
+    assert hidden.contradicted(LaggedGraph(found), LaggedGraph(right)) == 0
+    found[0, 2, 1] = tail, arrow
+    assert hidden.contradicted(LaggedGraph(found), LaggedGraph(right)) == 0.5
+    found[0, 1, 1] = arrow, arrow
+    found[1, 2, 2] = circle, arrow
+    assert hidden.contradicted(LaggedGraph(found), LaggedGraph(right)) == 1
+    assert hidden.contradicted(LaggedGraph(right), LaggedGraph(right)) == 0
 
 
 def test_a_study_resumes_where_it_was_cut_off(counted, tmp_path):

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 import jaxcause as jc
+from benchmarks.lagged.hidden import contradicted
 from benchmarks.lagged.settings import Case
 from jaxcause import attribution
 from jaxcause.graph import LaggedGraph
@@ -119,8 +120,11 @@ def searched(name: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
         found = {RATES[0]: first}
         found |= {q: _discover(case, method="gradient", q=q, **again) for q in RATES[1:]}
         graphs = {q: _causes(f.graph) for q, f in found.items()}
-        false = {f"FDP --> q={q}": _false_of_certain(f.graph, case) for q, f in found.items()}
-        return [Answer(name, np.asarray(first.scores), graphs, false)]
+        notes = {f"FDP --> q={q}": _false_of_certain(f.graph, case) for q, f in found.items()}
+        if case.ancestral is not None:
+            right = case.ancestral
+            notes |= {f"FDP marks q={q}": contradicted(f.graph, right) for q, f in found.items()}
+        return [Answer(name, np.asarray(first.scores), graphs, notes)]
 
     return run
 

@@ -16,6 +16,7 @@ SHOWN = (
     "F1 q=0.1",
     "FDP q=0.1",
     "FDP --> q=0.1",
+    "FDP marks q=0.1",
     "told",
     "edges q=0.1",
     "true edges",
@@ -39,6 +40,8 @@ PROTOCOL = {
     "for all",
     "FDP -->": "searched graphs: of the edges --> alone, where FDP counts o-> as an edge, too, and "
     "as false on a hidden cause",
+    "FDP marks": "hidden causes searched: edges of any mark that contradict the maximal ancestral "
+    "graph of the observed variables (no edge there, or another mark), which is all that data tell",
     "told": "share of the runs whose notes say that errors of the same step correlate, so that "
     "edges may be false",
     "SHD": "of the graph at q=0.1",

@@ -10,6 +10,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxcause.models.forecaster._parts import Forecast, causal_filter, positive
+from jaxcause.models.forecaster._product import product
 from jaxcause.models.forecaster.config import ForecasterConfig
 from jaxcause.nn import STANDARD, Ops
 
@@ -100,27 +101,26 @@ class PositionalForecaster(nnx.Module):
         groups = Groups.of(n, self.config.max_lag, time - self.config.max_lag + 1)
         seen = None if observed is None else groups.given(observed)
         z = self._mixed(self._values(groups.given(rows), seen, ops), groups, batch)
-        z = z.swapaxes(1, 2)
         gate_bias = self.gate_bias[...][:, None]
         if domain is not None:
             regime = jax.nn.one_hot(
                 groups.predicted(domain), self.config.n_domains, axis=0, dtype=z.dtype
             )
 
-            def of_regime(parameter: nnx.Param[Array]) -> Array:
-                return jnp.einsum("dr,dnw->nrw", regime, parameter[...])
+            def of_regime(parameter: nnx.Param[Array], order: str = "nwr") -> Array:
+                return jnp.einsum(f"dr,dnw->{order}", regime, parameter[...])
 
             z = z * (1 + of_regime(self.domain_scale)) + of_regime(self.domain_shift)
-            gate_bias = gate_bias + of_regime(self.domain_gate)
+            gate_bias = gate_bias + of_regime(self.domain_gate, "nrw")
         h = ops.gate(
-            self._product(z, self.signal[...]) + self.signal_bias[...][:, None],
-            ops.activation(jax.nn.gelu, self._product(z, self.gate[...]) + gate_bias),
+            self._product(z, self.signal[...], (1, 1)) + self.signal_bias[...][:, None],
+            ops.activation(jax.nn.gelu, self._product(z, self.gate[...], (1, 1)) + gate_bias),
         )
         for weights, bias in zip(self.layers[...], self.layer_biases[...], strict=True):
             h = h + ops.activation(jax.nn.gelu, self._product(h, weights) + bias[:, None])
-        out = (self._read(h, self.readout) + self._read(z, self.linear_readout)).transpose(
-            2, 0, 1
-        ) + self.bias[...][:, :, None]
+        read = product(h, self.readout[...].transpose(1, 2, 0))
+        read += product(z, self.linear_readout[...].transpose(1, 2, 0), (1, 1))
+        out = read.transpose(2, 0, 1) + self.bias[...][:, :, None]
         # Kept apart from the errors, which XLA would compute again for every hidden unit.
         out = jax.lax.optimization_barrier(groups.in_order(out, batch).transpose(0, 3, 2, 1))
         mean = out[0]
@@ -178,17 +178,14 @@ class PositionalForecaster(nnx.Module):
         mixed = sum(parts[1:], start=parts[0]).reshape(heads, n, c, width // heads, made * batch)
         return mixed.transpose(1, 0, 3, 2, 4).reshape(n, width, c * made * batch)
 
-    def _read(self, x: Array, weights: nnx.Param[Array]) -> Float[Array, "vars rows outputs"]:
-        return jnp.matmul(x, weights[...].transpose(1, 2, 0))
-
     def _layer(self, weights: Array | nnx.Param[Array], x: Array) -> Float[Array, "vars out rows"]:
         """Each variable's own linear layer."""
-        return self._product(weights[...].swapaxes(1, 2), x)
+        return self._product(weights[...], x, (1, 1))
 
-    def _product(self, a: Array, b: Array) -> Array:
+    def _product(self, a: Array, b: Array, over: tuple[int, int] = (2, 1)) -> Array:
         """Batched matrix product in the configured precision, summed in float32."""
         dtype = jnp.dtype(self.config.dtype)
-        return jnp.matmul(a.astype(dtype), b.astype(dtype), preferred_element_type=jnp.float32)
+        return product(a.astype(dtype), b.astype(dtype), over)
 
 
 class Groups(NamedTuple):
