@@ -55,7 +55,7 @@ def add_method(command: Parser) -> None:
         "--alpha",
         type=share,
         help="significance level (pc: 0.01; pcmci: 0.2, of its conditions; gradient, with "
-        "--latents or --contemporaneous: 0.001)",
+        "--latents or --contemporaneous: 0.0001)",
     )
     add("--top-k", type=whole(1), metavar="K", help="keep K parents per variable instead" + _for())
     add(

@@ -31,7 +31,7 @@ from jaxcause.workflows._result import Discovery
 
 ALPHA = 0.01
 """Significance level of the methods that search with tests alone."""
-REFINE_ALPHA = 0.001
+REFINE_ALPHA = 0.0001
 """The same where selected edges are searched again: they are few, and tested on long series."""
 METHODS = ("gradient", "lasso", "pc", "pcmci", "pcmci+", "var")
 
@@ -97,7 +97,7 @@ def discover(
         q: False-discovery rate aimed at by ``"gradient"``, ``"var"``, ``"pcmci"`` and
             ``"pcmci+"``.
         alpha: Significance level of conditional independence tests: 0.01 for the methods that
-            search with them (0.2 for ``"pcmci"``, which only selects conditions by them), 0.001
+            search with them (0.2 for ``"pcmci"``, which only selects conditions by them), 0.0001
             where ``"gradient"`` searches its edges again.
         select: Another rule from scores to edges for ``"gradient"`` than
             `jaxcause.attribution.select_fdr`, such as

@@ -77,7 +77,7 @@ def refine(
     *,
     latents: bool,
     contemporaneous: bool = False,
-    alpha: float = 0.001,
+    alpha: float = 0.0001,
     max_cond_size: int | None = 2,
     search: str = "near_past",
     n_rounds: int = 3,
