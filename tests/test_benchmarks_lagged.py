@@ -121,6 +121,20 @@ def test_the_ancestral_graph_is_that_of_the_unrolled_system(seed):
             assert (at_early, at_late) == (expected[late, early], expected[early, late])
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_an_oracle_claims_nothing_false(seed):
+    system = simulate.lagged_system(
+        jax.random.key(seed), n_vars=4, max_lag=2, n_steps=9, n_parents=1, n_latents=1
+    )
+    case = settings.Case(np.asarray(system.series), system.truth, 2, system=system)
+    (answer,) = methods.told_by_an_oracle(case, 0)
+    assert answer.notes["FDP marks q=0.1"] == 0
+    found = figures(answer, case)
+    assert found["F1 q=0.1"] > 0.5
+    with pytest.raises(methods.NotAvailable, match="hidden causes"):
+        methods.told_by_an_oracle(case._replace(system=None), 0)
+
+
 def test_what_contradicts_the_ancestral_graph():
     right, found = np.zeros((2, 3, 3, 3, 2), np.int8)
     arrow, tail, circle = Mark.ARROW, Mark.TAIL, Mark.CIRCLE

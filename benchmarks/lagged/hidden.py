@@ -39,6 +39,22 @@ def ancestral_graph(system: LaggedSystem) -> LaggedGraph:
     return LaggedGraph(marks)
 
 
+def causes_of_its_own(system: LaggedSystem) -> np.ndarray:
+    """The system over two windows as a DAG, with a hidden cause for each two that share one.
+
+    The observed come first, as ``lag * vars + var``; what a search may look at is the newer window.
+    """
+    n_slices = 2 * (system.truth.max_lag + 1)
+    causes = _unrolled(np.asarray(system.truth.directed), n_slices)
+    shared = _unrolled(np.asarray(system.confounded), n_slices)
+    pairs = np.argwhere(np.triu(shared | shared.T))
+    n = len(causes)
+    dag = np.zeros((n + len(pairs),) * 2, bool)
+    dag[:n, :n] = causes
+    dag[n + np.arange(len(pairs))[:, None], pairs] = True
+    return dag
+
+
 def contradicted(graph: LaggedGraph, right: LaggedGraph) -> float:
     """Share of the lagged edges that say what is false: no edge there, or another mark."""
     found, true = (np.asarray(g.marks)[:, :, 1:] for g in (graph, right))

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from benchmarks.lagged.hidden import ancestral_graph
 from jaxcause import simulate
 from jaxcause.graph import LaggedGraph
 
@@ -23,7 +22,7 @@ N_PARENTS = 3
 class Case(NamedTuple):
     """A series, and what is known of its graph: every lag, or only which variable drives which.
 
-    ``ancestral`` is the graph that a search for hidden causes should find, where there are some.
+    ``system`` is what made the series, where causes are hidden.
     """
 
     series: np.ndarray
@@ -31,7 +30,7 @@ class Case(NamedTuple):
     max_lag: int
     domain: np.ndarray | None = None
     summary: bool = False
-    ancestral: LaggedGraph | None = None
+    system: simulate.LaggedSystem | None = None
 
 
 class Setting(NamedTuple):
@@ -140,8 +139,8 @@ def load(name: str, preset: str, seed: int, data: Path | None) -> Case:
     key = jax.random.key(seed)
     made = setting.system(key, **given, **setting.options)
     regimes = np.asarray(made.domain) if setting.options.get("n_domains", 1) > 1 else None
-    ancestral = ancestral_graph(made) if setting.options.get("n_latents") else None
-    return Case(np.asarray(made.series), made.truth, max_lag, regimes, ancestral=ancestral)
+    system = made if setting.options.get("n_latents") else None
+    return Case(np.asarray(made.series), made.truth, max_lag, regimes, system=system)
 
 
 def _published(name: str, data: Path) -> Case:

@@ -29,6 +29,9 @@ TESTS_PER_ROUND = 1 << 18
 TESTS_AT_ONCE = 3 << 15
 """A call with no more tests than this makes all of them, without a loop over sets."""
 
+ENTRIES_AT_ONCE = 1 << 22
+"""Correlations among members of sets that such a call may look up: bounds its memory."""
+
 TILE_ENTRIES = 1 << 21
 """Correlations that a block of rows may gather beforehand: bounds the memory of the kernel."""
 
@@ -221,7 +224,7 @@ class Evaluator:
         rows, n_sets, limit = of
         n_tests = np.minimum(n_sets, numbers[1]) - numbers[0]
         subsets = _table(size, *numbers)
-        if self.gaussian and int(n_tests.sum()) <= TESTS_AT_ONCE:
+        if self.gaussian and _at_once(int(n_tests.sum()), subsets.shape[1]):
             with jax.enable_x64(True):
                 return self._each((rows, n_tests, limit), subsets)
         width = self._tile_width(rows.n_candidates, n_sets, size)
@@ -352,6 +355,11 @@ def _lanes(size: int, width: int, n_rows: int) -> int:
     if size < 2:
         return min(many, max(few, n_rows // 4))
     return min(many, max(few, n_rows // 64))
+
+
+def _at_once(n_tests: int, size: int) -> bool:
+    """Whether a call makes all tests without a loop."""
+    return n_tests <= TESTS_AT_ONCE and n_tests * size * (size + 1) <= 2 * ENTRIES_AT_ONCE
 
 
 def _rounds(n_sets: np.ndarray, *, everything: bool) -> list[tuple[int, int]]:

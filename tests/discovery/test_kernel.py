@@ -112,6 +112,15 @@ def test_few_tests_are_made_at_once_and_many_in_a_loop(monkeypatch):
         assert called == [expected]
 
 
+def test_large_sets_are_not_looked_up_all_at_once():
+    at_once = _evaluator._at_once
+    assert at_once(98_304, 1)
+    assert not at_once(98_305, 1)
+    assert at_once(98_304, 8)
+    assert at_once(2_000, 64)
+    assert not at_once(98_304, 64)
+
+
 def test_rounding_never_turns_a_decision(monkeypatch):
     # Few tests are made in float64 at once.
     monkeypatch.setattr(_evaluator, "TESTS_AT_ONCE", 0)
