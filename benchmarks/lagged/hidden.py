@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.graph import LaggedGraph, Mark, ancestor_matrix
 from jaxcause.simulate import LaggedSystem
 
 REACH = 6
-"""Longest lags that are unrolled; the graphs are the same with four times as many."""
+"""Windows that are unrolled; the graphs of the settings are the same with twice as many."""
 
 
 def ancestral_graph(system: LaggedSystem) -> LaggedGraph:
@@ -22,7 +22,7 @@ def ancestral_graph(system: LaggedSystem) -> LaggedGraph:
     causes = _unrolled(np.asarray(truth.directed), n_slices)
     shared = _unrolled(np.asarray(system.confounded), n_slices)
     shared |= shared.T
-    ancestors = _reachable(causes | np.eye(len(causes), dtype=bool))
+    ancestors = ancestor_matrix(causes)
     marks = np.zeros((n, n, n_lags, 2), np.int8)
     for target in range(n):
         for source in range(n * n_lags):
@@ -72,14 +72,6 @@ def _unrolled(links: np.ndarray, n_slices: int) -> np.ndarray:
         for late in range(n_slices - lag):
             nodes[late + lag, :, late] = links[:, :, lag]
     return nodes.reshape(n_slices * n, -1)
-
-
-def _reachable(steps: np.ndarray) -> np.ndarray:
-    while True:
-        further = steps.astype(np.float32) @ steps.astype(np.float32) > 0
-        if (further == steps).all():
-            return steps
-        steps = further
 
 
 def _spread(joined: np.ndarray, reached: np.ndarray, within: np.ndarray) -> np.ndarray:

@@ -131,7 +131,7 @@ def searched(name: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
 
 
 def told_by_an_oracle(case: Case, seed: int) -> list[Answer]:
-    """Our search for hidden causes with tests that are never wrong: what no data can better."""
+    """Our search for hidden causes with tests that are never wrong: the marks it leaves open."""
     del seed
     if case.system is None:
         raise NotAvailable("is about hidden causes")

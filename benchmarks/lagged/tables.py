@@ -42,7 +42,7 @@ PROTOCOL = {
     "as false on a hidden cause",
     "FDP marks": "hidden causes searched: edges of any mark that contradict the maximal ancestral "
     "graph of the observed variables (no edge there, or another mark), which is all that data tell",
-    "oracle": "the same search where no test errs: what an o-> leaves open, no data can tell",
+    "oracle": "the same search where no test errs: what o-> it leaves however long the series",
     "told": "share of the runs whose notes say that errors of the same step correlate, so that "
     "edges may be false",
     "SHD": "of the graph at q=0.1",
