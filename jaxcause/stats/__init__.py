@@ -1,4 +1,4 @@
-"""Correlations, conditional independence tests, linear autoregression, multiple testing."""
+"""Correlations, conditional independence tests, linear regressions, multiple testing."""
 
 from jaxcause.stats._covariance import condition_number as condition_number
 from jaxcause.stats._covariance import correlation_matrix as correlation_matrix
@@ -11,6 +11,10 @@ from jaxcause.stats._from_data import (
 )
 from jaxcause.stats._from_data import (
     rank_correlation_test_from_data as rank_correlation_test_from_data,
+)
+from jaxcause.stats._instrumental import InstrumentalFit as InstrumentalFit
+from jaxcause.stats._instrumental import (
+    instrumental_regression as instrumental_regression,
 )
 from jaxcause.stats._lasso import LassoFit as LassoFit
 from jaxcause.stats._lasso import fit_lasso_var as fit_lasso_var

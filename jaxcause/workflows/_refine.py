@@ -11,7 +11,7 @@ from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery import icd, pc
 from jaxcause.graph import BackgroundKnowledge, CausalGraph, LaggedGraph, Mark
 from jaxcause.stats import partial_correlation_test_from_data
-from jaxcause.training import window_starts
+from jaxcause.workflows._refine_instruments import marked, settle
 from jaxcause.workflows._refine_marks import Sets, orient_complete, orient_latent
 from jaxcause.workflows._refine_tests import (
     GivenThePast,
@@ -21,6 +21,7 @@ from jaxcause.workflows._refine_tests import (
     strength_within,
     whole_past,
 )
+from jaxcause.workflows._refine_windows import unrolled
 
 SEARCHES = ("near_past", "icd")
 
@@ -78,6 +79,7 @@ def refine(
     latents: bool,
     contemporaneous: bool = False,
     alpha: float = 0.0001,
+    q: float | None = 0.1,
     max_cond_size: int | None = 2,
     search: str = "near_past",
     n_rounds: int = 3,
@@ -97,6 +99,14 @@ def refine(
     that were not selected count as separated by the rest of the past where a test agrees, which
     tells colliders from chains.
 
+    With ``latents``, what is older than ``max_lag`` settles the marks of the lagged edges that the
+    search leaves, as instruments: an effect that it confirms (at the false-discovery rate ``q``) is
+    ``-->``, one that an ordinary regression finds and it does not is ``<->``. No search tells the
+    two apart where all that could is older than its window. It holds for linear effects of hidden
+    causes whose own values are independent in time and which reach no two variables more than
+    ``max_lag`` apart; ``info["instruments"]`` tells the targets for which a test doubts that, and
+    whose marks are those of the search.
+
     ``search="near_past"`` conditions on the selected past of a pair, changed by a small set S: with
     ``latents`` S is left out of it or, where it was not in it, added (given past △ S), and without
     it is added (past ∪ S). Large systems have many pairs whose dependence nearly cancels given
@@ -106,7 +116,8 @@ def refine(
     temporal ICD, sets growing from nothing: in the limit it finds every separating set of its
     window.
 
-    Marks: ``-->`` a cause; ``<->`` a hidden common cause; ``o->`` either, or both. Without
+    Marks: ``-->`` a cause, perhaps with a hidden one beside it; ``<->`` a hidden common cause;
+    ``o->`` either, or both. Without
     ``latents`` an edge at lag 0 that data leave open is ``---``, and ``<->`` a contradiction. With
     ``latents`` alone an edge at lag 0 can only be ``<->``. To compare with a known graph, count
     ``-->`` and ``o->`` as edges, and ``<->`` as none: an ``o->`` on a true edge is a hit, on
@@ -118,6 +129,8 @@ def refine(
         latents: Whether causes may be hidden.
         contemporaneous: Whether effects within a time step are possible.
         alpha: X and Y are taken as independent iff p > alpha.
+        q: False-discovery rate of the effects that instruments confirm; None leaves them out. They
+            need ``values``, and four windows for each lagged variable.
         max_cond_size: Largest S; None for no limit.
         search: ``"near_past"``, or ``"icd"`` for hidden causes.
         n_rounds: Most rounds of ``"near_past"``.
@@ -139,7 +152,8 @@ def refine(
     Source: temporal ICD, Rohekar et al. (2023), arXiv 2306.00624; conditioning on the past,
     Gerhardus & Runge (2020), "High-recall causal discovery for autocorrelated time series with
     latent confounders", and Runge (2020), PCMCI+; the two stages, Wang, Wang & Huang (2026),
-    arXiv 2601.05647.
+    arXiv 2601.05647; the past as instrument, Thams, Søndergaard, Weichwald & Peters (2022),
+    "Identifying causal effects using instrumental time series".
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(2000, 3)); u = rng.normal(size=2000)
@@ -173,10 +187,15 @@ def refine(
         alpha=alpha,
         max_cond_size=max_cond_size,
     )
+    settled = None
+    if latents and q is not None and values is not None:
+        settled = settle(values, allowed | required, q=q, segment=segment)
     known = _not_selected(asked)
     found = _by_icd(asked, known) if search == "icd" else _near_past(asked, known, n_rounds)
     marks, counts = found
     newest = LaggedGraph.from_unrolled(CausalGraph(marks), n_vars=n_vars).marks[:, :, :n_lags]
+    if settled is not None:
+        newest = marked(np.asarray(newest), settled, required)
     refined = LaggedGraph(newest)
     info = {
         "search": search,
@@ -188,6 +207,7 @@ def refine(
         "n_selected": int(np.asarray(graph.adjacency)[:, :, 1:].sum()),
         "n_tests": counts,
         **_counted(np.asarray(newest)),
+        "instruments": None if settled is None else settled.info | {"q": q},
         "seconds": time.perf_counter() - began,
     }
     return Refined(refined, info, strength_within(window, refined))
@@ -335,26 +355,13 @@ def _window_test(
                 f"{n_slices} * {n_vars}"
             )
         return test
-    rows = _rows("values", values, n_vars)
-    stretch = np.zeros(len(rows), np.int64) if segment is None else np.asarray(segment)
-    if stretch.shape != (len(rows),):
-        raise InputError(f"segment has shape {stretch.shape}, but must be ({len(rows)},)")
-    complete = np.asarray(np.isfinite(rows).all(axis=1))
-    starts = window_starts(complete, stretch, length=n_slices)
-    if len(starts) <= n_slices * n_vars + 3:
+    windows = unrolled(values, n_vars, n_slices, segment)
+    if len(windows) <= n_slices * n_vars + 3:
         raise InputError(
-            f"values has {len(starts)} windows of {n_slices} complete rows, too few for "
+            f"values has {len(windows)} windows of {n_slices} complete rows, too few for "
             f"{n_slices * n_vars} lagged variables; give a longer series or a smaller max_lag"
         )
-    slices = [rows[starts + n_slices - 1 - lag] for lag in range(n_slices)]
-    return partial_correlation_test_from_data(np.concatenate(slices, axis=1))
-
-
-def _rows(name: str, given: Any, n_vars: int) -> Float[np.ndarray, "time vars"]:
-    rows = np.asarray(given, np.float64)
-    if rows.ndim != 2 or rows.shape[1] != n_vars:
-        raise InputError(f"{name} has shape {rows.shape}, but must be [time, {n_vars}]")
-    return rows
+    return partial_correlation_test_from_data(windows)
 
 
 def _counted(marks: np.ndarray) -> dict[str, int]:
