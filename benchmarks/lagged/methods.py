@@ -93,14 +93,11 @@ def gradient(name: str, *, with_domain: bool = False, **options: Any):
             if k in first.info
         }
         notes["told"] = float("simultaneous_errors" in first.info)
-        answers = [
-            Answer(
-                f"{name}, default",
-                np.asarray(first.scores),
-                {q: f.graph for q, f in found.items()},
-                notes,
-            )  # fmt: skip
-        ]
+        notes["searched"] = float(first.info["latents"])
+        graphs = {q: _causes(f.graph) for q, f in found.items()}
+        if first.info["latents"]:
+            notes |= _of_marks(found, case)
+        answers = [Answer(f"{name}, default", np.asarray(first.scores), graphs, notes)]
         for readout in _readouts(options.get("head") == "gaussian"):
             read = _discover(case, method="gradient", readout=readout, **again)
             scores = np.asarray(read.strength)
@@ -121,11 +118,7 @@ def searched(name: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
         found = {RATES[0]: first}
         found |= {q: _discover(case, method="gradient", q=q, **again) for q in RATES[1:]}
         graphs = {q: _causes(f.graph) for q, f in found.items()}
-        notes = {f"FDP --> q={q}": _false_of_certain(f.graph, case) for q, f in found.items()}
-        if case.system is not None:
-            right = ancestral_graph(case.system)
-            notes |= {f"FDP marks q={q}": contradicted(f.graph, right) for q, f in found.items()}
-        return [Answer(name, np.asarray(first.scores), graphs, notes)]
+        return [Answer(name, np.asarray(first.scores), graphs, _of_marks(found, case))]
 
     return run
 
@@ -142,9 +135,17 @@ def told_by_an_oracle(case: Case, seed: int) -> list[Answer]:
     test = jc.oracle_test(causes_of_its_own(case.system), seen)
     found = refine(LaggedGraph.from_mask(edges), test=test, latents=True, alpha=0.5)
     graphs = dict.fromkeys(RATES, _causes(found.graph))
-    notes = {f"FDP --> q={q}": _false_of_certain(found.graph, case) for q in RATES}
-    notes |= {f"FDP marks q={q}": contradicted(found.graph, right) for q in RATES}
+    notes = _of_marks(dict.fromkeys(RATES, found), case)
     return [Answer("oracle, latents searched", edges.astype(float), graphs, notes)]
+
+
+def _of_marks(found: dict[float, Any], case: Case) -> dict[str, float]:
+    """How many edges say what is false, for each rate."""
+    notes = {f"FDP --> q={q}": _false_of_certain(f.graph, case) for q, f in found.items()}
+    if case.system is not None:
+        right = ancestral_graph(case.system)
+        notes |= {f"FDP marks q={q}": contradicted(f.graph, right) for q, f in found.items()}
+    return notes
 
 
 def _false_of_certain(graph: LaggedGraph, case: Case) -> float:

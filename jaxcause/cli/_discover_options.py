@@ -73,10 +73,10 @@ def add_method(command: Parser) -> None:
     )
     add(
         "--latents",
-        action="store_true",
-        default=None,
+        action=argparse.BooleanOptionalAction,
         help="allow hidden common causes: edges are searched again, and marked <-> or o-> where "
-        f"such a cause explains or may explain them{_for('latents')}",
+        "such a cause explains or may explain them (default: where long series show them)"
+        f"{_for('latents')}",
     )
     add(
         "--max-cond-size",

@@ -62,7 +62,7 @@ def discover(
     n_windows: int = 1024,
     max_cond_size: int | None = None,
     contemporaneous: bool = False,
-    latents: bool = False,
+    latents: bool | None = None,
     time_column: str | None = None,
     forecaster: TrainedForecaster | None = None,
     checkpoint: str | Path | None = None,
@@ -80,9 +80,9 @@ def discover(
     - ``method="var"`` tests the coefficients of a linear vector autoregression, ``"lasso"`` keeps
       those that a penalty leaves.
 
-    All assume that every common cause is among the variables, that no cause acts within a time
-    step (but for ``contemporaneous``), that ``max_lag`` covers all lags, and that the mechanism
-    does not change.
+    All assume that every common cause is among the variables (but for ``latents``), that no cause
+    acts within a time step (but for ``contemporaneous``), that ``max_lag`` covers all lags, and
+    that the mechanism does not change.
 
     Args:
         series: ``[time, vars]`` as numpy or JAX array or pandas frame (names are kept, a time
@@ -131,7 +131,9 @@ def discover(
             its selected edges again, with all edges within a step allowed.
         latents: Whether common causes may be hidden: ``"gradient"`` then searches its selected
             edges again, and marks what such a cause explains by ``<->``, what it may
-            explain by ``o->``.
+            explain by ``o->``. None allows for them, and for effects within a step, where the data
+            show that one of both is at work and the tests of the search fit: from 20,000 windows
+            on, if a linear model forecasts as well. The notes then say so.
         time_column: Name of the time column, if it is not recognised by itself.
         forecaster: A trained forecaster of these variables, to skip training.
         checkpoint: File to which training is saved every few seconds, and from which the same call

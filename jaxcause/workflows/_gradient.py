@@ -18,6 +18,7 @@ from jaxcause.graph import BackgroundKnowledge, LaggedGraph
 from jaxcause.io import SeriesTable
 from jaxcause.models.forecaster import PRESETS, ForecasterConfig
 from jaxcause.training import TrainingConfig
+from jaxcause.workflows._allowed import Allowed, allowed_for, differing_effects
 from jaxcause.workflows._forecaster import TrainedForecaster
 from jaxcause.workflows._links import LinkKnowledge
 from jaxcause.workflows._prepare import (
@@ -33,7 +34,7 @@ from jaxcause.workflows._readouts import READOUTS, default_readout, read_scores
 from jaxcause.workflows._refine import Refined, refine
 from jaxcause.workflows._refine_tests import STRENGTH_WITHIN
 from jaxcause.workflows._result import Discovery
-from jaxcause.workflows._simultaneous import simultaneous_errors, told
+from jaxcause.workflows._simultaneous import simultaneous_errors
 from jaxcause.workflows._training import (
     LONG,
     Fitted,
@@ -70,7 +71,7 @@ class GradientOptions:
     domain: Int[np.ndarray, "time"] | None
     missing: str
     known: LinkKnowledge
-    latents: bool
+    latents: bool | None
     contemporaneous: bool
     alpha: float
     held_out: float
@@ -131,9 +132,13 @@ def discover_gradient(
         linear = data.linear_on_all(ridge=data.ridge)
         strength = np.where(options.known.allowed, np.abs(linear.coefficients), 0.0)
         scores = strength**2
-    info |= {"latents": options.latents, "contemporaneous": options.contemporaneous}
-    if options.latents or options.contemporaneous:
-        refined = _refined(graph, table, data, options)
+    related = simultaneous_errors(residuals, table.names)
+    if related:
+        info["simultaneous_errors"] = related
+    allowed = _allowed(graph, table, data, error, related, options)
+    info |= {"latents": allowed.latents, "contemporaneous": allowed.contemporaneous}
+    if allowed.latents or allowed.contemporaneous:
+        refined = _refined(graph, table, data, allowed, options)
         graph, info["refined"] = refined.graph, refined.info
         # No gradient leads from a row to itself: the search's tests say how strong those edges are.
         scores, strength = np.array(scores), np.array(strength)
@@ -146,11 +151,7 @@ def discover_gradient(
         n_edges=int(graph.adjacency.sum()),
         n_candidates=int(options.known.allowed.sum()),
     )
-    if related := simultaneous_errors(residuals, table.names):
-        info["simultaneous_errors"] = related
-        if not (options.latents or options.contemporaneous):
-            notes.append(told(related))
-    info["notes"] = [*notes, *info.get("notes", [])]
+    info["notes"] = [*notes, *allowed.notes, *info.get("notes", [])]
     if windows.mask_missing:
         info["notes"].append(
             "Missing values are inputs of their own to the model, and are predicted by none."
@@ -264,8 +265,44 @@ def _select(
     return LaggedGraph.from_mask(kept | options.known.required), how
 
 
+def _allowed(
+    graph: LaggedGraph,
+    table: SeriesTable,
+    data: Prepared,
+    error: float,
+    related: dict[str, Any] | None,
+    options: GradientOptions,
+) -> Allowed:
+    """What was asked for; on long linear series of one regime the data are asked, too.
+
+    The search has linear tests, and on short series it loses edges that are there.
+    """
+    tests_fit = (
+        len(data.split.train) >= LONG
+        and error >= LINEAR_IS_AS_GOOD * data.linear_error
+        and options.head == "mean"
+        and options.domain is None
+        and options.select is None
+    )
+    differing = 0
+    if tests_fit and options.latents is None and not options.contemporaneous:
+        edges = np.asarray(graph.directed)
+        differing = differing_effects(data.values, edges, segment=table.segment)
+    return allowed_for(
+        latents=options.latents,
+        contemporaneous=options.contemporaneous,
+        tests_fit=tests_fit,
+        related=related,
+        differing=differing,
+    )
+
+
 def _refined(
-    graph: LaggedGraph, table: SeriesTable, data: Prepared, options: GradientOptions
+    graph: LaggedGraph,
+    table: SeriesTable,
+    data: Prepared,
+    allowed: Allowed,
+    options: GradientOptions,
 ) -> Refined:
     """The selected edges, searched again for hidden causes and effects within a time step.
 
@@ -277,7 +314,7 @@ def _refined(
     knowledge = BackgroundKnowledge.temporal(
         len(table.names),
         data.max_lag,
-        contemporaneous=options.contemporaneous,
+        contemporaneous=allowed.contemporaneous,
         forbidden_links=~known.allowed & (np.arange(data.max_lag + 1) > 0),
         required_links=known.required | unseen,
     )
@@ -285,9 +322,10 @@ def _refined(
         return refine(
             graph,
             data.values,
-            latents=options.latents,
-            contemporaneous=options.contemporaneous,
+            latents=allowed.latents,
+            contemporaneous=allowed.contemporaneous,
             alpha=options.alpha,
+            q=options.q,
             segment=table.segment,
             knowledge=knowledge,
         )

@@ -58,12 +58,11 @@ def simultaneous_errors(
 
 
 def told(found: dict[str, Any]) -> str:
-    """The same as a sentence for users who allowed for neither reason."""
+    """The same as a sentence."""
     a, b = found["pair"]
     return (
         f"Errors of the forecasts of {a} and {b} in the same step correlate most "
         f"(r = {found['correlation']:.2f}; {found['n_pairs']} of {found['n_tested']} pairs do): "
         "something hidden acts on both, one acts on the other within a step, or the mechanism "
-        "changes. Edges can be false for that reason; allow for it with latents=True, "
-        "contemporaneous=True or domain= (--latents, --contemporaneous, --domain)."
+        "changes."
     )

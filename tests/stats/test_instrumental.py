@@ -108,7 +108,8 @@ def test_instruments_that_act_themselves_are_told():
 def test_collinear_or_too_few_instruments_say_nothing():
     data = drawn()
     few = asked(data, instruments=np.arange(7) == 3)
-    assert np.isnan(few.p_value).all() and np.isnan(few.overidentification_p_value).all()
+    assert np.isnan(few.p_value).all()
+    assert np.isnan(few.overidentification_p_value).all()
     data[:, 6] = data[:, 5]
     assert np.isnan(asked(data).p_value).all()
 

@@ -1,0 +1,83 @@
+"""Whether hidden causes, and effects within a step, are allowed for where nobody said so."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from jaxcause._typing import AnyArray
+from jaxcause.workflows._refine import PAST_AT_MOST
+from jaxcause.workflows._refine_instruments import settle
+from jaxcause.workflows._simultaneous import told
+
+LEVEL = 1e-3
+"""Chance that instruments are said to differ where they do not, for all edges together."""
+
+
+class Allowed(NamedTuple):
+    """What edges may be due to beside effects from step to step, and what is told of that."""
+
+    latents: bool
+    contemporaneous: bool
+    notes: tuple[str, ...] = ()
+
+
+def allowed_for(
+    *,
+    latents: bool | None,
+    contemporaneous: bool,
+    tests_fit: bool,
+    related: dict[str, Any] | None,
+    differing: int,
+) -> Allowed:
+    """What was asked for; or, where nothing was, both where the data tell that one is at work.
+
+    Args:
+        latents: As asked for; None leaves it to the data.
+        contemporaneous: As asked for.
+        tests_fit: Whether the tests of a second search fit the series: it is linear and long.
+        related: What `simultaneous_errors` found.
+        differing: What `differing_effects` found.
+    """
+    if latents is not None or contemporaneous or not (related or differing):
+        chosen = Allowed(bool(latents), contemporaneous)
+    else:
+        chosen = Allowed(tests_fit, tests_fit)
+    if chosen.latents and latents is None:
+        reasons = [told(related)] if related else []
+        if differing:
+            reasons.append(
+                f"What is older than max_lag tells another effect than a regression does of "
+                f"{differing} edge{'s' * (differing != 1)}, as where causes are hidden."
+            )
+        done = (
+            "So hidden causes and effects within a step were allowed for, and the selected edges "
+            "searched again; latents=False (--no-latents) leaves that out."
+        )
+        return chosen._replace(notes=(*reasons, done))
+    if related and not (chosen.latents or chosen.contemporaneous):
+        remedy = (
+            "Edges can be false for that reason; allow for it with latents=True, "
+            "contemporaneous=True or domain= (--latents, --contemporaneous, --domain)."
+        )
+        return chosen._replace(notes=(f"{told(related)} {remedy}",))
+    return chosen
+
+
+def differing_effects(
+    values: Float[AnyArray, "time vars"],
+    edges: Bool[np.ndarray, "vars vars lags"],
+    *,
+    segment: Any = None,
+) -> int:
+    """Edges whose effect differs from that of a regression, with the older past as instruments.
+
+    One more sign of hidden causes than `simultaneous_errors`: it shows those whose effects take
+    different times. Larger systems than the search would test against their whole past are left
+    out.
+    """
+    n_vars, _, n_lags = edges.shape
+    if n_vars * (n_lags - 1) > PAST_AT_MOST or not edges.any():
+        return 0
+    settled = settle(values, edges, q=LEVEL, segment=segment)
+    return 0 if settled is None else int((settled.difference < LEVEL / edges.sum()).sum())
