@@ -11,7 +11,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 
-from benchmarks import attention, calibration, core, lagged, models, pcmci, training
+from benchmarks import attention, calibration, core, flow, lagged, models, pcmci, training
 from benchmarks.cleann import recommendation, sentiment
 
 STUDIES = {
@@ -20,6 +20,7 @@ STUDIES = {
     ),
     "attention": lambda given: attention.run(given.data, quick=given.quick),
     "calibration": lambda given: calibration.run(quick=given.quick),
+    "flow": lambda given: flow.run(given.data),
     "lagged": lagged.run,
     "models": lambda given: models.run(),
     "pcmci": lambda given: pcmci.run(quick=given.quick),

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import lagged
+from benchmarks import flow, lagged
 from benchmarks.lagged import hidden, methods, settings, study, tables, worker
 from benchmarks.lagged.figures import figures
 from benchmarks.lagged.study import Limits, Run
@@ -279,3 +279,19 @@ def test_contemporaneous_strings_become_marks():
     marks = np.asarray(methods._from_tigramite(graph).marks)
     assert marks[0, 1, 1].tolist() == [Mark.TAIL, Mark.ARROW]
     assert marks[0, 1, 0].tolist() == [Mark.CIRCLE, Mark.CIRCLE]
+
+
+def test_the_flow_of_lorenz_reaches_further_than_its_equation():
+    """In 0.05 units of time at F=40, X(i-3) acts on X(i) more than half as much as X(i-2) does."""
+    start = np.asarray(jax.random.normal(jax.random.key(0), (200, 10))) * 5 + 20
+    for _ in range(40):
+        start = np.asarray(jax.vmap(lambda x: flow._flow(x, 40.0))(start))
+    series = np.stack([start[0]] * 3)
+    for row in (1, 2):
+        series[row] = flow._flow(series[row - 1], 40.0)
+    exact, misfit = flow._exact(series, 40.0)
+    assert misfit < 1e-5
+    ahead = (np.arange(10)[:, None] - np.arange(10)) % 10
+    by_offset = [exact[ahead == k].mean() for k in range(10)]
+    assert min(by_offset[k] for k in (0, 1, 8, 9)) > by_offset[7] > 0.4 * by_offset[8]
+    assert by_offset[4] < 0.1 * by_offset[9]

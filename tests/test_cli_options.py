@@ -76,6 +76,12 @@ def test_a_second_search_has_a_level(called):
     assert (seen["latents"], seen["contemporaneous"], seen["alpha"]) == (True, True, 0.01)
 
 
+@pytest.mark.parametrize(("given", "said"), [((), {}), (("--no-latents",), {"latents": False})])
+def test_hidden_causes_are_left_to_the_data_or_not(called, given, said):
+    seen = called(*given)
+    assert {name: seen[name] for name in ("latents",) if name in seen} == said
+
+
 def test_what_is_left_to_the_data(called):
     seen = called("--method", "auto", "--max-lag", "auto", "--q", "0.05")
     assert (seen["method"], seen["max_lag"], seen["q"]) == ("auto", "auto", 0.05)

@@ -47,8 +47,8 @@ PROTOCOL = {
     "the series",
     "told": "share of the runs whose notes say that errors of the same step correlate, so that "
     "edges may be false",
-    "searched": "share of the runs in which the default searched its edges again, since long series "
-    "showed hidden causes or effects within a step",
+    "searched": "share of the runs in which the default searched its edges again, because long "
+    "series showed hidden causes or effects within a step",
     "SHD": "of the graph at q=0.1",
     "published series": "summary graphs without edges from a variable to itself, CDML every lag",
     "MiB": "peak of the process, with Python, JAX and the series",

@@ -16,7 +16,8 @@ _COMPLETE = (
 )
 _HIDDEN = (
     "Common causes that were not measured are allowed for: marks other than --> say so. An edge "
-    "o-> or <-> is no proof of a cause."
+    "o-> or <-> is no proof of a cause. The longer past, which tells effects from such causes on "
+    "long series, does so for causes whose own values do not hang together in time."
 )
 _ACROSS = (
     "Causes act from one row to later ones. What acts faster than the rows are apart is not drawn, "

@@ -21,6 +21,19 @@ class Allowed(NamedTuple):
     contemporaneous: bool
     notes: tuple[str, ...] = ()
 
+    def with_doubts(self, refined: dict[str, Any], names: tuple[str, ...]) -> "Allowed":
+        """The same, telling of the targets that instruments say nothing of."""
+        doubted = (refined["instruments"] or {}).get("doubted", ())
+        if not doubted:
+            return self
+        some = ", ".join(names[k] for k in doubted)
+        told_of = (
+            f"The past beyond max_lag has to do with {some} by another way than its causes here, "
+            "such as a hidden cause with a long memory: marks of edges into it rest on the search "
+            "alone."
+        )
+        return self._replace(notes=(*self.notes, told_of))
+
 
 def allowed_for(
     *,

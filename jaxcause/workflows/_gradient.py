@@ -144,6 +144,7 @@ def discover_gradient(
         scores, strength = np.array(scores), np.array(strength)
         scores[:, :, 0] = strength[:, :, 0] = refined.strength
         info["strength_at_lag_0"] = STRENGTH_WITHIN
+        allowed = allowed.with_doubts(refined.info, table.names)
     notes = _notes(
         error,
         data.linear_error,

@@ -195,7 +195,7 @@ def refine(
     marks, counts = found
     newest = LaggedGraph.from_unrolled(CausalGraph(marks), n_vars=n_vars).marks[:, :, :n_lags]
     if settled is not None:
-        newest = marked(np.asarray(newest), settled, required)
+        newest = marked(np.asarray(newest), settled, required, alpha=alpha)
     refined = LaggedGraph(newest)
     info = {
         "search": search,

@@ -112,16 +112,23 @@ def marked(
     marks: Int8[np.ndarray, "vars vars lags 2"],
     settled: Settled,
     required: Bool[np.ndarray, "vars vars lags"],
+    *,
+    alpha: float,
 ) -> Int8[np.ndarray, "vars vars lags 2"]:
     """The marks of a search, where instruments tell: ``-->`` an effect, ``<->`` a hidden cause.
 
     What the search separated stays out: instruments do not see effects within a time step, through
-    which the past may act. Where they are too weak to tell, the marks of the search stay.
+    which the past may act. Where they are too weak to tell, the marks of the search stay. Against
+    its ``<->`` an effect stands that is significant at ``alpha``, as the search's tests are, or
+    that is surer than the hidden cause: p-values of no effect, and of no difference from an
+    ordinary regression.
     """
     changed = marks.copy()
     early, late = changed[..., 0], changed[..., 1]
     there = (early != Mark.NONE) & ~required
-    early[there & settled.causes] = Mark.TAIL
-    late[there & settled.causes] = Mark.ARROW
+    sure = settled.p_value <= np.maximum(alpha, settled.difference)
+    causes = there & settled.causes & ((early != Mark.ARROW) | sure)
+    early[causes] = Mark.TAIL
+    late[causes] = Mark.ARROW
     early[there & settled.explained] = Mark.ARROW
     return changed
