@@ -11,7 +11,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 
-from benchmarks import attention, calibration, core, flow, lagged, models, pcmci, training
+from benchmarks import attention, calibration, core, flow, lagged, memory, models, pcmci, training
 from benchmarks.cleann import recommendation, sentiment
 
 STUDIES = {
@@ -22,6 +22,7 @@ STUDIES = {
     "calibration": lambda given: calibration.run(quick=given.quick),
     "flow": lambda given: flow.run(given.data),
     "lagged": lagged.run,
+    "memory": lambda given: memory.run(),
     "models": lambda given: models.run(),
     "pcmci": lambda given: pcmci.run(quick=given.quick),
     "training": lambda given: training.run(quick=given.quick),

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import flow, lagged
+from benchmarks import flow, lagged, memory
 from benchmarks.lagged import hidden, methods, settings, study, tables, worker
 from benchmarks.lagged.figures import figures
 from benchmarks.lagged.study import Limits, Run
@@ -295,3 +295,15 @@ def test_the_flow_of_lorenz_reaches_further_than_its_equation():
     by_offset = [exact[ahead == k].mean() for k in range(10)]
     assert min(by_offset[k] for k in (0, 1, 8, 9)) > by_offset[7] > 0.4 * by_offset[8]
     assert by_offset[4] < 0.1 * by_offset[9]
+
+
+@pytest.mark.parametrize("size", [0.0, 0.9])
+def test_hidden_causes_remember(size):
+    """The same system for the same seed; over twelve rows values correlate by the memory."""
+    series, true = memory.simulated(0, 4000, size)
+    assert (true.sum(axis=(0, 2)) == memory.N_PARENTS).all()
+    assert not true[:, :, 0].any()
+    again, _ = memory.simulated(0, 4000, size)
+    np.testing.assert_array_equal(series, again)
+    far = np.corrcoef(series[:-12].T, series[12:].T)[:10, 10:]
+    assert (np.abs(far).max() > 0.25) == (size > 0)
