@@ -12,6 +12,8 @@ from jaxcause.workflows._simultaneous import told
 
 LEVEL = 1e-3
 """Chance that instruments are said to differ where they do not, for all edges together."""
+MOST_DOUBTED = 0.2
+"""Share of the targets for which the older past may be no instrument."""
 
 
 class Allowed(NamedTuple):
@@ -39,23 +41,23 @@ def allowed_for(
     *,
     latents: bool | None,
     contemporaneous: bool,
-    tests_fit: bool,
     related: dict[str, Any] | None,
-    differing: int,
+    differing: int | None,
 ) -> Allowed:
     """What was asked for; or, where nothing was, both where the data tell that one is at work.
 
     Args:
         latents: As asked for; None leaves it to the data.
         contemporaneous: As asked for.
-        tests_fit: Whether the tests of a second search fit the series: it is linear and long.
         related: What `simultaneous_errors` found.
-        differing: What `differing_effects` found.
+        differing: What `differing_effects` found; None where the tests of a second search do not
+            fit the series.
     """
     if latents is not None or contemporaneous or not (related or differing):
         chosen = Allowed(bool(latents), contemporaneous)
     else:
-        chosen = Allowed(tests_fit, tests_fit)
+        fits = differing is not None
+        chosen = Allowed(fits, fits)
     if chosen.latents and latents is None:
         reasons = [told(related)] if related else []
         if differing:
@@ -82,15 +84,21 @@ def differing_effects(
     edges: Bool[np.ndarray, "vars vars lags"],
     *,
     segment: Any = None,
-) -> int:
+) -> int | None:
     """Edges whose effect differs from that of a regression, with the older past as instruments.
 
     One more sign of hidden causes than `simultaneous_errors`: it shows those whose effects take
-    different times. Larger systems than the search would test against their whole past are left
-    out.
+    different times.
+
+    Returns:
+        None where that cannot be told, and no second search should be made unasked: the series is
+        too short, or has more lagged values than the search would condition on; or the older past
+        acts on many targets otherwise than through the edges, as where the mechanism changes.
     """
     n_vars, _, n_lags = edges.shape
     if n_vars * (n_lags - 1) > PAST_AT_MOST or not edges.any():
-        return 0
+        return None
     settled = settle(values, edges, q=LEVEL, segment=segment)
-    return 0 if settled is None else int((settled.difference < LEVEL / edges.sum()).sum())
+    if settled is None or settled.doubted.mean() > MOST_DOUBTED:
+        return None
+    return int((settled.difference < LEVEL / edges.sum()).sum())

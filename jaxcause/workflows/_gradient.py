@@ -285,14 +285,13 @@ def _allowed(
         and options.domain is None
         and options.select is None
     )
-    differing = 0
+    differing = None
     if tests_fit and options.latents is None and not options.contemporaneous:
         edges = np.asarray(graph.directed)
         differing = differing_effects(data.values, edges, segment=table.segment)
     return allowed_for(
         latents=options.latents,
         contemporaneous=options.contemporaneous,
-        tests_fit=tests_fit,
         related=related,
         differing=differing,
     )
