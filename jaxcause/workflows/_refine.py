@@ -165,7 +165,8 @@ def refine(
     [('a', 1, '<->', 'b'), ('c', 1, 'o->', 'a')]
     """
     began = time.perf_counter()
-    check_probability("alpha", alpha)
+    for name, value in (("alpha", alpha), ("q", 0.1 if q is None else q)):
+        check_probability(name, value)
     check_choice("search", search, SEARCHES)
     check_at_least("n_rounds", n_rounds, 1)
     if search == "icd" and not latents:

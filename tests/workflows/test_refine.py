@@ -136,6 +136,7 @@ def test_the_larger_p_value_says_whether_a_middle_is_a_collider(ends, said, conf
         ({"values": np.zeros((5, 3))}, "too few"),
         ({"values": np.zeros((50, 3)), "segment": np.zeros(3)}, "segment has shape"),
         ({"values": np.zeros((50, 3)), "alpha": 1.0}, "alpha=1"),
+        ({"values": np.zeros((50, 3)), "q": 0.0}, "q=0"),
         ({"values": np.zeros((50, 3)), "search": "pc"}, "search='pc' is not known"),
         ({"values": np.zeros((50, 3)), "search": "icd", "latents": False}, "for latents=True"),
         ({"values": np.zeros((50, 3)), "n_slices": 2}, "n_slices=2"),
