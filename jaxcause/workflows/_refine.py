@@ -130,7 +130,7 @@ def refine(
         contemporaneous: Whether effects within a time step are possible.
         alpha: X and Y are taken as independent iff p > alpha.
         q: False-discovery rate of the effects that instruments confirm; None leaves them out. They
-            need ``values``, and four windows for each lagged variable.
+            need ``values``, and four windows for each variable and lag up to ``2 * max_lag``.
         max_cond_size: Largest S; None for no limit.
         search: ``"near_past"``, or ``"icd"`` for hidden causes.
         n_rounds: Most rounds of ``"near_past"``.
