@@ -82,6 +82,10 @@ def test_hidden_causes_are_left_to_the_data_or_not(called, given, said):
     assert {name: seen[name] for name in ("latents",) if name in seen} == said
 
 
+def test_what_is_declined_fits_every_method(called):
+    assert called("--method", "var", "--no-latents")["method"] == "var"
+
+
 def test_what_is_left_to_the_data(called):
     seen = called("--method", "auto", "--max-lag", "auto", "--q", "0.05")
     assert (seen["method"], seen["max_lag"], seen["q"]) == ("auto", "auto", 0.05)

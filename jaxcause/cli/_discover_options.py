@@ -181,7 +181,10 @@ def _for(name: str = "steps") -> str:
 def check_method(arguments: argparse.Namespace) -> None:
     """Raise where an option is of no use to the chosen method."""
     for name, methods in BELONGS.items():
-        if getattr(arguments, name) is not None and arguments.method not in (*methods, "auto"):
+        value = getattr(arguments, name)
+        # What is declined, as by --no-latents, asks nothing of any method.
+        given = value is not None and value is not False
+        if given and arguments.method not in (*methods, "auto"):
             raise InputError(
                 f"--{name.replace('_', '-')} is not for --method {arguments.method}, but for "
                 f"{' and '.join(methods)}; leave it out"
