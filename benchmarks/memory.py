@@ -7,8 +7,9 @@ variables each, every one a first-order autoregression. Edges are selected by t-
 import numpy as np
 
 import jaxcause as jc
-from jaxcause.graph import Mark
-from jaxcause.workflows import refine
+from benchmarks.lagged.hidden import as_causes, false_of_certain
+from jaxcause import metrics
+from jaxcause.workflows import Refined, refine
 
 N_VARS, MAX_LAG, N_PARENTS, N_HIDDEN, N_CHILDREN = 10, 5, 3, 5, 3
 MEMORIES = (0.0, 0.5, 0.7, 0.9)
@@ -28,7 +29,7 @@ def run() -> list[dict]:
                 selected = jc.discover(series, MAX_LAG, method="var").graph
                 for way, q in WAYS.items():
                     refined = refine(selected, series, latents=True, q=q)
-                    found[way].append(_figures(refined, true[:, :, 1:]))
+                    found[way].append(_figures(refined, true))
             for way, some in found.items():
                 means = {name: float(np.mean([one[name] for one in some])) for name in some[0]}
                 rows.append({"memory": memory, "T": n_steps, "marks by": way} | means)
@@ -70,14 +71,13 @@ def _growth(weight: np.ndarray) -> float:
     return float(np.abs(np.linalg.eigvals(companion)).max())
 
 
-def _figures(refined, true: np.ndarray) -> dict[str, float]:
-    early, late = np.moveaxis(np.asarray(refined.graph.marks)[:, :, 1:], -1, 0)
-    edges = (late == Mark.ARROW) & ((early == Mark.TAIL) | (early == Mark.CIRCLE))
-    certain = edges & (early == Mark.TAIL)
+def _figures(refined: Refined, true: np.ndarray) -> dict[str, float]:
+    found = np.array(as_causes(refined.graph).directed)
+    found[:, :, 0] = False
     return {
-        "F1": 2 * (edges & true).sum() / (edges.sum() + true.sum()),
-        "false": (edges & ~true).sum() / max(edges.sum(), 1),
-        "false of -->": (certain & ~true).sum() / max(certain.sum(), 1),
-        "-->": certain.sum(),
+        "F1": float(metrics.precision_recall(found, true).f1),
+        "false": float(metrics.false_discovery_proportion(found, true)),
+        "false of -->": false_of_certain(refined.graph, true),
+        "-->": int(np.asarray(refined.graph.directed)[:, :, 1:].sum()),
         "targets in doubt": len((refined.info["instruments"] or {}).get("doubted", ())),
     }

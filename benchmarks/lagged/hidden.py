@@ -64,6 +64,22 @@ def contradicted(graph: LaggedGraph, right: LaggedGraph) -> float:
     return float(wrong.sum() / max(there.sum(), 1))
 
 
+def as_causes(graph: LaggedGraph) -> LaggedGraph:
+    """The graph with o-> written as -->."""
+    marks = np.array(graph.marks)
+    may_cause = (marks[..., 0] == Mark.CIRCLE) & (marks[..., 1] == Mark.ARROW)
+    marks[may_cause] = Mark.TAIL, Mark.ARROW
+    now = marks[:, :, 0]
+    now[np.swapaxes(may_cause[:, :, 0], 0, 1)] = Mark.ARROW, Mark.TAIL
+    return LaggedGraph(marks)
+
+
+def false_of_certain(graph: LaggedGraph, true: np.ndarray) -> float:
+    """Share of the lagged edges --> that are none; o->, which may be hidden, is left out."""
+    certain = np.asarray(graph.directed)[:, :, 1:]
+    return float((certain & ~true[:, :, 1:]).sum() / max(certain.sum(), 1))
+
+
 def _unrolled(links: np.ndarray, n_slices: int) -> np.ndarray:
     """Links between nodes ``lag * vars + var`` of so many time steps."""
     n = len(links)

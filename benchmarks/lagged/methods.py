@@ -12,7 +12,13 @@ import jax
 import numpy as np
 
 import jaxcause as jc
-from benchmarks.lagged.hidden import ancestral_graph, causes_of_its_own, contradicted
+from benchmarks.lagged.hidden import (
+    ancestral_graph,
+    as_causes,
+    causes_of_its_own,
+    contradicted,
+    false_of_certain,
+)
 from benchmarks.lagged.settings import Case
 from jaxcause import attribution
 from jaxcause.graph import LaggedGraph
@@ -94,7 +100,7 @@ def gradient(name: str, *, with_domain: bool = False, **options: Any):
         }
         notes["told"] = float("simultaneous_errors" in first.info)
         notes["searched"] = float(first.info["latents"])
-        graphs = {q: _causes(f.graph) for q, f in found.items()}
+        graphs = {q: as_causes(f.graph) for q, f in found.items()}
         if first.info["latents"]:
             notes |= _of_marks(found, case)
         answers = [Answer(f"{name}, default", np.asarray(first.scores), graphs, notes)]
@@ -117,7 +123,7 @@ def searched(name: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
         again = dict(given, forecaster=first.forecaster)
         found = {RATES[0]: first}
         found |= {q: _discover(case, method="gradient", q=q, **again) for q in RATES[1:]}
-        graphs = {q: _causes(f.graph) for q, f in found.items()}
+        graphs = {q: as_causes(f.graph) for q, f in found.items()}
         return [Answer(name, np.asarray(first.scores), graphs, _of_marks(found, case))]
 
     return run
@@ -134,36 +140,19 @@ def told_by_an_oracle(case: Case, seed: int) -> list[Answer]:
     seen = np.arange(n_lags * right.n_vars)
     test = jc.oracle_test(causes_of_its_own(case.system), seen)
     found = refine(LaggedGraph.from_mask(edges), test=test, latents=True, alpha=0.5)
-    graphs = dict.fromkeys(RATES, _causes(found.graph))
+    graphs = dict.fromkeys(RATES, as_causes(found.graph))
     notes = _of_marks(dict.fromkeys(RATES, found), case)
     return [Answer("oracle, latents searched", edges.astype(float), graphs, notes)]
 
 
 def _of_marks(found: dict[float, Any], case: Case) -> dict[str, float]:
     """How many edges say what is false, for each rate."""
-    notes = {f"FDP --> q={q}": _false_of_certain(f.graph, case) for q, f in found.items()}
+    true = np.asarray(case.truth.directed)
+    notes = {f"FDP --> q={q}": false_of_certain(f.graph, true) for q, f in found.items()}
     if case.system is not None:
         right = ancestral_graph(case.system)
         notes |= {f"FDP marks q={q}": contradicted(f.graph, right) for q, f in found.items()}
     return notes
-
-
-def _false_of_certain(graph: LaggedGraph, case: Case) -> float:
-    """Share of the lagged edges --> that are none; o->, which may be hidden, is left out."""
-    marks = np.asarray(graph.marks)[:, :, 1:]
-    certain = (marks[..., 0] == jc.Mark.TAIL) & (marks[..., 1] == jc.Mark.ARROW)
-    true = np.asarray(case.truth.directed)[:, :, 1:]
-    return float((certain & ~true).sum() / max(certain.sum(), 1))
-
-
-def _causes(graph: LaggedGraph) -> LaggedGraph:
-    """The graph with o-> written as -->."""
-    marks = np.array(graph.marks)
-    may_cause = (marks[..., 0] == jc.Mark.CIRCLE) & (marks[..., 1] == jc.Mark.ARROW)
-    marks[may_cause] = jc.Mark.TAIL, jc.Mark.ARROW
-    now = marks[:, :, 0]
-    now[np.swapaxes(may_cause[:, :, 0], 0, 1)] = jc.Mark.ARROW, jc.Mark.TAIL
-    return LaggedGraph(marks)
 
 
 def _readouts(density: bool) -> list[str]:

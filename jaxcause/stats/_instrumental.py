@@ -10,7 +10,7 @@ from jax.scipy.linalg import cho_solve, solve_triangular
 from jax.scipy.special import erfc, gammaincc
 from jaxtyping import Bool, Float, Int, Num
 
-from jaxcause._checks import InputError, check_square, is_concrete
+from jaxcause._checks import InputError, check_square
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray
 from jaxcause.stats._definite import SINGULAR
@@ -101,10 +101,11 @@ def instrumental_regression(
         )
     given = corr, n_samples, target, regressors, instruments
     with float64_where_asked(corr):
-        found = _all_targets(*given) if is_concrete(given) else _fit(*map(jnp.asarray, given))
+        found = _fit(*map(jnp.asarray, given))
     return outside(found)
 
 
+@jax.jit
 def _fit(
     corr: Float[Array, "nodes nodes"],
     n_samples: Num[Array, ""],
@@ -130,9 +131,6 @@ def _fit(
         return _one_target(total, part, real[1:], size, count)
 
     return jax.vmap(one)(target.astype(jnp.int32), regressors.astype(jnp.int32))
-
-
-_all_targets = jax.jit(_fit)
 
 
 def _one_target(
@@ -176,13 +174,13 @@ def _one_target(
     sargan = gammaincc(jnp.maximum(surplus, 1) / 2, jnp.maximum(size * share, 0) / 2)
     possible = surplus >= 0
     standard_error = jnp.where(possible, jnp.sqrt(spread), jnp.nan)
-    effect = jnp.where(possible, effect, jnp.nan)
+    effect, difference = (jnp.where(possible, a, jnp.nan) for a in (effect, difference))
     return InstrumentalFit(
         effect=jnp.where(real, effect, 0),
         standard_error=jnp.where(real, standard_error, 0),
         p_value=jnp.where(real, _two_sided(effect / standard_error), 1),
         least_squares=jnp.where(real, plain, 0),
-        difference_p_value=jnp.where(real, _two_sided(difference) + 0 * effect, 1),
+        difference_p_value=jnp.where(real, _two_sided(difference), 1),
         overidentification_p_value=jnp.where(surplus > 0, sargan, jnp.where(possible, 1, jnp.nan)),
     )
 

@@ -117,11 +117,10 @@ def refine(
     window.
 
     Marks: ``-->`` a cause, perhaps with a hidden one beside it; ``<->`` a hidden common cause;
-    ``o->`` either, or both. Without
-    ``latents`` an edge at lag 0 that data leave open is ``---``, and ``<->`` a contradiction. With
-    ``latents`` alone an edge at lag 0 can only be ``<->``. To compare with a known graph, count
-    ``-->`` and ``o->`` as edges, and ``<->`` as none: an ``o->`` on a true edge is a hit, on
-    anything else it is a false edge.
+    ``o->`` either, or both. Without ``latents`` an edge at lag 0 that data leave open is ``---``,
+    and ``<->`` a contradiction. With ``latents`` alone an edge at lag 0 can only be ``<->``. To
+    compare with a known graph, count ``-->`` and ``o->`` as edges, and ``<->`` as none: an ``o->``
+    on a true edge is a hit, on anything else it is a false edge.
 
     Args:
         graph: Selected edges, such as `discover` finds them; marks and lag 0 are not looked at.
@@ -165,8 +164,9 @@ def refine(
     [('a', 1, '<->', 'b'), ('c', 1, 'o->', 'a')]
     """
     began = time.perf_counter()
-    for name, value in (("alpha", alpha), ("q", 0.1 if q is None else q)):
-        check_probability(name, value)
+    check_probability("alpha", alpha)
+    if q is not None:
+        check_probability("q", q)
     check_choice("search", search, SEARCHES)
     check_at_least("n_rounds", n_rounds, 1)
     if search == "icd" and not latents:

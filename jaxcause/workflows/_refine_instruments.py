@@ -17,6 +17,7 @@ from jaxcause.workflows._refine_tests import selected_past
 from jaxcause.workflows._refine_windows import unrolled
 
 MOST_INSTRUMENTS = 512
+"""About as many are used at most: of wide systems, fewer time steps beyond the longest lag."""
 ROWS_PER_NODE = 4
 """Windows that are needed for each lagged variable."""
 EXPLAINED = 0.05
