@@ -9,7 +9,7 @@ import numpy as np
 import jaxcause as jc
 from benchmarks.lagged.hidden import as_causes, false_of_certain
 from jaxcause import metrics
-from jaxcause.workflows import Refined, refine
+from jaxcause.discovery import Refined, refine
 
 N_VARS, MAX_LAG, N_PARENTS, N_HIDDEN, N_CHILDREN = 10, 5, 3, 5, 3
 MEMORIES = (0.0, 0.5, 0.7, 0.9)

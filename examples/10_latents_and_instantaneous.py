@@ -5,8 +5,8 @@ import numpy as np
 
 import jaxcause as jc
 from jaxcause import simulate
+from jaxcause.discovery import refine
 from jaxcause.metrics import marked_precision_recall
-from jaxcause.workflows import refine
 
 
 def main() -> None:

@@ -35,8 +35,8 @@ def test_every_command_has_help_with_an_example_that_parses(command, capsys):
 def test_choices_and_defaults_are_those_of_the_library():
     from jaxcause import workflows
     from jaxcause.models.forecaster import PRESETS
-    from jaxcause.training import TRANSFORMS
-    from jaxcause.workflows._readouts import READOUTS
+    from jaxcause.series import TRANSFORMS
+    from jaxcause.workflows._discover.scores import READOUTS
 
     assert set(options.METHODS) == {*workflows.METHODS, "auto"}
     assert set(options.TRANSFORMS) == {"auto", *TRANSFORMS}

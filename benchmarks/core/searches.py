@@ -9,11 +9,11 @@ import numpy as np
 import jaxcause as jc
 from benchmarks.core import problems
 from benchmarks.core.problems import ALPHA, N_EMBEDDING, N_SAMPLES
-from jaxcause.discovery._evaluator import Evaluator
-from jaxcause.discovery._neighbourhoods import degree_bucket
-from jaxcause.discovery._orientation import orient_cpdag
-from jaxcause.discovery._search import Problem, in_blocks, thin
-from jaxcause.discovery._skeleton import Asked, Skeleton, every_possible_edge
+from jaxcause.discovery._host.evaluator import Evaluator
+from jaxcause.discovery._host.search import Problem, in_blocks, thin
+from jaxcause.discovery._host.skeleton import Asked, Skeleton, every_possible_edge
+from jaxcause.discovery._orientation.cpdag import orient_cpdag
+from jaxcause.discovery._orientation.neighbourhoods import degree_bucket
 
 
 def skeleton(test, *, alpha: float = ALPHA, max_cond_size: int | None = None) -> Skeleton:

@@ -15,10 +15,10 @@ from benchmarks.core import baselines, problems, searches
 from benchmarks.core.problems import ALPHA, N_EMBEDDING, N_SAMPLES
 from benchmarks.core.rows import must_equal, n_different, row
 from benchmarks.core.timing import best_of, fresh, say, seconds_of
-from jaxcause.discovery._candidates import CandidateLists
-from jaxcause.discovery._evaluator import Evaluator
-from jaxcause.discovery._rows import Rows
-from jaxcause.discovery._skeleton import Pairs, Skeleton
+from jaxcause.discovery._host.candidates import CandidateLists
+from jaxcause.discovery._host.evaluator import Evaluator
+from jaxcause.discovery._host.rows import Rows
+from jaxcause.discovery._host.skeleton import Pairs, Skeleton
 from jaxcause.stats import colex_subsets
 
 PRECISIONS = ("float32", "float64")

@@ -21,9 +21,9 @@ from benchmarks.lagged.hidden import (
 )
 from benchmarks.lagged.settings import Case
 from jaxcause import attribution
+from jaxcause.discovery import refine
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import benjamini_hochberg
-from jaxcause.workflows import refine
 
 RATES = (0.1, 0.05)
 """False-discovery rates at which a graph is asked for."""
@@ -158,9 +158,9 @@ def _of_marks(found: dict[float, Any], case: Case) -> dict[str, float]:
 def _readouts(density: bool) -> list[str]:
     """The names of the readouts that a model has, as the workflow knows them now."""
     try:
-        from jaxcause.workflows._readouts import READOUTS
+        from jaxcause.workflows._discover.scores import READOUTS
     except ImportError:
-        from jaxcause.workflows._gradient import READOUTS
+        from jaxcause.workflows._discover.methods.gradient import READOUTS
     return [k for k, v in READOUTS.items() if density or not getattr(v, "density", False)]
 
 

@@ -23,7 +23,7 @@ from jaxcause.cli._parser import Commands, add_command, add_folder, add_output
 if TYPE_CHECKING:
     import numpy as np
 
-    from jaxcause.io import SeriesTable
+    from jaxcause.series import SeriesTable
     from jaxcause.workflows import Discovery, DiscoveryInterrupted
 
 EXIT_INTERRUPTED = 130

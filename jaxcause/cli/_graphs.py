@@ -30,7 +30,7 @@ def read_named(
     """The same with the numbers of its edges."""
     file = _file_in(path) if path.is_dir() else path
     if _is_explanation(file) and names is None and max_lag is None:
-        from jaxcause.workflows._explanation_document import read_explained_graph
+        from jaxcause.workflows._explain.document import read_explained_graph
 
         return read_explained_graph(file)
     from jaxcause.io import read_graph

@@ -42,8 +42,5 @@ from jaxcause.io._pcalg import to_causallearn_codes as to_causallearn_codes
 from jaxcause.io._pcalg import to_pcalg as to_pcalg
 from jaxcause.io._read_series import SERIES_SUFFIXES as SERIES_SUFFIXES
 from jaxcause.io._read_series import read_series as read_series
-from jaxcause.io._series import SeriesTable as SeriesTable
-from jaxcause.io._series import as_series_table as as_series_table
-from jaxcause.io._series import table_from_columns as table_from_columns
 from jaxcause.io._tigramite import from_tigramite as from_tigramite
 from jaxcause.io._tigramite import to_tigramite as to_tigramite

@@ -11,8 +11,8 @@ import numpy as np
 
 from jaxcause._checks import InputError, check_at_least, check_choice
 from jaxcause.io._csv_advice import one_column, uneven
-from jaxcause.io._series import SeriesTable, table_from_columns
-from jaxcause.io._time import TIME_NAMES, is_dates, is_number
+from jaxcause.series import SeriesTable, table_from_columns
+from jaxcause.series._time import TIME_NAMES, is_dates, is_number
 
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
 """Cells, in lower case, that stand for a missing value."""

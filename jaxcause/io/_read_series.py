@@ -11,8 +11,8 @@ from jaxcause._checks import InputError
 from jaxcause.io._archive import read_arrays
 from jaxcause.io._csv import read_csv
 from jaxcause.io._files import check_declared
-from jaxcause.io._frame_columns import columns_of
-from jaxcause.io._series import SeriesTable, concatenate, table_from_columns
+from jaxcause.series import SeriesTable, concatenate, table_from_columns
+from jaxcause.series._frames import columns_of
 
 SERIES_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq", ".npz", ".npy")
 """What `read_series` knows."""

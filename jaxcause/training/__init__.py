@@ -11,10 +11,3 @@ from jaxcause.training._run import Progress as Progress
 from jaxcause.training._run import TrainingResult as TrainingResult
 from jaxcause.training._step import LossFn as LossFn
 from jaxcause.training._step import TrainingConfig as TrainingConfig
-from jaxcause.training._transforms import TRANSFORMS as TRANSFORMS
-from jaxcause.training._transforms import Transform as Transform
-from jaxcause.training._transforms import can_log as can_log
-from jaxcause.training._transforms import fit_transform as fit_transform
-from jaxcause.training._windows import Split as Split
-from jaxcause.training._windows import split_by_time as split_by_time
-from jaxcause.training._windows import window_starts as window_starts

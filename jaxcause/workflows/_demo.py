@@ -8,8 +8,8 @@ import numpy as np
 
 from jaxcause.metrics import PrecisionRecall, precision_recall
 from jaxcause.simulate import vector_autoregression
-from jaxcause.workflows._discover import discover
-from jaxcause.workflows._result import Discovery
+from jaxcause.workflows._discover.call import discover
+from jaxcause.workflows._discover.result import Discovery
 
 N_VARS, MAX_LAG, N_STEPS = 6, 4, 20_000
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jaxcause.attention._candidates import subsets_by_cost, subsets_of_trees, whole_numbers
 from jaxcause.attention._trees import tree_distances
-from jaxcause.discovery._icd_sep import grow_trees
+from jaxcause.discovery._host.icd_sep import grow_trees
 
 
 def all_sorted(distances, weights, max_size):

@@ -24,7 +24,9 @@ from jaxcause import (
     rank_correlation_test_from_data,
 )
 from jaxcause._typing import CIResult
-from jaxcause.discovery import _evaluator, _icd, _icd_sep, _search
+from jaxcause.discovery._host import evaluator, icd_sep
+from jaxcause.discovery._host import icd as host_icd
+from jaxcause.discovery._host import search as host_search
 from jaxcause.stats import PartialCorrelationTest
 
 SEARCHES = [pc, fci, icd]
@@ -284,14 +286,14 @@ def test_the_order_of_a_batch_does_not_matter(search, name):
 
 BLOCKS = {
     "rounds": {
-        (_evaluator, "TESTS_PER_ROUND"): 1,
-        (_evaluator, "FIRST_ROUND"): 1,
-        (_icd, "SETS_PER_ROUND"): (1, 3),
+        (evaluator, "TESTS_PER_ROUND"): 1,
+        (evaluator, "FIRST_ROUND"): 1,
+        (host_icd, "SETS_PER_ROUND"): (1, 3),
     },
-    "sets": {(_evaluator, "SETS_PER_CALL"): 7, (_icd_sep, "SETS_PER_BLOCK"): 1},
-    "rows": {(_evaluator, "ROWS_PER_CALL"): 5, (_evaluator, "TILE_ENTRIES"): 1 << 6},
-    "lanes": {(_evaluator, "_LANES"): (16, 32), (_search, "ENTRIES_PER_BLOCK"): 1},
-    "graphs": {(_search, "PAIRS_PER_CHUNK"): 1},
+    "sets": {(evaluator, "SETS_PER_CALL"): 7, (icd_sep, "SETS_PER_BLOCK"): 1},
+    "rows": {(evaluator, "ROWS_PER_CALL"): 5, (evaluator, "TILE_ENTRIES"): 1 << 6},
+    "lanes": {(evaluator, "_LANES"): (16, 32), (host_search, "ENTRIES_PER_BLOCK"): 1},
+    "graphs": {(host_search, "PAIRS_PER_CHUNK"): 1},
 }
 
 
@@ -312,11 +314,11 @@ def test_blocks_change_nothing(search, blocks, sepset, monkeypatch):
     for (module, name), value in BLOCKS[blocks].items():
         assert type(getattr(module, name)) is type(value)
         monkeypatch.setattr(module, name, value)
-    _evaluator._table.cache_clear()
+    evaluator._table.cache_clear()
     try:
         again = search(made("float64"), **ASKED, sepset=sepset)
     finally:
-        _evaluator._table.cache_clear()
+        evaluator._table.cache_clear()
     if search is fci and blocks == "graphs":
         for graph in range(GRAPHS):
             check_same(one_graph(again, graph), one_graph(expected, graph))

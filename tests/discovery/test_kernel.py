@@ -7,10 +7,11 @@ import pytest
 import scipy.stats
 
 from jaxcause import partial_correlation_test, pc, warmup
-from jaxcause.discovery import _evaluator, _kernel
-from jaxcause.discovery._bits import joined, pack, unpack
-from jaxcause.discovery._evaluator import Evaluator
-from jaxcause.discovery._rows import Rows
+from jaxcause.discovery._host import evaluator
+from jaxcause.discovery._host.evaluator import Evaluator
+from jaxcause.discovery._host.rows import Rows
+from jaxcause.discovery._kernel import first_separating_set
+from jaxcause.discovery._kernel.bits import joined, pack, unpack
 
 
 def correlations(seed, n, graphs=()):
@@ -46,7 +47,7 @@ def test_the_first_separating_set_is_that_of_brute_force(
     size, one_sided, dtype, looped, monkeypatch
 ):
     if looped:
-        monkeypatch.setattr(_evaluator, "TESTS_AT_ONCE", 0)
+        monkeypatch.setattr(evaluator, "TESTS_AT_ONCE", 0)
     n, n_samples, alpha = 7, 60, 0.2
     corr = correlations(0, n, graphs=(2,))
     test = partial_correlation_test(corr, n_samples, one_sided=one_sided, search_dtype=dtype)
@@ -85,7 +86,7 @@ def test_all_at_once_look_ups_and_tiles_agree(size, max_p, monkeypatch):
     rows = all_rows([0], 14)
     evaluate = Evaluator(partial_correlation_test(corr, 80), alpha=0.5, max_p=max_p)
     found = [evaluate(rows, size)]
-    monkeypatch.setattr(_evaluator, "TESTS_AT_ONCE", 0)
+    monkeypatch.setattr(evaluator, "TESTS_AT_ONCE", 0)
     for width in (0, 16):
         widths = []
         monkeypatch.setattr(
@@ -102,9 +103,9 @@ def test_all_at_once_look_ups_and_tiles_agree(size, max_p, monkeypatch):
 def test_few_tests_are_made_at_once_and_many_in_a_loop(monkeypatch):
     called = []
     for name in ("gaussian_each", "gaussian_first"):
-        kernel = getattr(_evaluator, name)
+        kernel = getattr(evaluator, name)
         monkeypatch.setattr(
-            _evaluator, name, lambda *a, k=kernel, n=name, **o: called.append(n) or k(*a, **o)
+            evaluator, name, lambda *a, k=kernel, n=name, **o: called.append(n) or k(*a, **o)
         )
     for n, expected in ((8, "gaussian_each"), (60, "gaussian_first")):
         called.clear()
@@ -113,7 +114,7 @@ def test_few_tests_are_made_at_once_and_many_in_a_loop(monkeypatch):
 
 
 def test_large_sets_are_not_looked_up_all_at_once():
-    at_once = _evaluator._at_once
+    at_once = evaluator._at_once
     assert at_once(98_304, 1)
     assert not at_once(98_305, 1)
     assert at_once(98_304, 8)
@@ -123,7 +124,7 @@ def test_large_sets_are_not_looked_up_all_at_once():
 
 def test_rounding_never_turns_a_decision(monkeypatch):
     # Few tests are made in float64 at once.
-    monkeypatch.setattr(_evaluator, "TESTS_AT_ONCE", 0)
+    monkeypatch.setattr(evaluator, "TESTS_AT_ONCE", 0)
     # A nearly singular matrix, and limits that lie within rounding of the statistics.
     n = 12
     base = correlations(2, n)
@@ -161,7 +162,7 @@ def test_a_vanishing_variance_means_dependent():
 
 
 def n_compiled():
-    kernels = _kernel.gaussian_each, _kernel.gaussian_first
+    kernels = first_separating_set.gaussian_each, first_separating_set.gaussian_first
     return sum(kernel._cache_size() for kernel in kernels)
 
 
@@ -180,9 +181,9 @@ def test_a_new_size_compiles_next_to_nothing():
 def test_a_second_search_compiles_nothing():
     test = partial_correlation_test(correlations(3, 20), 100)
     pc(test)
-    counts = n_compiled(), _evaluator._normal_tails._cache_size()
+    counts = n_compiled(), evaluator._normal_tails._cache_size()
     pc(partial_correlation_test(np.asarray(test.corr)[::-1, ::-1].copy(), 100))
-    again = n_compiled(), _evaluator._normal_tails._cache_size()
+    again = n_compiled(), evaluator._normal_tails._cache_size()
     assert again[1] == counts[1]
     assert again[0] - counts[0] <= 1
 

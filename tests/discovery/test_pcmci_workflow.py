@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jaxcause.io import as_series_table
-from jaxcause.workflows._linear import discover_lasso, discover_pcmci
+from jaxcause.series import as_series_table
+from jaxcause.workflows._discover.methods.linear import discover_lasso, discover_pcmci
 
 SEARCH = {
     "max_lag": 2,

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from jaxcause import InputError, LaggedGraph, Mark
 from jaxcause.io import (
-    as_series_table,
     check_writable,
     filled_at_once,
     graph_from_json,
@@ -20,6 +19,7 @@ from jaxcause.io import (
     to_networkx,
     write_graph,
 )
+from jaxcause.series import as_series_table
 
 
 def write(path, text, encoding="utf-8"):

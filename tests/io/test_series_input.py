@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jaxcause import InputError
-from jaxcause.io import as_series_table, read_csv, read_series
+from jaxcause.io import read_csv, read_series
+from jaxcause.series import as_series_table
 
 X = np.random.default_rng(0).normal(size=(8, 3))
 NAMES = ("rain", "river", "snow")

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from jaxcause import InputError
-from jaxcause.io import as_series_table, read_csv, read_series
+from jaxcause.io import read_csv, read_series
+from jaxcause.series import as_series_table
 
 X = np.random.default_rng(0).normal(size=(8, 2))
 STEPS = np.array([0, 1, 2, 3, 5, 6, 7, 8])

@@ -11,17 +11,15 @@ import pytest
 import scipy.stats
 
 from jaxcause import InputError
+from jaxcause.series import fit_transform, split_by_time, window_starts
 from jaxcause.training import (
     TrainingConfig,
     TrainingInterrupted,
     fit,
     fit_members,
-    fit_transform,
     gather,
     held_out_rows,
     rows_of,
-    split_by_time,
-    window_starts,
 )
 
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from jaxcause import LaggedGraph, Mark, discover
+from jaxcause.discovery import refine
+from jaxcause.discovery._refine.instruments import Settled, marked, settle
 from jaxcause.stats import fit_var
 from jaxcause.training import TrainingConfig
-from jaxcause.workflows import refine
-from jaxcause.workflows._allowed import Allowed, allowed_for, differing_effects
-from jaxcause.workflows._refine_instruments import Settled, marked, settle
+from jaxcause.workflows._discover.hidden import Allowed, allowed_for, differing_effects
 
 MAX_LAG = 2
 EFFECTS = ((0, 0, 1, 0.8), (1, 1, 1, 0.7), (2, 2, 1, -0.7), (0, 2, 2, 0.4), (1, 0, 2, 0.3))

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from jaxcause import InputError, LaggedGraph, oracle_test
+from jaxcause.discovery._refine.marks import Sets
+from jaxcause.discovery.refine import _Asked, _confirmed, refine
 from jaxcause.stats import fit_var, partial_correlation_test
-from jaxcause.workflows._refine import _Asked, _confirmed, refine
-from jaxcause.workflows._refine_marks import Sets
 
 N, MAX_LAG = 3, 2
 

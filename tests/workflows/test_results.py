@@ -14,8 +14,9 @@ from text_models import saved_model
 
 import jaxcause as jc
 from jaxcause._errors import InputError
-from jaxcause.io import as_series_table, graph_from_json
+from jaxcause.io import graph_from_json
 from jaxcause.models._functional import init_params
+from jaxcause.series import as_series_table
 from jaxcause.workflows import (
     Discovery,
     TextExplanation,
@@ -24,7 +25,7 @@ from jaxcause.workflows import (
     write_discovery,
     write_explanation,
 )
-from jaxcause.workflows._provenance import fingerprint, provenance
+from jaxcause.workflows._discover.provenance import fingerprint, provenance
 
 NAMES = ("rain", "<b>river</b>", "level", "wind")
 EDGES = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxcause.workflows._simultaneous import simultaneous_errors, told
+from jaxcause.workflows._discover.simultaneous_errors import simultaneous_errors, told
 
 NAMES = tuple("abcdefghij")
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from jaxcause import LaggedGraph, Mark, attribution, discover
+from jaxcause.discovery.refine import refine
 from jaxcause.io import to_tigramite
 from jaxcause.models.forecaster import ForecasterConfig, init_params
-from jaxcause.training import fit_transform
+from jaxcause.series import fit_transform
 from jaxcause.workflows import Discovery, TrainedForecaster
-from jaxcause.workflows._refine import refine
 
 NAMES = ("a", "b", "c")
 

@@ -1,0 +1,1 @@
+"""The search whose levels are decided on the host."""

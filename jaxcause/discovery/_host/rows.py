@@ -1,0 +1,112 @@
+"""Pairs with their lists of candidates, and what a search finds out about them."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxcause.discovery._kernel.partial_correlation import NULL
+
+_NO_SKIP = NULL
+
+
+class Rows(NamedTuple):
+    """Pairs with lists of candidates; ``pair`` numbers the pairs from 0.
+
+    A pair may have several rows, which compete: the set with the smallest number separates it, and
+    of equal numbers that of the earlier row.
+
+    Args:
+        pair: Which pair.
+        graph: Its graph.
+        x: Its first node.
+        y: Its second node.
+        lists: Lists of candidates, padded with -1: ``[lists, width]``.
+        owner: Which of the lists is the row's.
+        skip: Position in the list that is left out (`no_skip` for none).
+        n_candidates: How many candidates are left.
+    """
+
+    pair: Int[np.ndarray, "rows"]
+    graph: Int[np.ndarray, "rows"]
+    x: Int[np.ndarray, "rows"]
+    y: Int[np.ndarray, "rows"]
+    lists: Int[np.ndarray, "lists width"]
+    owner: Int[np.ndarray, "rows"]
+    skip: Int[np.ndarray, "rows"]
+    n_candidates: Int[np.ndarray, "rows"]
+
+    @classmethod
+    def own(
+        cls,
+        pair: np.ndarray,
+        ends: tuple[np.ndarray, ...],
+        candidates: np.ndarray,
+        n_candidates: np.ndarray,
+    ) -> "Rows":
+        """Rows with a list of their own each; ``ends`` are graph, x and y."""
+        graph, x, y = ends
+        return cls(
+            pair=pair,
+            graph=graph,
+            x=x,
+            y=y,
+            lists=candidates,
+            owner=np.arange(pair.size),
+            skip=np.full(pair.size, _NO_SKIP),
+            n_candidates=n_candidates,
+        )
+
+    def picked(self, index: np.ndarray | slice) -> "Rows":
+        """Some of the rows; lists that no row needs stay."""
+        per_row = {name: getattr(self, name)[index] for name in self._fields if name != "lists"}
+        return self._replace(**per_row)
+
+    def members(self, row: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """The candidates of some rows at positions: ``[rows, k]``."""
+        moved = positions + (positions >= self.skip[row][:, None])
+        return self.lists[self.owner[row][:, None], moved]
+
+
+class Separations(NamedTuple):
+    """What a level found: per pair its separating set (or none), and how close it came.
+
+    ``strength`` is small where a pair looks independent; `Evaluator.p_values` translates it;
+    ``winner`` is the row whose set separated the pair.
+    """
+
+    separated: Bool[np.ndarray, "pairs"]
+    sets: Int[np.ndarray, "pairs k"]
+    strength: Float[np.ndarray, "pairs"]
+    n_tests: Int[np.ndarray, "pairs"]
+    winner: Int[np.ndarray, "pairs"]
+
+    @classmethod
+    def none(cls, n_pairs: int, size: int) -> "Separations":
+        """Nothing looked at yet."""
+        return cls(
+            np.zeros(n_pairs, bool),
+            np.full((n_pairs, size), -1, np.int32),
+            np.full(n_pairs, np.inf),
+            np.zeros(n_pairs, np.int64),
+            np.zeros(n_pairs, np.int64),
+        )
+
+    def update(self, pairs: Int[np.ndarray, "some"], later: "Separations") -> None:
+        """Add what was found later about some of the pairs, in place."""
+        self.separated[pairs], self.sets[pairs] = later.separated, later.sets
+        # The test that separates a pair is the closest to independence that it has seen.
+        self.strength[pairs] = np.minimum(self.strength[pairs], later.strength)
+
+
+def no_skip(n: int) -> Int[np.ndarray, "rows"]:
+    """Rows that use their whole lists."""
+    return np.full(n, _NO_SKIP)
+
+
+def n_subsets(n_candidates: np.ndarray, size: int) -> np.ndarray:
+    """Binomials: how many sets of ``size`` there are among so many candidates."""
+    largest = int(n_candidates.max(initial=0))
+    table = np.array([math.comb(n, size) for n in range(largest + 1)], np.int64)
+    return table[n_candidates]

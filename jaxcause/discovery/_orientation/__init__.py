@@ -1,0 +1,1 @@
+"""Marks: rules of orientation, and what they ask of a graph."""

@@ -1,0 +1,330 @@
+"""Orientation of partial ancestral graphs: rule R0 and Zhang's rules R1–R10.
+
+Every rule acts simultaneously: it reads the marks as they stood when it began, writes circles
+only, and where it asks for both an arrowhead and a tail, the arrowhead wins. So the result does not
+depend on how nodes are numbered. In the docstrings ``*`` stands for any mark. All arrays have a
+leading axis of graphs, and a loop ends when no graph changes any more.
+
+Source: Zhang (2008), "On the completeness of orientation rules for causal discovery in the presence
+of latent confounders and selection bias".
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Bool, Int8
+
+from jaxcause.discovery._kernel.bits import joined, meet, pack, unpack
+from jaxcause.discovery._orientation.reachability import spread, uncovered_walks
+from jaxcause.graph import Mark, SepSets
+
+
+class Writes(NamedTuple):
+    """What a rule asks for: an arrowhead or a tail at j wherever ``[i, j]`` holds."""
+
+    arrows: Bool[Array, "graphs nodes nodes"]
+    tails: Bool[Array, "graphs nodes nodes"]
+
+
+class View(NamedTuple):
+    """The marks at one moment, as masks; ``[i, j]`` is about the mark at j on the edge i, j."""
+
+    circle: Bool[Array, "graphs nodes nodes"]
+    arrow: Bool[Array, "graphs nodes nodes"]
+    tail: Bool[Array, "graphs nodes nodes"]
+    apart: Bool[Array, "graphs nodes nodes"]
+
+    @property
+    def parent(self) -> Bool[Array, "graphs nodes nodes"]:
+        """Entry ``[i, j]``: i → j."""
+        return self.arrow & _t(self.tail)
+
+
+class Separated(NamedTuple):
+    """Which pairs were separated, and by sets that hold which nodes."""
+
+    found: Bool[Array, "graphs i j"]
+    member: Bool[Array, "graphs i j k"]
+
+
+Rule = Callable[[View, Separated], Writes]
+
+
+@partial(jax.jit, static_argnames=("selection_bias",))
+def orient_pag(
+    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets, *, selection_bias: bool
+) -> Int8[Array, "graphs nodes nodes"]:
+    """Orient skeletons by R0, then close under R1–R4, R5–R7 and R8–R10.
+
+    Args:
+        marks: Circles at the ends of all edges, but for marks that are known beforehand.
+        sepsets: What separated the pairs that are not adjacent.
+        selection_bias: Whether R5–R7 apply, which find edges that are due to selection.
+    """
+    return complete(orient_r0_to_r4(marks, sepsets), sepsets, selection_bias=selection_bias)
+
+
+@jax.jit
+def orient_r0_to_r4(
+    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets
+) -> Int8[Array, "graphs nodes nodes"]:
+    """Orient skeletons by R0, then close under R1–R4: sound whatever separating sets may follow."""
+    separated = _separated(sepsets)
+    marks = write(marks, rule_0(view(marks), separated))
+    return close(marks, separated, (rule_1, rule_2, rule_3, rule_4))
+
+
+@partial(jax.jit, static_argnames=("selection_bias",))
+def complete(
+    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets, *, selection_bias: bool
+) -> Int8[Array, "graphs nodes nodes"]:
+    """Close marks that are closed under R1–R4 under R5–R7 and R8–R10 as well."""
+    separated = _separated(sepsets)
+    if selection_bias:
+        marks = close(marks, separated, (rule_5, rule_6, rule_7))
+    return close(marks, separated, (rule_8, rule_9, rule_10))
+
+
+@jax.jit
+def orient_colliders(
+    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets
+) -> Int8[Array, "graphs nodes nodes"]:
+    """R0 alone."""
+    return write(marks, rule_0(view(marks), _separated(sepsets)))
+
+
+def close(marks: Array, separated: Separated, rules: tuple[Rule, ...]) -> Array:
+    """Apply the rules in order until a whole pass changes nothing.
+
+    Two nodes count as apart only if a set separated them: of an edge that knowledge forbids, or of
+    a copy under stationarity, nobody knows what is in the set, and R0 has not looked.
+    """
+
+    def unfinished(carry: tuple[Array, Array]) -> Array:
+        return (carry[0] != carry[1]).any()
+
+    def apply(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        before = marks = carry[1]
+        for rule in rules:
+            now = view(marks)
+            marks = write(marks, rule(now._replace(apart=now.apart & separated.found), separated))
+        return before, marks
+
+    return lax.while_loop(unfinished, apply, (jnp.full_like(marks, -1), marks))[1]
+
+
+def view(marks: Array) -> View:
+    """Marks as masks."""
+    away = (marks == Mark.NONE) & ~jnp.eye(marks.shape[-1], dtype=bool)[None]
+    return View(marks == Mark.CIRCLE, marks == Mark.ARROW, marks == Mark.TAIL, away)
+
+
+def write(marks: Array, writes: Writes) -> Array:
+    """Replace circles; the arrowhead wins."""
+    is_circle = marks == Mark.CIRCLE
+    marks = jnp.where(is_circle & writes.tails, jnp.int8(Mark.TAIL), marks)
+    return jnp.where(is_circle & writes.arrows, jnp.int8(Mark.ARROW), marks)
+
+
+def rule_0(v: View, separated: Separated) -> Writes:
+    """A *-* b *-* c, a and c apart and separated without b ⇒ a *→ b ←* c."""
+    edge = pack(_t(~v.apart & ~jnp.eye(v.apart.shape[-1], dtype=bool)[None]))
+    apart = v.apart & separated.found
+    # For each a and b: the nodes c that are apart from a and were separated from it without b.
+    without = pack(apart[:, :, None, :] & ~jnp.swapaxes(separated.member, 2, 3))
+    return Writes(meet(without, edge[:, None]), _none(v.apart))
+
+
+def rule_1(v: View, separated: Separated) -> Writes:
+    """A *→ b o-* c, a and c apart ⇒ b → c."""
+    into = joined(_t(v.arrow), v.apart) & _t(v.circle)
+    return Writes(into, _t(into))
+
+
+def rule_2(v: View, separated: Separated) -> Writes:
+    """A → b *→ c or a *→ b → c, and a *-o c ⇒ a *→ c."""
+    into = v.circle & (joined(v.parent, v.arrow) | joined(v.arrow, v.parent))
+    return Writes(into, _none(into))
+
+
+def rule_3(v: View, separated: Separated) -> Writes:
+    """A *→ b ←* c, a *-o d o-* c, a and c apart, d *-o b ⇒ d *→ b."""
+    # For each d and b: the nodes a with a *→ b and a *-o d, packed.
+    both = pack(_t(v.circle))[:, :, None] & pack(_t(v.arrow))[:, None]
+    apart = pack(v.apart)
+    some = (unpack(both, v.apart.shape[-1]) & meet(both[:, :, :, None], apart[:, None, None])).any(
+        3
+    )
+    into = v.circle & some
+    return Writes(into, _none(into))
+
+
+def rule_4(v: View, separated: Separated) -> Writes:
+    """A discriminating path d *→ v … q ←* b o-* c for b: in the sepset b → c, else q ↔ b ↔ c.
+
+    The nodes between d and b are colliders on the path and parents of c, and d and c are apart. So
+    the path is a walk over bidirected edges among the parents of c, and all ends q that it can
+    reach are found at once.
+    """
+    # Axes: c, then d, q or b.
+    parent = _t(v.parent)
+    start = (_t(v.apart) & _t(separated.found))[:, :, :, None] & v.arrow[:, None]
+    start &= parent[:, :, None, :]
+    turns = _t(v.arrow)[:, None] & v.circle[:, :, None, :]
+    possible = (start.any(axis=(2, 3)) & turns.any(axis=(2, 3))).any()
+
+    def look(_: None) -> tuple[Array, Array]:
+        both = v.arrow & _t(v.arrow)
+        among = both[:, None] & parent[:, :, :, None] & parent[:, :, None, :]
+        ends = spread(pack(start), among)
+        discriminated = meet(ends[:, :, :, None], pack(jnp.swapaxes(turns, 2, 3))[:, :, None])
+        collider = discriminated & ~separated.member
+        chain = (discriminated & separated.member).any(axis=2)
+        # The end q of a path that makes b a collider: some d reaches q and was separated without b.
+        reached = pack(jnp.swapaxes(unpack(ends, v.arrow.shape[-1]), 2, 3))
+        by = pack(jnp.swapaxes(collider, 2, 3))
+        at_b = (meet(reached[:, :, :, None], by[:, :, None]) & turns).any(axis=1)
+        at_c = collider.any(axis=2)
+        return at_c | _t(at_c | chain) | at_b, chain
+
+    arrows, tails = lax.cond(possible, look, lambda _: (_none(v.arrow),) * 2, None)
+    return Writes(arrows, tails)
+
+
+def rule_5(v: View, separated: Separated) -> Writes:
+    """A o-o b and an uncovered circle path a, c … d, b; a, d and b, c apart ⇒ all edges a — b."""
+    circles = v.circle & _t(v.circle)
+    # A first and a last step exist: no other pair needs a walk.
+    likely = circles & joined(circles, v.apart) & _t(joined(circles, v.apart))
+
+    def around(pair: Array) -> Array:
+        a, b = _split(v, pair)
+        inner = circles & (_nodes(v) != a)[None, None, :] & (_nodes(v) != b)[None, :, None]
+        start = inner & (_nodes(v) == a)[None, :, None] & v.apart[:, b][:, None, :]
+        stop = inner & (_nodes(v) == b)[None, None, :] & v.apart[:, a][:, :, None]
+        forward = uncovered_walks(start, inner, v.apart)
+        backward = _t(uncovered_walks(_t(stop), _t(inner), v.apart))
+        on_path = forward & backward & circles[:, a, b][:, None, None]
+        ends = (_nodes(v) == a)[None, :, None] & (_nodes(v) == b)[None, None, :]
+        return on_path | (on_path.any(axis=(1, 2), keepdims=True) & ends)
+
+    def add(total: Array, pair: Array) -> tuple[Array, None]:
+        a, b = _split(v, pair)
+        asked = likely[:, a, b].any() & (a < b)
+        return total | lax.cond(asked, around, lambda _: _none(circles), pair), None
+
+    on_path = lax.cond(
+        likely.any(), lambda _: lax.scan(add, _none(circles), _pairs(v))[0], _none, circles
+    )
+    return Writes(_none(circles), on_path | _t(on_path))
+
+
+def rule_6(v: View, separated: Separated) -> Writes:
+    """A — b o-* c ⇒ b -* c."""
+    undirected = (v.tail & _t(v.tail)).any(axis=1)
+    return Writes(_none(v.tail), v.circle & undirected[:, None, :])
+
+
+def rule_7(v: View, separated: Separated) -> Writes:
+    """A -o b o-* c, a and c apart ⇒ b -* c."""
+    half = v.circle & _t(v.tail)
+    return Writes(_none(v.tail), v.circle & joined(v.apart, half))
+
+
+def rule_8(v: View, separated: Separated) -> Writes:
+    """A → b → c or a -o b → c, and a o→ c ⇒ a → c."""
+    through = joined((v.arrow | v.circle) & _t(v.tail), v.parent)
+    return Writes(_none(v.tail), _t(v.arrow & through))
+
+
+def rule_9(v: View, separated: Separated) -> Writes:
+    """A o→ c, an uncovered possibly directed path a, b … c with b and c apart ⇒ a → c."""
+    through = (_first_steps(v) & v.apart[:, None]).any(axis=2)
+    return Writes(_none(v.tail), _t(v.arrow & through))
+
+
+def rule_10(v: View, separated: Separated) -> Writes:
+    """A o→ c, b → c ← d, m and w apart ⇒ a → c.
+
+    Two uncovered possibly directed paths lead from a by way of m to b, and by way of w to d.
+    """
+    steps = pack(_first_steps(v))
+    apart = v.apart[:, None]
+
+    def into_c(c: Array) -> Array:
+        ends = steps & pack(v.parent[:, :, c])[:, None, None]
+        some = (ends != 0).any(axis=-1)
+        # Two ends that differ: both exist, and they are not one and the same single node.
+        same = (ends[:, :, :, None] == ends[:, :, None]).all(axis=-1)
+        single = lax.population_count(ends).sum(axis=-1) == 1
+        differ = some[:, :, :, None] & some[:, :, None] & ~(same & single[:, :, :, None])
+        return (differ & apart).any(axis=(2, 3))
+
+    through = jnp.moveaxis(lax.map(into_c, _nodes(v)), 0, 2)
+    return Writes(_none(v.tail), _t(v.arrow & through))
+
+
+def _first_steps(v: View) -> Bool[Array, "graphs nodes nodes nodes"]:
+    """Entry ``[a, m, x]``: an uncovered possibly directed path from a by way of m ends in x.
+
+    Only nodes a with an edge a o→ c are looked at.
+    """
+    forward = (v.circle | v.arrow) & _t(v.circle | v.tail)
+    asked = forward & (v.arrow & _t(v.circle)).any(axis=2, keepdims=True)
+
+    def from_pair(pair: Array) -> Array:
+        a, m = _split(v, pair)
+        at = (_nodes(v) == a)[None, :, None] & (_nodes(v) == m)[None, None, :]
+        inner = forward & (_nodes(v) != a)[None, None, :]
+        walks = uncovered_walks(asked & at, inner, v.apart)
+        return pack(walks.any(axis=1))
+
+    def or_none(pair: Array) -> Array:
+        a, m = _split(v, pair)
+        nothing = pack(jnp.zeros(v.apart.shape[:2], bool))
+        return lax.cond(asked[:, a, m].any(), from_pair, lambda _: nothing, pair)
+
+    n = v.apart.shape[-1]
+
+    def every(_: None) -> Array:
+        return jnp.moveaxis(lax.map(or_none, _pairs(v)), 0, 1)
+
+    def nothing(_: None) -> Array:
+        return pack(jnp.zeros((v.apart.shape[0], n * n, n), bool))
+
+    steps = lax.cond(asked.any(), every, nothing, None)
+    return unpack(steps, n).reshape(-1, n, n, n)
+
+
+def _separated(sepsets: SepSets) -> Separated:
+    found, members = jnp.asarray(sepsets.found), jnp.asarray(sepsets.nodes)
+    nodes = jnp.arange(found.shape[-1], dtype=members.dtype)[None, None, None]
+    member = jnp.zeros((*found.shape, found.shape[-1]), bool)
+    for k in range(members.shape[-1]):
+        member |= members[..., k, None] == nodes
+    return Separated(found, member)
+
+
+def _split(v: View, pair: Array) -> tuple[Array, Array]:
+    n = v.apart.shape[-1]
+    return pair // n, pair % n
+
+
+def _pairs(v: View) -> Array:
+    return jnp.arange(v.apart.shape[-1] ** 2, dtype=jnp.int32)
+
+
+def _nodes(v: View) -> Array:
+    return jnp.arange(v.apart.shape[-1], dtype=jnp.int32)
+
+
+def _t(matrix: Array) -> Array:
+    return jnp.swapaxes(matrix, -1, -2)
+
+
+def _none(like: Array) -> Array:
+    return jnp.zeros(like.shape, bool)

@@ -1,0 +1,1 @@
+"""Parts of PCMCI and PCMCI+."""

@@ -1,0 +1,153 @@
+"""The orientation phase of PCMCI+: colliders and three rules for links at lag 0."""
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from jaxcause.discovery._pcmci.links import Links
+from jaxcause.discovery._pcmci.skeleton import Momentary, Skeleton, strongest_first
+from jaxcause.graph import Mark
+
+BATCH = 4096
+"""Tests of the majority rule that are collected before they run."""
+
+Triples = Bool[np.ndarray, "vars vars vars lags"]
+"""Entry ``[middle, source, target, lag]``: ``source(t - lag) — middle(t) — target(t)``."""
+
+
+class Colliders(NamedTuple):
+    """Unshielded triples that are colliders, and those that are neither colliders nor chains."""
+
+    collider: Triples
+    ambiguous: Triples
+
+
+def unshielded_triples(adjacent: Bool[np.ndarray, "vars vars lags"]) -> Triples:
+    """``source(t - lag) — middle(t) — target(t)`` whose ends are apart."""
+    first = adjacent.transpose(1, 0, 2)[:, :, None, :]
+    second = adjacent[:, :, 0][:, None, :, None]
+    triples = np.asarray(first & second & ~adjacent[None])
+    same = np.arange(len(adjacent))
+    triples[:, same, same, 0] = False
+    return triples
+
+
+def by_separator(state: Skeleton) -> Colliders:
+    """A triple is a collider where the set that separated its ends lacks its middle.
+
+    Links that the lagged phase removed were separated by lagged nodes only.
+    """
+    collider = unshielded_triples(state.adjacent)
+    for (source, target, lag), given in state.separators.items():
+        collider[list(given), source, target, lag] = False
+    return Colliders(collider, np.zeros_like(collider))
+
+
+def by_majority(
+    momentary: Momentary, state: Skeleton, alpha: float, max_cond_size: int | None
+) -> tuple[Colliders, int]:
+    """A triple is a collider where less than half of all sets that separate its ends hold it.
+
+    The sets are those among the neighbours at lag 0 of the target, and at lag 0 of the source as
+    well. At exactly one half, or where nothing separates the ends, a triple is ambiguous.
+    """
+    triples = unshielded_triples(state.adjacent)
+    n_vars = len(triples)
+    now = np.array(triples.any(axis=0))
+    now[:, :, 0] = np.triu(now[:, :, 0])
+    separating = np.zeros(now.shape, np.int64)
+    holding = np.zeros(triples.shape, np.int64)
+    neighbours = [strongest_first(state, target).tolist() for target in range(n_vars)]
+    rows = _questions(np.argwhere(now), neighbours, max_cond_size)
+    n_tests = 0
+    while batch := list(itertools.islice(rows, BATCH)):
+        width = max(len(given) for *_, given in batch)
+        sets = np.full((len(batch), width), -1, np.int64)
+        for row, (*_, given) in enumerate(batch):
+            sets[row, : len(given)] = given
+        links = Links(*np.array([link for *link, _ in batch], np.int64).T)
+        p_value = momentary(links, sets)[1]
+        n_tests += len(batch)
+        for row in np.flatnonzero(p_value > alpha):
+            *link, given = batch[row]
+            separating[tuple(link)] += 1
+            holding[(list(given), *link)] += 1
+    below = np.tril_indices(n_vars, -1)
+    separating[(*below, 0)] = separating[below[1], below[0], 0]
+    holding[:, below[0], below[1], 0] = holding[:, below[1], below[0], 0]
+    collider = triples & (2 * holding < separating[None])
+    return Colliders(collider, triples & (2 * holding == separating[None])), n_tests
+
+
+def _questions(pairs: Int[np.ndarray, "pairs 3"], neighbours: list[list[int]], most: int | None):
+    """Each pair of ends with each set among the neighbours of either, once."""
+    for source, target, lag in pairs.tolist():
+        ends = (target,) if lag > 0 else (target, source)
+        seen = set()
+        for end in ends:
+            members = sorted(v for v in neighbours[end] if lag > 0 or v not in (source, target))
+            limit = len(members) if most is None else min(most, len(members))
+            for size in range(limit + 1):
+                for given in itertools.combinations(members, size):
+                    if given not in seen:
+                        seen.add(given)
+                        yield source, target, lag, given
+
+
+def orient(
+    adjacent: Bool[np.ndarray, "vars vars lags"], colliders: Colliders
+) -> Int[np.ndarray, "vars vars lags 2"]:
+    """Marks: lagged links point forward in time, those at lag 0 as colliders and rules say.
+
+    A link that is asked to point both ways is a conflict, ``<->``, and takes no part any more.
+    """
+    triples = unshielded_triples(adjacent)
+    chain = triples & ~colliders.collider & ~colliders.ambiguous
+    # into[i, j]: i(t) → j(t) was asked for.
+    collider = colliders.collider
+    into = collider.any(axis=(1, 3)).T | collider[:, :, :, 0].any(axis=2).T
+    into &= adjacent[:, :, 0]
+    while True:
+        before = into.copy()
+        for rule in (_away_from_colliders, _no_cycles, _two_chains):
+            directed = into & ~into.T
+            free = adjacent[:, :, 0] & ~into & ~into.T
+            into |= rule(adjacent, directed, free, chain)
+        if (into == before).all():
+            break
+    marks = np.zeros((*adjacent.shape, 2), np.int8)
+    marks[adjacent] = (Mark.TAIL, Mark.ARROW)
+    now = adjacent[:, :, 0]
+    ends = np.where(into, Mark.ARROW, np.where(into.T, Mark.TAIL, Mark.CIRCLE)).astype(np.int8)
+    marks[:, :, 0, 1] = np.where(now, ends, Mark.NONE)
+    marks[:, :, 0, 0] = marks[:, :, 0, 1].T
+    return marks
+
+
+def _away_from_colliders(
+    adjacent: np.ndarray, directed: np.ndarray, free: np.ndarray, chain: np.ndarray
+) -> Bool[np.ndarray, "vars vars"]:
+    """R1: i(t − τ) → k — j, a chain whose ends are apart, gives k → j."""
+    arrow = adjacent.transpose(1, 0, 2).copy()
+    arrow[:, :, 0] = directed.T
+    return free & (chain & arrow[:, :, None, :]).any(axis=(1, 3))
+
+
+def _no_cycles(
+    adjacent: np.ndarray, directed: np.ndarray, free: np.ndarray, chain: np.ndarray
+) -> Bool[np.ndarray, "vars vars"]:
+    """R2: i → k → j gives i → j."""
+    return free & (directed.astype(int) @ directed.astype(int) > 0)
+
+
+def _two_chains(
+    adjacent: np.ndarray, directed: np.ndarray, free: np.ndarray, chain: np.ndarray
+) -> Bool[np.ndarray, "vars vars"]:
+    """R3: i — k → j and i — l → j, with the chain k — i — l, gives i → j."""
+    through = free[:, :, None] & directed[None]
+    found = np.einsum(
+        "ikj,ilj,ikl->ij", through.astype(int), through.astype(int), chain[:, :, :, 0].astype(int)
+    )
+    return free & (found > 0)

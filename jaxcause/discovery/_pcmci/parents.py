@@ -1,0 +1,146 @@
+"""The first phase of PCMCI: a superset of each variable's lagged parents."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxcause.discovery._pcmci.student_test import StudentTest
+
+
+class LaggedParents(NamedTuple):
+    """What `select_lagged_parents` found.
+
+    Args:
+        order: For each variable its parents, the strongest first; node ``lag * n_vars + var``.
+        statistic: ``[source, target, lag]``, the partial correlation of the test with that p-value.
+        p_value: ``[source, target, lag]``, the largest p-value of each pair.
+        alpha: The level that was used for each variable.
+        n_tests: Tests at each size of conditioning set.
+    """
+
+    order: list[Int[np.ndarray, "_"]]
+    statistic: Float[np.ndarray, "vars vars lags"]
+    p_value: Float[np.ndarray, "vars vars lags"]
+    alpha: Float[np.ndarray, "vars"]
+    n_tests: Int[np.ndarray, "levels"]
+
+
+class _State(NamedTuple):
+    """One row per variable and level of significance, one column per lagged candidate."""
+
+    active: Bool[np.ndarray, "problems candidates"]
+    weakest: Float[np.ndarray, "problems candidates"]
+    p_value: Float[np.ndarray, "problems candidates"]
+    statistic: Float[np.ndarray, "problems candidates"]
+
+
+def select_lagged_parents(
+    test: StudentTest,
+    allowed: Bool[np.ndarray, "vars vars lags"],
+    alphas: Float[np.ndarray, "alphas"],
+    *,
+    max_cond_size: int | None = None,
+) -> LaggedParents:
+    r"""PC₁: remove candidates that are independent of the target given its strongest others.
+
+    At size s each candidate is tested given the s strongest of the target's other candidates,
+    by the smallest |r| that each has had in any test; those with p > alpha leave together at the
+    end of a size. A target is done when no more than s candidates are left.
+
+    Of several levels each target takes the one whose parents minimise
+    :math:`N \log(1 - R^2) + 2 k` with k parents, Akaike's criterion.
+
+    Args:
+        test: Partial correlations between the nodes ``lag * n_vars + var``.
+        allowed: Which lagged links to consider.
+        alphas: Levels of significance to choose from.
+        max_cond_size: Largest conditioning set.
+
+    Source: Runge, Nowack, Kretschmer, Flaxman & Sejdinovic (2019), algorithm S1.
+    """
+    n_vars, _, n_lags = allowed.shape
+    candidates = allowed[:, :, 1:].transpose(1, 2, 0).reshape(n_vars, -1)
+    shape = (len(alphas) * n_vars, candidates.shape[1])
+    none = np.full(shape, -1.0), np.zeros(shape)
+    state = _State(np.tile(candidates, (len(alphas), 1)), np.full(shape, np.inf), *none)
+    target = np.tile(np.arange(n_vars), len(alphas))
+    level = np.repeat(alphas, n_vars)
+    n_tests = []
+    limit = shape[1] if max_cond_size is None else max_cond_size
+    for size in range(limit + 1):
+        running = state.active.sum(axis=1) > size
+        if not running.any():
+            break
+        asked = state.active & running[:, None]
+        state = _one_size(test, state, asked, target, level, size, n_vars)
+        n_tests.append(int(asked.sum()))
+    orders = [_by_strength(state, row)[: state.active[row].sum()] for row in range(len(target))]
+    chosen = _best_level(test, orders, target, n_vars, len(alphas)) * n_vars + np.arange(n_vars)
+    return LaggedParents(
+        order=[orders[row] + n_vars for row in chosen],
+        statistic=_as_links(state.statistic[chosen], n_vars, 0),
+        p_value=_as_links(np.where(candidates, state.p_value[chosen], 1), n_vars, 1),
+        alpha=level[chosen],
+        n_tests=np.array(n_tests, np.int64),
+    )
+
+
+def _one_size(
+    test: StudentTest,
+    state: _State,
+    asked: Bool[np.ndarray, "problems candidates"],
+    target: Int[np.ndarray, "problems"],
+    level: Float[np.ndarray, "problems"],
+    size: int,
+    n_vars: int,
+) -> _State:
+    """Every test with sets of one size, then the removals."""
+    rows, candidate = np.nonzero(asked)
+    top = np.full((len(asked), size + 1), -1, np.int64)
+    for row in np.unique(rows).tolist():
+        top[row] = _by_strength(state, row)[: size + 1]
+    # The strongest others: one more than needed, without the candidate itself or else the last.
+    others = top[rows]
+    drop = others == candidate[:, None]
+    drop[~drop.any(axis=1), -1] = True
+    cond = others[~drop].reshape(len(rows), size) + n_vars
+    found = test(candidate + n_vars, target[rows], cond)
+    r, p_value = np.zeros(asked.shape), np.zeros(asked.shape)
+    r[asked], p_value[asked] = found
+    weaker = asked & (np.abs(r) < np.abs(state.weakest))
+    return _State(
+        active=state.active & ~(asked & (p_value > level[:, None])),
+        weakest=np.where(weaker, r, state.weakest),
+        p_value=np.maximum(state.p_value, p_value),
+        statistic=np.where(asked & (p_value > state.p_value), r, state.statistic),
+    )
+
+
+def _by_strength(state: _State, row: int) -> Int[np.ndarray, "candidates"]:
+    """Candidates, the active ones first and the strongest of them first."""
+    strength = np.where(state.active[row], np.abs(state.weakest[row]), -1.0)
+    return np.argsort(-strength, kind="stable")
+
+
+def _best_level(
+    test: StudentTest, orders: list[np.ndarray], target: np.ndarray, n_vars: int, n_levels: int
+) -> Int[np.ndarray, "vars"]:
+    """For each variable the level that Akaike's criterion prefers, the first among equals."""
+    if n_levels == 1:
+        return np.zeros(n_vars, np.int64)
+    sizes = np.array([len(order) for order in orders])
+    sets = np.full((len(orders), max(1, sizes.max())), -1, np.int64)
+    for row, order in enumerate(orders):
+        sets[row, : len(order)] = order + n_vars
+    variance = np.maximum(test.residual_variance(target, sets), np.finfo(float).tiny)
+    score = test.n_samples * np.log(variance) + 2 * sizes
+    return score.reshape(n_levels, n_vars).argmin(axis=0)
+
+
+def _as_links(
+    values: Float[np.ndarray, "vars candidates"], n_vars: int, at_lag_0: float
+) -> Float[np.ndarray, "vars vars lags"]:
+    """Rows (target) of lagged candidates → ``[source, target, lag]``."""
+    lagged = values.reshape(n_vars, -1, n_vars).transpose(2, 0, 1)
+    return np.concatenate([np.full((n_vars, n_vars, 1), at_lag_0), lagged], axis=2)

@@ -1,0 +1,1 @@
+"""The same search as one traced program of fixed shapes."""

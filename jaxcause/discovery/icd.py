@@ -1,0 +1,82 @@
+"""Iterative causal discovery (ICD)."""
+
+from functools import partial
+
+from jaxtyping import Bool, Float
+
+from jaxcause._typing import AnyArray, CITest
+from jaxcause.discovery._host.icd import icd_on_host
+from jaxcause.discovery._host.search import (
+    search_graphs,
+)
+from jaxcause.discovery._result import SearchResult
+from jaxcause.discovery._traced.icd import icd_with_caps
+from jaxcause.discovery._traced.search import Caps
+from jaxcause.graph import BackgroundKnowledge
+
+
+def icd(
+    test: CITest,
+    *,
+    alpha: float | Float[AnyArray, ""] = 0.01,
+    max_cond_size: int | None = None,
+    knowledge: BackgroundKnowledge | None = None,
+    node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
+    selection_bias: bool = True,
+    sepset: str = "first",
+    caps: Caps | None = None,
+) -> SearchResult:
+    """Learn a PAG by ICD: common causes may be unobserved, and any level gives a valid graph.
+
+    Where FCI looks for separating sets among all subsets of possible-d-sep, ICD refines one graph
+    level by level: sets of size r are grown along the branches, of at most r steps, of the
+    possible-d-sep tree of either node, and hold possible ancestors only. After each level the graph
+    is oriented anew, which makes the next level's sets few. The graph after level r is one for all
+    independences given at most r nodes (``levels`` of the result holds them all).
+
+    With tiers this is ordered ICD, for the tokens of a causal Transformer; with
+    `BackgroundKnowledge.temporal` it is temporal ICD, for the lags of a series.
+
+    Args:
+        test: Conditional independence test; leading axes are a batch of graphs.
+        alpha: X and Y are taken as independent given S iff p > alpha.
+        max_cond_size: Largest conditioning set; none by default.
+        knowledge: Tiers and required edges mark the edges that they decide; edges forbidden both
+            ways are left out.
+        node_mask: Which nodes take part; the others stay without edges.
+        selection_bias: Whether the sample may have been selected by its values (R5–R7).
+        sepset: ``first`` keeps the first separating set of a level, ``max_p`` the one with the
+            largest p-value.
+        caps: Static bounds; with them the search is one compiled program, which also runs inside
+            the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
+
+    Returns:
+        Graph, separating sets, p-values, what each level did, and the graph after each level.
+
+    Raises:
+        InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
+            known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
+            traced and there are no caps.
+
+    Source: Rohekar, Nisimov, Gurwicz & Novik (2021), "Iterative causal discovery in the possible
+    presence of latent confounders and selection bias"; ordered: Rohekar et al. (2024),
+    arXiv 2412.07446; temporal: Rohekar et al. (2023), arXiv 2306.00624; Zhang (2008).
+
+    >>> import numpy as np
+    >>> from jaxcause.graph import oracle_test
+    >>> dag = np.zeros((5, 5), bool)
+    >>> dag[0, 2] = dag[1, 3] = dag[4, 2] = dag[4, 3] = True  # node 4 is not observed
+    >>> icd(oracle_test(dag, np.arange(4)), alpha=0.5).graph.edges(["a", "b", "c", "d"])
+    [('a', 'o->', 'c'), ('b', 'o->', 'd'), ('c', '<->', 'd')]
+    """
+    return search_graphs(
+        partial(icd_on_host, selection_bias),
+        test,
+        alpha=alpha,
+        max_cond_size=max_cond_size,
+        knowledge=knowledge,
+        node_mask=node_mask,
+        sepset=sepset,
+        caps=caps,
+        with_caps=partial(icd_with_caps, selection_bias=selection_bias),
+    )

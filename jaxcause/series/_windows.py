@@ -1,0 +1,92 @@
+"""Windows of a series that cross neither a gap nor the border between two series."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxcause._checks import InputError
+from jaxcause.series._table import SeriesTable
+
+
+class Split(NamedTuple):
+    """First rows of the windows to train on, and of the later ones held out."""
+
+    train: Int[np.ndarray, "train_windows"]
+    held_out: Int[np.ndarray, "held_out_windows"]
+
+
+def window_starts(
+    complete: Bool[np.ndarray, "time"], segment: Int[np.ndarray, "time"], *, length: int
+) -> Int[np.ndarray, "windows"]:
+    """First rows of all windows of ``length`` complete rows of one segment.
+
+    Args:
+        complete: Whether a row has every value.
+        segment: Which unbroken stretch of which series a row belongs to; rises along time.
+        length: Rows per window.
+
+    >>> window_starts(np.array([1, 1, 1, 0, 1, 1], bool), np.zeros(6, int), length=2).tolist()
+    [0, 1, 4]
+    """
+    if len(complete) < length:
+        return np.zeros(0, np.int64)
+    missing = np.concatenate([[0], np.cumsum(~complete)])
+    whole = missing[length:] == missing[:-length]
+    unbroken = segment[: len(segment) - length + 1] == segment[length - 1 :]
+    return np.flatnonzero(whole & unbroken)
+
+
+def usable_windows(table: SeriesTable, max_lag: int, *, mask_missing: bool) -> np.ndarray:
+    """First rows of the windows that cross no border and, unless masked, no missing value."""
+    usable = np.ones(len(table.values), bool) if mask_missing else table.complete
+    starts = window_starts(usable, table.segment, length=max_lag + 1)
+    if mask_missing:
+        starts = starts[(~np.isnan(table.values[starts + max_lag])).any(axis=1)]
+    return starts
+
+
+def split_by_time(starts: Int[np.ndarray, "windows"], *, length: int, held_out: float) -> Split:
+    """Hold out the later part: no held-out row is in any window that is trained on.
+
+    Args:
+        starts: First rows of all windows, ascending.
+        length: Rows per window.
+        held_out: Share of the windows to hold out.
+
+    Raises:
+        InputError: Too few windows are left on either side.
+    """
+    boundary = starts[int(len(starts) * (1 - held_out))] if len(starts) else 0
+    split = Split(train=starts[starts + length <= boundary], held_out=starts[starts >= boundary])
+    if min(len(split.train), len(split.held_out)) < 2:
+        raise InputError(
+            f"only {len(starts)} complete windows of {length} rows, too few to train on and to "
+            "hold out; give a longer series or a smaller max_lag"
+        )
+    return split
+
+
+def unrolled(
+    values: Any, n_vars: int, n_slices: int, segment: Any
+) -> Float[np.ndarray, "windows nodes"]:
+    """All windows of complete rows: column ``lag * vars + var``, lag 0 first.
+
+    Args:
+        values: ``[time, vars]``.
+        n_vars: Number of variables that it must have.
+        n_slices: Time steps of a window.
+        segment: Which unbroken stretch each row belongs to; one for all if None.
+
+    Raises:
+        InputError: A shape does not fit.
+    """
+    rows = np.asarray(values, np.float64)
+    if rows.ndim != 2 or rows.shape[1] != n_vars:
+        raise InputError(f"values has shape {rows.shape}, but must be [time, {n_vars}]")
+    stretch = np.zeros(len(rows), np.int64) if segment is None else np.asarray(segment)
+    if stretch.shape != (len(rows),):
+        raise InputError(f"segment has shape {stretch.shape}, but must be ({len(rows)},)")
+    complete = np.asarray(np.isfinite(rows).all(axis=1))
+    starts = window_starts(complete, stretch, length=n_slices)
+    return np.concatenate([rows[starts + n_slices - 1 - lag] for lag in range(n_slices)], axis=1)

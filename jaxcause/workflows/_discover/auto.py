@@ -1,0 +1,87 @@
+"""What is left to the library: the longest lag, and the method, each with its reason."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxcause._checks import InputError
+from jaxcause.series import SeriesTable, fit_transform, split_by_time, window_starts
+from jaxcause.stats import fit_var
+
+LAGS = (1, 2, 3, 5, 8, 12, 20, 30, 50)
+"""Longest lags to choose from."""
+MOST_INPUTS = 2000
+"""Most inputs of the regressions that choose."""
+ROWS_PER_LAG = 20
+"""Rows that each further lag needs."""
+RIDGE = 1e-2
+FEW_WINDOWS = 300
+"""Windows below which no Transformer is trained: PCMCI has more power there."""
+
+
+class Choice(NamedTuple):
+    """What was chosen, and why, in a plain sentence."""
+
+    value: str | int
+    reason: str
+
+
+def choose_max_lag(table: SeriesTable) -> Choice:
+    """The shortest history that forecasts as well as the best one does.
+
+    A ridge regression on all lags of every value and its magnitude is fitted for each candidate on
+    the first 80 % of the windows; the shortest is taken whose held-out error is within a standard
+    error (of the paired difference) of the smallest.
+
+    Raises:
+        InputError: The series is too short to hold anything out.
+    """
+    n_vars = len(table.names)
+    longest = max(1, min(len(table.values) // ROWS_PER_LAG, MOST_INPUTS // (2 * n_vars)))
+    lags = [lag for lag in LAGS if lag <= longest]
+    starts: np.ndarray = np.zeros(0, int)
+    while lags:
+        starts = window_starts(table.complete, table.segment, length=lags[-1] + 1)
+        if len(starts) >= 10 * lags[-1]:
+            break
+        lags.pop()
+    if not lags:
+        raise InputError(
+            "max_lag='auto' found too few complete rows in a row to try any lag; give a number"
+        )
+    values = fit_transform(table.values, kind="standardise")(table.values)
+    magnitude = np.abs(values) - np.nanmean(np.abs(values), axis=0)
+    both = np.concatenate([values, magnitude], axis=1)
+    split = split_by_time(starts, length=lags[-1] + 1, held_out=0.2)
+    newest = values[split.held_out + lags[-1]]
+    losses = []
+    for lag in lags:
+        offset = lags[-1] - lag
+        fit = fit_var(both, split.train + offset, max_lag=lag, ridge=RIDGE)
+        past = both[(split.held_out + offset)[:, None] + np.arange(lag)]
+        losses.append(((fit.predict(past)[:, :n_vars] - newest) ** 2).mean(axis=1))
+    errors = [float(loss.mean()) for loss in losses]
+    best = int(np.argmin(errors))
+    differences = [loss - losses[best] for loss in losses]
+    number = next(k for k, d in enumerate(differences) if d.mean() <= d.std() / np.sqrt(len(d)))
+    reason = (
+        f"max_lag={lags[number]} was chosen: a regression on so many lags has the held-out error "
+        f"{errors[number]:.3g}, the best of lags to {lags[-1]} is {errors[best]:.3g} at "
+        f"{lags[best]}."
+    )
+    return Choice(lags[number], reason)
+
+
+def choose_method(n_windows: int, n_vars: int, max_lag: int) -> Choice:
+    """PCMCI where windows are too few to train on, the forecaster elsewhere."""
+    if n_windows < FEW_WINDOWS:
+        return Choice(
+            "pcmci",
+            f"method='pcmci' was chosen: {n_windows} windows are too few to train a Transformer "
+            f"on (from {FEW_WINDOWS} on it would be), and linear tests have more power there.",
+        )
+    return Choice(
+        "gradient",
+        f"method='gradient' was chosen: {n_windows} windows of {n_vars * max_lag} inputs are "
+        "enough to train on; where a line forecasts as well, its t-tests choose the edges.",
+    )

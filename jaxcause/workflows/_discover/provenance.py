@@ -1,0 +1,64 @@
+"""What a result came from: versions, key, settings, and a fingerprint of the data."""
+
+import datetime
+import hashlib
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from jaxcause.series import SeriesTable
+
+
+def versions() -> dict[str, str]:
+    """Versions that bear on a result, where it ran, and the day."""
+    return {
+        **{name: version(name) for name in ("jaxcause", "jax", "numpy")},
+        "python": platform.python_version(),
+        "backend": jax.default_backend(),
+        "created": datetime.date.today().isoformat(),
+    }
+
+
+def provenance(
+    table: SeriesTable,
+    *,
+    key: PRNGKeyArray | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What to keep with a result as ``info["provenance"]``.
+
+    Args:
+        table: The series that was read.
+        key: Random key, kept as the words of its data.
+        settings: What the caller chose.
+    """
+    rows, columns = table.values.shape
+    words = [] if key is None else [int(word) for word in np.ravel(jax.random.key_data(key))]
+    return {
+        **versions(),
+        "data": f"{rows:,} rows of {columns} variables",
+        "fingerprint": fingerprint(table),
+        **({} if key is None else {"key": f"{jax.random.key_impl(key)} {words}"}),
+        **{f"given: {name}": value for name, value in (settings or {}).items()},
+    }
+
+
+def fingerprint(table: SeriesTable) -> str:
+    """Sixteen hexadecimal digits that change with any name, value, gap or border of a series.
+
+    >>> from jaxcause.io import as_series_table
+    >>> table = as_series_table(np.eye(3), names=["a", "b", "c"])
+    >>> len(fingerprint(table)), fingerprint(table) == fingerprint(table)
+    (16, True)
+    """
+    digest = hashlib.sha256(repr(tuple(table.names)).encode())
+    # One bit pattern for all NaN, and for both zeros.
+    values = np.where(np.isnan(table.values), np.nan, table.values) + 0.0
+    for array, kind in ((values, "<f8"), (table.segment, "<i8")):
+        digest.update(repr(array.shape).encode() + np.ascontiguousarray(array, kind).tobytes())
+    return digest.hexdigest()[:16]

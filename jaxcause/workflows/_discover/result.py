@@ -1,0 +1,199 @@
+"""What `discover` returns."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from jaxcause._checks import InputError, check_choice
+from jaxcause._typing import AnyArray
+from jaxcause.graph import LaggedGraph
+from jaxcause.io import graph_from_json, graph_to_json, to_networkx
+from jaxcause.report import discovery_page
+from jaxcause.workflows._discover.forecaster import TrainedForecaster
+from jaxcause.workflows._discover.provenance import versions
+from jaxcause.workflows._saved import Saved, as_array, exact, plain, read_document
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+SCHEMA = "jaxcause.discovery/1"
+PICTURES = ("time", "summary", "scores", "curves", "training")
+_MOST_TOLD = 20
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Discovery(Saved):
+    """The lagged causal graph of a series, and what it rests on.
+
+    Args:
+        graph: Edges ``X_i(t-lag) *-* X_j(t)``.
+        scores: What the edges were chosen by, ``[source, target, lag]``; what it is stands in
+            ``info["score"]``.
+        strength: The size of each effect, ``[source, target, lag]``; what it is stands in
+            ``info["strength"]``. Within a step (lag 0), scores and strengths are symmetric: of an
+            edge both are the absolute partial correlation given the other parents of both ends,
+            and 0 elsewhere (``"pcmci"`` and ``"pcmci+"``: of all pairs that were tested). Lag 0 is
+            all zero where neither hidden causes nor effects within a step were allowed for.
+        names: Names of the variables.
+        forecaster: The trained Transformer; None for methods without one.
+        info: Settings, errors, times, and notes in plain sentences. ``info["latents"]`` and
+            ``info["contemporaneous"]`` say whether hidden causes, and effects within a step, were
+            allowed for.
+    """
+
+    graph: LaggedGraph
+    scores: Float[AnyArray, "vars vars lags"]
+    strength: Float[AnyArray, "vars vars lags"]
+    names: tuple[str, ...]
+    forecaster: TrainedForecaster | None
+    info: dict[str, Any]
+
+    @property
+    def table(self) -> Shaped[np.ndarray, "edges"]:
+        """The edges, strongest first: ``source, target, lag, edge, score, strength``.
+
+        A structured array: ``table["score"]`` is a column, and `to_dataframe` makes a frame of it.
+        """
+        at = {name: i for i, name in enumerate(self.names)}
+        scores, strength = np.asarray(self.scores), np.asarray(self.strength)
+        rows = []
+        for source, lag, symbol, target in self.graph.edges(self.names):
+            cell = at[source], at[target], lag
+            rows.append((source, target, lag, symbol, float(scores[cell]), float(strength[cell])))
+        rows.sort(key=lambda row: -row[5])
+        width = max(1, *(len(name) for name in self.names))
+        text = f"U{width}"
+        columns = [("source", text), ("target", text), ("lag", int), ("edge", "U3")]
+        return np.array(rows, dtype=[*columns, ("score", float), ("strength", float)])
+
+    def headline(self) -> str:
+        """The result in one line."""
+        n_edges = len(self.graph.edges())
+        method = str(self.info.get("method", "")).replace("_", " ")
+        return (
+            f"{n_edges or 'no'} edge{'s' * (n_edges != 1)} among {len(self.names)} variables, "
+            f"lags up to {self.graph.max_lag}" + f" ({method})" * bool(method)
+        )
+
+    def summary(self) -> str:
+        """The strongest edges and all notes as text."""
+        table, width = self.table, max(6, *(len(name) for name in self.names))
+        lines = [self.headline().capitalize()]
+        if len(table):
+            lines.append(f"{'source':<{width}}  lag  edge  {'target':<{width}}  strength")
+        for source, target, lag, edge, _, size in table[:_MOST_TOLD].tolist():
+            lines.append(f"{source:<{width}}  {lag:>3}  {edge}   {target:<{width}}  {size:>8.3f}")
+        if len(table) > _MOST_TOLD:
+            lines.append(f"… and {len(table) - _MOST_TOLD} more")
+        return "\n".join([*lines, *(f"- {note}" for note in self.info.get("notes", ()))])
+
+    def plot(
+        self,
+        kind: Literal["time", "summary", "scores", "curves", "training"] = "time",
+        *,
+        ax: "Axes | None" = None,
+    ) -> "Axes":
+        """Draw a picture; see `jaxcause.plot`, whose functions take more options.
+
+        Args:
+            kind: ``time`` (the graph unrolled in time), ``summary`` (one node per variable),
+                ``scores`` (strengths as a heat map per lag), ``curves`` (the scores by which edges
+                were chosen along the lags, with their threshold if all edges lie above all other
+                pairs), or ``training`` (errors along the steps).
+            ax: Where to draw; a new figure by default.
+
+        Raises:
+            InputError: The kind is not known, or there was no training.
+        """
+        check_choice("kind", kind, PICTURES)
+        from jaxcause import plot
+
+        size, names = np.asarray(self.strength), self.names
+        label, score_label = (
+            str(self.info.get(name, name)).split(":")[0].split(" given ")[0]
+            for name in ("strength", "score")
+        )
+        if kind == "scores":
+            return plot.score_heatmap(size, names=names, graph=self.graph, ax=ax, label=label)
+        if kind == "curves":
+            scores = np.asarray(self.scores)
+            return plot.score_curves(
+                scores, names=names, graph=self.graph, ax=ax, label=score_label
+            )
+        if kind == "training":
+            if not self.info.get("losses"):
+                raise InputError("kind='training' needs a training, and this result has none")
+            kept, linear = (self.info.get(k) for k in ("best_step", "held_out_error_linear"))
+            look = {"best_step": kept, "baseline": linear, "baseline_name": "linear model"}
+            return plot.training_curve(self.info["losses"], ax=ax, **look)
+        known = bool(np.isfinite(size[np.asarray(self.graph.adjacency)]).all())
+        draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
+        return draw(self.graph, names=names, strength=size if known else None, ax=ax)
+
+    def to_networkx(self) -> "nx.DiGraph":
+        """`jaxcause.io.to_networkx`: one node per variable, one edge per lag."""
+        return to_networkx(self.graph, names=self.names)
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """The `table` as a pandas frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.table)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the forecaster, in the schema ``jaxcause.discovery/1``.
+
+        The keys of `jaxcause.io.graph_to_json` (so that every reader of graphs reads it), and
+        ``schema``, ``scores`` and ``strength`` ``[source, target, lag]``, ``dtype``, ``info`` and
+        ``provenance``.
+        """
+        scores, strength = np.asarray(self.scores), np.asarray(self.strength)
+        graph = graph_to_json(self.graph, names=self.names, scores=scores, strength=strength)
+        rest = {key: value for key, value in self.info.items() if key != "provenance"}
+        return {
+            "schema": SCHEMA,
+            **plain(graph),
+            "scores": exact(scores),
+            "strength": exact(strength),
+            "dtype": {"scores": scores.dtype.name, "strength": strength.dtype.name},
+            "info": plain(rest),
+            "provenance": plain(self.info.get("provenance") or versions()),
+        }
+
+    def to_html(self) -> str:
+        """The page of `jaxcause.report.discovery_page`."""
+        return discovery_page(self.to_dict())
+
+    @classmethod
+    def from_json(cls, source: str | Path | Mapping[str, Any]) -> "Discovery":
+        """The result that `to_json` wrote, without its forecaster.
+
+        Graph, scores and strengths are those written, to the last bit. ``info`` comes back as plain
+        values: tuples and arrays as lists, NaN as None.
+
+        Args:
+            source: A file, JSON text, or the dictionary of `to_dict`.
+
+        Raises:
+            InputError: It cannot be read, or does not follow the schema.
+        """
+        document = read_document(source, SCHEMA)
+        graph, names = graph_from_json(document)
+        try:
+            arrays = [
+                as_array(document[name], document["dtype"][name]) for name in ("scores", "strength")
+            ]
+            info = {**document["info"], "provenance": dict(document["provenance"])}
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"the document does not follow {SCHEMA}: {error!r}") from None
+        if not isinstance(graph, LaggedGraph) or any(
+            a.shape != graph.marks.shape[:3] or a.dtype.kind != "f" for a in arrays
+        ):
+            raise InputError(f"the document does not follow {SCHEMA}: scores do not fit the graph")
+        return cls(graph, arrays[0], arrays[1], tuple(names), None, info)

@@ -1,0 +1,78 @@
+"""The files of a discovery."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from jaxcause.io import filled_at_once, graph_to_json
+from jaxcause.workflows._discover.result import Discovery
+from jaxcause.workflows._saved import plain, write_text
+
+_Kind = Literal["time", "summary", "scores"]
+_PICTURES: dict[str, _Kind] = {
+    "graph.png": "time",
+    "summary.png": "summary",
+    "scores.png": "scores",
+}
+
+
+def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
+    """Write graph, edges, scores, a page and three pictures; all of them or none.
+
+    Args:
+        found: What `discover` returned.
+        folder: Made if needed; files of the same names are replaced.
+
+    Returns:
+        The names of the files: ``graph.json``, ``edges.csv``, ``scores.npz``, ``report.html`` (a
+        page), with matplotlib also ``graph.png`` (time-series graph), ``summary.png`` (summary
+        graph with lags) and ``scores.png`` (heat map per lag), and with a forecaster
+        ``forecaster.safetensors``.
+
+    Raises:
+        InputError: The folder cannot be written to.
+    """
+    with filled_at_once(folder) as scratch:
+        details = {"names": found.names, "scores": found.scores, "strength": found.strength}
+        document = plain(graph_to_json(found.graph, **details))
+        write_text(scratch / "graph.json", json.dumps(document, indent=2) + "\n")
+        _write_edges(scratch / "edges.csv", found)
+        np.savez_compressed(
+            scratch / "scores.npz",
+            scores=np.asarray(found.scores),
+            strength=np.asarray(found.strength),
+            marks=np.asarray(found.graph.marks),
+            names=np.array(found.names),
+        )
+        if found.forecaster is not None:
+            found.forecaster.save(scratch / "forecaster.safetensors")
+        try:
+            _draw(scratch, found)
+        except ModuleNotFoundError as error:
+            if error.name != "matplotlib":
+                raise
+            found.info["notes"].append(
+                'No pictures without matplotlib: pip install "jaxcause[plot]".'
+            )
+        found.save_html(scratch / "report.html")
+        names = sorted(file.name for file in scratch.iterdir())
+    return names
+
+
+def _write_edges(path: Path, found: Discovery) -> None:
+    table = found.table
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(table.dtype.names or ())
+        for row in table.tolist():
+            writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+
+
+def _draw(folder: Path, found: Discovery) -> None:
+    for name, kind in _PICTURES.items():
+        figure = found.plot(kind).get_figure(root=True)
+        assert figure is not None
+        figure.savefig(folder / name, dpi=150, bbox_inches="tight")

@@ -1,0 +1,1 @@
+"""From a text to the causal graph over its tokens, stage by stage."""

@@ -1,0 +1,163 @@
+"""An explanation as plain values, in the schema of ``explanation.json``."""
+
+import datetime
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxcause._checks import InputError
+from jaxcause.attention import head_consensus, structural_confidence
+from jaxcause.graph import Mark, edge_symbol
+from jaxcause.io import NamedGraph
+from jaxcause.io._named import graph_from_rows
+from jaxcause.workflows._saved import read_document
+
+if TYPE_CHECKING:
+    from jaxcause.workflows._explain.result import TextExplanation
+
+SCHEMA = "jaxcause.explanation/1"
+_MARK_NAMES = {Mark.CIRCLE: "circle", Mark.ARROW: "arrow", Mark.TAIL: "tail"}
+
+
+def explanation_document(found: "TextExplanation") -> dict[str, Any]:
+    """Everything, in the schema of ``explanation.json``."""
+    rho, corr = found.partial_correlation, found.correlation
+    marks = np.asarray(found.search.graph.marks)
+    confidence = structural_confidence(found.search, alpha=found.settings["alpha"])
+    names = ["mean over heads", *(f"head {head}" for head in range(len(marks) - 1))]
+    views = [
+        {
+            "name": name,
+            "edges": _edges(marks[view], rho[view], np.asarray(found.search.p_values)[view]),
+            "n_edges": int((marks[view] > 0).sum()) // 2,
+            "confidence": _number(confidence[view]),
+            "singular": bool(np.asarray(found.search.info.singular)[view]),
+            "attention": _matrix(found.attention[view]),
+            "correlation": _matrix(corr[view]),
+            "partial_correlation": _matrix(rho[view]),
+        }
+        for view, name in enumerate(names)
+    ]
+    return {
+        "schema": SCHEMA,
+        "version": version("jaxcause"),
+        "model": found.model,
+        "text": found.text,
+        "tokens": list(found.tokens),
+        "node_kinds": ["special" if special else "word" for special in found.special],
+        "target": _target(found),
+        "settings": found.settings,
+        "views": views,
+        "consensus": head_consensus(found.head_graphs).edges.tolist(),
+        "consensus_of": len(marks) - 1,
+        "explanations": _explanations(found),
+        "search": {
+            "n_queries": found.explanations.n_queries,
+            "status": found.explanations.status,
+            "note": "",
+        },
+        "notes": [
+            *([] if found.target else found.sentences()),
+            "The weight of an edge is the partial correlation given all other tokens; "
+            "its p-value is the largest among the tests that kept it.",
+        ],
+        "provenance": {
+            "jaxcause": version("jaxcause"),
+            "jax": version("jax"),
+            "created": datetime.date.today().isoformat(),
+            "fingerprint": hashlib.sha256(found.whole_attention.tobytes()).hexdigest()[:16],
+        },
+    }
+
+
+def read_explained_graph(path: Path) -> NamedGraph:
+    """The graph of the mean over heads, with its numbers, from what `to_json` wrote.
+
+    Variables are the tokens, all with their position before them where two read alike.
+
+    Raises:
+        InputError: The file cannot be read, or does not follow the schema.
+    """
+    document = read_document(path, SCHEMA)
+    try:
+        tokens = [str(token) for token in document["tokens"]]
+        if len(set(tokens)) < len(tokens):
+            tokens = [f"{i}:{token}" for i, token in enumerate(tokens)]
+        rows = [
+            {
+                "source": tokens[edge["from"]],
+                "edge": edge["symbol"],
+                "target": tokens[edge["to"]],
+                **{name: edge[name] for name in ("partial_correlation", "p_value")},
+            }
+            for edge in document["views"][0]["edges"]
+        ]
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(
+            f"{path} does not follow {SCHEMA}: {error!r}; write it by to_json"
+        ) from None
+    return graph_from_rows(rows, tokens, None, what=path)
+
+
+def _target(found: "TextExplanation") -> dict[str, Any] | None:
+    if found.target is None:
+        return None
+    before = found.target.before
+    return {
+        "kind": found.target.kind,
+        "node": found.target.node,
+        "output": found.name_of(int(before.best[0])),
+        "probability": float(before.probability[0]),
+    }
+
+
+def _explanations(found: "TextExplanation") -> list[dict[str, Any]]:
+    target, after = _target(found), found.after
+    if target is None or after is None:
+        return []
+    before = {name: target[name] for name in ("output", "probability")}
+    return [
+        {
+            "nodes": list(one.nodes),
+            "tokens": [found.tokens[node] for node in one.nodes],
+            "distances": list(one.distances),
+            "n_queries": one.n_queries,
+            "before": before,
+            "after": {
+                "output": found.name_of(int(after.best[i])),
+                "probability": float(after.probability[i]),
+                "probability_of_before": float(after.of_original[i]),
+                "rank_of_before": int(after.rank[i]),
+            },
+        }
+        for i, one in enumerate(found.explanations.found)
+    ]
+
+
+def _edges(marks: np.ndarray, rho: np.ndarray, p: np.ndarray) -> list[dict[str, Any]]:
+    """Edges of one view, strongest first."""
+    edges = [
+        {
+            "from": int(i),
+            "to": int(j),
+            "mark_from": _MARK_NAMES[Mark(int(marks[j, i]))],
+            "mark_to": _MARK_NAMES[Mark(int(marks[i, j]))],
+            "symbol": edge_symbol(int(marks[j, i]), int(marks[i, j])),
+            "partial_correlation": _number(rho[i, j]),
+            "p_value": _number(p[i, j]),
+        }
+        for i, j in zip(*np.nonzero(np.triu(marks)), strict=True)
+    ]
+    return sorted(edges, key=lambda edge: -abs(edge["partial_correlation"] or 0))
+
+
+def _number(value: Any) -> float | None:
+    """Four digits; None for what JSON does not know."""
+    return float(f"{float(value):.4g}") if np.isfinite(value) else None
+
+
+def _matrix(values: np.ndarray) -> list[list[float | None]]:
+    return [[_number(value) for value in row] for row in values]
