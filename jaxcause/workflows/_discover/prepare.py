@@ -13,6 +13,7 @@ from jaxcause.series import (
     can_log,
     fit_transform,
     split_by_time,
+    usable_windows,
 )
 from jaxcause.stats import VarFit, VarMoments, var_moments
 
