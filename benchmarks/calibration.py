@@ -140,7 +140,7 @@ def _trained(*, quick: bool) -> Iterator[dict]:
             series, truth = np.asarray(series), np.asarray(graph.directed)
             options = {"key": jax.random.key(seed), "training": training, "progress": False}
             members = jc.discover(series, max_lag, members=MEMBERS, **options)
-            by_member = np.asarray(members.info["member_scores"])
+            by_member = np.asarray(members.info.member_scores)
             kept = {name: rule(by_member[0]) for name, rule in RULES.items()}
             kept["mean of members"] = fitted_null(np.asarray(members.scores))
             kept["stable"] = np.asarray(select_stable(by_member).graph.directed)

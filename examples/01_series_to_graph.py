@@ -22,7 +22,7 @@ for row in found.table:
     print(
         f"  {row['source']}(t-{row['lag']}) --> {row['target']}(t)   strength {row['strength']:.2f}"
     )
-for note in found.info["notes"]:
+for note in found.info.notes:
     print("  -", note)
 
 linear = jc.discover(series, max_lag=2, names=["valve", "pump", "flow"], method="var")

@@ -99,9 +99,9 @@ def gradient(name: str, *, with_domain: bool = False, **options: Any):
             if k in first.info
         }
         notes["told"] = float("simultaneous_errors" in first.info)
-        notes["searched"] = float(first.info["latents"])
+        notes["searched"] = float(first.info.latents)
         graphs = {q: as_causes(f.graph) for q, f in found.items()}
-        if first.info["latents"]:
+        if first.info.latents:
             notes |= _of_marks(found, case)
         answers = [Answer(f"{name}, default", np.asarray(first.scores), graphs, notes)]
         for readout in _readouts(options.get("head") == "gaussian"):

@@ -54,7 +54,7 @@ def select_stable(
     stable, and the bound is then only a guide.
 
     Args:
-        scores_by_member: Scores of every member, such as ``info["member_scores"]`` of
+        scores_by_member: Scores of every member, such as ``info.member_scores`` of
             `jaxcause.discover`; lag 0 is left out.
         threshold: Share of the members that must keep an edge, in (0, 1].
         rule: From the scores of one member to its graph; `select_fdr` by default.

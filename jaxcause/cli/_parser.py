@@ -43,7 +43,8 @@ class Parser(argparse.ArgumentParser):
     def options(self) -> dict[str, str]:
         """The option of every name of a value, over all commands: ``max_lag`` to ``--max-lag``."""
         found = {
-            action.dest: action.option_strings[-1]
+            # The first long one: --latents, not --no-latents.
+            action.dest: next(o for o in (*action.option_strings, "") if o[:2] in ("--", ""))
             for action in self._actions
             if action.option_strings
         }

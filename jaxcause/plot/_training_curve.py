@@ -24,7 +24,7 @@ def training_curve(
     """Draw training loss and held-out error along the steps, on a log scale where they span much.
 
     Args:
-        losses: Rows of step, loss and held-out error, such as ``info["losses"]`` of a discovery.
+        losses: Rows of step, loss and held-out error, such as ``info.losses`` of a discovery.
         best_step: Step whose parameters were kept, ringed; before the first row, the text below
             says that those from before training were kept.
         baseline: Held-out error of another model, such as a linear one: a dotted line.

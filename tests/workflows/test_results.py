@@ -89,9 +89,9 @@ def test_a_discovery_comes_back_from_json_to_the_last_bit(tmp_path, dtype):
         assert again.names == NAMES
         assert again.forecaster is None
         assert again.to_json() == text
-    assert again.info["losses"][2] == [200, 0.4, None]
-    assert again.info["member_scores"] == [0, 1, 2]
-    assert again.info["provenance"]["jaxcause"] == jc.__version__
+    assert again.info.losses[2] == [200, 0.4, None]
+    assert again.info.member_scores == [0, 1, 2]
+    assert again.info.provenance["jaxcause"] == jc.__version__
 
 
 def test_every_reader_of_graphs_reads_a_discovery():
@@ -268,18 +268,18 @@ def test_provenance_knows_data_and_key():
     ]
     assert said["fingerprint"] not in map(fingerprint, others)
     found = discovery()
-    found.info["provenance"] = said
+    found.info.provenance = said
     assert f"<bdi>{said['fingerprint']}</bdi>" in found.to_html()
-    assert Discovery.from_json(found.to_json()).info["provenance"] == said
+    assert Discovery.from_json(found.to_json()).info.provenance == said
 
 
 def test_discover_keeps_the_provenance_of_its_series():
     x = np.random.default_rng(0).normal(size=(200, 2))
     found = jc.discover(x, 2, method="var", names=["a", "b"])
-    said = found.info["provenance"]
+    said = found.info.provenance
     assert said["fingerprint"] == fingerprint(as_series_table(x, names=["a", "b"]))
     assert "key" not in said
-    assert Discovery.from_json(found.to_json()).info["provenance"] == said
+    assert Discovery.from_json(found.to_json()).info.provenance == said
 
 
 @pytest.mark.parametrize(
