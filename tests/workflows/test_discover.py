@@ -66,7 +66,7 @@ def test_the_table_lists_the_edges_strongest_first():
 
 def test_few_candidates_are_told_of():
     _, _, found = product_found()
-    assert "simultaneous_errors" not in found.info
+    assert found.info.simultaneous_errors is None
     assert found.info.selection == "empirical null"
     assert any("of 18 candidate edges stand out" in note for note in found.info.notes)
 
@@ -141,7 +141,7 @@ def test_on_a_linear_series_the_notes_say_that_a_line_is_as_good():
     found = discover(x, 2, key=jax.random.key(0), **quick)
     assert found.info.skip is True
     assert found.info.selection == "t-tests"
-    assert any("linear model predicts as well" in note for note in found.info.notes)
+    assert any("linear model forecasts as well" in note for note in found.info.notes)
     assert float(metrics.precision_recall(found.graph, truth).f1) > 0.85
     assert float(metrics.auroc(found.scores, truth)) > 0.95
 
@@ -385,12 +385,14 @@ def test_selected_edges_are_searched_for_effects_within_a_step():
     before = discover(x, 1, key=jax.random.key(0), skip=True, **quick)
     assert ("X0", 1, "-->", "X1") in before.graph.edges()
     assert before.info.simultaneous_errors["pair"] == ["X0", "X1"]
-    assert any("X0 and X1 in the same step correlate" in n for n in before.info.notes)
+    assert any(
+        "errors of X0 and X1 are correlated within a time step" in n for n in before.info.notes
+    )
     found = discover(x, 1, key=jax.random.key(0), skip=True, contemporaneous=True, **quick)
     expected = {("X0", 1, "-->", "X0"), ("X0", 0, "-->", "X1"), ("X1", 1, "-->", "X2")}
     assert set(found.graph.edges()) == expected
     assert found.info.refined["n_directed"] == 3
-    assert not any("same step correlate" in note for note in found.info.notes)
+    assert not any("correlated within a time step" in note for note in found.info.notes)
     forbidden = discover(
         x, 1, key=jax.random.key(0), skip=True, contemporaneous=True,
         forbidden=[("X1", "X2")], **quick,

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from jaxtyping import Float
 
 from jaxcause._typing import AnyArray
@@ -76,12 +75,12 @@ class DiscoveryInfo:
     n_windows: int | None = None
     q: float | None = None
     alpha: float | None = None
-    n_tests: tuple[int, ...] | None = None
+    n_tests: Sequence[int] | None = None
     n_conflicts: int | None = None
     truncated: bool | None = None
     p_value: Any = None
     q_value: Any = None
-    penalty: tuple[float, ...] | None = None
+    penalty: Sequence[float] | None = None
     held_out_error: float | None = None
     held_out_error_linear: float | None = None
     selection: str | None = None
@@ -116,8 +115,8 @@ class DiscoveryInfo:
         """
         known = {field.name for field in dataclasses.fields(cls)} - {"extra"}
         extra = {name: value for name, value in values.items() if name not in known}
-        fields = {name: _frozen(v) for name, v in values.items() if name in known}
-        return cls(**fields, extra=extra)
+        fields = {name: value for name, value in values.items() if name in known}
+        return cls(**fields | {"notes": tuple(fields.get("notes") or ())}, extra=extra)
 
 
 class Finding(NamedTuple):
@@ -136,10 +135,3 @@ class Finding(NamedTuple):
     strength: Float[AnyArray, "vars vars lags"]
     info: DiscoveryInfo
     forecaster: "TrainedForecaster | None" = None
-
-
-def _frozen(value: Any) -> Any:
-    """Lists of JSON as tuples where they hold no arrays."""
-    if isinstance(value, list) and np.ndim(value[0] if value else 0) < 2:
-        return tuple(_frozen(inner) for inner in value)
-    return value

@@ -1,7 +1,7 @@
 """What PCMCI and PCMCI+ share as methods of `discover`: the search, q-values, the record."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -18,23 +18,14 @@ SCORE = "absolute partial correlation given the parents of both ends"
 
 
 class MomentarySearch(NamedTuple):
-    """What a search found, and the q-values of its momentary tests."""
+    """What a search found, the q-values of its momentary tests, and how it was asked."""
 
     result: PcmciResult
     q_value: Float[np.ndarray, "vars vars lags"]
     n_windows: int
     contemporaneous: bool
-
-
-class Options(Protocol):
-    """The options that both methods have."""
-
-    @property
-    def q(self) -> float: ...  # noqa: D102
-    @property
-    def alpha(self) -> float: ...  # noqa: D102
-    @property
-    def transform(self) -> str: ...  # noqa: D102
+    transform: str
+    alpha: float
 
 
 def search_momentary(
@@ -62,19 +53,20 @@ def search_momentary(
         pc_alpha=alpha,
         max_cond_size=max_cond_size,
     )
-    return MomentarySearch(found, _q_values(found.p_value), n_windows, contemporaneous)
+    q_value = _q_values(found.p_value)
+    return MomentarySearch(found, q_value, n_windows, contemporaneous, transform, alpha)
 
 
-def momentary_finding(found: MomentarySearch, graph: LaggedGraph, options: Options) -> Finding:
+def momentary_finding(found: MomentarySearch, graph: LaggedGraph, *, q: float) -> Finding:
     """The graph with its scores, and how it was found."""
     strength = np.abs(found.result.statistic)
     info = DiscoveryInfo(
         score=SCORE,
         strength=SCORE,
         contemporaneous=found.contemporaneous,
-        transform=options.transform,
-        q=options.q,
-        alpha=options.alpha,
+        transform=found.transform,
+        q=q,
+        alpha=found.alpha,
         n_windows=found.n_windows,
         n_tests=tuple(found.result.info.n_tests.tolist() + found.result.info.n_tests_mci.tolist()),
         n_conflicts=found.result.info.n_conflicts,

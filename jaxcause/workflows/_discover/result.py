@@ -166,7 +166,7 @@ class Discovery(Saved):
             "scores": exact(scores),
             "strength": exact(strength),
             "dtype": {"scores": scores.dtype.name, "strength": strength.dtype.name},
-            "info": plain(rest),
+            "info": {name: value for name, value in plain(rest).items() if value is not None},
             "provenance": plain(origin or versions()),
         }
 

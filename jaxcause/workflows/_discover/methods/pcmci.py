@@ -69,4 +69,4 @@ class PCMCI(Method):
         marks = np.zeros((*kept.shape, 2), np.int8)
         marks[kept] = (Mark.TAIL, Mark.ARROW)
         marks[:, :, 0][kept[:, :, 0]] = Mark.CIRCLE
-        return momentary_finding(found, LaggedGraph(marks), self)
+        return momentary_finding(found, LaggedGraph(marks), q=self.q)

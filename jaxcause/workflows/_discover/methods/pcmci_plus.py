@@ -64,4 +64,4 @@ class PCMCIPlus(Method):
         )
         marks = np.array(found.result.graph.marks)
         marks[found.q_value > self.q] = Mark.NONE
-        return momentary_finding(found, LaggedGraph(marks), self)
+        return momentary_finding(found, LaggedGraph(marks), q=self.q)
