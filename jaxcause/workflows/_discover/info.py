@@ -115,8 +115,9 @@ class DiscoveryInfo:
         """
         known = {field.name for field in dataclasses.fields(cls)} - {"extra"}
         extra = {name: value for name, value in values.items() if name not in known}
-        fields = {name: value for name, value in values.items() if name in known}
-        return cls(**fields | {"notes": tuple(fields.get("notes") or ())}, extra=extra)
+        fields: dict[str, Any] = {name: v for name, v in values.items() if name in known}
+        fields["notes"] = tuple(fields.get("notes") or ())
+        return cls(**fields, extra=extra)
 
 
 class Finding(NamedTuple):
