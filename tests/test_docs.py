@@ -89,7 +89,7 @@ def test_links_on_pages_lead_to_files(page):
 
 def test_every_module_has_a_page_in_the_reference():
     index = (ROOT / "docs" / "api" / "index.md").read_text(encoding="utf-8")
-    for name in [*jc._MODULES, "nn", "sharding"]:
+    for name in [*jc._MODULES, "nn", "series", "sharding"]:
         page = (ROOT / "docs" / "api" / f"{name}.md").read_text(encoding="utf-8")
         assert f"\n{name}\n" in index
         # A plain module's imports are not its own names.
