@@ -12,7 +12,7 @@ const largest = Math.max(0, ...edges.map((e) => e.size)) || 1;
 const kind = (e) => e.left === CIRCLE || e.right === CIRCLE ? "open"
   : { [2 * ARROW]: "latent", [2 * TAIL]: "tied" }[e.left + e.right] || "directed";
 const visible = () => edges.filter((e) => e.size >= state.threshold || (e.value === null && state.threshold === 0));
-const told = (e) => `${meaning(e)}. Strength ${round(e.value)}.`;
+const described = (e) => `${meaning(e)}. Strength ${round(e.value)}.`;
 
 // --- what the picture draws: one edge, or all lags of a pair that have the same marks ------------------------
 function groups(shown) {
@@ -96,7 +96,7 @@ function draw() {
 }
 function edge(group, way, plan, thick) {
   const g = shape("g", { class: `edge ${kind(group)}`, "data-edge": group.index, "data-edges": group.edges.map((e) => e.index).join(" "),
-    "data-from": group.from, "data-to": group.to, role: "img", tabindex: "-1", "aria-label": group.edges.map(told).join(" ") });
+    "data-from": group.from, "data-to": group.to, role: "img", tabindex: "-1", "aria-label": group.edges.map(described).join(" ") });
   const share = Math.max(group.size, 0) / largest;
   const loop = group.from === group.to && plan.mode === "ring";
   wire(g, way, group, { gap: plan.radius + (loop ? 1 : 2), width: 1 + thick * share, opacity: 0.45 + 0.5 * share });
@@ -210,7 +210,7 @@ function focusOn(what) {
   const list = make("ul");
   for (const e of [...mine].sort((a, b) => b.size - a.size)) {
     const row = make("li");
-    row.append(make("b", {}, `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`), ` ${told(e)}`);
+    row.append(make("b", {}, `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`), ` ${described(e)}`);
     list.append(row);
   }
   detail.append(list);
