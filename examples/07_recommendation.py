@@ -83,11 +83,11 @@ print("after", ", ".join(names[:-1]))
 print("the model recommends", names[-1])
 for edge in graph.edges(names):
     print(" ", *edge)
-best = why.found[0]
-print(
-    f"because of {', '.join(names[node] for node in best.nodes)} (edges to the recommended item: "
-    f"{', '.join(map(str, best.distances))}; found with model query {best.n_queries})"
-)
+for best in why.found:  # none, if the recommended item has no neighbour
+    print(
+        f"because of {', '.join(names[node] for node in best.nodes)} (edges to the recommended "
+        f"item: {', '.join(map(str, best.distances))}; found with model query {best.n_queries})"
+    )
 
 counts = {"the printer alone": 0, "other items": 0, "no explanation": 0}
 for _ in range(50):
