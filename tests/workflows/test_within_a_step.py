@@ -118,6 +118,6 @@ def test_the_curves_of_a_result_have_its_threshold_and_say_what_they_are(series,
     edges = np.asarray(found.graph.adjacency)
     assert found.scores[~edges].max() < line.get_ydata()[0] < found.scores[edges].min()
     assert ax.get_ylabel() == score
-    assert ax.get_title() == f"{score.capitalize()} along the lags"
+    assert ax.get_title() == f"{score.capitalize()} by lag"
     strength = found.info.strength.split(" given")[0].capitalize()
     assert found.plot("scores").get_title() == f"{strength} by lag"
