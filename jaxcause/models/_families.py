@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from jaxcause._checks import InputError
 from jaxcause.models._functional import Config
-from jaxcause.models._rules import Layout
+from jaxcause.models._rules import WeightLayout
 from jaxcause.models._safetensors import one_line
 from jaxcause.models.bert import params as bert
 from jaxcause.models.bert4rec import params as bert4rec
@@ -29,7 +29,7 @@ class Family(NamedTuple):
     heads: tuple[str, ...]
     classes: Mapping[str | None, str]
     config: Callable[..., Config]
-    layout: Callable[..., Layout]
+    layout: Callable[..., WeightLayout]
     foreign: bool = True
 
 

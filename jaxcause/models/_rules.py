@@ -40,7 +40,7 @@ class Rule(NamedTuple):
     alias: bool = False
 
 
-class Layout(NamedTuple):
+class WeightLayout(NamedTuple):
     """How one model's weights are stored.
 
     Args:
@@ -68,7 +68,7 @@ class Entry(NamedTuple):
     alias: bool
 
 
-def entries(layout: Layout) -> Iterator[Entry]:
+def entries(layout: WeightLayout) -> Iterator[Entry]:
     """Every array of a table."""
     for rule in layout.rules:
         for n in range(layout.n_layers) if "{n}" in rule.path else [0]:
@@ -78,7 +78,7 @@ def entries(layout: Layout) -> Iterator[Entry]:
 
 
 def place(
-    weights: Mapping[str, np.ndarray], expected: Mapping[str, Any], layout: Layout, where: str
+    weights: Mapping[str, np.ndarray], expected: Mapping[str, Any], layout: WeightLayout, where: str
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Put stored weights where the model has them.
 
@@ -129,19 +129,21 @@ def place(
     return placed, missing
 
 
-def missing_weights(missing: Sequence[str], layout: Layout, where: str, remedy: str) -> InputError:
+def missing_weights(
+    missing: Sequence[str], layout: WeightLayout, where: str, remedy: str
+) -> InputError:
     """The error for weights that a checkpoint lacks."""
     listing = _listing("missing", names(missing, layout))
     return InputError(f"the weights in {where} are not complete; {listing}; {remedy}")
 
 
-def names(paths: Sequence[str], layout: Layout) -> list[str]:
+def names(paths: Sequence[str], layout: WeightLayout) -> list[str]:
     """Stored names of places."""
     by_path = {entry.path: _full(entry, layout) for entry in entries(layout) if not entry.alias}
     return [by_path.get(path, path) for path in paths]
 
 
-def stored(params: Mapping[str, np.ndarray], layout: Layout) -> dict[str, np.ndarray]:
+def stored(params: Mapping[str, np.ndarray], layout: WeightLayout) -> dict[str, np.ndarray]:
     """Arrays by stored name, from arrays by place: the way back of `place`."""
     table = {entry.path: entry for entry in entries(layout) if not entry.alias}
     return {
@@ -152,7 +154,7 @@ def stored(params: Mapping[str, np.ndarray], layout: Layout) -> dict[str, np.nda
     }
 
 
-def _full(entry: Entry, layout: Layout) -> str:
+def _full(entry: Entry, layout: WeightLayout) -> str:
     return (layout.prefix if layout.prefixed and entry.inside else "") + entry.key
 
 

@@ -14,7 +14,7 @@ from jax import Array
 from jaxtyping import Float, Int, Key, PRNGKeyArray
 
 from jaxcause.training._checkpoint import fingerprint, load_checkpoint, save_checkpoint
-from jaxcause.training._rows import Rows, gather
+from jaxcause.training._rows import SeriesRows, gather
 from jaxcause.training._run import Progress, Run, TrainingResult
 from jaxcause.training._step import (
     LossFn,
@@ -48,9 +48,9 @@ def fit(
     loss_fn: LossFn,
     error_fn: LossFn,
     params: Params,
-    rows: Rows,
+    rows: SeriesRows,
     train: Int[np.ndarray, "windows"],
-    held_out: Rows,
+    held_out: SeriesRows,
     *,
     length: int,
     config: TrainingConfig,
@@ -88,9 +88,9 @@ def fit_members(
     loss_fn: LossFn,
     error_fn: LossFn,
     params: Params,
-    rows: Rows,
+    rows: SeriesRows,
     train: Int[np.ndarray, "members windows"],
-    held_out: Rows,
+    held_out: SeriesRows,
     *,
     length: int,
     config: TrainingConfig,
@@ -233,7 +233,7 @@ def _advanced(
     state: TrainState,
     *,
     keys: Array,
-    rows: Rows,
+    rows: SeriesRows,
     starts: Array,
     decay: Params,
     loss_fn: LossFn,
@@ -255,23 +255,25 @@ def _advanced(
 
 
 @partial(jax.jit, static_argnames="error_fn")
-def _evaluated(params: Params, *, windows: Rows, error_fn: LossFn) -> Array:
+def _evaluated(params: Params, *, windows: SeriesRows, error_fn: LossFn) -> Array:
     """Held-out error of every member."""
     return jax.vmap(lambda one: mean_error(error_fn, one, windows))(params)
 
 
-def held_out_rows(rows: Rows, starts: Int[np.ndarray, "windows"], *, length: int) -> Rows:
+def held_out_rows(
+    rows: SeriesRows, starts: Int[np.ndarray, "windows"], *, length: int
+) -> SeriesRows:
     """At most 1,024 windows of ``length`` rows, spread evenly, that judge while training."""
     spread = np.linspace(0, len(starts) - 1, min(len(starts), HELD_OUT_WINDOWS)).astype(int)
     return gather(rows, jnp.asarray(starts[spread], jnp.int32), length)
 
 
 def mean_error(
-    error_fn: LossFn, params: Params, windows: Rows, *, size: int = 128
+    error_fn: LossFn, params: Params, windows: SeriesRows, *, size: int = 128
 ) -> Float[Array, ""]:
     """Mean of ``error_fn`` over windows, ``size`` of them in memory at a time."""
 
-    def one(window: Rows) -> Array:
+    def one(window: SeriesRows) -> Array:
         return error_fn(params, jax.tree.map(lambda field: field[None], window))
 
     return jax.lax.map(one, windows, batch_size=size).mean()

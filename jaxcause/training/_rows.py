@@ -8,7 +8,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 
-class Rows(NamedTuple):
+class SeriesRows(NamedTuple):
     """A batch of stretches of ``max_lag`` rows and the rows to predict after them.
 
     Args:
@@ -32,8 +32,8 @@ def rows_of(
     length: int,
     stretch: int,
     domain: Int[np.ndarray, "time"] | None = None,
-) -> Rows:
-    """A whole series as `Rows`, where exactly the newest rows of the given windows are predicted.
+) -> SeriesRows:
+    """A whole series as `SeriesRows`, where exactly the newest rows of the given windows are predicted.
 
     Rows are added behind the end, so that ``stretch`` rows can follow any window's history.
 
@@ -52,7 +52,7 @@ def rows_of(
     predicted[starts + length - 1] = True
     regime = np.zeros(len(values), np.int32) if domain is None else domain
     behind = stretch - 1
-    return Rows(
+    return SeriesRows(
         jnp.asarray(np.pad(np.nan_to_num(values), [(0, behind), (0, 0)]), jnp.float32),
         jnp.asarray(np.pad(observed, [(0, behind), (0, 0)])),
         jnp.asarray(np.pad(regime, (0, behind)), jnp.int32),
@@ -60,7 +60,7 @@ def rows_of(
     )
 
 
-def gather(rows: Rows, starts: Int[Array, "batch"], length: int) -> Rows:
+def gather(rows: SeriesRows, starts: Int[Array, "batch"], length: int) -> SeriesRows:
     """Stretches of ``length`` rows from their first rows."""
     at = starts[:, None] + jnp.arange(length, dtype=starts.dtype)[None, :]
-    return Rows(*(field[at] for field in rows))
+    return SeriesRows(*(field[at] for field in rows))

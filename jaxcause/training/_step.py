@@ -11,10 +11,10 @@ from jax import Array, lax
 from jaxtyping import Float, Int, Key
 
 from jaxcause._checks import InputError, check_at_least
-from jaxcause.training._rows import Rows, gather
+from jaxcause.training._rows import SeriesRows, gather
 
 Params = Any
-LossFn = Callable[[Params, Rows], Float[Array, ""]]
+LossFn = Callable[[Params, SeriesRows], Float[Array, ""]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +110,7 @@ def init_state(params: Params, optimizer: optax.GradientTransformation) -> Train
 def run_steps(
     state: TrainState,
     keys: Key[Array, "members"],
-    rows: Rows,
+    rows: SeriesRows,
     starts: Int[Array, "members windows"],
     *,
     loss_fn: LossFn,

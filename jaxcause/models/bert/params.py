@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxcause._checks import InputError
-from jaxcause.models._rules import EMBEDDING, NORM, PLAIN, Layout, Rule
+from jaxcause.models._rules import EMBEDDING, NORM, PLAIN, Rule, WeightLayout
 from jaxcause.models.bert.modeling import EncoderConfig
 
 BERT_LAYERS = (
@@ -79,7 +79,7 @@ HEAD_NAMES = {
 }
 
 
-def layout(architecture: str, config: EncoderConfig) -> Layout:
+def layout(architecture: str, config: EncoderConfig) -> WeightLayout:
     """How the weights of one model are stored."""
     rules = list(LAYERS[architecture])
     if config.head is not None:
@@ -98,7 +98,7 @@ def layout(architecture: str, config: EncoderConfig) -> Layout:
     for head, names in HEAD_NAMES.items():
         ignored += names if head != config.head else ()
     prefixed = config.head is not None
-    return Layout(rules, config.n_layers, f"{architecture}.", prefixed, ignored)
+    return WeightLayout(rules, config.n_layers, f"{architecture}.", prefixed, ignored)
 
 
 def encoder_config(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcause.models._rules import CONV1D, EMBEDDING, NORM, WEIGHT, Layout, Rule
+from jaxcause.models._rules import CONV1D, EMBEDDING, NORM, WEIGHT, Rule, WeightLayout
 from jaxcause.models.bert.params import refuse
 from jaxcause.models.gpt2.modeling import GPT2Config
 
@@ -25,7 +25,7 @@ HEAD_NAMES = {"lm": r"lm_head\..*", "sequence_classification": r"score\..*"}
 OTHER_HEADS = (r"multiple_choice_head\..*", r"classifier\..*", r"qa_outputs\..*")
 
 
-def layout(architecture: str, config: GPT2Config) -> Layout:
+def layout(architecture: str, config: GPT2Config) -> WeightLayout:
     """How the weights of one model are stored."""
     rules = list(RULES)
     if config.head == "lm" and config.tied:
@@ -37,7 +37,7 @@ def layout(architecture: str, config: GPT2Config) -> Layout:
     others = [names for head, names in HEAD_NAMES.items() if head != config.head]
     prefixed = config.head is not None
     ignored = [*BUFFERS, *OTHER_HEADS, *others]
-    return Layout(rules, config.n_layers, "transformer.", prefixed, ignored)
+    return WeightLayout(rules, config.n_layers, "transformer.", prefixed, ignored)
 
 
 def gpt2_config(
