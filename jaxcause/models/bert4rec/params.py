@@ -1,4 +1,4 @@
-"""Configuration and stored weights of BERT4Rec; the stored names are BERT's."""
+"""Configuration and stored weights of BERT4Rec; the stored names are those of BERT."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from jaxcause.models.bert4rec.modeling import BERT4RecConfig
 
 
 def layout(architecture: str, config: EncoderConfig) -> WeightLayout:
-    """How the weights are stored: as those of a BERT with a masked-LM head."""
+    """How the weights are stored: like those of a BERT with a masked-LM head."""
     return bert.layout("bert", config)
 
 

@@ -50,19 +50,19 @@ def gpt2_config(
     dtype: np.dtype,
     param_dtype: np.dtype,
 ) -> GPT2Config:
-    """The configuration of a GPT-2 from the one of transformers.
+    """The configuration of a GPT-2, from the configuration of transformers.
 
     Args:
         architecture: ``"gpt2"``.
-        given: What transformers makes of ``config.json``.
-        raw: ``config.json`` itself.
+        given: The configuration that transformers reads from ``config.json``.
+        raw: The contents of ``config.json``.
         head: Head to build.
-        n_labels: Classes of a classifier.
-        dtype: Of computation.
-        param_dtype: Of parameters.
+        n_labels: Number of classes of a classifier.
+        dtype: Dtype of computation.
+        param_dtype: Dtype of parameters.
 
     Raises:
-        InputError: The configuration asks for a variant that is not built.
+        InputError: The configuration needs a variant that is not supported.
     """
     for name in ("add_cross_attention", "pruned_heads"):
         refuse(raw, name, (None, False, {}))
