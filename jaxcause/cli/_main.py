@@ -1,4 +1,4 @@
-"""From arguments to an exit code."""
+"""The entry point: parses arguments, runs a command, and returns an exit code."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from jaxcause.cli._parser import Parser, new_parser
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
-EXIT_NOBODY_READS = 141
+EXIT_BROKEN_PIPE = 141
 
 EXTRAS = {
     "matplotlib": "plot",
@@ -29,11 +29,11 @@ EXTRAS = {
     "polars": "data",
     "pyarrow": "data",
 }
-"""Which extra brings a library that may be absent."""
+"""The extra that installs an optional library."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; returns the exit code (2 for bad input, 130 when interrupted)."""
+    """Run a command; returns the exit code (2 for bad input, 130 if interrupted)."""
     parser = build_parser()
     try:
         arguments = parser.parse(sys.argv[1:] if argv is None else argv)
@@ -51,9 +51,9 @@ def main(argv: list[str] | None = None) -> int:
         complain(str(interrupt) or "interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Python flushes once more when it ends, and must not complain then.
+        # Python flushes stdout once more at exit, which must not raise again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_NOBODY_READS
+        return EXIT_BROKEN_PIPE
     return code
 
 
@@ -76,7 +76,7 @@ def build_parser() -> Parser:
 
 
 def _as_options(message: str, parser: Parser) -> str:
-    """``max_lag=0`` as the ``--max-lag 0`` that was typed."""
+    """Replace names of arguments by options: ``max_lag=0`` becomes ``--max-lag 0``."""
     options = parser.options()
     return re.sub(
         r"\b([a-z_]+)=(?=\S)",
