@@ -94,7 +94,7 @@ def explain_by_subsets(
         check_at_least("max_size", max_size, 1)
     if isinstance(scores, jax.Array) and jnp.issubdtype(scores.dtype, jax.dtypes.prng_key):
         if n_nodes is None:
-            raise InputError("n_nodes is missing: say how many nodes there are beside a random key")
+            raise InputError("n_nodes is missing: pass the number of nodes with a random key")
         nodes = _removable(removable, n_nodes)
         generator = np.random.default_rng(np.asarray(jax.random.key_data(scores)))
         return query_in_order(_at_random(nodes, max_size, generator), verify_fn, n_nodes, limits)

@@ -55,7 +55,9 @@ def to_causalnex(
     result = nx.DiGraph()
     if not isinstance(graph, LaggedGraph):
         if labels and all(_LAGGED.fullmatch(label) for label in labels):
-            raise InputError(f"names={labels[0]!r} reads as a lag, which there is none; rename it")
+            raise InputError(
+                f"names={labels[0]!r} reads as a lag, but the graph has none; rename it"
+            )
         result.add_nodes_from(labels)
         for i, j in np.argwhere(directed).tolist():
             result.add_edge(labels[i], labels[j], weight=float(weight[i, j]), origin="learned")

@@ -60,8 +60,7 @@ def load_checkpoint(path: Path, like: dict[str, Any], *, training: str) -> dict[
         raise InputError(f"{path} is no checkpoint ({error}); delete it to start anew") from None
     if found != training:
         raise InputError(
-            f"{path} was written for other data or settings; repeat those, or delete it to start "
-            "anew"
+            f"{path} was written for other data or settings; use those, or delete it to start anew"
         )
     state: Any = content
     return serialization.from_state_dict(like, state)
