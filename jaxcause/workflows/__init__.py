@@ -1,5 +1,5 @@
-"""The one-call entry points."""
+"""The one-call entry points; the stub ``__init__.pyi`` lists their names."""
 
 from jaxcause._lazy import attach
 
-__getattr__, __dir__, __all__ = attach(__name__, __file__)
+__getattr__, __dir__ = attach(__name__, __file__)

@@ -1,3 +1,6 @@
+# The public names, each listed once.
+
+from jaxcause.workflows import methods as methods
 from jaxcause.workflows._demo import Demo as Demo
 from jaxcause.workflows._demo import run_demo as run_demo
 from jaxcause.workflows._discover.auto import resolve_auto as resolve_auto

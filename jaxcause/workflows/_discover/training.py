@@ -22,7 +22,7 @@ from jaxcause.models.forecaster import (
 )
 from jaxcause.training import (
     Progress,
-    Rows,
+    SeriesRows,
     TrainingConfig,
     TrainingInterrupted,
     TrainingResult,
@@ -163,7 +163,7 @@ def _block_bootstrap(key: Key[Array, ""], data: Prepared) -> np.ndarray:
     return starts[(first[:, None] + np.arange(length)).ravel()[: len(starts)]]
 
 
-def series_rows(config: ForecasterConfig, data: Prepared, training: TrainingConfig) -> Rows:
+def series_rows(config: ForecasterConfig, data: Prepared, training: TrainingConfig) -> SeriesRows:
     """The rows to train on: only those that the training windows predict have a weight."""
     rows = rows_of(
         data.values,
@@ -178,7 +178,7 @@ def series_rows(config: ForecasterConfig, data: Prepared, training: TrainingConf
     return rows
 
 
-def _all_rows(data: Prepared) -> Rows:
+def _all_rows(data: Prepared) -> SeriesRows:
     rows = rows_of(data.values, data.split.held_out, length=data.max_lag + 1, stretch=1)
     if data.domain is None:
         return rows
@@ -186,11 +186,11 @@ def _all_rows(data: Prepared) -> Rows:
 
 
 def _n_predicted(config: ForecasterConfig, length: int) -> int:
-    """Rows that a stretch of ``length`` rows predicts, itself but for the last."""
+    """SeriesRows that a stretch of ``length`` rows predicts, itself but for the last."""
     return length - config.max_lag if config.attention == "positional" else config.max_lag
 
 
-def _forecast(config: ForecasterConfig, params: Params, rows: Rows) -> Forecast:
+def _forecast(config: ForecasterConfig, params: Params, rows: SeriesRows) -> Forecast:
     """Forecasts of stretches of rows from all but their last."""
     observed = rows.observed[:, :-1] if config.missing else None
     n_predicted = _n_predicted(config, rows.values.shape[1])
@@ -212,7 +212,7 @@ class Loss:
     newest: bool
     likelihood: bool
 
-    def __call__(self, params: Params, rows: Rows) -> Float[Array, ""]:
+    def __call__(self, params: Params, rows: SeriesRows) -> Float[Array, ""]:
         """The loss of a batch, weighted as its rows are."""
         config = self.config
         n_predicted = _n_predicted(config, rows.values.shape[1])
@@ -246,9 +246,9 @@ def held_out_residuals(
 
 @partial(jax.jit, static_argnames="config")
 def _residuals(
-    params: Params, windows: Rows, *, config: ForecasterConfig
+    params: Params, windows: SeriesRows, *, config: ForecasterConfig
 ) -> Float[Array, "windows vars"]:
-    def one(window: Rows) -> Array:
+    def one(window: SeriesRows) -> Array:
         found = _forecast(config, params, jax.tree.map(lambda field: field[None], window))
         return window.values[-1] - found.mean[0, -1]
 
