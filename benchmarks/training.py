@@ -16,7 +16,7 @@ from jaxcause.series import as_series_table
 from jaxcause.training import TrainingConfig, held_out_rows, rows_of
 from jaxcause.training import fit as train_one
 from jaxcause.workflows import discover
-from jaxcause.workflows._discover.forecast import default_training, losses, with_short_calls
+from jaxcause.workflows._discover.training import default_training, losses, with_short_calls
 
 SIZES = (("base", 10, 5), ("base", 25, 5), ("base", 50, 5), ("base", 10, 25), ("large", 25, 5))
 STEPS = 800

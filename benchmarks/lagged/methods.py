@@ -4,7 +4,6 @@ A method may give several answers, such as the readouts of one trained forecaste
 """
 
 import importlib.util
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,6 +23,8 @@ from jaxcause import attribution
 from jaxcause.discovery import refine
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import benjamini_hochberg
+from jaxcause.workflows._discover.methods.gradient import OF_TRAINING
+from jaxcause.workflows._discover.scores import READOUTS
 
 RATES = (0.1, 0.05)
 """False-discovery rates at which graphs are computed."""
@@ -55,29 +56,39 @@ class NotAvailable(Exception):
     """The method cannot be run on this machine; the message says why."""
 
 
-def _discover(case: Case, **options: Any) -> Any:
-    known = inspect.signature(jc.discover).parameters
-    for name in options:
-        if name not in known:
-            raise NotAvailable(f"jc.discover has no {name}= here")
-    return jc.discover(case.series, case.max_lag, **options)
+def _options(method: str) -> set[str]:
+    """The options of a method of ours, if this version has it."""
+    known = jc.methods.registered()
+    if method not in known:
+        raise NotAvailable(f"jc.discover has no method {method!r} here")
+    return {option.name for option in known[method].options()}
+
+
+def _discover(case: Case, *, method: str, **options: Any) -> Any:
+    for name in options.keys() - _options(method) - {"key", "progress"}:
+        raise NotAvailable(f"jc.discover has no {name}= here")
+    return jc.discover(case.series, case.max_lag, method=method, **options)
+
+
+def _read_again(given: dict[str, Any], forecaster: Any) -> dict[str, Any]:
+    """The options that a trained forecaster leaves anything to do for."""
+    rest = {name: value for name, value in given.items() if name not in OF_TRAINING}
+    return rest | {"forecaster": forecaster}
 
 
 def classical(method: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
-    """A method of jaxcause without training."""
+    """A method of ours that trains nothing; one without a rate gives one graph for all."""
 
     def run(case: Case, seed: int) -> list[Answer]:
         del seed
-        found = {}
-        for q in RATES:
-            try:
-                found[q] = _discover(case, method=method, q=q, **options)
-            except jc.InputError as error:
-                if "method=" in str(error):
-                    raise NotAvailable(f"jc.discover has no method {method!r} here") from error
-                raise
+        has_rate = "q" in _options(method)
+        found = {
+            q: _discover(case, method=method, **({"q": q} if has_rate else {}), **options)
+            for q in (RATES if has_rate else RATES[:1])
+        }
         last = found[RATES[0]]
-        return [Answer(method, np.asarray(last.scores), {q: f.graph for q, f in found.items()})]
+        graphs = {q: found.get(q, last).graph for q in RATES}
+        return [Answer(method, np.asarray(last.scores), graphs)]
 
     return run
 
@@ -90,15 +101,15 @@ def gradient(name: str, *, with_domain: bool = False, **options: Any):
         if with_domain:
             given["domain"] = case.domain
         first = _discover(case, method="gradient", q=RATES[0], **given)
-        again = dict(given, forecaster=first.forecaster)
+        again = _read_again(given, first.forecaster)
         found = {RATES[0]: first}
         found |= {q: _discover(case, method="gradient", q=q, **again) for q in RATES[1:]}
         notes = {
-            k: first.info[k]
-            for k in ("readout", "selection", "held_out_error", "held_out_error_linear")
-            if k in first.info
+            "selection": first.info.selection,
+            "held_out_error": first.info.held_out_error,
+            "held_out_error_linear": first.info.held_out_error_linear,
+            "told": float(first.info.simultaneous_errors is not None),
         }
-        notes["told"] = float("simultaneous_errors" in first.info)
         notes["searched"] = float(first.info.latents)
         graphs = {q: as_causes(f.graph) for q, f in found.items()}
         if first.info.latents:
@@ -120,7 +131,7 @@ def searched(name: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
     def run(case: Case, seed: int) -> list[Answer]:
         given = dict(options, key=jax.random.key(seed), progress=False)
         first = _discover(case, method="gradient", q=RATES[0], **given)
-        again = dict(given, forecaster=first.forecaster)
+        again = _read_again(given, first.forecaster)
         found = {RATES[0]: first}
         found |= {q: _discover(case, method="gradient", q=q, **again) for q in RATES[1:]}
         graphs = {q: as_causes(f.graph) for q, f in found.items()}
@@ -157,11 +168,7 @@ def _of_marks(found: dict[float, Any], case: Case) -> dict[str, float]:
 
 def _readouts(density: bool) -> list[str]:
     """The names of the readouts of a model, from the workflow."""
-    try:
-        from jaxcause.workflows._discover.scores import READOUTS
-    except ImportError:
-        from jaxcause.workflows._discover.methods.gradient import READOUTS
-    return [k for k, v in READOUTS.items() if density or not getattr(v, "density", False)]
+    return [k for k, v in READOUTS.items() if density or not v.density]
 
 
 def tigramite_pcmci(case: Case, seed: int) -> list[Answer]:

@@ -169,6 +169,23 @@ class CommandHelp(SphinxDirective):
         return [nodes.literal_block(text, text, language="text")]
 
 
+class MethodOptions(SphinxDirective):
+    """A table of the options of each method of ``jaxcause.discover``, from their fields."""
+
+    def run(self) -> list[nodes.Node]:
+        """One row per option; a cell holds the default of the option in that method."""
+        from jaxcause.workflows.methods import registered
+
+        methods = registered()
+        options = {m: {o.name: o.default for o in kind.options()} for m, kind in methods.items()}
+        names = dict.fromkeys(name for own in options.values() for name in own)
+        body = [
+            [name, *(repr(own[name]) if name in own else "" for own in options.values())]
+            for name in names
+        ]
+        return [table(["option", *methods], body)]
+
+
 def to_pages(app: Sphinx, name: str, source: list[str]) -> None:
     """Links into the repository become links to pages, and lists of files are filled in."""
     source[0] = source[0].replace("<!-- examples -->", "\n".join(examples()))
@@ -265,6 +282,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Enter all of this."""
     app.add_directive("benchmark", Benchmark)
     app.add_directive("command-help", CommandHelp)
+    app.add_directive("method-options", MethodOptions)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     app.connect("source-read", to_pages)
     app.connect("missing-reference", by_short_name)

@@ -22,16 +22,8 @@ from jaxcause.report._markup import (
 )
 from jaxcause.report._values import visible
 
-_METHODS = {
-    "gradient": "gradients of a trained Transformer",
-    "lasso": "linear vector autoregression with a penalty",
-    "pc": "PC over lagged variables",
-    "pcmci": "PCMCI",
-    "pcmci+": "PCMCI+",
-    "var": "t-tests of a linear vector autoregression",
-}
 _LONGEST = 120
-_OWN_LIST = ("notes", "losses", "seconds", "training", "model", "provenance")
+_OWN_LIST = ("title", "settings", "notes", "losses", "seconds", "training", "model", "provenance")
 
 
 def discovery_page(discovery: dict[str, Any]) -> str:
@@ -104,8 +96,8 @@ def _counted(count: int, noun: str) -> str:
 
 def _eyebrow(info: dict[str, Any], max_lag: int) -> str:
     """The method, the longest lag and the number of windows, above the headline."""
-    method = str(info.get("method") or "")
-    parts = ["Lagged causal graph", _METHODS.get(method, method.replace("_", " "))]
+    method = str(info.get("title") or info.get("method") or "").replace("_", " ")
+    parts = ["Lagged causal graph", method]
     lags = "lag 1" if max_lag == 1 else f"lags up to {max_lag}"
     windows = info.get("n_windows")
     parts += [lags, "" if windows is None else f"{windows:,} windows"]
@@ -114,11 +106,12 @@ def _eyebrow(info: dict[str, Any], max_lag: int) -> str:
 
 def _facts(discovery: dict[str, Any], info: dict[str, Any]) -> str:
     """Settings, model and provenance as lists."""
-    settings = {key: value for key, value in info.items() if key not in _OWN_LIST}
+    outcome = {key: value for key, value in info.items() if key not in _OWN_LIST}
     return "".join(
         facts(title, _flat(values))
         for title, values in {
-            "Settings and results": settings,
+            "Settings": info.get("settings") or {},
+            "Results": outcome,
             "Model": info.get("model") or {},
             "Training": info.get("training") or {},
             "Seconds": info.get("seconds") or {},

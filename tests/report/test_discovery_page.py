@@ -26,7 +26,8 @@ def document(names=NASTY, edges=EDGES, max_lag=2, seed=0, **more):
          "strength": float(strength[i, j, lag]), "score": float(strength[i, j, lag] ** 2)}
         for i, j, lag, marks in edges
     ]  # fmt: skip
-    info = {"method": "gradient", "strength": "root energy: per deviation", "q": 0.1,
+    info = {"method": "gradient", "title": "input gradients of a Transformer", "q": 0.1,
+            "strength": "root energy: per deviation",
             "n_windows": 512, "held_out_error": 0.5, "model": {"width": 24},
             "transform_errors": {"log": 0.4}, "notes": ["Almost </script> nothing."]}  # fmt: skip
     return {
@@ -49,7 +50,7 @@ def test_page_nests_and_tells_origin_limits_and_notes():
     assert len(found.ids) == len(set(found.ids))
     assert set(found.labels) <= set(found.ids)
     assert found.urls == ["data:,"]
-    for words in ("8 edges among 5 variables", "gradients of a trained Transformer", "512 windows",
+    for words in ("8 edges among 5 variables", "input gradients of a Transformer", "512 windows",
                   "jax.random.key(7)", "ab12", "transform errors: log", "Almost </script> nothing.",
                   "About 10 % of the edges may be false", "any mark other than -->",
                   "Contemporaneous effects"):  # fmt: skip

@@ -97,6 +97,7 @@ def discover(
     info = dataclasses.replace(
         info,
         method=chosen.name,
+        title=chosen.title or chosen.name,
         settings=chosen.settings,
         notes=(*table.notes, *info.notes),
         provenance=provenance(table, key=used_key if forecaster is not None else None),

@@ -22,6 +22,7 @@ class DiscoveryInfo:
         strength: What the strength of an edge is, in words.
         strength_at_lag_0: What score and strength of a contemporaneous edge are, if something else.
         method: Name of the method.
+        title: The method in a few words.
         settings: Every option of the method, with its value.
         notes: Plain sentences on what was found, what it means for the edges, what to do next.
         provenance: Versions, random key, day, and a fingerprint of the data.
@@ -64,6 +65,7 @@ class DiscoveryInfo:
     strength: str
     strength_at_lag_0: str | None = None
     method: str = ""
+    title: str = ""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -104,7 +104,7 @@ class Discovery(Saved):
         Args:
             kind: ``time`` (the graph unrolled in time), ``summary`` (one node per variable),
                 ``scores`` (strengths as a heat map per lag), ``curves`` (the scores by which edges
-                were chosen along the lags, with their threshold if all edges lie above all other
+                were chosen by lag, with their threshold if all edges lie above all other
                 pairs), or ``training`` (errors along the steps).
             ax: Where to draw; a new figure by default.
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from jaxcause.workflows._discover.info import Finding
 
 
+MOST_KEPT = 100
+"""Values of an array or a list that a record of settings keeps."""
+
+
 class _StrictlyBetween0And1:
     """Marks an option as a probability."""
 
@@ -190,6 +194,11 @@ def _described(docstring: str) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
+    """A value as a record keeps it: large arrays by their shape, functions by their name."""
+    if getattr(value, "size", 0) > MOST_KEPT or (
+        isinstance(value, list) and len(value) > MOST_KEPT
+    ):
+        return f"array of shape {getattr(value, 'shape', (len(value),))}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     if isinstance(value, Mapping):

@@ -128,6 +128,13 @@ class Gradient(Method):
             raise InputError(f"readout={self.readout!r} needs head='gaussian'; give both")
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """The options as plain values; of a forecaster, that one was given."""
+        if self.forecaster is None:
+            return super().settings
+        return dataclasses.replace(self, forecaster=None).settings | {"forecaster": "given"}
+
+    @property
     def masks_missing(self) -> bool:
         """Whether windows with missing values may be used."""
         return self.missing != "drop"
