@@ -35,7 +35,7 @@ def causal_graph(
     meaning of the marks: ``-->``, ``<->``, ``---``, or an edge with a circle.
 
     Args:
-        graph: One graph; select one from a batch first.
+        graph: One graph; index a batch first.
         names: One name per node; ``X0, X1, …`` by default.
         strength: Symmetric size of each edge, such as partial correlations. Colour and width
             show its absolute value.
@@ -68,7 +68,7 @@ def single(graph: CausalGraph) -> np.ndarray:
     """The marks of one graph."""
     marks = np.asarray(graph.marks)
     if marks.ndim != 2:
-        raise InputError(f"graph is a batch of shape {marks.shape[:-2]}; select one graph first")
+        raise InputError(f"graph is a batch of shape {marks.shape[:-2]}; index one graph first")
     return marks
 
 
