@@ -75,7 +75,7 @@ def explanation_document(explained: ExplainedText) -> dict[str, Any]:
 def read_explained_graph(path: Path) -> NamedGraph:
     """The graph of the mean over heads, with its numbers, from what `to_json` wrote.
 
-    Variables are the tokens. If two have the same text, each gets its position as a prefix.
+    Variables are the tokens. If two have the same text, all get their positions as prefixes.
 
     Raises:
         InputError: The file cannot be read, or does not follow the schema.
