@@ -1,5 +1,8 @@
 """The shared core: one state, one set of steps, for tokens, for variables and for lags."""
 
+from jaxcause.discovery._host.possible_d_sep_trees import (
+    possible_d_sep_distances as possible_d_sep_distances,
+)
 from jaxcause.discovery._pcmci.links import PcmciInfo as PcmciInfo
 from jaxcause.discovery._pcmci.links import PcmciResult as PcmciResult
 from jaxcause.discovery._result import SearchInfo as SearchInfo
