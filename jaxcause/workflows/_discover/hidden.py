@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
-from jaxcause.discovery._refine.instruments import settle
-from jaxcause.discovery.refine import PAST_AT_MOST
+from jaxcause.discovery.refine import LARGEST_PAST, instrument_verdicts
 from jaxcause.workflows._discover.simultaneous_errors import told
 
 LEVEL = 1e-3
@@ -96,9 +95,9 @@ def differing_effects(
         acts on many targets otherwise than through the edges, as where the mechanism changes.
     """
     n_vars, _, n_lags = edges.shape
-    if n_vars * (n_lags - 1) > PAST_AT_MOST or not edges.any():
+    if n_vars * (n_lags - 1) > LARGEST_PAST or not edges.any():
         return None
-    settled = settle(values, edges, q=LEVEL, segment=segment)
-    if settled is None or settled.doubted.mean() > MOST_DOUBTED:
+    verdicts = instrument_verdicts(values, edges, q=LEVEL, segment=segment)
+    if verdicts is None or verdicts.doubted.mean() > MOST_DOUBTED:
         return None
-    return int((settled.difference < LEVEL / edges.sum()).sum())
+    return int((verdicts.difference_p_value < LEVEL / edges.sum()).sum())

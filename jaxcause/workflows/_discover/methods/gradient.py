@@ -14,8 +14,7 @@ from jaxtyping import Float, Int, Key, PRNGKeyArray
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
 from jaxcause.attribution import select_fdr
-from jaxcause.discovery._refine.given_past import STRENGTH_WITHIN
-from jaxcause.discovery.refine import Refined, refine
+from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH, Refined, refine
 from jaxcause.graph import BackgroundKnowledge, LaggedGraph
 from jaxcause.models.forecaster import PRESETS, ForecasterConfig
 from jaxcause.series import LinkKnowledge, SeriesTable, usable_windows
@@ -137,12 +136,12 @@ def discover_gradient(
     info |= {"latents": allowed.latents, "contemporaneous": allowed.contemporaneous}
     if allowed.latents or allowed.contemporaneous:
         refined = _refined(graph, table, data, allowed, options)
-        graph, info["refined"] = refined.graph, refined.info
+        graph, info["refined"] = refined.graph, refined.info._asdict()
         # No gradient leads from a row to itself: the search's tests say how strong those edges are.
         scores, strength = np.array(scores), np.array(strength)
         scores[:, :, 0] = strength[:, :, 0] = refined.strength
-        info["strength_at_lag_0"] = STRENGTH_WITHIN
-        allowed = allowed.with_doubts(refined.info, table.names)
+        info["strength_at_lag_0"] = CONTEMPORANEOUS_STRENGTH
+        allowed = allowed.with_doubts(info["refined"], table.names)
     notes = _notes(
         error,
         data.linear_error,

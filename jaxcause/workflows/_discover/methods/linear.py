@@ -9,7 +9,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jaxcause.discovery import lagged_correlation, pc, pcmci, pcmci_plus
-from jaxcause.discovery._refine.given_past import STRENGTH_WITHIN, strength_within
+from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH, contemporaneous_strength
 from jaxcause.graph import BackgroundKnowledge, LaggedGraph, Mark
 from jaxcause.series import SeriesTable, fit_transform, split_by_time, window_starts
 from jaxcause.stats import (
@@ -76,7 +76,7 @@ def discover_pc(
         "strength": size,
         **_ASSUMED,
         "contemporaneous": contemporaneous,
-        **({"strength_at_lag_0": STRENGTH_WITHIN} if contemporaneous else {}),
+        **({"strength_at_lag_0": CONTEMPORANEOUS_STRENGTH} if contemporaneous else {}),
         "transform": transform,
         "alpha": alpha,
         "n_windows": len(starts),
@@ -209,7 +209,7 @@ def _given_other_parents(
         parents[target, : len(nodes)] = nodes
     with jax.enable_x64(True):
         strength = np.array(_all_strengths(test, jnp.asarray(parents), n_vars, n_lags))
-    strength[:, :, 0] = strength_within(test, graph)
+    strength[:, :, 0] = contemporaneous_strength(test, graph)
     return strength
 
 
