@@ -79,5 +79,5 @@ def _figures(refined: Refined, true: np.ndarray) -> dict[str, float]:
         "false": float(metrics.false_discovery_proportion(found, true)),
         "false of -->": false_of_certain(refined.graph, true),
         "-->": int(np.asarray(refined.graph.directed)[:, :, 1:].sum()),
-        "targets in doubt": len((refined.info["instruments"] or {}).get("doubted", ())),
+        "targets in doubt": len((refined.info.instruments or {}).get("doubted", ())),
     }

@@ -155,7 +155,7 @@ def test_every_setting_asks_within_its_trees(heads, order):
     marks = methods.graphs([case], setting, 64)[0]
     oracle = cases.Oracle(case)
     found = methods.explain(case, oracle, marks, setting)
-    trees = methods.tree_distances(marks, 0, None) > 0
+    trees = methods.possible_d_sep_distances(marks, 0) > 0
     inside = np.any(trees, axis=0)
     assert found.size == (2 if inside[2] and inside[4] and _together(trees, order) else 0)
     for removed in oracle.known:

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.cleann.cases import Case, Oracle, code, in_batches
 from jaxcause import attention as path_a
-from jaxcause.attention._cleann import tree_distances
+from jaxcause.discovery import possible_d_sep_distances
 from jaxcause.graph import CausalGraph
 
 BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
@@ -107,7 +107,7 @@ def explain(case: Case, oracle: Oracle, marks: np.ndarray, setting: Setting) -> 
     n = marks.shape[-1]
     removable = np.pad(case.removable, (0, n - case.n_nodes))
     if setting.order.startswith(("mean distance", "attention × closeness")):
-        distance = tree_distances(marks, case.target, None).astype(float)
+        distance = possible_d_sep_distances(marks, case.target).astype(float)
         share = np.pad(_scores(case, "attention"), (0, n - case.n_nodes)) * removable
         share = share / max(share.max(), 1e-12)
         inside = removable
@@ -125,7 +125,7 @@ def explain(case: Case, oracle: Oracle, marks: np.ndarray, setting: Setting) -> 
         return outcome(found, oracle)
     weights = None
     if setting.order == "consensus":
-        weights = _closeness(tree_distances(marks, case.target, None).astype(float))
+        weights = _closeness(possible_d_sep_distances(marks, case.target).astype(float))
     elif setting.order != "distance":
         weights = np.pad(_scores(case, setting.order), (0, n - case.n_nodes))
     graph = CausalGraph(marks[0] if len(marks) == 1 else marks)

@@ -8,7 +8,6 @@ from jaxcause.attention._cleann import cleann as cleann
 from jaxcause.attention._correlation import correlation as correlation
 from jaxcause.attention._heads import HeadConsensus as HeadConsensus
 from jaxcause.attention._heads import head_consensus as head_consensus
-from jaxcause.attention._heads import partial_correlations as partial_correlations
 from jaxcause.attention._heads import structural_confidence as structural_confidence
 from jaxcause.attention._queries import Explanation as Explanation
 from jaxcause.attention._queries import Explanations as Explanations
@@ -18,3 +17,4 @@ from jaxcause.attention._scores import input_x_gradient as input_x_gradient
 from jaxcause.attention._scores import leave_one_out as leave_one_out
 from jaxcause.attention._words import WordAttention as WordAttention
 from jaxcause.attention._words import merge_word_pieces as merge_word_pieces
+from jaxcause.stats import partial_correlations as partial_correlations

@@ -7,7 +7,7 @@ from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._typing import AnyArray, VerifyFn
 from jaxcause.attention._candidates import subsets_of_trees
 from jaxcause.attention._queries import Explanations, Limits, query_with_fallback
-from jaxcause.attention._trees import tree_distances
+from jaxcause.discovery import possible_d_sep_distances
 from jaxcause.graph import CausalGraph
 
 
@@ -94,7 +94,8 @@ def cleann(
         check_shape("removable", removable, (n,))
         allowed = np.array(removable, bool)
     allowed[target] = False
-    distances = np.where(allowed, tree_distances(marks, int(target), max_range), 0)
+    away = possible_d_sep_distances(marks, int(target), max_range)
+    distances = np.where(allowed, away, 0)
     check_at_least("n_larger", n_larger, 0)
     heavy = _weights(weights, n)
     best = np.where(distances > 0, distances, np.inf).min(axis=0)
@@ -104,8 +105,8 @@ def cleann(
     queried = query_with_fallback(
         subsets_of_trees(distances, heavy, max_size), growing, verify_fn, n, limits, n_larger
     )
-    away = np.where(np.isfinite(best), best, 0).astype(int)
-    found = [e._replace(distances=tuple(away[list(e.nodes)].tolist())) for e in queried.found]
+    nearest = np.where(np.isfinite(best), best, 0).astype(int)
+    found = [e._replace(distances=tuple(nearest[list(e.nodes)].tolist())) for e in queried.found]
     return queried._replace(found=tuple(found))
 
 

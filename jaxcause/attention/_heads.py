@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxcause._checks import InputError, check_probability, check_square
-from jaxcause._typing import AnyArray
+from jaxcause._checks import check_probability
 from jaxcause.discovery import SearchResult
 from jaxcause.graph import CausalGraph, Mark
 
@@ -71,40 +70,3 @@ def structural_confidence(
     clear = np.minimum(1.0, np.abs(logs) / -np.log(alpha))
     pairs = upper.sum(axis=(-2, -1))
     return np.where(pairs > 0, clear.sum(axis=(-2, -1)) / np.maximum(pairs, 1), np.nan)
-
-
-def partial_correlations(
-    corr: Float[AnyArray, "*graphs nodes nodes"],
-) -> Float[np.ndarray, "*graphs nodes nodes"]:
-    r"""Partial correlation of each pair given all other nodes, with :math:`Ω = R^{-1}`.
-
-    .. math:: ρ_{ij} = -Ω_{ij} / \sqrt{Ω_{ii} Ω_{jj}}
-
-    in float64. For pictures: a search conditions on smaller sets. NaN where R is singular in
-    rounding; the diagonal is 1.
-
-    Args:
-        corr: Correlation matrices.
-
-    Raises:
-        InputError: ``corr`` is not square.
-
-    >>> import numpy as np
-    >>> chain = np.array([[1.0, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 1.0]])
-    >>> np.abs(partial_correlations(chain)[0].round(6)).tolist()
-    [1.0, 0.447214, 0.0]
-    """
-    check_square("corr", corr)
-    r = np.asarray(corr, np.float64)
-    if np.isnan(r).any():
-        raise InputError("corr holds NaN; leave out tokens that attend to nothing")
-    values, vectors = np.linalg.eigh(r)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = (vectors / values[..., None, :]) @ np.swapaxes(vectors, -1, -2)
-        scale = np.sqrt(np.einsum("...ii->...i", inverse))
-        rho = -inverse / (scale[..., :, None] * scale[..., None, :])
-    lowest = r.shape[-1] * np.finfo(np.float64).eps * values[..., -1:]
-    singular = (values[..., :1] <= lowest)[..., None]
-    rho = np.clip(np.where(singular, np.nan, rho), -1.0, 1.0)
-    np.einsum("...ii->...i", rho)[...] = 1.0
-    return rho

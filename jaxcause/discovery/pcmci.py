@@ -7,15 +7,10 @@ from jaxtyping import Bool, Float
 
 from jaxcause._checks import check_probability
 from jaxcause._typing import AnyArray
-from jaxcause.discovery._pcmci.links import (
-    Links,
-    PcmciInfo,
-    PcmciResult,
-    as_table,
-    checked,
-    mci_conditions,
-)
+from jaxcause.discovery._pcmci.links import LaggedLinks, mci_conditions, parents_as_mask
 from jaxcause.discovery._pcmci.parents import select_lagged_parents
+from jaxcause.discovery._pcmci.problem import pcmci_problem
+from jaxcause.discovery._pcmci.result import PcmciInfo, PcmciResult
 from jaxcause.graph import LaggedGraph, Mark
 
 PC_ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -44,16 +39,16 @@ def pcmci(
     is tested for each link, by partial correlation r and Student's t-test of
     :math:`r\sqrt{\nu/(1-r^2)}` with :math:`\nu = N - 2 - |Z|` degrees of freedom. A shifted parent
     reaches back :math:`2\tau_{max}` steps, so all tests rest on the same windows of
-    :math:`2\tau_{max}+1` rows. It assumes that no common cause is unobserved; links within a time
-    step stay without orientation (`pcmci_plus` orients them).
+    :math:`2\tau_{max}+1` rows. It assumes that no common cause is unobserved; links at lag 0
+    stay without orientation (`pcmci_plus` orients them).
 
     Args:
         corr: Correlations of the lagged variables, node ``lag * n_vars + var``, for lags up to
             twice the longest lag of a link (`lagged_correlation`).
         n_samples: Number of windows N behind it.
         n_vars: Number of variables.
-        pc_alpha: Level of significance of the first phase. Of several each variable takes the one
-            with the smallest Akaike criterion; None tries 0.05, 0.1, 0.2, 0.3, 0.4 and 0.5.
+        pc_alpha: Level of significance of the first phase. Of several levels, each variable takes
+            the one with the smallest Akaike criterion; None tries 0.05, 0.1, 0.2, 0.3, 0.4 and 0.5.
         alpha: The graph holds the links with p ≤ alpha.
         allowed: ``[source, target, lag]``: which links to consider, at lag 0 symmetric; by default
             all.
@@ -81,18 +76,18 @@ def pcmci(
     """
     check_probability("alpha", alpha)
     alphas = PC_ALPHAS if pc_alpha is None else pc_alpha
-    test, allowed, alphas = checked(corr, n_samples, n_vars, allowed, alphas)
+    test, allowed, alphas = pcmci_problem(corr, n_samples, n_vars, allowed, alphas)
     n_lags = allowed.shape[2]
     parents = select_lagged_parents(test, allowed, alphas, max_cond_size=max_cond_size)
     once = allowed.copy()
     once[:, :, 0] = np.triu(once[:, :, 0])
-    links = Links(*np.nonzero(once))
+    links = LaggedLinks(*np.nonzero(once))
     cond = mci_conditions(
         parents.order, links, n_vars, len(test.corr), max_target_parents, max_source_parents
     )
     found = test(links.lag * n_vars + links.source, links.target, cond)
     statistic, p_value = np.zeros(allowed.shape), np.full(allowed.shape, np.nan)
-    statistic[tuple(links)], p_value[tuple(links)] = found
+    statistic[links], p_value[links] = found
     for table, empty in ((statistic, 0.0), (p_value, np.nan)):
         below = np.tril_indices(n_vars, -1)
         table[(*below, 0)] = table[below[1], below[0], 0]
@@ -103,7 +98,7 @@ def pcmci(
         statistic=statistic,
         p_value=p_value,
         info=PcmciInfo(
-            parents=as_table(parents.order, n_vars, n_lags),
+            parents=parents_as_mask(parents.order, n_vars, n_lags),
             alpha=parents.alpha,
             n_tests=parents.n_tests,
             n_tests_mci=np.array([len(cond)]),

@@ -5,11 +5,13 @@ from jaxtyping import Bool, Float
 
 from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
-from jaxcause.discovery._pcmci.links import PcmciInfo, PcmciResult, as_table, checked
+from jaxcause.discovery._pcmci.links import parents_as_mask
 from jaxcause.discovery._pcmci.orientation import by_majority, by_separator, orient
 from jaxcause.discovery._pcmci.parents import LaggedParents, select_lagged_parents
-from jaxcause.discovery._pcmci.skeleton import Momentary, Skeleton, find_skeleton
-from jaxcause.graph import LaggedGraph
+from jaxcause.discovery._pcmci.problem import pcmci_problem
+from jaxcause.discovery._pcmci.result import PcmciInfo, PcmciResult
+from jaxcause.discovery._pcmci.skeleton import LaggedSkeleton, MomentaryTest, find_skeleton
+from jaxcause.graph import LaggedGraph, Mark
 
 
 def pcmci_plus(
@@ -24,7 +26,7 @@ def pcmci_plus(
     max_target_parents: int | None = None,
     max_source_parents: int | None = None,
 ) -> PcmciResult:
-    r"""Learn lagged and contemporaneous links, and orient the latter where the data tell.
+    r"""Learn lagged and contemporaneous links, and orient the contemporaneous ones.
 
     PC₁ selects lagged parents :math:`\hat B(X_j)` as in `pcmci`. Then every pair at lag 0 and every
     selected lagged link is tested by
@@ -76,11 +78,11 @@ def pcmci_plus(
     check_choice("colliders", colliders, ("majority", "none"))
     if np.ndim(pc_alpha) > 0:
         raise InputError(f"pc_alpha={pc_alpha!r} must be one level of significance")
-    test, allowed, alphas = checked(corr, n_samples, n_vars, allowed, pc_alpha)
+    test, allowed, alphas = pcmci_problem(corr, n_samples, n_vars, allowed, pc_alpha)
     alpha = float(alphas[0])
     parents = select_lagged_parents(test, allowed, alphas, max_cond_size=max_cond_size)
-    selected = as_table(parents.order, n_vars, allowed.shape[2])
-    momentary = Momentary(test, parents, max_target_parents, max_source_parents)
+    selected = parents_as_mask(parents.order, n_vars, allowed.shape[2])
+    momentary = MomentaryTest(test, parents, max_target_parents, max_source_parents)
     start = selected.copy()
     start[:, :, 0] = allowed[:, :, 0]
     state = find_skeleton(momentary, start, alpha, max_cond_size)
@@ -92,7 +94,7 @@ def pcmci_plus(
         found = by_separator(state)
     graph = LaggedGraph(orient(state.adjacent, found))
     statistic, p_value = _tables(parents, state, start, allowed)
-    now = np.asarray(graph.marks)[:, :, 0]
+    at_lag_0 = np.asarray(graph.marks)[:, :, 0]
     return PcmciResult(
         graph=graph,
         statistic=statistic,
@@ -102,28 +104,27 @@ def pcmci_plus(
             alpha=parents.alpha,
             n_tests=parents.n_tests,
             n_tests_mci=np.array(n_tests, np.int64),
-            n_conflicts=int((now == 2).all(axis=-1).sum()) // 2,
-            n_ambiguous=_number(found.ambiguous),
+            n_conflicts=int((at_lag_0 == Mark.ARROW).all(axis=-1).sum()) // 2,
+            n_ambiguous=_count_triples(found.ambiguous),
         ),
     )
 
 
 def _tables(
     parents: LaggedParents,
-    state: Skeleton,
+    state: LaggedSkeleton,
     tested: Bool[np.ndarray, "vars vars lags"],
     allowed: Bool[np.ndarray, "vars vars lags"],
 ) -> tuple[Float[np.ndarray, "vars vars lags"], Float[np.ndarray, "vars vars lags"]]:
-    """The statistic and p-value of each link; links that PC₁ removed keep those of PC₁."""
+    """Statistic and p-value of each link; for links that PC₁ removed, those of PC₁."""
     statistic = np.where(tested, state.statistic, parents.statistic)
     p_value = np.where(tested, state.p_value, parents.p_value)
-    now_r, now_p = statistic[:, :, 0], p_value[:, :, 0]
-    other = now_p.T > now_p
-    statistic[:, :, 0] = np.where(other, now_r.T, now_r)
-    p_value[:, :, 0] = np.maximum(now_p, now_p.T)
+    r, p = statistic[:, :, 0], p_value[:, :, 0]
+    statistic[:, :, 0] = np.where(p.T > p, r.T, r)
+    p_value[:, :, 0] = np.maximum(p, p.T)
     return np.where(allowed, statistic, 0), np.where(allowed, p_value, np.nan)
 
 
-def _number(triples: Bool[np.ndarray, "vars vars vars lags"]) -> int:
-    """Triples, those at lag 0 once."""
+def _count_triples(triples: Bool[np.ndarray, "vars vars vars lags"]) -> int:
+    """Number of triples; those at lag 0 count once."""
     return int(triples[..., 1:].sum() + triples[..., 0].sum() // 2)

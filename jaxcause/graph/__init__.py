@@ -1,4 +1,4 @@
-"""Graphs, what is known about them, and pure queries on them."""
+"""Graphs, background knowledge about them, and pure queries on them."""
 
 from jaxcause.graph._ancestral import ancestor_matrix as ancestor_matrix
 from jaxcause.graph._ancestral import dag_to_mag as dag_to_mag

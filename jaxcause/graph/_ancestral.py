@@ -1,4 +1,4 @@
-"""Ancestral graphs: what a DAG looks like where some of its variables are not observed."""
+"""Ancestral graphs: what is left of a DAG if some of its variables are not observed."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""A graph over nodes: DAG, CPDAG, MAG or PAG, told apart by its marks alone."""
+"""A graph over nodes: a DAG, CPDAG, MAG or PAG, depending on its marks alone."""
 
 from collections.abc import Sequence
 

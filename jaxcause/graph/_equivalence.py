@@ -1,4 +1,4 @@
-"""Equivalence classes built from the known graph, without any test: the search's reference."""
+"""Equivalence classes of a known graph, without any test: a reference for the searches."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -72,8 +72,8 @@ def mag_to_pag(mag: CausalGraph, selection_bias: bool = True) -> CausalGraph:
 
     It starts from the skeleton with circles at all ends, and reads from the MAG which unshielded
     triples and which triples at the end of a discriminating path are colliders; all members agree
-    on these. The orientation rules R1 to R10 of Zhang (2008) then follow paths one by one. No
-    separating set is asked for, so this checks the searches; it is meant for tens of nodes.
+    on these. The orientation rules R1 to R10 of Zhang (2008) then follow paths one by one. It uses
+    no separating set, so that it can check the searches; it is meant for tens of nodes.
 
     Args:
         mag: One maximal ancestral graph.
@@ -102,7 +102,7 @@ def mag_to_pag(mag: CausalGraph, selection_bias: bool = True) -> CausalGraph:
     rules = [_r1, _r2, _r3, lambda g: _r4(g, truth)]
     rules += [_r5, _r6, _r7] if selection_bias else []
     rules += [_r8, _r9, _r10]
-    # `any` stops at the first rule that says something new, so the simple rules come first.
+    # `any` stops at the first rule that changes a mark, so the simple rules come first.
     while any(_orient(ends, rule(ends)) for rule in rules):
         pass
     if not selection_bias and any(True for _ in _r5(ends)):
@@ -123,7 +123,7 @@ def _is(g: Ends, a: int, symbol: str, b: int) -> bool:
 
 
 def _orient(g: Ends, conclusions: Iterable[Edge]) -> bool:
-    """Write conclusions where circles stand, and tell whether there was one."""
+    """Write conclusions over circles; return whether any circle was replaced."""
     changed = False
     for a, symbol, b in list(conclusions):
         for i, j, want in ((b, a, symbol[0]), (a, b, symbol[2])):
@@ -138,7 +138,7 @@ def _next_to(g: Ends, a: int) -> list[int]:
 
 
 def _edges(g: Ends, symbol: str) -> Iterator[tuple[int, int]]:
-    """All edges of this form; one that reads so from both its ends comes twice."""
+    """All edges of this form; an edge that has it from both its ends comes twice."""
     for a in range(len(g)):
         yield from ((a, b) for b in _next_to(g, a) if _is(g, a, symbol, b))
 

@@ -1,4 +1,4 @@
-"""What is known before the search: order, forbidden and required edges, stationarity."""
+"""Background knowledge: order, forbidden and required edges, stationarity."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from jaxcause.graph._lagged_graph import LaggedGraph
 
 
 class Links(NamedTuple):
-    """Which links ``[source, target, lag]`` may be, and which must be."""
+    """Links ``[source, target, lag]`` that may exist, and links that must exist."""
 
     possible: Bool[np.ndarray, "vars vars lags"]
     required: Bool[np.ndarray, "vars vars lags"]
@@ -22,8 +22,9 @@ class Links(NamedTuple):
 class BackgroundKnowledge:
     """Constraints on a graph over ``n`` nodes; at least one argument must be given.
 
-    Order and time are knowledge, never another algorithm: tiers say what comes first, forbidden and
-    required edges what cannot and what must be, and stationarity which edges are one edge.
+    Order and time are knowledge, never another algorithm. Tiers give an order, forbidden and
+    required edges say what cannot and what must exist, and stationarity makes several edges copies
+    of one.
 
     Args:
         tiers: A later tier never causes an earlier one, ``[nodes]``.
@@ -89,25 +90,25 @@ class BackgroundKnowledge:
     ) -> "BackgroundKnowledge":
         """Knowledge about a series unrolled into nodes ``lag * n_vars + var``, lag 0 … max_lag.
 
-        Edges point forward in time and repeat along it: the pair whose later end is at lag 0 stands
-        for its shifted copies, for only its past lies wholly inside the window.
+        Edges point forward in time and repeat along it. The pair whose later end is at lag 0 stands
+        for its shifted copies, because the whole past of only this pair lies inside the window.
 
-        A link ``[i, j, lag]`` is ``X_i(t-lag) → X_j(t)``, at every t. To forbid a lagged link is to
-        leave its edge out, whatever its marks; at lag 0 an edge is left out where both directions
-        are forbidden, and one direction alone is a constraint on the direction.
+        A link ``[i, j, lag]`` is ``X_i(t-lag) → X_j(t)``, at every t. A forbidden lagged link
+        leaves its edge out, whatever its marks. At lag 0 an edge is left out if both its directions
+        are forbidden; one forbidden direction only constrains the direction.
 
         Args:
             n_vars: Number of variables.
             max_lag: Longest lag.
-            contemporaneous: Whether edges within a time step are allowed.
+            contemporaneous: Whether edges at lag 0 are allowed.
             allowed: The only edges that may exist at lags 1 … max_lag, such as those a forecaster
-                selected; of a `LaggedGraph` all edges count. Lag 0 is not looked at.
-            forbidden_links: Links that cannot be.
-            required_links: Links that must be: never tested, never removed.
+                selected; of a `LaggedGraph` all edges count. Lag 0 is ignored.
+            forbidden_links: Links that cannot exist.
+            required_links: Links that must exist: never tested, never removed.
             lag_limits: Longest lag of the links of each ``[source, target]``; 0 leaves lag 0, and
                 -1 nothing.
             n_slices: Time steps that are unrolled, by default ``max_lag + 1``. With more of them a
-                search may condition on what is older than any edge is long.
+                search can condition on values older than the longest edge.
 
         Raises:
             InputError: A size or a shape is wrong, or a required link is not possible.
@@ -144,7 +145,7 @@ class BackgroundKnowledge:
         shift = np.minimum(lag[:, None], lag)
         i = (lag[:, None] - shift) * n_vars + var[:, None]
         j = (lag - shift) * n_vars + var
-        # Backward in time the tiers forbid.
+        # Links backward in time are forbidden by the tiers.
         ago = np.clip(lag[:, None] - lag, 0, max_lag)
         forward, near = lag[:, None] >= lag, lag[:, None] - lag <= max_lag
         link = (var[:, None], var, ago)
@@ -156,7 +157,7 @@ class BackgroundKnowledge:
         )
 
     def links(self, n_vars: int) -> "Links":
-        """What knowledge made by `temporal` says about each link ``[source, target, lag]``.
+        """Possible and required links ``[source, target, lag]`` of knowledge made by `temporal`.
 
         Scores obey it by ``(chosen & links.possible) | links.required``. A link from a variable to
         itself at lag 0 is not possible.

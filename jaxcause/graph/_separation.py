@@ -82,8 +82,8 @@ def oracle_test(
             does not exist or is named twice.
 
     >>> import numpy as np
-    >>> chain = np.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], bool)
-    >>> test = oracle_test(chain)
+    >>> path = np.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], bool)
+    >>> test = oracle_test(path)
     >>> float(test(0, 2, np.array([1])).p_value), float(test(0, 2, np.array([-1])).p_value)
     (1.0, 0.0)
     """

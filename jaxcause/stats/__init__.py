@@ -26,6 +26,7 @@ from jaxcause.stats._partial_correlation import PartialCorrelationTest as Partia
 from jaxcause.stats._partial_correlation import (
     partial_correlation_test as partial_correlation_test,
 )
+from jaxcause.stats._partial_correlation import partial_correlations as partial_correlations
 from jaxcause.stats._ranks import rank_correlation as rank_correlation
 from jaxcause.stats._shrinkage import shrink_correlation as shrink_correlation
 from jaxcause.stats._shrinkage import shrinkage_intensity as shrinkage_intensity

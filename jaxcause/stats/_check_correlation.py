@@ -8,10 +8,10 @@ from jaxcause._typing import AnyArray
 from jaxcause.stats._definite import eigenvalues_exceed
 
 INDEFINITE = 1e-6
-"""Eigenvalues down to minus so much per node are rounding: what a float32 ``A Aᵀ`` leaves."""
+"""Eigenvalues down to minus so much per node are rounding errors, as of a float32 ``A Aᵀ``."""
 
 ASYMMETRIC = 1e-5
-"""Two correlations of one pair may differ by so much."""
+"""Largest difference between the two entries of a pair."""
 
 WORST_CONDITION_IN_FLOAT32 = 1e5
 """Above it, single precision leaves fewer than two correct digits in a partial correlation."""
@@ -20,7 +20,7 @@ WORST_CONDITION_IN_FLOAT32 = 1e5
 def checked_correlation(
     corr: Num[np.ndarray, "*graphs nodes nodes"],
 ) -> Float[np.ndarray, "*graphs nodes nodes"]:
-    """A finite, symmetric, unit-diagonal copy of ``corr`` in the precision that it asks for."""
+    """A finite, symmetric, unit-diagonal copy of ``corr``, in float64 if it is ill-conditioned."""
     unit = _unit_diagonal(_as_floating(corr))
     transposed = np.swapaxes(unit, -1, -2)
     if (unit != transposed).any():

@@ -19,7 +19,11 @@ def check_rows(x: Any) -> None:
 
 
 def checked_data(x: Any, missing: str) -> Float[np.ndarray, "*graphs samples nodes"]:
-    """``x`` in float64, free of what no correlation can be estimated from."""
+    """``x`` in float64.
+
+    Raises:
+        InputError: A cell cannot be used, or a column is constant.
+    """
     given = np.asarray(x)
     if given.dtype.kind not in "fiub" and given.dtype.name != "bfloat16":
         raise InputError(f"x holds {given.dtype}; pass real numbers, as x.astype(float)")

@@ -1,16 +1,29 @@
-"""Definiteness of correlation matrices: what is singular, what is indefinite, and its repair."""
+"""Singular and indefinite correlation matrices: how to detect them, and how to repair them."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import DTypeLike
 from jaxtyping import Bool, Float
 
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray
 
 SINGULAR = 64
-"""A conditional variance of at most so many rounding errors counts as zero: dependent."""
+"""Rounding errors: a conditional variance of at most so many counts as zero."""
+
+
+def least_variance(dtype: DTypeLike) -> float:
+    """A conditional variance of at most this counts as zero."""
+    return SINGULAR * float(jnp.finfo(dtype).eps)
+
+
+def regular_cholesky(matrix: Float[Array, "nodes nodes"]) -> Float[Array, "nodes nodes"]:
+    """Cholesky's lower factor; all NaN where the variance of a node given earlier ones vanishes."""
+    factor = jnp.linalg.cholesky(matrix)
+    regular = (jnp.diagonal(factor) ** 2 > least_variance(matrix.dtype)).all()
+    return jnp.where(regular, factor, jnp.nan)
 
 
 def is_singular(
@@ -20,7 +33,7 @@ def is_singular(
 
     One Cholesky factorization of :math:`R - \tau I` decides it: it exists where
     :math:`\lambda_{\min}(R) > \tau`. Every conditional variance is at least
-    :math:`\lambda_{\min}`, so where the answer is no, no partial correlation vanishes in rounding.
+    :math:`\lambda_{\min}`, so no conditional variance of a regular matrix vanishes in rounding.
 
     Args:
         corr: Correlation matrices; leading axes are a batch of graphs. NaN counts as singular.
@@ -43,7 +56,7 @@ def singular_pairs(
 
     Args:
         corr: Correlation matrices; leading axes are a batch of graphs.
-        tolerance: The bound τ; by default 64 rounding errors of the dtype, as in a test given S.
+        tolerance: The bound τ; by default 64 rounding errors of the dtype, as of other variances.
 
     >>> import numpy as np
     >>> singular_pairs(np.array([[1.0, -1.0, 0.2], [-1.0, 1.0, -0.2], [0.2, -0.2, 1.0]])).tolist()
@@ -51,7 +64,7 @@ def singular_pairs(
     """
     with float64_where_asked(corr):
         matrix = jnp.asarray(corr)
-        bound = SINGULAR * jnp.finfo(matrix.dtype).eps if tolerance is None else tolerance
+        bound = least_variance(matrix.dtype) if tolerance is None else tolerance
         return (1 - matrix**2 <= bound) & (_identity(matrix) == 0)
 
 
@@ -63,10 +76,10 @@ def clip_eigenvalues(
     .. math:: R = V \Lambda V^\top,\quad C = V \max(\Lambda, f) V^\top,\quad
         r_{ij} \leftarrow c_{ij} / \sqrt{c_{ii} c_{jj}}
 
-    It makes a correlation matrix of one that is indefinite because its entries were estimated one
-    pair at a time. A matrix whose eigenvalues reach the floor, up to rounding, is returned as it
-    is. With ``floor=0`` the result is singular, and tests that meet the lost directions say
-    *dependent*; shrinkage, or a positive floor, conditions it.
+    It repairs a matrix that is indefinite because its entries were estimated one pair at a time. A
+    matrix whose eigenvalues reach the floor, up to rounding, is returned as it is. With ``floor=0``
+    the result is singular, and tests whose conditional variances vanish conclude *dependent*; use
+    shrinkage, or a positive floor, to avoid that.
 
     Args:
         corr: Symmetric matrices of unit diagonal; leading axes are a batch of graphs.
@@ -93,9 +106,9 @@ def rounding(corr: Float[AnyArray, "*graphs nodes nodes"]) -> float:
 def eigenvalues_exceed(
     corr: Float[np.ndarray, "*graphs nodes nodes"], bound: Float[np.ndarray, "*#graphs"] | float
 ) -> bool:
-    """Whether all eigenvalues of all matrices exceed ``bound``, by one Cholesky each (host side).
+    """Whether all eigenvalues of all matrices exceed ``bound`` (host side).
 
-    Factorizing costs a tenth of finding the eigenvalues, and answers no more than is asked.
+    One Cholesky factorization each decides it, at a tenth of the cost of the eigenvalues.
     """
     shifted = np.array(corr, np.float64)
     diagonal = np.einsum("...ii->...i", shifted)

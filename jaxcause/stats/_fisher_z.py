@@ -17,7 +17,7 @@ def fisher_z_p_value(
 
     Args:
         r: Sample (partial) correlations. ``|r| ≥ 1`` has p = 0, which means dependent.
-        degrees: N − |S| − 3; where it is not positive nothing can be tested, and p = 0.
+        degrees: N − |S| − 3; if it is not positive, nothing can be tested, and p = 0.
 
     Source: Fisher (1924), "The distribution of the partial correlation coefficient".
 

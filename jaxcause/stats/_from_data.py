@@ -20,7 +20,7 @@ from jaxcause.stats._ranks import RANK_METHODS, correlation_of_scores, rank_scor
 from jaxcause.stats._shrinkage import check_intensity, shrink_correlation, shrinkage_intensity
 
 SPEARMAN_EFFICIENCY = 9 / math.pi**2
-"""Independent pairs have var(2 sin(π ρ / 6)) → (π/3)² / N: a row counts for 0.91 of one."""
+"""Of independent pairs, var(2 sin(π ρ / 6)) → (π/3)² / N: a row counts as 0.91 rows."""
 
 
 def partial_correlation_test_from_data(
@@ -35,20 +35,19 @@ def partial_correlation_test_from_data(
     Concrete data are correlated in float64, so that conditioning costs no digits; a traced ``x`` is
     taken in its own dtype and not checked.
 
-    With ``missing="pairwise"`` each correlation is that of the rows that hold both columns
-    (`pairwise_correlation`), which is right where cells are missing completely at random. Fisher's
-    z wants one number of samples for correlations that rest on different rows: it is the smallest
-    number of rows that any two columns of the graph share, so that no test claims more rows than
-    each of its correlations has. A matrix that comes out indefinite is repaired by
-    `clip_eigenvalues`.
+    With ``missing="pairwise"`` each correlation is estimated from the rows that hold both columns
+    (`pairwise_correlation`), which is unbiased if cells are missing completely at random. Fisher's
+    z needs one number of samples, although the correlations rest on different rows: it is the
+    smallest number of rows that any two columns share, so that no test counts more rows than each
+    of its correlations has. An indefinite matrix is repaired by `clip_eigenvalues`.
 
     Args:
         x: Samples in rows; leading axes are a batch of graphs.
         one_sided: Take negative partial correlations as independent (p = 1).
         missing: What to do about NaN: ``"raise"``, or ``"pairwise"``.
         shrinkage: Intensity λ of `shrink_correlation` in [0, 1], or ``"auto"`` for the
-            `shrinkage_intensity` of each graph. The number of samples does not change: a shrunk
-            correlation is smaller, and its test the more careful.
+            `shrinkage_intensity` of each graph. The number of samples does not change, so that
+            tests of shrunk correlations are conservative.
 
     Raises:
         InputError: A value is infinite, or NaN without ``missing="pairwise"``; a column is
@@ -73,7 +72,7 @@ def partial_correlation_test_from_data(
         return _pearson(jnp.asarray(x), one_sided, missing, shrinkage)
     values = checked_data(x, missing)
     with jax.enable_x64(True):
-        return _settled(_pearson(jnp.asarray(values), one_sided, missing, shrinkage), x)
+        return _as_numpy(_pearson(jnp.asarray(values), one_sided, missing, shrinkage), x)
 
 
 def rank_correlation_test_from_data(
@@ -86,19 +85,19 @@ def rank_correlation_test_from_data(
     r"""`partial_correlation_test` on `rank_correlation`: for data of any continuous margins.
 
     No strictly increasing transform of a column changes it. Where some such transforms make the
-    data jointly Gaussian (a nonparanormal distribution), vanishing partial correlation is
+    data jointly Gaussian (a nonparanormal distribution), a vanishing partial correlation means
     conditional independence.
 
-    ``"spearman"`` holds out against outliers. Under independence :math:`\sqrt N\, r` has variance
+    ``"spearman"`` is robust to outliers. Under independence :math:`\sqrt N\, r` has variance
     :math:`(\pi/3)^2`, so the number of samples is :math:`9N/\pi^2`; given strongly correlated S it
     still rejects too often (19 % of true nulls at α = 0.05, with three parents that explain 87 %
-    of both variables and N = 1000). ``"normal_scores"`` counts N samples and held the level better
+    of both variables and N = 1000). ``"normal_scores"`` counts N samples and kept the level better
     there (7 %). Neither is calibrated on columns with many ties.
 
     Args:
         x: Samples in rows, complete; leading axes are a batch of graphs.
-        method: ``"spearman"`` or ``"normal_scores"``; a Spearman matrix that comes out indefinite
-            is repaired by `clip_eigenvalues`.
+        method: ``"spearman"`` or ``"normal_scores"``; an indefinite Spearman matrix is repaired by
+            `clip_eigenvalues`.
         one_sided: Take negative partial correlations as independent (p = 1).
         shrinkage: As in `partial_correlation_test_from_data`; ``"auto"`` goes by the ranks.
 
@@ -122,7 +121,7 @@ def rank_correlation_test_from_data(
         return _ranked(jnp.asarray(x), one_sided, method, shrinkage)
     values = checked_data(x, "raise")
     with jax.enable_x64(True):
-        return _settled(_ranked(jnp.asarray(values), one_sided, method, shrinkage), x)
+        return _as_numpy(_ranked(jnp.asarray(values), one_sided, method, shrinkage), x)
 
 
 def _pearson(
@@ -171,8 +170,8 @@ def _semidefinite(
     return clip_eigenvalues(corr)
 
 
-def _settled(test: PartialCorrelationTest, x: AnyArray) -> PartialCorrelationTest:
-    """The test in numpy arrays: in float32 where ``x`` is, and where that leaves digits enough."""
+def _as_numpy(test: PartialCorrelationTest, x: AnyArray) -> PartialCorrelationTest:
+    """The test with numpy arrays; in float32 if ``x`` is, and if the condition number allows it."""
     corr = np.asarray(test.corr)
     if getattr(x, "dtype", None) == np.float32 and fits_float32(corr):
         corr = corr.astype(np.float32)

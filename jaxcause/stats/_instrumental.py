@@ -1,4 +1,4 @@
-"""Regression on instruments: effects that hidden causes leave unbiased."""
+"""Regression with instruments: effects that hidden causes do not bias."""
 
 from typing import NamedTuple
 
@@ -13,21 +13,22 @@ from jaxtyping import Bool, Float, Int, Num
 from jaxcause._checks import InputError, check_square
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray
-from jaxcause.stats._definite import SINGULAR
+from jaxcause.stats._definite import regular_cholesky
 
 
 class InstrumentalFit(NamedTuple):
     """What `instrumental_regression` returns; padded regressors have effect 0 and p-value 1.
 
     Args:
-        effect: Of each regressor, in standard deviations of the target per its own.
-        standard_error: Of ``effect``.
-        p_value: Two-sided, of no effect.
-        least_squares: The effect that ordinary regression finds.
-        difference_p_value: Hausman's test that both estimate the same, for each regressor.
-        overidentification_p_value: Sargan's test that no instrument acts on the target but through
-            the regressors, or shares a cause with it; 1 where there are no more instruments than
-            regressors.
+        effect: Effect of each regressor, in standard deviations of the target per standard
+            deviation of the regressor.
+        standard_error: Standard error of ``effect``.
+        p_value: Two-sided p-value of no effect.
+        least_squares: The effect that an ordinary regression finds.
+        difference_p_value: p-value of Hausman's test, for each regressor: both estimate one effect.
+        overidentification_p_value: p-value of Sargan's test: no instrument acts on the target other
+            than through the regressors, or shares a cause with it. It is 1 if there are no more
+            instruments than regressors.
     """
 
     effect: Float[AnyArray, "targets regressors"]
@@ -48,25 +49,26 @@ def instrumental_regression(
 ) -> InstrumentalFit:
     r"""Effects on some targets that hidden common causes do not bias, by Fuller's estimator.
 
-    Of :math:`y = X\beta + e`, where a hidden cause may make :math:`e` correlate with :math:`X`,
-    instruments Z are variables that :math:`e` does not correlate with. With
+    In :math:`y = X\beta + e`, a hidden cause may make :math:`e` correlate with :math:`X`.
+    Instruments Z are variables that do not correlate with :math:`e`. With
     :math:`P = Z(Z^\top Z)^{-1}Z^\top`,
 
     .. math::
 
         \hat\beta = (X^\top P X - a X^\top X)^{-1} (X^\top P y - a X^\top y),
 
-    where a = 0 is two-stage least squares, which many instruments bias, the smallest a for which
-    :math:`W^\top P W - a W^\top W`, :math:`W = (y, X)`, is singular is limited information maximum
-    likelihood, and what is used is that one lowered by about 1/N (Fuller, 1977), which has
-    moments. Standard errors allow for many instruments (Bekker, 1994), and assume that the variance
-    of e does not depend on Z.
+    With a = 0 this is two-stage least squares, which is biased with many instruments. With the
+    smallest a for which :math:`W^\top P W - a W^\top W`, :math:`W = (y, X)`, is singular, it is
+    limited information maximum likelihood. Fuller (1977) lowers that a by about 1/N, so that the
+    estimator has moments; this is what is computed. Standard errors allow for many instruments
+    (Bekker, 1994), and assume that the variance of e does not depend on Z.
 
-    A pure function of the correlations, to be jitted and batched; on concrete float64 it runs in
-    float64. Where regressors or instruments are collinear, or outnumber the instruments, NaN.
+    It is a pure function of the correlations, and can be jitted and batched; on concrete float64 it
+    runs in float64. The result is NaN if regressors or instruments are collinear, or if there are
+    more regressors than instruments.
 
     Args:
-        corr: Correlation (or covariance) matrix of all.
+        corr: Correlation (or covariance) matrix of all variables.
         n_samples: Number of samples N behind it.
         target: Node of each target y.
         regressors: Nodes of the X of each target, padded with -1.
@@ -76,8 +78,8 @@ def instrumental_regression(
         Effects, their tests, and two tests of the assumptions.
 
     Raises:
-        InputError: ``corr`` is not square, ``regressors`` has not one row per target, or there are
-            not as many entries of ``instruments`` as nodes.
+        InputError: ``corr`` is not square, ``regressors`` has not one row per target, or
+            ``instruments`` has not one entry per node.
 
     Source: Fuller (1977), Econometrica 45, "Some properties of a modification of the limited
     information estimator"; standard errors, Bekker (1994), Econometrica 62, in the form of Hansen,
@@ -116,7 +118,7 @@ def _fit(
     identity = jnp.eye(corr.shape[0], dtype=corr.dtype)
     among = jnp.where(instruments[:, None] & instruments[None, :], corr, identity)
     onto = jnp.where(instruments[:, None], corr, 0)
-    explained = solve_triangular(_factor(among), onto, lower=True)
+    projected = solve_triangular(regular_cholesky(among), onto, lower=True)
     count = instruments.sum(dtype=jnp.int32).astype(corr.dtype)
     size = jnp.asarray(n_samples, corr.dtype)
 
@@ -124,10 +126,10 @@ def _fit(
         nodes = jnp.concatenate([y[None], xs])
         real = nodes >= 0
         both = real[:, None] & real[None, :]
-        # Padding is explained by the instruments in full, and is never the smallest eigenvalue.
+        # The instruments explain padding in full, so that it is never the smallest eigenvalue.
         pad = jnp.eye(len(nodes), dtype=corr.dtype)
         total = jnp.where(both, corr[nodes[:, None], nodes[None, :]], pad)
-        part = jnp.where(both, explained[:, nodes].T @ explained[:, nodes], pad)
+        part = jnp.where(both, projected[:, nodes].T @ projected[:, nodes], pad)
         return _one_target(total, part, real[1:], size, count)
 
     return jax.vmap(one)(target.astype(jnp.int32), regressors.astype(jnp.int32))
@@ -140,9 +142,9 @@ def _one_target(
     size: Float[Array, ""],
     n_instruments: Float[Array, ""],
 ) -> InstrumentalFit:
-    """From the moments of (y, X), and the part of them that the instruments explain."""
+    """The fit from the moments W'W of W = (y, X), and their part W'PW that instruments explain."""
     n_real = real.sum(dtype=jnp.int32).astype(total.dtype)
-    factor = _factor(total)
+    factor = regular_cholesky(total)
     half = solve_triangular(factor, part, lower=True)
     smallest = jnp.linalg.eigvalsh(solve_triangular(factor, half.T, lower=True))[0]
     step = (1 - smallest) / size
@@ -152,7 +154,7 @@ def _one_target(
     error = jnp.concatenate([jnp.ones((1,), total.dtype), -effect])
     variance = error @ total @ error
     share = error @ part @ error / variance
-    # X less what it has in common with e, of which the standard errors are made.
+    # The standard errors are those of X without the part that is common to X and e.
     common = (total[1:] @ error) / variance
     cross = jnp.outer(part[1:] @ error, common)
     of_part = part[1:, 1:] - cross - cross.T + variance * share * jnp.outer(common, common)
@@ -161,12 +163,12 @@ def _one_target(
     inverse = jnp.linalg.inv(identified)
     spread = jnp.diag(inverse @ middle @ inverse) * variance / (size - n_real)
 
-    own = _factor(total[1:, 1:])
+    own = regular_cholesky(total[1:, 1:])
     plain = cho_solve((own, True), total[1:, 0])
     left = total[0, 0] - total[1:, 0] @ plain
     plain_spread = jnp.diag(cho_solve((own, True), jnp.eye(len(plain), dtype=total.dtype)))
     plain_spread = plain_spread * left / (size - n_real)
-    # Where ordinary regression is not the more precise one, nothing tells the two apart.
+    # Hausman's test needs the ordinary regression to be the more precise one.
     more = spread - plain_spread
     difference = jnp.where(more > 0, jnp.abs(effect - plain) / jnp.sqrt(jnp.abs(more)), 0)
 
@@ -183,13 +185,6 @@ def _one_target(
         difference_p_value=jnp.where(real, _two_sided(difference), 1),
         overidentification_p_value=jnp.where(surplus > 0, sargan, jnp.where(possible, 1, jnp.nan)),
     )
-
-
-def _factor(matrix: Float[Array, "terms terms"]) -> Float[Array, "terms terms"]:
-    """Cholesky's factor; NaN where a variance given the others vanishes."""
-    factor = jnp.linalg.cholesky(matrix)
-    regular = (jnp.diag(factor) ** 2 > SINGULAR * jnp.finfo(matrix.dtype).eps).all()
-    return jnp.where(regular, factor, jnp.nan)
 
 
 def _two_sided(z: Float[Array, "regressors"]) -> Float[Array, "regressors"]:

@@ -72,11 +72,11 @@ def fit_lasso_var(
         max_lag: Number of lags L.
         n_penalties: Size of the grid.
         ratio: Smallest λ as a share of the largest.
-        tolerance: A fit ends when no coefficient moves by more in a sweep.
-        max_sweeps: A fit ends after so many sweeps in any case.
+        tolerance: A fit ends when a sweep moves no coefficient by more.
+        max_sweeps: A fit ends after so many sweeps at the latest.
 
     Raises:
-        InputError: There are no windows on one side.
+        InputError: ``train`` or ``held_out`` has fewer than two windows.
 
     Source: Tibshirani (1996), "Regression shrinkage and selection via the lasso"; Friedman, Hastie
     & Tibshirani (2010), "Regularization paths for generalized linear models via coordinate
@@ -94,20 +94,20 @@ def fit_lasso_var(
             f"train has {len(train)} and held_out {len(held_out)} windows, but both need at least "
             "2; give a longer series or a smaller max_lag"
         )
-    fitted, judged = (_moments(series, starts, max_lag) for starts in (train, held_out))
+    fitted, held_out_moments = (_moments(series, starts, max_lag) for starts in (train, held_out))
     largest = np.maximum(np.abs(fitted.cross).max(axis=0), np.finfo(np.float64).tiny)
     penalties = largest * np.geomspace(1, ratio, n_penalties)[:, None]
     with jax.enable_x64(True):
         start = jnp.zeros(fitted.cross.shape)
-        path = np.asarray(
-            _along(fitted.gram, fitted.cross, penalties, start, tolerance, max_sweeps)
-        )
-        error = np.stack([_error(beta, fitted, judged) for beta in path])
+        path = np.asarray(_path(fitted.gram, fitted.cross, penalties, start, tolerance, max_sweeps))
+        error = np.stack([_held_out_error(beta, fitted, held_out_moments) for beta in path])
         best = error.argmin(axis=0)
         penalty = penalties[best, np.arange(len(best))]
         everything = _moments(series, np.concatenate([train, held_out]), max_lag)
         start = jnp.asarray(path[best, :, np.arange(len(best))].T)
-        found = _descend(everything.gram, everything.cross, penalty, start, tolerance, max_sweeps)
+        found = _coordinate_descent(
+            everything.gram, everything.cross, penalty, start, tolerance, max_sweeps
+        )
         beta, n_sweeps = np.asarray(found[0]), int(found[1])
     n_vars = series.shape[1]
     coefficients = np.zeros((n_vars, n_vars, max_lag + 1))
@@ -144,15 +144,21 @@ def _windows(series: np.ndarray, starts: np.ndarray, max_lag: int) -> np.ndarray
     return np.asarray(series[rows], np.float64).reshape(len(starts), -1)
 
 
-def _error(beta: np.ndarray, fitted: _Moments, judged: _Moments) -> Float[np.ndarray, "vars"]:
-    """Mean squared error on other windows, with the intercept of the fitted ones."""
-    shift = judged.target_mean - fitted.target_mean - (judged.term_mean - fitted.term_mean) @ beta
-    explained = ((judged.gram @ beta - 2 * judged.cross) * beta).sum(axis=0)
-    return judged.power + explained + shift**2
+def _held_out_error(
+    beta: np.ndarray, fitted: _Moments, held_out_moments: _Moments
+) -> Float[np.ndarray, "vars"]:
+    """Mean squared error on held-out windows, with the intercept of the fitted ones."""
+    shift = (
+        held_out_moments.target_mean
+        - fitted.target_mean
+        - (held_out_moments.term_mean - fitted.term_mean) @ beta
+    )
+    explained = ((held_out_moments.gram @ beta - 2 * held_out_moments.cross) * beta).sum(axis=0)
+    return held_out_moments.power + explained + shift**2
 
 
 @jax.jit
-def _along(
+def _path(
     gram: Float[Array, "terms terms"],
     cross: Float[Array, "terms vars"],
     penalties: Float[Array, "grid vars"],
@@ -161,14 +167,14 @@ def _along(
     max_sweeps: int | Int[Array, ""],
 ) -> Float[Array, "grid terms vars"]:
     def one(beta: Array, penalty: Array) -> tuple[Array, Array]:
-        beta = _descend(gram, cross, penalty, beta, tolerance, max_sweeps)[0]
+        beta = _coordinate_descent(gram, cross, penalty, beta, tolerance, max_sweeps)[0]
         return beta, beta
 
     return lax.scan(one, start, penalties)[1]
 
 
 @jax.jit
-def _descend(
+def _coordinate_descent(
     gram: Float[Array, "terms terms"],
     cross: Float[Array, "terms vars"],
     penalty: Float[Array, "vars"],
@@ -176,7 +182,7 @@ def _descend(
     tolerance: float | Float[Array, ""],
     max_sweeps: int | Int[Array, ""],
 ) -> tuple[Float[Array, "terms vars"], Int[Array, ""]]:
-    """Cyclic coordinate descent from ``start``; every target moves along with its own penalty."""
+    """Cyclic coordinate descent from ``start``, for all targets at once, each with its penalty."""
     curvature = jnp.diagonal(gram)
     flat = curvature <= 0
     curvature = jnp.where(flat, jnp.ones_like(curvature), curvature)

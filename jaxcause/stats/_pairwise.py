@@ -53,7 +53,7 @@ def _pairwise(x: Float[Array, "*graphs samples nodes"]) -> PairwiseCorrelation:
     total = column_products(centred, present)
     square = column_products(centred**2, present)
     spread = square - total**2 / count
-    # A column that is constant on the common rows leaves rounding errors here, not zero.
+    # For a column that is constant on the common rows this is a rounding error, not zero.
     lost = max(64, centred.shape[-2]) * jnp.finfo(centred.dtype).eps
     spread = jnp.where(spread > lost * square, spread, jnp.full_like(spread, jnp.nan))
     shared = column_products(centred, centred) - total * jnp.swapaxes(total, -1, -2) / count
@@ -65,7 +65,7 @@ def _pairwise(x: Float[Array, "*graphs samples nodes"]) -> PairwiseCorrelation:
 def centred_columns(
     x: Float[Array, "*graphs samples nodes"],
 ) -> tuple[Float[Array, "*graphs samples nodes"], Float[Array, "*graphs samples nodes"]]:
-    """Columns about their means, within ±1 and zero where NaN; and 1 where a cell is present."""
+    """Centred columns scaled into ±1, with 0 for NaN; and a mask, 1 where a cell is present."""
     missing = jnp.isnan(x)
     present = (~missing).astype(x.dtype)
     filled = jnp.where(missing, jnp.zeros_like(x), x)

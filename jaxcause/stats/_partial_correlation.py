@@ -1,19 +1,22 @@
 """Partial correlation as a conditional independence test."""
 
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.scipy.linalg import solve_triangular
 from jax.typing import DTypeLike
 from jaxtyping import Float, Int, Num
 
-from jaxcause._checks import check_square, is_concrete
+from jaxcause._checks import InputError, check_square, is_concrete
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray, CIResult, NodeIndex
 from jaxcause.stats._check_correlation import checked_correlation, checked_n_samples
-from jaxcause.stats._definite import SINGULAR as SINGULAR
+from jaxcause.stats._definite import least_variance, regular_cholesky
 from jaxcause.stats._fisher_z import fisher_z_p_value
 
 
@@ -47,24 +50,9 @@ class PartialCorrelationTest:
     def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""
         with float64_where_asked(self.corr, x, y, cond):
-            result = self._evaluate(jnp.asarray(self.corr), x, y, jnp.asarray(cond, jnp.int32))
+            given = jnp.asarray(cond, jnp.int32)
+            result = _test_one(self.corr, self.n_samples, x, y, given, one_sided=self.one_sided)
         return outside(result)
-
-    def _evaluate(
-        self,
-        corr: Float[Array, "nodes nodes"],
-        x: NodeIndex,
-        y: NodeIndex,
-        cond: Int[Array, "k"],
-    ) -> CIResult:
-        r = partial_correlation(corr, x, y, cond)
-        size = (cond >= 0).sum(dtype=jnp.int32).astype(corr.dtype)
-        degrees = jnp.asarray(self.n_samples, corr.dtype) - size - 3
-        p_value = fisher_z_p_value(r, degrees)
-        if self.one_sided:
-            # Where a conditional variance vanishes r is ±1: dependent, whatever its sign.
-            p_value = jnp.where((r <= 0) & (r > -1), jnp.ones_like(p_value), p_value)
-        return CIResult(statistic=r, p_value=p_value)
 
 
 def partial_correlation_test(
@@ -111,18 +99,43 @@ def partial_correlation_test(
     return PartialCorrelationTest(corr, jnp.asarray(n_samples), one_sided, dtype)
 
 
+@partial(jax.jit, static_argnames=("one_sided",))
+def _test_one(
+    corr: Float[Array, "nodes nodes"],
+    n_samples: Num[Array, ""],
+    x: NodeIndex,
+    y: NodeIndex,
+    cond: Int[Array, "k"],
+    *,
+    one_sided: bool,
+) -> CIResult:
+    r = partial_correlation(corr, x, y, cond)
+    size = (cond >= 0).sum(dtype=jnp.int32).astype(corr.dtype)
+    p_value = fisher_z_p_value(r, jnp.asarray(n_samples, corr.dtype) - size - 3)
+    if one_sided:
+        # Where a conditional variance vanishes r is ±1: dependent, whatever its sign.
+        p_value = jnp.where((r <= 0) & (r > -1), jnp.ones_like(p_value), p_value)
+    return CIResult(statistic=r, p_value=p_value)
+
+
 def partial_correlation(
     corr: Float[Array, "nodes nodes"],
     x: NodeIndex,
     y: NodeIndex,
     cond: Int[Array, "k"],
 ) -> Float[Array, ""]:
-    r"""Partial correlation of X and Y given S; ±1 where a conditional variance vanishes.
+    r"""Partial correlation of X and Y given S; 1 where a conditional variance vanishes.
 
-    With Σ the correlations of (X, Y, S), the variables of S are swept out one at a time,
-    :math:`\Sigma \leftarrow \Sigma - \Sigma_{\cdot s}\Sigma_{s\cdot}/\Sigma_{ss}`, and
-    :math:`r = \Sigma_{xy} / \sqrt{\Sigma_{xx}\Sigma_{yy}}`. A padded entry of S is a variable of
-    unit variance that is correlated with nothing.
+    With R the correlations and :math:`R_{SS} = L L^\top` (Cholesky),
+
+    .. math:: H = L^{-1} R_{S,xy}, \quad C = R_{xy,xy} - H^\top H, \quad
+        r = C_{xy} / \sqrt{C_{xx} C_{yy}}
+
+    where C is the covariance of X and Y given S. A variance of at most 64 rounding errors, of X, of
+    Y or of a member of S given the earlier ones, counts as zero. A padded entry of S is a variable
+    that is correlated with nothing. Two batched forms of the same equation avoid the cost of many
+    factorizations: `discovery/_kernel/partial_correlation.py` in searches, and
+    `discovery/_pcmci/student_test.py`; tests hold them equal.
 
     Args:
         corr: Correlation matrix.
@@ -130,20 +143,55 @@ def partial_correlation(
         y: Second node.
         cond: The set S, padded with -1.
     """
-    k = cond.shape[0]
-    members = jnp.concatenate([jnp.stack([jnp.asarray(x), jnp.asarray(y)]).astype(jnp.int32), cond])
-    real = members >= 0
-    identity = jnp.eye(k + 2, dtype=corr.dtype)
-    sigma = corr[members[:, None], members[None, :]]
-    sigma = jnp.where(real[:, None] & real[None, :], sigma, identity)
-    tolerance = SINGULAR * jnp.finfo(corr.dtype).eps
-    regular = jnp.asarray(True)
-    for s in range(2, k + 2):
-        pivot = sigma[s, s]
-        regular &= pivot > tolerance
-        safe = jnp.where(pivot > tolerance, pivot, jnp.ones_like(pivot))
-        sigma = sigma - sigma[:, s, None] * (sigma[s, None, :] / safe)
-    regular &= (sigma[0, 0] > tolerance) & (sigma[1, 1] > tolerance)
-    scale = jnp.where(regular, sigma[0, 0] * sigma[1, 1], jnp.ones_like(sigma[0, 0]))
-    r = sigma[0, 1] / jnp.sqrt(scale)
-    return jnp.where(regular, r, jnp.copysign(jnp.ones_like(r), r))
+    ends = jnp.stack([jnp.asarray(x, jnp.int32), jnp.asarray(y, jnp.int32)])
+    real = cond >= 0
+    identity = jnp.eye(cond.shape[0], dtype=corr.dtype)
+    both = real[:, None] & real[None, :]
+    within = jnp.where(both, corr[cond[:, None], cond[None, :]], identity)
+    across = jnp.where(real[:, None], corr[cond[:, None], ends[None, :]], 0)
+    half = solve_triangular(regular_cholesky(within), across, lower=True)
+    left = corr[ends[:, None], ends[None, :]] - half.T @ half
+    tolerance = least_variance(corr.dtype)
+    regular = (left[0, 0] > tolerance) & (left[1, 1] > tolerance)
+    scale = jnp.where(regular, left[0, 0] * left[1, 1], 1)
+    return jnp.where(regular, left[0, 1] / jnp.sqrt(scale), 1)
+
+
+def partial_correlations(
+    corr: Float[AnyArray, "*graphs nodes nodes"],
+) -> Float[np.ndarray, "*graphs nodes nodes"]:
+    r"""Partial correlation of each pair given all other nodes, with :math:`Ω = R^{-1}`.
+
+    .. math:: ρ_{ij} = -Ω_{ij} / \sqrt{Ω_{ii} Ω_{jj}}
+
+    in float64, on the host. It is `partial_correlation` for all pairs at once: they share one
+    inverse, where each pair by itself would need a factorization. NaN where R is singular in
+    rounding; the diagonal is 1.
+
+    Args:
+        corr: Correlation matrices.
+
+    Raises:
+        InputError: ``corr`` is not square, or holds NaN.
+
+    >>> import numpy as np
+    >>> path = np.array([[1.0, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 1.0]])
+    >>> np.abs(partial_correlations(path)[0].round(6)).tolist()
+    [1.0, 0.447214, 0.0]
+    """
+    check_square("corr", corr)
+    r = np.asarray(corr, np.float64)
+    if np.isnan(r).any():
+        raise InputError(
+            "corr holds NaN; leave out constant columns, and tokens that attend to nothing"
+        )
+    values, vectors = np.linalg.eigh(r)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = (vectors / values[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+        scale = np.sqrt(np.einsum("...ii->...i", inverse))
+        rho = -inverse / (scale[..., :, None] * scale[..., None, :])
+    lowest = r.shape[-1] * np.finfo(np.float64).eps * values[..., -1:]
+    singular = (values[..., :1] <= lowest)[..., None]
+    rho = np.clip(np.where(singular, np.nan, rho), -1.0, 1.0)
+    np.einsum("...ii->...i", rho)[...] = 1.0
+    return rho

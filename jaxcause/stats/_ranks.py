@@ -1,4 +1,4 @@
-"""Rank correlations: what they say of a Gaussian copula does not depend on the margins."""
+"""Rank correlations: correlations of a Gaussian copula, whatever the margins are."""
 
 import math
 from functools import partial
@@ -63,7 +63,7 @@ def rank_scores(
 def correlation_of_scores(
     scores: Float[Array, "*graphs samples nodes"], method: str
 ) -> Float[Array, "*graphs nodes nodes"]:
-    """Correlations of the copula, from what `rank_scores` gave."""
+    """Correlations of the copula, from the result of `rank_scores`."""
     corr = jnp.asarray(correlation_matrix(scores))
     if method == "normal_scores":
         return corr

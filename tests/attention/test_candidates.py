@@ -8,8 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxcause.attention._candidates import subsets_by_cost, subsets_of_trees, whole_numbers
-from jaxcause.attention._trees import tree_distances
-from jaxcause.discovery._host.icd_sep import grow_trees
 
 
 def all_sorted(distances, weights, max_size):
@@ -94,63 +92,3 @@ def test_whole_numbers_keep_order_and_twelve_digits():
     whole = whole_numbers(values)
     np.testing.assert_allclose(whole / whole.max() * 3.0, values, atol=1e-11)
     assert whole_numbers(np.zeros(3)).tolist() == [0, 0, 0]
-
-
-def tree_by_hand(marks, root):
-    """Breadth first over branches, with a set of used edges: METHODS.md as it is written."""
-    n = len(marks)
-    depth = dict.fromkeys((v for v in range(n) if marks[root, v]), 1)
-    used = {frozenset((root, v)) for v in depth}
-    layer = [(root, v) for v in sorted(depth)]
-    for distance in range(2, n + 1):
-        following = []
-        for a, b in layer:
-            for c in range(n):
-                if c == a or not marks[b, c] or frozenset((b, c)) in used:
-                    continue
-                collider = marks[a, b] == 2 and marks[c, b] == 2
-                if marks[a, c] or collider:
-                    used.add(frozenset((b, c)))
-                    following.append((b, c))
-                    depth.setdefault(c, distance)
-        layer = following
-    depth.pop(root, None)
-    return [depth.get(v, 0) for v in range(n)]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 9), st.floats(0.1, 0.9))
-def test_trees_against_a_plain_search(seed, n, density):
-    rng = np.random.default_rng(seed)
-    graphs = []
-    for _ in range(3):
-        edge = np.triu(rng.random((n, n)) < density, 1)
-        graphs.append(np.where(edge | edge.T, rng.integers(1, 4, (n, n)), 0))
-    for root in range(n):
-        expected = [tree_by_hand(marks, root) for marks in graphs]
-        assert tree_distances(np.array(graphs), root, None).tolist() == expected
-        cut = np.where(np.array(expected) <= 2, expected, 0)
-        assert (tree_distances(np.array(graphs), root, 2) == cut).all()
-
-
-@pytest.mark.parametrize("n", [9, 70])
-def test_trees_are_those_of_the_search(n):
-    rng = np.random.default_rng(n)
-    edge = np.triu(rng.random((4, n, n)) < 0.25, 1)
-    marks = np.where(edge | np.swapaxes(edge, 1, 2), rng.integers(1, 4, (4, n, n)), 0)
-    every = grow_trees(marks.astype(np.int8), depth=n).distance.reshape(4, n, n)
-    for root in range(0, n, 7):
-        expected = every[:, root].copy()
-        expected[:, root] = 0
-        assert (tree_distances(marks, root) == expected).all()
-    assert every.max() >= 2
-
-
-def test_a_tree_drawn_by_hand():
-    # 0 → 1 ← 2 ← 3, 4 apart: 1 is a collider, so the tree goes on to 2; 2 is none, so not to 3.
-    marks = np.zeros((5, 5), int)
-    for cause, effect in [(0, 1), (2, 1), (3, 2)]:
-        marks[cause, effect], marks[effect, cause] = 2, 3
-    assert tree_distances(marks[None], 0, None).tolist() == [[0, 1, 2, 0, 0]]
-    assert tree_distances(marks[None], 2, None).tolist() == [[2, 1, 0, 1, 0]]
-    assert tree_distances(marks[None], 4, None).tolist() == [[0] * 5]

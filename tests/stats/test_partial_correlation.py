@@ -7,8 +7,9 @@ import pytest
 import scipy.stats
 from typechecker import tolerance
 
-from jaxcause import partial_correlation_test, partial_correlation_test_from_data
-from jaxcause.stats import correlation_matrix, fisher_z_p_value
+from jaxcause import partial_correlation_test, partial_correlation_test_from_data, pc
+from jaxcause.discovery._pcmci.student_test import StudentTest
+from jaxcause.stats import correlation_matrix, fisher_z_p_value, partial_correlations
 
 
 def mixed_data(n_samples=300, n=6, seed=0):
@@ -116,3 +117,48 @@ def test_a_covariance_gives_the_same_as_its_correlation():
     a = partial_correlation_test(np.cov(x.T), 300)
     b = partial_correlation_test(np.corrcoef(x.T), 300)
     np.testing.assert_allclose(a.corr, b.corr, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [4, 7])
+def test_the_kernel_of_a_search_has_the_same_equation(n):
+    """At a level that removes no edge, a search gives the largest p-value over all sets."""
+    test = partial_correlation_test_from_data(mixed_data(n_samples=40, n=n, seed=n))
+    largest = 3
+    found = pc(test, alpha=1 - 1e-12, max_cond_size=largest)
+    for x, y in itertools.combinations(range(n), 2):
+        rest = [k for k in range(n) if k not in (x, y)]
+        sets = itertools.chain(*(itertools.combinations(rest, k) for k in range(largest + 1)))
+        p_values = [float(test(x, y, np.array(s, np.int32)).p_value) for s in sets]
+        assert float(found.p_values[x, y]) == pytest.approx(max(p_values), abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 20])
+def test_the_kernel_of_pcmci_has_the_same_equation(size):
+    x = mixed_data(n=24)
+    corr = np.corrcoef(x.T)
+    cond = np.arange(2, 2 + size)
+    batched = StudentTest(corr, len(x))(np.zeros(1, int), np.ones(1, int), cond[None])
+    one = partial_correlation_test(corr, len(x))(0, 1, np.append(cond, -1))
+    np.testing.assert_allclose(batched.statistic[0], float(one.statistic), atol=1e-12)
+
+
+def test_all_pairs_given_the_rest_have_the_same_equation():
+    corr = np.stack([np.corrcoef(mixed_data(seed=seed).T) for seed in range(2)])
+    every = partial_correlations(corr)
+    for graph in range(2):
+        test = partial_correlation_test(corr[graph], 300)
+        for x, y in itertools.combinations(range(6), 2):
+            rest = np.array([k for k in range(6) if k not in (x, y)])
+            assert every[graph, x, y] == pytest.approx(float(test(x, y, rest).statistic), abs=1e-12)
+
+
+def test_the_forms_agree_on_what_is_singular():
+    """X2 and X3 are copies: given both, or where one is tested given the other, dependent."""
+    x = mixed_data(n=4)
+    corr = np.corrcoef(np.column_stack([x, x[:, 2], x[:, 3]])[:, [0, 1, 2, 4, 3]].T)
+    pairs, sets = np.array([[0, 1], [0, 2]]), np.array([[2, 3], [3, -1]])
+    batched = StudentTest(corr, len(x))(pairs[:, 0], pairs[:, 1], sets)
+    test = partial_correlation_test(corr, len(x))
+    one = [test(a, b, s) for (a, b), s in zip(pairs.tolist(), sets, strict=True)]
+    assert batched.p_value.tolist() == [float(found.p_value) for found in one] == [0, 0]
+    assert batched.statistic.tolist() == [float(found.statistic) for found in one] == [1, 1]

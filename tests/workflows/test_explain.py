@@ -94,9 +94,9 @@ def test_a_class_is_explained_by_a_smallest_set(classifier, intervention):
 
 
 def found_in_tree(graph, node):
-    from jaxcause.attention._cleann import tree_distances
+    from jaxcause.discovery import possible_d_sep_distances
 
-    return tree_distances(np.asarray(graph.marks)[None], 0, None)[0, node] > 0
+    return possible_d_sep_distances(np.asarray(graph.marks)[None], 0)[0, node] > 0
 
 
 def test_the_graph_is_that_of_the_attention(classifier):

@@ -1,42 +1,16 @@
-"""ICD-Sep sets: the conditioning sets of ICD, grown along trees of possible-d-sep.
+"""ICD-Sep sets: the conditioning sets of ICD, grown along possible-d-sep trees."""
 
-Sets of nodes are words of 64 bits, node 0 first, so that of two sets of one size the one that comes
-first in lexicographic order is the larger number.
-"""
-
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int, Int8, UInt64
 
+from jaxcause.discovery._host.possible_d_sep_trees import Trees, as_words, grow_trees, members
 from jaxcause.discovery._host.skeleton import Pairs
-from jaxcause.discovery._host.tree_growth import Claims
-from jaxcause.graph import Mark
 
 SETS_PER_BLOCK = 1 << 20
 """Sets that are grown together: bounds the memory."""
-
-_BITS = 64
-
-
-class Trees(NamedTuple):
-    """Possible-d-sep trees of all roots of a batch of graphs; branches lie one after the other.
-
-    A branch is a path from the root, known by its last node.
-
-    Args:
-        starts: First branch of each root, and one past the last: ``[roots + 1]``.
-        head: Last node of each branch.
-        before: The branch without its last node, as a set.
-        nodes: All nodes of the branch but the root, as a set.
-        distance: Edges from each root to each node, 0 where there is no branch: ``[roots, nodes]``.
-    """
-
-    starts: Int[np.ndarray, "roots_and_one"]
-    head: Int[np.ndarray, "branches"]
-    before: UInt64[np.ndarray, "branches words"]
-    nodes: UInt64[np.ndarray, "branches words"]
-    distance: Int[np.ndarray, "roots nodes"]
 
 
 class GrownSets(NamedTuple):
@@ -49,6 +23,40 @@ class GrownSets(NamedTuple):
 
     pair: Int[np.ndarray, "sets"]
     members: Int[np.ndarray, "sets size"]
+
+
+class _Contexts(NamedTuple):
+    """Pairs of nodes, each seen from one of them: sets grow along the tree of that node.
+
+    Args:
+        tree: Tree of the node.
+        pair: The pair.
+        side: 0 for its first node, 1 for its second.
+        allowed: Which nodes its sets may hold, as a set.
+    """
+
+    tree: Int[np.ndarray, "contexts"]
+    pair: Int[np.ndarray, "contexts"]
+    side: Int[np.ndarray, "contexts"]
+    allowed: UInt64[np.ndarray, "contexts words"]
+
+    def at(self, index: np.ndarray) -> "_Contexts":
+        """Some of the contexts."""
+        return _Contexts(*(part[index] for part in self))
+
+
+class _UsableBranches(NamedTuple):
+    """Branches that the sets of each context may use, one context after the other.
+
+    Args:
+        starts: First branch of each context, and one past the last.
+        before: The branch without its last node, as a set.
+        added: Its last node, as a set.
+    """
+
+    starts: Int[np.ndarray, "contexts_and_one"]
+    before: UInt64[np.ndarray, "branches words"]
+    added: UInt64[np.ndarray, "branches words"]
 
 
 def icd_sep_sets(
@@ -72,122 +80,90 @@ def icd_sep_sets(
     Source: Rohekar, Nisimov, Gurwicz & Novik (2021), "Iterative causal discovery in the possible
     presence of latent confounders and selection bias".
     """
-    n = marks.shape[1]
     trees = grow_trees(marks, depth=size)
-    number = np.tile(np.arange(pairs.x.size), 2)
-    side = np.repeat([0, 1], pairs.x.size)
-    root = np.tile(pairs.graph, 2) * n + np.concatenate([pairs.x, pairs.y])
-    ancestors = np.swapaxes(possible_ancestor, 1, 2)
-    allowed = ancestors[pairs.graph, pairs.x] | ancestors[pairs.graph, pairs.y]
-    allowed[np.arange(pairs.x.size), pairs.x] = allowed[np.arange(pairs.x.size), pairs.y] = False
-    # A set takes a neighbour of the root, and as many nodes of the tree as it has members.
-    near = (trees.distance[root] == 1) & allowed[number]
-    enough = near.any(axis=1) & (((trees.distance[root] > 0) & allowed[number]).sum(axis=1) >= size)
-    root, number, side = root[enough], number[enough], side[enough]
-    room = _as_words(allowed)[number]
-    found = [
-        _ordered(trees, root[block], number[block], side[block], grown, n)
-        for block, grown in _blocks(trees, root, room, size)
-    ]
+    contexts = _contexts(trees, possible_ancestor, pairs, size)
+    found = [_with_keys(trees, *grown) for grown in _grown_sets(trees, contexts, size)]
     if not found:
         return GrownSets(np.zeros(0, np.int64), np.zeros((0, size), np.int32))
-    key, members = (np.concatenate(part) for part in zip(*found, strict=True))
-    order = np.lexsort((*members.T[::-1], *key.T[::-1]))
-    return GrownSets(key[order, 0], members[order])
+    key, nodes = (np.concatenate(part) for part in zip(*found, strict=True))
+    order = np.lexsort((*nodes.T[::-1], *key.T[::-1]))
+    return GrownSets(key[order, 0], nodes[order])
 
 
-def grow_trees(marks: Int8[np.ndarray, "graphs nodes nodes"], *, depth: int) -> Trees:
-    """Breadth first from every node, each edge used once, the root's own edges first.
-
-    From a, b a branch goes on to c if a and c are adjacent, or b is a collider between them. All
-    trees grow layer by layer together; within a layer edges are claimed in the order of the queue.
-    """
-    n_graphs, n, _ = marks.shape
-    adjacent, arrow = marks != Mark.NONE, marks == Mark.ARROW
-    root, head = np.divmod(np.flatnonzero(adjacent), n)
-    last = root % n
-    before = np.zeros((root.size, -(-n // _BITS)), np.uint64)
-    nodes = before | _bit(head, n)
-    layers = [(root, head, before, nodes)]
-    distance = np.zeros((n_graphs * n, n), np.int64)
-    distance[root, head] = 1
-    claims = Claims.by_roots(adjacent, arrow) if depth > 1 and root.size else None
-    for steps in range(2, depth + 1):
-        if claims is None or not root.size:
-            break
-        branch, step = claims.next_layer(root, last, head)
-        root, last, head = root[branch], head[branch], step
-        before = nodes[branch]
-        nodes = before | _bit(head, n)
-        layers.append((root, head, before, nodes))
-        new = distance[root, head] == 0
-        distance[root[new], head[new]] = steps
-    root, head, before, nodes = (np.concatenate(part) for part in zip(*layers, strict=True))
-    order = np.argsort(root, kind="stable")
-    starts = np.searchsorted(root[order], np.arange(n_graphs * n + 1))
-    return Trees(starts, head[order], before[order], nodes[order], distance)
+def _contexts(trees: Trees, possible_ancestor: np.ndarray, pairs: Pairs, size: int) -> _Contexts:
+    """Both contexts of each pair, but for those that have no set of ``size`` nodes."""
+    n, n_pairs = possible_ancestor.shape[1], pairs.x.size
+    ancestors = np.swapaxes(possible_ancestor, 1, 2)
+    allowed = ancestors[pairs.graph, pairs.x] | ancestors[pairs.graph, pairs.y]
+    allowed[np.arange(n_pairs), pairs.x] = allowed[np.arange(n_pairs), pairs.y] = False
+    tree = np.tile(pairs.graph, 2) * n + np.concatenate([pairs.x, pairs.y])
+    pair, side = np.tile(np.arange(n_pairs), 2), np.repeat([0, 1], n_pairs)
+    # A set takes a neighbour of the root, and as many nodes of the tree as it has members.
+    inside = (trees.distance[tree] > 0) & allowed[pair]
+    near = inside & (trees.distance[tree] == 1)
+    enough = near.any(axis=1) & (inside.sum(axis=1) >= size)
+    return _Contexts(tree, pair, side, as_words(allowed)[pair]).at(enough)
 
 
-class _Rooms(NamedTuple):
-    """Branches that the sets of each context may use, one after the other."""
-
-    starts: Int[np.ndarray, "contexts_and_one"]
-    before: UInt64[np.ndarray, "branches words"]
-    added: UInt64[np.ndarray, "branches words"]
-
-
-def _blocks(trees: Trees, root: np.ndarray, room: np.ndarray, size: int):  # noqa: ANN202
-    """Contexts whose sets fit into memory together, with these sets."""
-    n_branches = trees.starts[root + 1] - trees.starts[root]
+def _grown_sets(
+    trees: Trees, contexts: _Contexts, size: int
+) -> Iterator[tuple[_Contexts, np.ndarray]]:
+    """Blocks of sets that fit into memory together: the context of each set, and the set."""
+    n_branches = trees.starts[contexts.tree + 1] - trees.starts[contexts.tree]
     block_of = np.cumsum(n_branches) // SETS_PER_BLOCK
-    for block in np.split(np.arange(root.size), np.flatnonzero(np.diff(block_of)) + 1):
+    splits = np.flatnonzero(np.diff(block_of)) + 1
+    for block in np.split(np.arange(n_branches.size), splits):
         if block.size:
-            yield from _grow(trees, root, room, block, size)
+            yield from _grow(trees, contexts.at(block), size)
 
 
-def _grow(trees: Trees, root: np.ndarray, room: np.ndarray, block: np.ndarray, size: int):  # noqa: ANN202
-    """Grow the sets of a block of contexts branch by branch; halve it where they are too many."""
-    rooms = _rooms(trees, root[block], room[block])
-    context = np.arange(block.size)
-    sets = np.zeros((block.size, room.shape[1]), np.uint64)
+def _grow(trees: Trees, contexts: _Contexts, size: int) -> Iterator[tuple[_Contexts, np.ndarray]]:
+    """Grow sets node by node from the empty set; halve the block where they are too many."""
+    branches = _usable_branches(trees, contexts)
+    n_contexts = contexts.tree.size
+    context = np.arange(n_contexts)
+    sets = np.zeros(contexts.allowed.shape, np.uint64)
     for _ in range(size):
-        fan = rooms.starts[context + 1] - rooms.starts[context]
-        if fan.sum() > 16 * SETS_PER_BLOCK and block.size > 1:
-            for half in np.array_split(block, 2):
-                yield from _grow(trees, root, room, half, size)
+        fan = branches.starts[context + 1] - branches.starts[context]
+        if fan.sum() > 16 * SETS_PER_BLOCK and n_contexts > 1:
+            for half in np.array_split(np.arange(n_contexts), 2):
+                yield from _grow(trees, contexts.at(half), size)
             return
-        context, sets = _one_more(rooms, context, sets, fan)
+        context, sets = _one_more(branches, context, sets, fan)
         if not context.size:
             return
-    yield block, (context, sets)
+    yield contexts.at(context), sets
 
 
-def _rooms(trees: Trees, root: np.ndarray, room: np.ndarray) -> _Rooms:
+def _usable_branches(trees: Trees, contexts: _Contexts) -> _UsableBranches:
     """Branches of each context's tree that lie wholly among the nodes that the context allows."""
-    fan = trees.starts[root + 1] - trees.starts[root]
-    context = np.repeat(np.arange(root.size), fan)
-    within = np.arange(context.size) - np.repeat(np.cumsum(fan) - fan, fan)
-    branch = trees.starts[root[context]] + within
-    inside = ((trees.nodes[branch] & ~room[context]) == 0).all(axis=1)
+    first = trees.starts[contexts.tree]
+    context, branch = _expanded(first, trees.starts[contexts.tree + 1] - first)
+    inside = ((trees.nodes[branch] & ~contexts.allowed[context]) == 0).all(axis=1)
     # A branch may come back to one of its own nodes, and then adds nothing.
     inside &= (trees.nodes[branch] != trees.before[branch]).any(axis=1)
     branch, context = branch[inside], context[inside]
-    starts = np.searchsorted(context, np.arange(root.size + 1))
+    starts = np.searchsorted(context, np.arange(first.size + 1))
     before = trees.before[branch]
-    return _Rooms(starts, before, trees.nodes[branch] ^ before)
+    return _UsableBranches(starts, before, trees.nodes[branch] ^ before)
 
 
 def _one_more(
-    rooms: _Rooms, context: np.ndarray, sets: np.ndarray, fan: np.ndarray
+    branches: _UsableBranches, context: np.ndarray, sets: np.ndarray, fan: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each set with one more node: the end of a branch whose other nodes are in the set."""
-    which = np.repeat(np.arange(context.size), fan)
-    within = np.arange(which.size) - np.repeat(np.cumsum(fan) - fan, fan)
-    branch = rooms.starts[context[which]] + within
-    before, added, have = rooms.before[branch], rooms.added[branch], sets[which]
+    which, branch = _expanded(branches.starts[context], fan)
+    before, added, have = branches.before[branch], branches.added[branch], sets[which]
     grows = ((before & ~have) == 0).all(axis=1) & ((added & have) == 0).all(axis=1)
     which, larger = which[grows], (have | added)[grows]
     return _distinct(context[which], larger)
+
+
+def _expanded(first: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which range, and the number, for all numbers in ranges ``first … first + count - 1``."""
+    which = np.repeat(np.arange(count.size), count)
+    place = np.arange(which.size) - np.repeat(np.cumsum(count) - count, count)
+    return which, first[which] + place
 
 
 def _distinct(context: np.ndarray, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -201,31 +177,11 @@ def _distinct(context: np.ndarray, sets: np.ndarray) -> tuple[np.ndarray, np.nda
     return context[keep], sets[keep]
 
 
-def _ordered(
-    trees: Trees,
-    root: np.ndarray,
-    pair: np.ndarray,
-    side: np.ndarray,
-    grown: tuple[np.ndarray, np.ndarray],
-    n: int,
+def _with_keys(
+    trees: Trees, contexts: _Contexts, sets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sort keys (pair, distance sum, side) of the sets of a block, and their members."""
-    context, sets = grown
-    bits = np.unpackbits(sets.astype(">u8").view(np.uint8), axis=1)[:, :n]
-    members = np.nonzero(bits)[1].reshape(context.size, -1).astype(np.int32)
-    total = trees.distance[root[context][:, None], members].sum(axis=1)
-    return np.stack([pair[context], total, side[context]], axis=1), members
-
-
-def _bit(node: np.ndarray, n: int) -> np.ndarray:
-    """Sets of one node each."""
-    sets = np.zeros((node.size, -(-n // _BITS)), np.uint64)
-    shift = (_BITS - 1 - node % _BITS).astype(np.uint64)
-    sets[np.arange(node.size), node // _BITS] = np.uint64(1) << shift
-    return sets
-
-
-def _as_words(mask: np.ndarray) -> np.ndarray:
-    """Rows of a mask as sets."""
-    padded = np.pad(mask, [(0, 0), (0, -mask.shape[1] % _BITS)])
-    return np.packbits(padded, axis=1).view(">u8").astype(np.uint64)
+    """The key (pair, sum of distances, side) of each set, and its members."""
+    n = trees.distance.shape[1]
+    nodes = members(sets, n)[1].reshape(len(sets), -1).astype(np.int32)
+    total = trees.distance[contexts.tree[:, None], nodes].sum(axis=1)
+    return np.stack([contexts.pair, total, contexts.side], axis=1), nodes

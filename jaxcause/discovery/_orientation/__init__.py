@@ -1,1 +1,1 @@
-"""Marks: rules of orientation, and what they ask of a graph."""
+"""Orientation of edges: the rules, and the reachability that they need."""

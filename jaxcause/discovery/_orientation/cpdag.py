@@ -3,7 +3,7 @@
 Every rule acts simultaneously: it reads the marks as they stood when it began, so the result does
 not depend on how nodes are numbered. In these graphs ``i → j`` has a tail at i and an arrowhead at
 j, ``i — j`` has two tails, and ``i ↔ j`` (two arrowheads) is an edge on which the data contradict
-themselves: some rule asked for each direction.
+themselves: rules oriented it in both directions.
 """
 
 from functools import partial
@@ -57,9 +57,9 @@ def orient_cpdag(
     hoods = gather(marks, lists)
     if votes is None:
         collider = separated_without(hoods, sepsets)
-        chain = hoods.apart
+        non_collider = hoods.non_adjacent
     else:
-        collider, chain = votes
+        collider, non_collider = votes
     allowed = gather((adjacency & ~cannot_cause[None]).astype(jnp.int8), lists).inner > 0
     into = (collider & allowed[:, :, :, None] & allowed[:, :, None, :]).any(axis=3)
     marks = write_inner(marks, lists, into, _ARROW)
@@ -69,24 +69,27 @@ def orient_cpdag(
 
     def apply(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         marks = carry[1]
-        return marks, write_outer(marks, lists, _meek(gather(marks, lists), chain), _ARROW)
+        into_s = _meek(gather(marks, lists), non_collider)
+        return marks, write_outer(marks, lists, into_s, _ARROW)
 
     return lax.while_loop(unfinished, apply, (jnp.full_like(marks, -1), marks))[1]
 
 
-def _meek(hoods: Neighbourhoods, chain: Bool[Array, "graphs b s t"]) -> Bool[Array, "graphs b s"]:
+def _meek(
+    hoods: Neighbourhoods, non_collider: Bool[Array, "graphs b s t"]
+) -> Bool[Array, "graphs b s"]:
     """Entry ``[b, s]``: some rule turns b — s into b → s.
 
-    With b the node of the neighbourhood: (1) a → b — s, a and s apart; (2) b → c → s; (3) b — c → s
-    and b — d → s, c and d apart; (4) b — c → d → s, c and s apart.
+    With b the node of the neighbourhood: (1) a → b — s, a and s non-adjacent; (2) b → c → s;
+    (3) b — c → s and b — d → s, c and d non-adjacent; (4) b — c → d → s, c and s non-adjacent.
     """
     directed = (hoods.among == Mark.ARROW) & (jnp.swapaxes(hoods.among, 2, 3) == Mark.TAIL)
     free = (hoods.inner == Mark.TAIL) & (hoods.outer == Mark.TAIL)
     incoming = (hoods.inner == Mark.ARROW) & (hoods.outer == Mark.TAIL)
     outgoing = (hoods.inner == Mark.TAIL) & (hoods.outer == Mark.ARROW)
-    rule_1 = (incoming[:, :, :, None] & chain).any(axis=2)
+    rule_1 = (incoming[:, :, :, None] & non_collider).any(axis=2)
     rule_2 = (outgoing[:, :, :, None] & directed).any(axis=2)
     through = free[:, :, :, None] & directed
-    rule_3 = (through & joined(chain, through)).any(axis=2)
-    rule_4 = (free[:, :, :, None] & joined(directed, directed) & hoods.apart).any(axis=2)
+    rule_3 = (through & joined(non_collider, through)).any(axis=2)
+    rule_4 = (free[:, :, :, None] & joined(directed, directed) & hoods.non_adjacent).any(axis=2)
     return free & (rule_1 | rule_2 | rule_3 | rule_4)

@@ -22,14 +22,14 @@ class Neighbourhoods(NamedTuple):
         inner: Mark at b on the edge from its neighbour s.
         outer: Mark at neighbour s on the edge from b.
         among: Mark at neighbour t on the edge from neighbour s; none where they are not adjacent.
-        apart: Whether neighbours s and t are two nodes without an edge.
+        non_adjacent: Whether neighbours s and t are two nodes without an edge.
     """
 
     nodes: Int[Array, "graphs b s"]
     inner: Int8[Array, "graphs b s"]
     outer: Int8[Array, "graphs b s"]
     among: Int8[Array, "graphs b s t"]
-    apart: Bool[Array, "graphs b s t"]
+    non_adjacent: Bool[Array, "graphs b s t"]
 
 
 def neighbour_lists(
@@ -64,7 +64,7 @@ def gather(
         inner=padded[graph, lists, node],
         outer=padded[graph, node, lists],
         among=among,
-        apart=(among == Mark.NONE) & (s != t) & (s < n) & (t < n),
+        non_adjacent=(among == Mark.NONE) & (s != t) & (s < n) & (t < n),
     )
 
 
@@ -93,7 +93,7 @@ def write_inner(
 
 
 def separated_without(hoods: Neighbourhoods, sepsets: SepSets) -> Bool[Array, "graphs b s t"]:
-    """Entry ``[b, s, t]``: neighbours s and t are apart, and were separated by a set without b."""
+    """Entry ``[b, s, t]``: neighbours s and t are non-adjacent, separated by a set without b."""
     graph = jnp.arange(hoods.nodes.shape[0], dtype=jnp.int32)[:, None, None, None]
     s = jnp.minimum(hoods.nodes[:, :, :, None], hoods.nodes.shape[1] - 1)
     t = jnp.minimum(hoods.nodes[:, :, None, :], hoods.nodes.shape[1] - 1)
@@ -103,7 +103,7 @@ def separated_without(hoods: Neighbourhoods, sepsets: SepSets) -> Bool[Array, "g
     members = jnp.asarray(sepsets.nodes)
     for k in range(members.shape[-1]):
         member |= members[graph, s, t, k] == node
-    return hoods.apart & found & ~member
+    return hoods.non_adjacent & found & ~member
 
 
 def degree_bucket(adjacency: Bool[np.ndarray, "graphs nodes nodes"]) -> int:

@@ -1,7 +1,7 @@
 """Orientation of partial ancestral graphs: rule R0 and Zhang's rules R1–R10.
 
 Every rule acts simultaneously: it reads the marks as they stood when it began, writes circles
-only, and where it asks for both an arrowhead and a tail, the arrowhead wins. So the result does not
+only, and where it writes both an arrowhead and a tail, the arrowhead wins. So the result does not
 depend on how nodes are numbered. In the docstrings ``*`` stands for any mark. All arrays have a
 leading axis of graphs, and a loop ends when no graph changes any more.
 
@@ -24,7 +24,7 @@ from jaxcause.graph import Mark, SepSets
 
 
 class Writes(NamedTuple):
-    """What a rule asks for: an arrowhead or a tail at j wherever ``[i, j]`` holds."""
+    """What a rule writes: an arrowhead or a tail at j wherever ``[i, j]`` holds."""
 
     arrows: Bool[Array, "graphs nodes nodes"]
     tails: Bool[Array, "graphs nodes nodes"]
@@ -36,7 +36,7 @@ class View(NamedTuple):
     circle: Bool[Array, "graphs nodes nodes"]
     arrow: Bool[Array, "graphs nodes nodes"]
     tail: Bool[Array, "graphs nodes nodes"]
-    apart: Bool[Array, "graphs nodes nodes"]
+    non_adjacent: Bool[Array, "graphs nodes nodes"]
 
     @property
     def parent(self) -> Bool[Array, "graphs nodes nodes"]:
@@ -97,11 +97,22 @@ def orient_colliders(
     return write(marks, rule_0(view(marks), _separated(sepsets)))
 
 
+@jax.jit
+def orient_without_selection(
+    marks: Int8[Array, "graphs nodes nodes"], separated: Separated
+) -> Int8[Array, "graphs nodes nodes"]:
+    """Orient by R0, then close under R1–R4 and R8–R10 together: no edge is due to selection."""
+    marks = write(marks, rule_0(view(marks), separated))
+    first, last = (rule_1, rule_2, rule_3, rule_4), (rule_8, rule_9, rule_10)
+    return close(marks, separated, first + last)
+
+
 def close(marks: Array, separated: Separated, rules: tuple[Rule, ...]) -> Array:
     """Apply the rules in order until a whole pass changes nothing.
 
-    Two nodes count as apart only if a set separated them: of an edge that knowledge forbids, or of
-    a copy under stationarity, nobody knows what is in the set, and R0 has not looked.
+    Two nodes count as non-adjacent only if ``separated`` holds a set for them. No set is known for
+    an edge that knowledge forbids, or for a copy of a pair under stationarity, so that R0 could not
+    orient their triples, and no other rule may conclude that these are non-colliders.
     """
 
     def unfinished(carry: tuple[Array, Array]) -> Array:
@@ -111,7 +122,8 @@ def close(marks: Array, separated: Separated, rules: tuple[Rule, ...]) -> Array:
         before = marks = carry[1]
         for rule in rules:
             now = view(marks)
-            marks = write(marks, rule(now._replace(apart=now.apart & separated.found), separated))
+            known = now.non_adjacent & separated.found
+            marks = write(marks, rule(now._replace(non_adjacent=known), separated))
         return before, marks
 
     return lax.while_loop(unfinished, apply, (jnp.full_like(marks, -1), marks))[1]
@@ -131,17 +143,17 @@ def write(marks: Array, writes: Writes) -> Array:
 
 
 def rule_0(v: View, separated: Separated) -> Writes:
-    """A *-* b *-* c, a and c apart and separated without b ⇒ a *→ b ←* c."""
-    edge = pack(_t(~v.apart & ~jnp.eye(v.apart.shape[-1], dtype=bool)[None]))
-    apart = v.apart & separated.found
-    # For each a and b: the nodes c that are apart from a and were separated from it without b.
-    without = pack(apart[:, :, None, :] & ~jnp.swapaxes(separated.member, 2, 3))
-    return Writes(meet(without, edge[:, None]), _none(v.apart))
+    """A *-* b *-* c, a and c non-adjacent and separated without b ⇒ a *→ b ←* c."""
+    edge = pack(_t(~v.non_adjacent & ~jnp.eye(v.non_adjacent.shape[-1], dtype=bool)[None]))
+    known = v.non_adjacent & separated.found
+    # For each a and b: the nodes c that were separated from a by a set without b.
+    without = pack(known[:, :, None, :] & ~jnp.swapaxes(separated.member, 2, 3))
+    return Writes(meet(without, edge[:, None]), _none(v.non_adjacent))
 
 
 def rule_1(v: View, separated: Separated) -> Writes:
-    """A *→ b o-* c, a and c apart ⇒ b → c."""
-    into = joined(_t(v.arrow), v.apart) & _t(v.circle)
+    """A *→ b o-* c, a and c non-adjacent ⇒ b → c."""
+    into = joined(_t(v.arrow), v.non_adjacent) & _t(v.circle)
     return Writes(into, _t(into))
 
 
@@ -152,27 +164,25 @@ def rule_2(v: View, separated: Separated) -> Writes:
 
 
 def rule_3(v: View, separated: Separated) -> Writes:
-    """A *→ b ←* c, a *-o d o-* c, a and c apart, d *-o b ⇒ d *→ b."""
+    """A *→ b ←* c, a *-o d o-* c, a and c non-adjacent, d *-o b ⇒ d *→ b."""
     # For each d and b: the nodes a with a *→ b and a *-o d, packed.
     both = pack(_t(v.circle))[:, :, None] & pack(_t(v.arrow))[:, None]
-    apart = pack(v.apart)
-    some = (unpack(both, v.apart.shape[-1]) & meet(both[:, :, :, None], apart[:, None, None])).any(
-        3
-    )
-    into = v.circle & some
+    non_adjacent = pack(v.non_adjacent)[:, None, None]
+    ends = unpack(both, v.circle.shape[-1]) & meet(both[:, :, :, None], non_adjacent)
+    into = v.circle & ends.any(axis=3)
     return Writes(into, _none(into))
 
 
 def rule_4(v: View, separated: Separated) -> Writes:
     """A discriminating path d *→ v … q ←* b o-* c for b: in the sepset b → c, else q ↔ b ↔ c.
 
-    The nodes between d and b are colliders on the path and parents of c, and d and c are apart. So
-    the path is a walk over bidirected edges among the parents of c, and all ends q that it can
-    reach are found at once.
+    The nodes between d and b are colliders on the path and parents of c, and d and c are
+    non-adjacent. So the path is a walk over bidirected edges among the parents of c, and all ends q
+    that it can reach are found at once.
     """
     # Axes: c, then d, q or b.
     parent = _t(v.parent)
-    start = (_t(v.apart) & _t(separated.found))[:, :, :, None] & v.arrow[:, None]
+    start = (_t(v.non_adjacent) & _t(separated.found))[:, :, :, None] & v.arrow[:, None]
     start &= parent[:, :, None, :]
     turns = _t(v.arrow)[:, None] & v.circle[:, :, None, :]
     possible = (start.any(axis=(2, 3)) & turns.any(axis=(2, 3))).any()
@@ -183,39 +193,42 @@ def rule_4(v: View, separated: Separated) -> Writes:
         ends = spread(pack(start), among)
         discriminated = meet(ends[:, :, :, None], pack(jnp.swapaxes(turns, 2, 3))[:, :, None])
         collider = discriminated & ~separated.member
-        chain = (discriminated & separated.member).any(axis=2)
+        non_collider = (discriminated & separated.member).any(axis=2)
         # The end q of a path that makes b a collider: some d reaches q and was separated without b.
         reached = pack(jnp.swapaxes(unpack(ends, v.arrow.shape[-1]), 2, 3))
         by = pack(jnp.swapaxes(collider, 2, 3))
         at_b = (meet(reached[:, :, :, None], by[:, :, None]) & turns).any(axis=1)
         at_c = collider.any(axis=2)
-        return at_c | _t(at_c | chain) | at_b, chain
+        return at_c | _t(at_c | non_collider) | at_b, non_collider
 
     arrows, tails = lax.cond(possible, look, lambda _: (_none(v.arrow),) * 2, None)
     return Writes(arrows, tails)
 
 
 def rule_5(v: View, separated: Separated) -> Writes:
-    """A o-o b and an uncovered circle path a, c … d, b; a, d and b, c apart ⇒ all edges a — b."""
+    """A o-o b and an uncovered circle path a, c … d, b ⇒ a — b, and all edges of the path too.
+
+    Neither a and d nor b and c are adjacent.
+    """
     circles = v.circle & _t(v.circle)
-    # A first and a last step exist: no other pair needs a walk.
-    likely = circles & joined(circles, v.apart) & _t(joined(circles, v.apart))
+    # Pairs for which a first and a last step of such a path exist; no other pair needs a walk.
+    likely = circles & joined(circles, v.non_adjacent) & _t(joined(circles, v.non_adjacent))
 
     def around(pair: Array) -> Array:
         a, b = _split(v, pair)
         inner = circles & (_nodes(v) != a)[None, None, :] & (_nodes(v) != b)[None, :, None]
-        start = inner & (_nodes(v) == a)[None, :, None] & v.apart[:, b][:, None, :]
-        stop = inner & (_nodes(v) == b)[None, None, :] & v.apart[:, a][:, :, None]
-        forward = uncovered_walks(start, inner, v.apart)
-        backward = _t(uncovered_walks(_t(stop), _t(inner), v.apart))
+        start = inner & (_nodes(v) == a)[None, :, None] & v.non_adjacent[:, b][:, None, :]
+        stop = inner & (_nodes(v) == b)[None, None, :] & v.non_adjacent[:, a][:, :, None]
+        forward = uncovered_walks(start, inner, v.non_adjacent)
+        backward = _t(uncovered_walks(_t(stop), _t(inner), v.non_adjacent))
         on_path = forward & backward & circles[:, a, b][:, None, None]
         ends = (_nodes(v) == a)[None, :, None] & (_nodes(v) == b)[None, None, :]
         return on_path | (on_path.any(axis=(1, 2), keepdims=True) & ends)
 
     def add(total: Array, pair: Array) -> tuple[Array, None]:
         a, b = _split(v, pair)
-        asked = likely[:, a, b].any() & (a < b)
-        return total | lax.cond(asked, around, lambda _: _none(circles), pair), None
+        needed = likely[:, a, b].any() & (a < b)
+        return total | lax.cond(needed, around, lambda _: _none(circles), pair), None
 
     on_path = lax.cond(
         likely.any(), lambda _: lax.scan(add, _none(circles), _pairs(v))[0], _none, circles
@@ -230,9 +243,9 @@ def rule_6(v: View, separated: Separated) -> Writes:
 
 
 def rule_7(v: View, separated: Separated) -> Writes:
-    """A -o b o-* c, a and c apart ⇒ b -* c."""
+    """A -o b o-* c, a and c non-adjacent ⇒ b -* c."""
     half = v.circle & _t(v.tail)
-    return Writes(_none(v.tail), v.circle & joined(v.apart, half))
+    return Writes(_none(v.tail), v.circle & joined(v.non_adjacent, half))
 
 
 def rule_8(v: View, separated: Separated) -> Writes:
@@ -242,18 +255,18 @@ def rule_8(v: View, separated: Separated) -> Writes:
 
 
 def rule_9(v: View, separated: Separated) -> Writes:
-    """A o→ c, an uncovered possibly directed path a, b … c with b and c apart ⇒ a → c."""
-    through = (_first_steps(v) & v.apart[:, None]).any(axis=2)
+    """A o→ c, an uncovered possibly directed path a, b … c with b and c non-adjacent ⇒ a → c."""
+    through = (_first_steps(v) & v.non_adjacent[:, None]).any(axis=2)
     return Writes(_none(v.tail), _t(v.arrow & through))
 
 
 def rule_10(v: View, separated: Separated) -> Writes:
-    """A o→ c, b → c ← d, m and w apart ⇒ a → c.
+    """A o→ c, b → c ← d, m and w non-adjacent ⇒ a → c.
 
     Two uncovered possibly directed paths lead from a by way of m to b, and by way of w to d.
     """
     steps = pack(_first_steps(v))
-    apart = v.apart[:, None]
+    non_adjacent = v.non_adjacent[:, None]
 
     def into_c(c: Array) -> Array:
         ends = steps & pack(v.parent[:, :, c])[:, None, None]
@@ -262,7 +275,7 @@ def rule_10(v: View, separated: Separated) -> Writes:
         same = (ends[:, :, :, None] == ends[:, :, None]).all(axis=-1)
         single = lax.population_count(ends).sum(axis=-1) == 1
         differ = some[:, :, :, None] & some[:, :, None] & ~(same & single[:, :, :, None])
-        return (differ & apart).any(axis=(2, 3))
+        return (differ & non_adjacent).any(axis=(2, 3))
 
     through = jnp.moveaxis(lax.map(into_c, _nodes(v)), 0, 2)
     return Writes(_none(v.tail), _t(v.arrow & through))
@@ -271,32 +284,32 @@ def rule_10(v: View, separated: Separated) -> Writes:
 def _first_steps(v: View) -> Bool[Array, "graphs nodes nodes nodes"]:
     """Entry ``[a, m, x]``: an uncovered possibly directed path from a by way of m ends in x.
 
-    Only nodes a with an edge a o→ c are looked at.
+    It is computed only for nodes a with an edge a o→ c.
     """
     forward = (v.circle | v.arrow) & _t(v.circle | v.tail)
-    asked = forward & (v.arrow & _t(v.circle)).any(axis=2, keepdims=True)
+    needed = forward & (v.arrow & _t(v.circle)).any(axis=2, keepdims=True)
 
     def from_pair(pair: Array) -> Array:
         a, m = _split(v, pair)
         at = (_nodes(v) == a)[None, :, None] & (_nodes(v) == m)[None, None, :]
         inner = forward & (_nodes(v) != a)[None, None, :]
-        walks = uncovered_walks(asked & at, inner, v.apart)
+        walks = uncovered_walks(needed & at, inner, v.non_adjacent)
         return pack(walks.any(axis=1))
 
     def or_none(pair: Array) -> Array:
         a, m = _split(v, pair)
-        nothing = pack(jnp.zeros(v.apart.shape[:2], bool))
-        return lax.cond(asked[:, a, m].any(), from_pair, lambda _: nothing, pair)
+        nothing = pack(jnp.zeros(v.non_adjacent.shape[:2], bool))
+        return lax.cond(needed[:, a, m].any(), from_pair, lambda _: nothing, pair)
 
-    n = v.apart.shape[-1]
+    n = v.non_adjacent.shape[-1]
 
     def every(_: None) -> Array:
         return jnp.moveaxis(lax.map(or_none, _pairs(v)), 0, 1)
 
     def nothing(_: None) -> Array:
-        return pack(jnp.zeros((v.apart.shape[0], n * n, n), bool))
+        return pack(jnp.zeros((v.non_adjacent.shape[0], n * n, n), bool))
 
-    steps = lax.cond(asked.any(), every, nothing, None)
+    steps = lax.cond(needed.any(), every, nothing, None)
     return unpack(steps, n).reshape(-1, n, n, n)
 
 
@@ -310,16 +323,16 @@ def _separated(sepsets: SepSets) -> Separated:
 
 
 def _split(v: View, pair: Array) -> tuple[Array, Array]:
-    n = v.apart.shape[-1]
+    n = v.non_adjacent.shape[-1]
     return pair // n, pair % n
 
 
 def _pairs(v: View) -> Array:
-    return jnp.arange(v.apart.shape[-1] ** 2, dtype=jnp.int32)
+    return jnp.arange(v.non_adjacent.shape[-1] ** 2, dtype=jnp.int32)
 
 
 def _nodes(v: View) -> Array:
-    return jnp.arange(v.apart.shape[-1], dtype=jnp.int32)
+    return jnp.arange(v.non_adjacent.shape[-1], dtype=jnp.int32)
 
 
 def _t(matrix: Array) -> Array:

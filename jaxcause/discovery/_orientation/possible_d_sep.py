@@ -19,8 +19,8 @@ def possible_d_sep(
     Source: Spirtes, Glymour & Scheines (2000), Possible-D-SEP.
 
     >>> import jax.numpy as jnp
-    >>> chain = jnp.array([[[0, 1, 0], [1, 0, 1], [0, 1, 0]]], jnp.int8)
-    >>> possible_d_sep(chain)[0, 0].tolist()
+    >>> path = jnp.array([[[0, 1, 0], [1, 0, 1], [0, 1, 0]]], jnp.int8)
+    >>> possible_d_sep(path)[0, 0].tolist()
     [False, True, False]
     """
     adjacent, arrow = marks != Mark.NONE, marks == Mark.ARROW

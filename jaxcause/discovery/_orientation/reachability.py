@@ -1,4 +1,4 @@
-"""The path toolbox of the orientation rules: reachability and walks over packed edges."""
+"""Reachability, and walks over packed edges: what the orientation rules ask of paths."""
 
 from collections.abc import Callable
 
@@ -28,10 +28,17 @@ def reachable(edges: Bool[Array, "graphs nodes nodes"]) -> Bool[Array, "graphs n
 def uncovered_walks(
     start: Bool[Array, "graphs nodes nodes"],
     steps: Bool[Array, "graphs nodes nodes"],
-    apart: Bool[Array, "graphs nodes nodes"],
+    non_adjacent: Bool[Array, "graphs nodes nodes"],
 ) -> Bool[Array, "graphs nodes nodes"]:
-    """Edges on a walk from ``start`` over ``steps``, in whose every u, v, w u and w are apart."""
-    return fixed_point(lambda r: r | (joined(jnp.swapaxes(r, 1, 2), apart) & steps), start)
+    """Edges on a walk from ``start`` over ``steps`` that is uncovered.
+
+    In every u, v, w on the walk, u and w are non-adjacent.
+    """
+
+    def grow(reached: Array) -> Array:
+        return reached | (joined(jnp.swapaxes(reached, 1, 2), non_adjacent) & steps)
+
+    return fixed_point(grow, start)
 
 
 def spread(

@@ -1,1 +1,1 @@
-"""Parts of PCMCI and PCMCI+."""
+"""Parts of PCMCI and PCMCI+: arguments, lagged parents, skeleton, orientation, tests."""

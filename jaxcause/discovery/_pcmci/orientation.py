@@ -1,13 +1,14 @@
 """The orientation phase of PCMCI+: colliders and three rules for links at lag 0."""
 
 import itertools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxcause.discovery._pcmci.links import Links
-from jaxcause.discovery._pcmci.skeleton import Momentary, Skeleton, strongest_first
+from jaxcause.discovery._pcmci.links import LaggedLinks
+from jaxcause.discovery._pcmci.skeleton import LaggedSkeleton, MomentaryTest, strongest_first
 from jaxcause.graph import Mark
 
 BATCH = 4096
@@ -18,14 +19,14 @@ Triples = Bool[np.ndarray, "vars vars vars lags"]
 
 
 class Colliders(NamedTuple):
-    """Unshielded triples that are colliders, and those that are neither colliders nor chains."""
+    """Unshielded triples that are colliders, and those that may be either."""
 
     collider: Triples
     ambiguous: Triples
 
 
 def unshielded_triples(adjacent: Bool[np.ndarray, "vars vars lags"]) -> Triples:
-    """``source(t - lag) — middle(t) — target(t)`` whose ends are apart."""
+    """``source(t - lag) — middle(t) — target(t)`` whose ends are non-adjacent."""
     first = adjacent.transpose(1, 0, 2)[:, :, None, :]
     second = adjacent[:, :, 0][:, None, :, None]
     triples = np.asarray(first & second & ~adjacent[None])
@@ -34,7 +35,7 @@ def unshielded_triples(adjacent: Bool[np.ndarray, "vars vars lags"]) -> Triples:
     return triples
 
 
-def by_separator(state: Skeleton) -> Colliders:
+def by_separator(state: LaggedSkeleton) -> Colliders:
     """A triple is a collider where the set that separated its ends lacks its middle.
 
     Links that the lagged phase removed were separated by lagged nodes only.
@@ -46,7 +47,7 @@ def by_separator(state: Skeleton) -> Colliders:
 
 
 def by_majority(
-    momentary: Momentary, state: Skeleton, alpha: float, max_cond_size: int | None
+    momentary: MomentaryTest, state: LaggedSkeleton, alpha: float, max_cond_size: int | None
 ) -> tuple[Colliders, int]:
     """A triple is a collider where less than half of all sets that separate its ends hold it.
 
@@ -55,19 +56,19 @@ def by_majority(
     """
     triples = unshielded_triples(state.adjacent)
     n_vars = len(triples)
-    now = np.array(triples.any(axis=0))
-    now[:, :, 0] = np.triu(now[:, :, 0])
-    separating = np.zeros(now.shape, np.int64)
+    pairs = np.array(triples.any(axis=0))
+    pairs[:, :, 0] = np.triu(pairs[:, :, 0])
+    separating = np.zeros(pairs.shape, np.int64)
     holding = np.zeros(triples.shape, np.int64)
     neighbours = [strongest_first(state, target).tolist() for target in range(n_vars)]
-    rows = _questions(np.argwhere(now), neighbours, max_cond_size)
+    rows = _candidate_sets(np.argwhere(pairs), neighbours, max_cond_size)
     n_tests = 0
     while batch := list(itertools.islice(rows, BATCH)):
         width = max(len(given) for *_, given in batch)
         sets = np.full((len(batch), width), -1, np.int64)
         for row, (*_, given) in enumerate(batch):
             sets[row, : len(given)] = given
-        links = Links(*np.array([link for *link, _ in batch], np.int64).T)
+        links = LaggedLinks(*np.array([link for *link, _ in batch], np.int64).T)
         p_value = momentary(links, sets)[1]
         n_tests += len(batch)
         for row in np.flatnonzero(p_value > alpha):
@@ -81,7 +82,9 @@ def by_majority(
     return Colliders(collider, triples & (2 * holding == separating[None])), n_tests
 
 
-def _questions(pairs: Int[np.ndarray, "pairs 3"], neighbours: list[list[int]], most: int | None):
+def _candidate_sets(
+    pairs: Int[np.ndarray, "pairs 3"], neighbours: list[list[int]], most: int | None
+) -> Iterator[tuple[int, int, int, tuple[int, ...]]]:
     """Each pair of ends with each set among the neighbours of either, once."""
     for source, target, lag in pairs.tolist():
         ends = (target,) if lag > 0 else (target, source)
@@ -101,53 +104,52 @@ def orient(
 ) -> Int[np.ndarray, "vars vars lags 2"]:
     """Marks: lagged links point forward in time, those at lag 0 as colliders and rules say.
 
-    A link that is asked to point both ways is a conflict, ``<->``, and takes no part any more.
+    A link that rules orient in both directions is a conflict, ``<->``; no rule uses it further.
     """
     triples = unshielded_triples(adjacent)
-    chain = triples & ~colliders.collider & ~colliders.ambiguous
-    # into[i, j]: i(t) → j(t) was asked for.
+    non_collider = triples & ~colliders.collider & ~colliders.ambiguous
+    # into[i, j]: some rule orients i(t) → j(t).
     collider = colliders.collider
     into = collider.any(axis=(1, 3)).T | collider[:, :, :, 0].any(axis=2).T
     into &= adjacent[:, :, 0]
     while True:
         before = into.copy()
-        for rule in (_away_from_colliders, _no_cycles, _two_chains):
+        for rule in (_away_from_colliders, _no_cycles, _two_non_colliders):
             directed = into & ~into.T
             free = adjacent[:, :, 0] & ~into & ~into.T
-            into |= rule(adjacent, directed, free, chain)
+            into |= rule(adjacent, directed, free, non_collider)
         if (into == before).all():
             break
     marks = np.zeros((*adjacent.shape, 2), np.int8)
     marks[adjacent] = (Mark.TAIL, Mark.ARROW)
-    now = adjacent[:, :, 0]
+    at_lag_0 = adjacent[:, :, 0]
     ends = np.where(into, Mark.ARROW, np.where(into.T, Mark.TAIL, Mark.CIRCLE)).astype(np.int8)
-    marks[:, :, 0, 1] = np.where(now, ends, Mark.NONE)
+    marks[:, :, 0, 1] = np.where(at_lag_0, ends, Mark.NONE)
     marks[:, :, 0, 0] = marks[:, :, 0, 1].T
     return marks
 
 
 def _away_from_colliders(
-    adjacent: np.ndarray, directed: np.ndarray, free: np.ndarray, chain: np.ndarray
+    adjacent: np.ndarray, directed: np.ndarray, free: np.ndarray, non_collider: np.ndarray
 ) -> Bool[np.ndarray, "vars vars"]:
-    """R1: i(t − τ) → k — j, a chain whose ends are apart, gives k → j."""
+    """R1: i(t − τ) → k — j with non-adjacent ends, and k no collider, gives k → j."""
     arrow = adjacent.transpose(1, 0, 2).copy()
     arrow[:, :, 0] = directed.T
-    return free & (chain & arrow[:, :, None, :]).any(axis=(1, 3))
+    return free & (non_collider & arrow[:, :, None, :]).any(axis=(1, 3))
 
 
 def _no_cycles(
-    adjacent: np.ndarray, directed: np.ndarray, free: np.ndarray, chain: np.ndarray
+    adjacent: np.ndarray, directed: np.ndarray, free: np.ndarray, non_collider: np.ndarray
 ) -> Bool[np.ndarray, "vars vars"]:
     """R2: i → k → j gives i → j."""
     return free & (directed.astype(int) @ directed.astype(int) > 0)
 
 
-def _two_chains(
-    adjacent: np.ndarray, directed: np.ndarray, free: np.ndarray, chain: np.ndarray
+def _two_non_colliders(
+    adjacent: np.ndarray, directed: np.ndarray, free: np.ndarray, non_collider: np.ndarray
 ) -> Bool[np.ndarray, "vars vars"]:
-    """R3: i — k → j and i — l → j, with the chain k — i — l, gives i → j."""
-    through = free[:, :, None] & directed[None]
-    found = np.einsum(
-        "ikj,ilj,ikl->ij", through.astype(int), through.astype(int), chain[:, :, :, 0].astype(int)
-    )
+    """R3: i — k → j and i — l → j, where i is no collider on k — i — l, gives i → j."""
+    through = (free[:, :, None] & directed[None]).astype(int)
+    open_at_i = non_collider[:, :, :, 0].astype(int)
+    found = np.einsum("ikj,ilj,ikl->ij", through, through, open_at_i)
     return free & (found > 0)

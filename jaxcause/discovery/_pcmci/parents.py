@@ -13,9 +13,10 @@ class LaggedParents(NamedTuple):
 
     Args:
         order: For each variable its parents, the strongest first; node ``lag * n_vars + var``.
-        statistic: ``[source, target, lag]``, the partial correlation of the test with that p-value.
+        statistic: ``[source, target, lag]``, the partial correlation of the test with the largest
+            p-value.
         p_value: ``[source, target, lag]``, the largest p-value of each pair.
-        alpha: The level that was used for each variable.
+        alpha: The level of significance of each variable.
         n_tests: Tests at each size of conditioning set.
     """
 
@@ -26,8 +27,15 @@ class LaggedParents(NamedTuple):
     n_tests: Int[np.ndarray, "levels"]
 
 
-class _State(NamedTuple):
-    """One row per variable and level of significance, one column per lagged candidate."""
+class _Candidates(NamedTuple):
+    """State of the lagged candidates: a row per variable and level of significance.
+
+    Args:
+        active: Candidates that are left.
+        weakest: The statistic of smallest size among the tests of each.
+        p_value: The largest p-value among them.
+        statistic: The statistic of the test with the largest p-value.
+    """
 
     active: Bool[np.ndarray, "problems candidates"]
     weakest: Float[np.ndarray, "problems candidates"]
@@ -44,11 +52,11 @@ def select_lagged_parents(
 ) -> LaggedParents:
     r"""PC₁: remove candidates that are independent of the target given its strongest others.
 
-    At size s each candidate is tested given the s strongest of the target's other candidates,
-    by the smallest |r| that each has had in any test; those with p > alpha leave together at the
-    end of a size. A target is done when no more than s candidates are left.
+    At size s each candidate is tested given the s strongest of the target's other candidates. The
+    strength of a candidate is the smallest \|r\| of its tests so far. Candidates with p > alpha are
+    removed together at the end of a size. A target is done when at most s candidates are left.
 
-    Of several levels each target takes the one whose parents minimise
+    If there are several levels, each target takes the one whose parents minimise
     :math:`N \log(1 - R^2) + 2 k` with k parents, Akaike's criterion.
 
     Args:
@@ -63,7 +71,7 @@ def select_lagged_parents(
     candidates = allowed[:, :, 1:].transpose(1, 2, 0).reshape(n_vars, -1)
     shape = (len(alphas) * n_vars, candidates.shape[1])
     none = np.full(shape, -1.0), np.zeros(shape)
-    state = _State(np.tile(candidates, (len(alphas), 1)), np.full(shape, np.inf), *none)
+    state = _Candidates(np.tile(candidates, (len(alphas), 1)), np.full(shape, np.inf), *none)
     target = np.tile(np.arange(n_vars), len(alphas))
     level = np.repeat(alphas, n_vars)
     n_tests = []
@@ -72,9 +80,9 @@ def select_lagged_parents(
         running = state.active.sum(axis=1) > size
         if not running.any():
             break
-        asked = state.active & running[:, None]
-        state = _one_size(test, state, asked, target, level, size, n_vars)
-        n_tests.append(int(asked.sum()))
+        tested = state.active & running[:, None]
+        state = _one_size(test, state, tested, target, level, size, n_vars)
+        n_tests.append(int(tested.sum()))
     orders = [_by_strength(state, row)[: state.active[row].sum()] for row in range(len(target))]
     chosen = _best_level(test, orders, target, n_vars, len(alphas)) * n_vars + np.arange(n_vars)
     return LaggedParents(
@@ -88,36 +96,36 @@ def select_lagged_parents(
 
 def _one_size(
     test: StudentTest,
-    state: _State,
-    asked: Bool[np.ndarray, "problems candidates"],
+    state: _Candidates,
+    tested: Bool[np.ndarray, "problems candidates"],
     target: Int[np.ndarray, "problems"],
     level: Float[np.ndarray, "problems"],
     size: int,
     n_vars: int,
-) -> _State:
+) -> _Candidates:
     """Every test with sets of one size, then the removals."""
-    rows, candidate = np.nonzero(asked)
-    top = np.full((len(asked), size + 1), -1, np.int64)
+    rows, candidate = np.nonzero(tested)
+    top = np.full((len(tested), size + 1), -1, np.int64)
     for row in np.unique(rows).tolist():
         top[row] = _by_strength(state, row)[: size + 1]
-    # The strongest others: one more than needed, without the candidate itself or else the last.
+    # Take one more than needed of the strongest; drop the candidate itself, or else the last one.
     others = top[rows]
     drop = others == candidate[:, None]
     drop[~drop.any(axis=1), -1] = True
     cond = others[~drop].reshape(len(rows), size) + n_vars
     found = test(candidate + n_vars, target[rows], cond)
-    r, p_value = np.zeros(asked.shape), np.zeros(asked.shape)
-    r[asked], p_value[asked] = found
-    weaker = asked & (np.abs(r) < np.abs(state.weakest))
-    return _State(
-        active=state.active & ~(asked & (p_value > level[:, None])),
+    r, p_value = np.zeros(tested.shape), np.zeros(tested.shape)
+    r[tested], p_value[tested] = found
+    weaker = tested & (np.abs(r) < np.abs(state.weakest))
+    return _Candidates(
+        active=state.active & ~(tested & (p_value > level[:, None])),
         weakest=np.where(weaker, r, state.weakest),
         p_value=np.maximum(state.p_value, p_value),
-        statistic=np.where(asked & (p_value > state.p_value), r, state.statistic),
+        statistic=np.where(tested & (p_value > state.p_value), r, state.statistic),
     )
 
 
-def _by_strength(state: _State, row: int) -> Int[np.ndarray, "candidates"]:
+def _by_strength(state: _Candidates, row: int) -> Int[np.ndarray, "candidates"]:
     """Candidates, the active ones first and the strongest of them first."""
     strength = np.where(state.active[row], np.abs(state.weakest[row]), -1.0)
     return np.argsort(-strength, kind="stable")

@@ -1,4 +1,4 @@
-"""The skeleton phase of PCMCI+: contemporaneous conditions on top of the lagged ones."""
+"""The skeleton phase of PCMCI+: contemporaneous conditions beside the lagged ones."""
 
 import itertools
 from typing import NamedTuple
@@ -6,16 +6,23 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause.discovery._pcmci.links import Links, mci_conditions
+from jaxcause.discovery._pcmci.links import LaggedLinks, mci_conditions
 from jaxcause.discovery._pcmci.parents import LaggedParents
 from jaxcause.discovery._pcmci.student_test import StudentTest
 
 SETS_PER_ROUND = (1, 8, 64, 512)
-"""A link's sets are tried in rounds, so that one that is separated early costs little."""
+"""The sets of a link are tried in rounds, so that a link that is separated early costs little."""
 
 
-class Momentary(NamedTuple):
-    """Tests of links given the lagged parents of both ends and contemporaneous nodes."""
+class MomentaryTest(NamedTuple):
+    """The test of momentary conditional independence, given contemporaneous variables as well.
+
+    Args:
+        test: Tests between the nodes ``lag * vars + var``.
+        parents: Lagged parents of each variable; a link is tested given those of both its ends.
+        max_target: Most parents of the target.
+        max_source: Most parents of the source.
+    """
 
     test: StudentTest
     parents: LaggedParents
@@ -23,9 +30,9 @@ class Momentary(NamedTuple):
     max_source: int | None
 
     def __call__(
-        self, links: Links, now: Int[np.ndarray, "rows k"]
+        self, links: LaggedLinks, contemporaneous: Int[np.ndarray, "rows k"]
     ) -> tuple[Float[np.ndarray, "rows"], Float[np.ndarray, "rows"]]:
-        """Statistic and p-value of each link, given also the variables ``now`` at lag 0."""
+        """Statistic and p-value of each link, given also some variables at lag 0."""
         n_vars = len(self.parents.order)
         lagged = mci_conditions(
             self.parents.order,
@@ -35,19 +42,19 @@ class Momentary(NamedTuple):
             self.max_target,
             self.max_source,
         )
-        cond = np.concatenate([now, lagged], axis=1)
+        cond = np.concatenate([contemporaneous, lagged], axis=1)
         found = self.test(links.lag * n_vars + links.source, links.target, cond)
         return np.asarray(found.statistic), np.asarray(found.p_value)
 
 
-class Skeleton(NamedTuple):
+class LaggedSkeleton(NamedTuple):
     """Links that are left, ``[source, target, lag]``, and what the tests said.
 
     Args:
         adjacent: Whether the link is left.
-        weakest: Its weakest statistic.
-        p_value: Its largest p-value.
-        statistic: That of the test with the largest p-value.
+        weakest: The statistic of smallest size among its tests.
+        p_value: The largest p-value among its tests.
+        statistic: The statistic of the test with the largest p-value.
         separators: For each removed link the contemporaneous variables that separated it.
         n_tests: Tests at each number of contemporaneous conditions.
     """
@@ -61,11 +68,11 @@ class Skeleton(NamedTuple):
 
 
 def find_skeleton(
-    momentary: Momentary,
+    momentary: MomentaryTest,
     adjacent: Bool[np.ndarray, "vars vars lags"],
     alpha: float,
     max_cond_size: int | None,
-) -> Skeleton:
+) -> LaggedSkeleton:
     """Remove links that are independent given some neighbours of the target at lag 0.
 
     The neighbours are those at the start of each size, the strongest first; a pair at lag 0 is
@@ -73,26 +80,26 @@ def find_skeleton(
     """
     weakest = np.full(adjacent.shape, np.inf)
     none = np.full(adjacent.shape, -1.0), np.zeros(adjacent.shape)
-    state = Skeleton(adjacent.copy(), weakest, *none, {}, [])
+    state = LaggedSkeleton(adjacent.copy(), weakest, *none, {}, [])
     limit = len(adjacent) if max_cond_size is None else max_cond_size
     for size in range(limit + 1):
         neighbours = [strongest_first(state, target) for target in range(len(adjacent))]
         counts = np.array([len(order) for order in neighbours])
         source, target, lag = np.nonzero(state.adjacent)
         enough = counts[target] - (lag == 0) >= size
-        links = Links(source[enough], target[enough], lag[enough])
+        links = LaggedLinks(source[enough], target[enough], lag[enough])
         if not enough.any():
             break
         later = (links.lag == 0) & (links.source > links.target)
-        n_tests = _one_size(momentary, state, links[~later], neighbours, alpha, size)
-        rest = links[later]
-        rest = rest[state.adjacent[tuple(rest)]]
+        n_tests = _one_size(momentary, state, links.at(~later), neighbours, alpha, size)
+        rest = links.at(later)
+        rest = rest.at(state.adjacent[rest])
         n_tests += _one_size(momentary, state, rest, neighbours, alpha, size)
         state.n_tests.append(n_tests)
     return state
 
 
-def strongest_first(state: Skeleton, target: int) -> Int[np.ndarray, "neighbours"]:
+def strongest_first(state: LaggedSkeleton, target: int) -> Int[np.ndarray, "neighbours"]:
     """Neighbours of a variable at lag 0, the strongest first by the weakest test of each."""
     members = np.flatnonzero(state.adjacent[:, target, 0])
     order = np.argsort(-np.abs(state.weakest[members, target, 0]), kind="stable")
@@ -100,16 +107,16 @@ def strongest_first(state: Skeleton, target: int) -> Int[np.ndarray, "neighbours
 
 
 def _one_size(
-    momentary: Momentary,
-    state: Skeleton,
-    links: Links,
+    momentary: MomentaryTest,
+    state: LaggedSkeleton,
+    links: LaggedLinks,
     neighbours: list[Int[np.ndarray, "_"]],
     alpha: float,
     size: int,
 ) -> int:
     """Test links given all sets of one size, each until its first separating set."""
     sets = []
-    for source, target, lag in zip(*(part.tolist() for part in tuple(links)), strict=True):
+    for source, target, lag in zip(*(part.tolist() for part in links), strict=True):
         members = [v for v in neighbours[target].tolist() if lag > 0 or v != source]
         sets.append(itertools.combinations(members, size))
     open_links = list(range(len(sets)))
@@ -121,14 +128,14 @@ def _one_size(
         if not drawn:
             break
         rows = np.array([link for link, _ in drawn])
-        now = np.array([given for _, given in drawn], np.int64).reshape(len(drawn), size)
-        statistic, p_value = momentary(links[rows], now)
+        cond = np.array([given for _, given in drawn], np.int64).reshape(len(drawn), size)
+        statistic, p_value = momentary(links.at(rows), cond)
         n_tests += len(drawn)
         closed = set()
         for (link, given), r, p in zip(drawn, statistic, p_value, strict=True):
             if link in closed:
                 continue
-            source, target, lag = (int(part[link]) for part in tuple(links))
+            source, target, lag = (int(part[link]) for part in links)
             if abs(r) < abs(state.weakest[source, target, lag]):
                 state.weakest[source, target, lag] = r
             if p > state.p_value[source, target, lag]:
@@ -141,7 +148,9 @@ def _one_size(
     return n_tests
 
 
-def _remove(state: Skeleton, source: int, target: int, lag: int, given: tuple[int, ...]) -> None:
+def _remove(
+    state: LaggedSkeleton, source: int, target: int, lag: int, given: tuple[int, ...]
+) -> None:
     state.adjacent[source, target, lag] = False
     state.separators[source, target, lag] = given
     if lag == 0:

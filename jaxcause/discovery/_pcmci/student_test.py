@@ -1,4 +1,11 @@
-"""Many partial correlations given sets of many sizes, with p-values by Student's t."""
+"""Many partial correlations given sets of many sizes, with p-values by Student's t.
+
+It is the equation of `jaxcause.stats._partial_correlation.partial_correlation`, and a test holds
+both equal. It has an elimination of its own, because PCMCI makes thousands of tests given dozens of
+nodes each: one LAPACK call per row is slow, batches of LAPACK's Cholesky factors sometimes never
+return on the CPU, and the unrolled kernel of the searches is for sets of a few nodes. It also
+returns :math:`1 - r^2` without cancellation, which Student's test needs where r is near 1.
+"""
 
 from functools import partial
 from typing import NamedTuple
@@ -11,7 +18,7 @@ from jax.scipy.special import betainc
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import CIResult
-from jaxcause.stats._partial_correlation import SINGULAR
+from jaxcause.stats._definite import least_variance
 
 WIDTHS = (2, 4, 8, 16, 32, 48, 64, 96, 128)
 """Sets are padded to one of these sizes, beyond the last to a multiple of it."""
@@ -22,9 +29,9 @@ FEW = 256
 CELLS = 1 << 24
 """Largest number of correlations that an accelerator gathers at a time."""
 LANES = 32
-"""Rows that a processor takes at a time, to stay in its cache; an accelerator takes more."""
+"""Rows that a CPU takes at a time, so that they stay in its cache; an accelerator takes more."""
 STEPS = 8
-"""Eliminations between two cuts."""
+"""Eliminations after which the eliminated part is cut off."""
 
 
 class StudentTest(NamedTuple):
@@ -58,7 +65,7 @@ class StudentTest(NamedTuple):
     def residual_variance(
         self, y: Int[np.ndarray, "rows"], cond: Int[np.ndarray, "rows k"]
     ) -> Float[np.ndarray, "rows"]:
-        """Variance of y that S leaves, as a share."""
+        """Share of the variance of y that is left given S."""
         members = _widened(cond, _bucket(cond.shape[1]))
         with jax.enable_x64(True):
             return np.asarray(
@@ -129,7 +136,7 @@ def _of_group(
 ) -> tuple[Float[Array, "lanes"], Float[Array, "lanes"]]:
     left, regular = _swept(corr, members, 2)
     (xx, xy), (_, yy) = left
-    tolerance = SINGULAR * jnp.finfo(corr.dtype).eps
+    tolerance = least_variance(corr.dtype)
     regular &= (xx > tolerance) & (yy > tolerance)
     one = jnp.ones_like(xy)
     r = jnp.where(regular, xy / jnp.sqrt(jnp.where(regular, xx * yy, one)), one)
@@ -150,14 +157,13 @@ def _swept(
 ) -> tuple[Float[Array, "keep keep lanes"], Bool[Array, "lanes"]]:
     """Covariance of the last ``keep`` members given the others; a padded one changes nothing.
 
-    Elimination without LAPACK: batches of its Cholesky factors sometimes never return on the CPU.
     The part already eliminated is cut off every few steps, and lanes are the fastest axis.
     """
     k = members.shape[0] - keep
     real = members >= 0
     eye = jnp.eye(k + keep, dtype=corr.dtype)[:, :, None]
     sigma = jnp.where(real[:, None] & real[None], corr[members[:, None], members[None]], eye)
-    tolerance = SINGULAR * jnp.finfo(corr.dtype).eps
+    tolerance = least_variance(corr.dtype)
 
     def eliminate(step: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         sigma, regular = carry

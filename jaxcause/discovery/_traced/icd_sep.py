@@ -1,4 +1,4 @@
-"""ICD-Sep sets in fixed shapes, for the program with caps; see `_icd_sep` for what they are."""
+"""ICD-Sep sets in arrays of fixed shape; `_host/icd_sep.py` says what they are."""
 
 import itertools
 from typing import NamedTuple
@@ -16,6 +16,8 @@ _LAST = 2**31 - 1
 
 class Tree(NamedTuple):
     """Possible-d-sep trees of all roots; a branch is known by its last step b, c.
+
+    They are those of `_host/possible_d_sep_trees.py`, which defines them.
 
     Args:
         branch: Entry ``[root, b, c]``: some branch ends in the step from b to c.
@@ -48,8 +50,8 @@ def grow_tree(marks: Array, *, depth: int) -> Tree:
     distance = jnp.broadcast_to(adjacent, adjacent.shape).astype(jnp.int32)
     for steps in range(2, depth + 1):
         # Earliest branch a, b that goes on to c, for every root.
-        asks = jnp.where(goes_on[:, None], queue[..., None], _LAST)
-        first, last = asks.min(axis=2), asks.argmin(axis=2)
+        place = jnp.where(goes_on[:, None], queue[..., None], _LAST)
+        first, last = place.min(axis=2), place.argmin(axis=2)
         layer = (first < _LAST) & ~used & (first < jnp.swapaxes(first, 2, 3))
         graph, root, b, _ = jnp.indices(layer.shape, sparse=True)
         before_new = nodes[graph, root, last, b]
@@ -75,7 +77,16 @@ def _ranked(layer: Array, first: Array) -> Array:
 
 
 class Contexts(NamedTuple):
-    """Nodes that the sets of a pair may hold, seen from one of its two nodes."""
+    """Nodes that the sets of a pair may hold, seen from one of its two nodes.
+
+    Args:
+        candidates: The nodes, in ascending order.
+        direct: Whether each is a neighbour of the root.
+        branch: Whether a branch ends in the step from one to another.
+        before: Nodes of that branch without its last one and the root, packed.
+        distance: Distance of each from the root.
+        crowded: Graphs in which a pair has more such nodes than fit.
+    """
 
     candidates: Int[Array, "graphs nodes slots width"]
     direct: Bool[Array, "graphs nodes slots width"]

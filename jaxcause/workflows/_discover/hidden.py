@@ -7,9 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
-from jaxcause.discovery import Refined, refine
-from jaxcause.discovery._refine.instruments import settle
-from jaxcause.discovery.refine import PAST_AT_MOST
+from jaxcause.discovery.refine import LARGEST_PAST, Refined, instrument_verdicts, refine
 from jaxcause.graph import BackgroundKnowledge, LaggedGraph
 from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
@@ -58,7 +56,7 @@ class SearchedEdges(NamedTuple):
         """Targets for which the older past is no valid instrument."""
         if self.refined is None:
             return ()
-        return tuple((self.refined.info["instruments"] or {}).get("doubted", ()))
+        return tuple((self.refined.info.instruments or {}).get("doubted", ()))
 
 
 def search_hidden(
@@ -170,12 +168,12 @@ def differing_effects(
         acts on many targets otherwise than through the edges, as where the mechanism changes.
     """
     n_vars, _, n_lags = edges.shape
-    if n_vars * (n_lags - 1) > PAST_AT_MOST or not edges.any():
+    if n_vars * (n_lags - 1) > LARGEST_PAST or not edges.any():
         return None
-    settled = settle(values, edges, q=LEVEL, segment=segment)
-    if settled is None or settled.doubted.mean() > MOST_DOUBTED:
+    verdicts = instrument_verdicts(values, edges, q=LEVEL, segment=segment)
+    if verdicts is None or verdicts.doubted.mean() > MOST_DOUBTED:
         return None
-    return int((settled.difference < LEVEL / edges.sum()).sum())
+    return int((verdicts.difference_p_value < LEVEL / edges.sum()).sum())
 
 
 def simultaneous_errors(

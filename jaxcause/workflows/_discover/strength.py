@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from jaxcause.discovery._refine.given_past import strength_within
+from jaxcause.discovery.refine import contemporaneous_strength
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import PartialCorrelationTest
 
@@ -27,7 +27,7 @@ def given_other_parents(
         parents[target, : len(nodes)] = nodes
     with jax.enable_x64(True):
         strength = np.array(_all_strengths(test, jnp.asarray(parents), n_vars, n_lags))
-    strength[:, :, 0] = strength_within(test, graph)
+    strength[:, :, 0] = contemporaneous_strength(test, graph)
     return strength
 
 

@@ -221,7 +221,7 @@ class Gradient(Method):
         found: "SearchedEdges",
     ) -> "DiscoveryInfo":
         """The record of what was done."""
-        from jaxcause.discovery._refine.given_past import STRENGTH_WITHIN
+        from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.workflows._discover.info import DiscoveryInfo
         from jaxcause.workflows._discover.notes import notes_of
         from jaxcause.workflows._discover.scores import READOUTS
@@ -229,7 +229,7 @@ class Gradient(Method):
         return DiscoveryInfo(
             score=scores.name.replace("_", " "),
             strength=READOUTS[scores.name].strength,
-            strength_at_lag_0=None if found.refined is None else STRENGTH_WITHIN,
+            strength_at_lag_0=None if found.refined is None else CONTEMPORANEOUS_STRENGTH,
             notes=notes_of(data, fitted, selected, found),
             latents=found.latents,
             contemporaneous=found.contemporaneous,
@@ -243,6 +243,6 @@ class Gradient(Method):
             parts=scores.parts,
             member_scores=scores.members,
             simultaneous_errors=found.simultaneous,
-            refined=None if found.refined is None else found.refined.info,
+            refined=None if found.refined is None else found.refined.info._asdict(),
             **fitted.training,
         )

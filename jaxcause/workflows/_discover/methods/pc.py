@@ -45,7 +45,7 @@ class PC(Method):
         import numpy as np
 
         from jaxcause.discovery import pc
-        from jaxcause.discovery._refine.given_past import STRENGTH_WITHIN
+        from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.graph import BackgroundKnowledge, LaggedGraph
         from jaxcause.stats import partial_correlation_test_from_data
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
@@ -70,7 +70,7 @@ class PC(Method):
         info = DiscoveryInfo(
             score="absolute partial correlation given the other parents of the target",
             strength="absolute partial correlation given the other parents of the target",
-            strength_at_lag_0=STRENGTH_WITHIN if self.contemporaneous else None,
+            strength_at_lag_0=CONTEMPORANEOUS_STRENGTH if self.contemporaneous else None,
             contemporaneous=self.contemporaneous,
             transform=self.transform,
             alpha=self.alpha,

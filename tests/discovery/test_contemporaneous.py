@@ -1,11 +1,11 @@
-"""Edges within a time step: their strength, and what results say was allowed for."""
+"""Contemporaneous edges: their strength, and what results say was allowed for."""
 
 import jax
 import numpy as np
 import pytest
 
 from jaxcause import LaggedGraph, Mark, attribution, discover
-from jaxcause.discovery.refine import refine
+from jaxcause.discovery import refine
 from jaxcause.io import to_tigramite
 from jaxcause.models.forecaster import ForecasterConfig, init_params
 from jaxcause.series import fit_transform
@@ -16,7 +16,7 @@ NAMES = ("a", "b", "c")
 
 @pytest.fixture(scope="module")
 def series():
-    """a(t-1) → a, a(t-1) → b, b → c and a(t-2) → c; b → c within the step."""
+    """a(t-1) → a, a(t-1) → b, b → c and a(t-2) → c; b → c at lag 0."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1500, 3))
     for t in range(2, len(x)):
@@ -51,7 +51,7 @@ def test_refined_edges_have_the_partial_correlation_given_the_parents_of_both_en
 
 
 @pytest.mark.parametrize("latents", [False, True])
-def test_gradient_scores_hold_edges_within_a_step(series, latents):
+def test_gradient_scores_hold_contemporaneous_edges(series, latents):
     config = ForecasterConfig(3, 2, width=8, depth=1, n_heads=2)
     params = init_params(jax.random.key(0), config)
     transform = fit_transform(series, kind="standardise")
@@ -74,7 +74,7 @@ def test_gradient_scores_hold_edges_within_a_step(series, latents):
     assert found.info.strength_at_lag_0.endswith("parents of both ends")
 
 
-def test_pc_scores_edges_within_a_step_from_both_ends_alike(series):
+def test_pc_scores_contemporaneous_edges_from_both_ends_alike(series):
     found = discover(series, 2, names=NAMES, method="pc", contemporaneous=True)
     assert ("b", 0, "-->", "c") in found.graph.edges(NAMES)
     size = partial_correlation(series, [(0, 1), (0, 2)])
@@ -93,7 +93,7 @@ def test_results_say_what_was_allowed_for(series, method):
         assert now.info.contemporaneous is True
 
 
-def test_sizes_within_a_step_are_given_to_tigramite_once():
+def test_contemporaneous_sizes_are_given_to_tigramite_once():
     sizes = np.zeros((2, 2, 2))
     sizes[:, :, 0] = [[np.nan, -0.5], [0.2, 0.1]]
     sizes[0, 1, 1] = 0.3

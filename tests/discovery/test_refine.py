@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 
 from jaxcause import InputError, LaggedGraph, oracle_test
-from jaxcause.discovery._refine.marks import Sets
-from jaxcause.discovery.refine import _Asked, _confirmed, refine
+from jaxcause.discovery import refine
+from jaxcause.discovery._refine.near_past import confirm_colliders
+from jaxcause.discovery._refine.problem import RefineProblem
+from jaxcause.discovery._refine.separating_sets import SeparatingSets
 from jaxcause.stats import fit_var, partial_correlation_test
 
 N, MAX_LAG = 3, 2
@@ -58,8 +60,8 @@ def test_a_spurious_edge_of_a_hidden_cause_goes_and_the_other_is_bidirected():
     assert bool(selected.adjacency[2, 1, 2])
     found = refine(selected, test=oracle(mask, N, 3), latents=True, alpha=0.5)
     assert found.graph.edges("abc") == [("a", 1, "<->", "b"), ("c", 1, "o->", "a")]
-    assert found.info["n_selected"] == 3
-    assert (found.info["n_hidden"], found.info["n_open"]) == (1, 1)
+    assert found.info.n_selected == 3
+    assert (found.info.n_hidden, found.info.n_open) == (1, 1)
 
 
 def series(mask, n_steps=4000, seed=0):
@@ -101,19 +103,23 @@ def test_simultaneous_effects_of_a_series():
 @pytest.mark.parametrize(
     ("ends", "said", "confirmed"),
     [
-        (0.04, False, True),  # a chain, which nothing separates nearly as well by chance
-        (0.0, False, False),  # a collider: its middle joins the ends
-        (0.36, True, True),  # a chain: without its middle the ends are dependent
+        (
+            0.04,
+            False,
+            True,
+        ),  # a non-collider: the empty set separates the ends by chance, less well
+        (0.0, False, False),  # a collider: given its middle the ends are dependent
+        (0.36, True, True),  # a non-collider: without its middle the ends are dependent
     ],
 )
 def test_the_larger_p_value_says_whether_a_middle_is_a_collider(ends, said, confirmed):
     strength = {0.04: 0.2, 0.0: 0.6, 0.36: 0.6}[ends]
     corr = np.array([[1, strength, ends], [strength, 1, strength], [ends, strength, 1]])
-    known = Sets.none(3)
+    known = SeparatingSets.none(3)
     known.found[[0, 2], [2, 0]] = True
     known.member[[0, 2], [2, 0], 1] = said
     adjacency = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], bool)
-    asked = _Asked(
+    problem = RefineProblem(
         allowed=np.ones((3, 3, 1), bool),
         required=np.zeros((3, 3, 1), bool),
         test=partial_correlation_test(corr, 200),
@@ -123,7 +129,7 @@ def test_the_larger_p_value_says_whether_a_middle_is_a_collider(ends, said, conf
         alpha=0.001,
         max_cond_size=1,
     )
-    found = _confirmed(asked, known, adjacency)
+    found = confirm_colliders(problem, known, adjacency)
     assert (found.member[0, 2, 1], found.member[2, 0, 1]) == (confirmed, confirmed)
 
 

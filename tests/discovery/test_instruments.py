@@ -1,4 +1,4 @@
-"""Hidden causes and the older past: what instruments settle, and where nobody asks for them."""
+"""The older past as instruments: which edges are effects, and when hidden causes are assumed."""
 
 import jax
 import numpy as np
@@ -6,7 +6,11 @@ import pytest
 
 from jaxcause import LaggedGraph, Mark, discover
 from jaxcause.discovery import refine
-from jaxcause.discovery._refine.instruments import Settled, marked, settle
+from jaxcause.discovery._refine.instruments import (
+    EffectVerdicts,
+    apply_verdicts,
+    instrument_verdicts,
+)
 from jaxcause.stats import fit_var
 from jaxcause.training import TrainingConfig
 from jaxcause.workflows._discover.hidden import Allowed, allowed_for, differing_effects
@@ -43,7 +47,7 @@ def selected(x):
     return LaggedGraph.from_mask(fit_var(x, np.arange(len(x) - MAX_LAG), max_lag=2).q_value < 0.1)
 
 
-def test_effects_and_a_hidden_cause_are_told_apart():
+def test_effects_and_a_hidden_cause_are_distinguished():
     x = series()
     given = selected(x)
     assert bool(given.adjacency[SHARED])
@@ -52,22 +56,22 @@ def test_effects_and_a_hidden_cause_are_told_apart():
     certain = (marks[..., 0] == Mark.TAIL) & (marks[..., 1] == Mark.ARROW)
     np.testing.assert_array_equal(certain, true_edges())
     assert marks[SHARED].tolist() == [Mark.ARROW, Mark.ARROW]
-    told = found.info["instruments"]
-    assert told["n_causes"] >= 5
-    assert (told["doubted"], told["q"]) == ([], 0.1)
-    assert told["p_value"][SHARED] > 0.05
+    said = found.info.instruments
+    assert said["n_causes"] >= 5
+    assert (said["doubted"], said["q"]) == ([], 0.1)
+    assert said["p_value"][SHARED] > 0.05
     without = refine(given, x, latents=True, q=None)
-    assert without.info["instruments"] is None
+    assert without.info.instruments is None
     assert (np.asarray(without.graph.marks)[..., 0] == Mark.TAIL).sum() < 5
 
 
 def test_effects_are_right_in_size():
     """A long series: p-values of true effects vanish, that of the shared cause does not."""
-    found = settle(series(50_000), true_edges() | shared(), q=0.1)
-    np.testing.assert_array_equal(found.causes, true_edges())
-    np.testing.assert_array_equal(found.explained, shared())
+    found = instrument_verdicts(series(50_000), true_edges() | shared(), q=0.1)
+    np.testing.assert_array_equal(found.effect, true_edges())
+    np.testing.assert_array_equal(found.hidden_cause, shared())
     assert np.isnan(found.p_value[:, :, 0]).all()
-    assert found.difference[SHARED] < 1e-6
+    assert found.difference_p_value[SHARED] < 1e-6
 
 
 def shared():
@@ -80,29 +84,29 @@ def test_a_rate_is_held_where_nothing_is_an_effect():
     """Series of noise: at q = 0.1, a false effect in at most about one of ten."""
     rng = np.random.default_rng(0)
     everything = np.ones((3, 3, MAX_LAG + 1), bool)
-    found = [settle(rng.normal(size=(300, 3)), everything, q=0.1) for _ in range(60)]
-    assert np.mean([f.causes.any() for f in found]) <= 0.2
-    assert not any(f.explained.sum() > 3 for f in found)
+    found = [instrument_verdicts(rng.normal(size=(300, 3)), everything, q=0.1) for _ in range(60)]
+    assert np.mean([f.effect.any() for f in found]) <= 0.2
+    assert not any(f.hidden_cause.sum() > 3 for f in found)
 
 
 def test_a_hidden_cause_with_a_long_memory_is_doubted():
     x = series(20_000, memory=0.95, hidden=2.0)
-    found = settle(x, true_edges() | shared(), q=0.1)
+    found = instrument_verdicts(x, true_edges() | shared(), q=0.1)
     assert found.doubted.any()
     doubted = np.flatnonzero(found.doubted)
     assert np.isnan(found.p_value[:, doubted]).all()
-    assert not found.causes[:, doubted].any()
-    told = refine(LaggedGraph.from_mask(true_edges() | shared()), x, latents=True).info
-    assert told["instruments"]["doubted"] == doubted.tolist()
+    assert not found.effect[:, doubted].any()
+    info = refine(LaggedGraph.from_mask(true_edges() | shared()), x, latents=True).info
+    assert info.instruments["doubted"] == doubted.tolist()
 
 
 def test_short_series_and_gaps_are_left_to_the_search():
     x = series(300)
-    assert settle(x[:60], true_edges(), q=0.1) is None
-    assert settle(x, true_edges(), q=0.1) is not None
-    assert settle(x, true_edges(), q=0.1, segment=np.arange(300) // 4) is None
+    assert instrument_verdicts(x[:60], true_edges(), q=0.1) is None
+    assert instrument_verdicts(x, true_edges(), q=0.1) is not None
+    assert instrument_verdicts(x, true_edges(), q=0.1, segment=np.arange(300) // 4) is None
     x[::4] = np.nan
-    assert settle(x, true_edges(), q=0.1) is None
+    assert instrument_verdicts(x, true_edges(), q=0.1) is None
 
 
 def test_what_was_required_or_separated_stays():
@@ -110,29 +114,32 @@ def test_what_was_required_or_separated_stays():
     marks[:, :, 1] = Mark.CIRCLE, Mark.ARROW
     marks[1, 1, 1] = Mark.NONE
     mask = np.zeros((2, 2, 2), bool)
-    causes, explained, required = mask.copy(), mask.copy(), mask.copy()
-    causes[0, 0, 1] = causes[1, 1, 1] = True
-    explained[0, 1, 1] = explained[1, 0, 1] = required[1, 0, 1] = True
+    effect, hidden_cause, required = mask.copy(), mask.copy(), mask.copy()
+    effect[0, 0, 1] = effect[1, 1, 1] = True
+    hidden_cause[0, 1, 1] = hidden_cause[1, 0, 1] = required[1, 0, 1] = True
     marks[0, 0, 1] = Mark.ARROW, Mark.ARROW
     p_value = np.full(mask.shape, 1e-5)
-    given = Settled(causes, explained, p_value, p_value / 10, mask[0, 0])
-    found = marked(marks, given, required, alpha=1e-4)
+    given = EffectVerdicts(effect, hidden_cause, p_value, p_value / 10, mask[0, 0])
+    found = apply_verdicts(marks, given, required, alpha=1e-4)
     assert found[0, 0, 1].tolist() == [Mark.TAIL, Mark.ARROW]
     assert found[0, 1, 1].tolist() == [Mark.ARROW, Mark.ARROW]
     assert found[1, 0, 1].tolist() == [Mark.CIRCLE, Mark.ARROW]
     assert not found[1, 1, 1].any()
-    found = marked(marks, given, required, alpha=1e-6)
+    found = apply_verdicts(marks, given, required, alpha=1e-6)
     assert found[0, 0, 1].tolist() == [Mark.ARROW, Mark.ARROW]
-    surer = given._replace(difference=np.ones(mask.shape))
-    assert marked(marks, surer, required, alpha=1e-6)[0, 0, 1].tolist() == [Mark.TAIL, Mark.ARROW]
+    surer = given._replace(difference_p_value=np.ones(mask.shape))
+    assert apply_verdicts(marks, surer, required, alpha=1e-6)[0, 0, 1].tolist() == [
+        Mark.TAIL,
+        Mark.ARROW,
+    ]
 
 
-def test_what_acts_within_a_step_is_not_taken_for_an_effect_of_the_past():
+def test_a_contemporaneous_effect_is_not_taken_for_an_effect_of_the_past():
     x = series(20_000, hidden=0.0, now=0.8)
     through = (2, 1, 1)
     given = selected(x)
     assert bool(given.adjacency[through])
-    assert settle(x, np.asarray(given.adjacency), q=0.1).causes[through]
+    assert instrument_verdicts(x, np.asarray(given.adjacency), q=0.1).effect[through]
     found = refine(given, x, latents=True)
     assert not np.asarray(found.graph.adjacency)[through]
 
@@ -154,7 +161,7 @@ def test_a_mechanism_that_changes_is_no_sign_of_hidden_causes():
     x = series(20_000, hidden=0.0)
     x[10_000:] = x[10_000:, [2, 0, 1]]
     edges = np.asarray(selected(x).adjacency)
-    assert settle(x, edges, q=0.1).doubted.mean() > 0.2
+    assert instrument_verdicts(x, edges, q=0.1).doubted.mean() > 0.2
     assert differing_effects(x, edges) is None
 
 
@@ -207,13 +214,13 @@ def test_long_series_are_searched_again_unless_told_not_to():
         "skip": True,
     }
     found = discover(x, MAX_LAG, **options)
-    assert found.info["latents"]
-    assert found.info["contemporaneous"]
+    assert found.info.latents
+    assert found.info.contemporaneous
     assert np.asarray(found.graph.marks)[SHARED].tolist() == [Mark.ARROW, Mark.ARROW]
-    assert any("latents=False" in note for note in found.info["notes"])
+    assert any("latents=False" in note for note in found.info.notes)
     again = {"forecaster": found.forecaster, "progress": False}
     plain = discover(x, MAX_LAG, latents=False, **again)
-    assert not plain.info["latents"]
+    assert not plain.info.latents
     assert ("X0", 1, "-->", "X1") in plain.graph.edges()
     short = discover(x[:4000], MAX_LAG, **again)
-    assert not short.info["latents"]
+    assert not short.info.latents

@@ -1,0 +1,90 @@
+"""The search of `refine` that conditions on the selected past, modified by small sets."""
+
+import numpy as np
+from jaxtyping import Bool, Int8
+
+from jaxcause.discovery._refine.evaluate import p_values_given_sets
+from jaxcause.discovery._refine.given_past import PastConditionedTest, selected_past
+from jaxcause.discovery._refine.marks import lagged_marks, orient
+from jaxcause.discovery._refine.problem import RefineProblem
+from jaxcause.discovery._refine.separating_sets import SeparatingSets
+from jaxcause.discovery.pc import pc
+from jaxcause.graph import Mark
+
+
+def search_near_past(
+    problem: RefineProblem, known: SeparatingSets, *, n_rounds: int
+) -> tuple[Int8[np.ndarray, "vars vars lags 2"], list[int]]:
+    """Rounds of PC given the selected past; each leaves out what the last one ruled out as a cause.
+
+    Args:
+        problem: What to search.
+        known: Separating sets of edges that were not selected.
+        n_rounds: Most rounds.
+
+    Returns:
+        Marks of the edges, and the number of tests of each round.
+    """
+    edges, past = problem.allowed, problem.allowed | problem.required
+    n_tests: list[int] = []
+    while True:
+        knowledge = problem.knowledge_of(edges)
+        test = PastConditionedTest(problem.test, selected_past(past), leave_out=problem.latents)
+        options = {"alpha": problem.alpha, "max_cond_size": problem.max_cond_size}
+        found = pc(test, knowledge=knowledge, **options)
+        n_tests.append(int(np.sum(found.info.n_tests)))
+        separated = np.asarray(found.sepsets.found)
+        member = test.whole_sets(separated, np.asarray(found.sepsets.membership()))
+        adjacency = np.asarray(found.graph.adjacency)
+        known = known.add(SeparatingSets(separated, member))
+        if problem.latents:
+            known = confirm_colliders(problem, known, adjacency)
+        marks = lagged_marks(problem, orient(problem, adjacency, known, knowledge))
+        edges, causes = _edges_and_causes(marks)
+        if len(n_tests) >= n_rounds or (causes == past).all():
+            return marks, n_tests
+        past = causes
+
+
+def confirm_colliders(
+    problem: RefineProblem, known: SeparatingSets, adjacency: Bool[np.ndarray, "nodes nodes"]
+) -> SeparatingSets:
+    """For each triple X - M - Y, the set of X and Y with M or without, whichever separates better.
+
+    M is a collider if it is outside of the set that separates X and Y. Among thousands of sets, one
+    with M and one without may both separate them by chance; then the larger p-value decides.
+
+    Args:
+        problem: What is searched.
+        known: The sets so far.
+        adjacency: The skeleton.
+    """
+    first_at_lag_0 = (np.arange(len(adjacency)) < problem.n_vars)[:, None]
+    pairs = np.argwhere(np.triu(known.found) & first_at_lag_0)
+    if not len(pairs):
+        return known
+    row, middle = np.nonzero(adjacency[pairs[:, 0]] & adjacency[pairs[:, 1]])
+    x, y = pairs[row].T
+    given = known.member[x, y]
+    other = given.copy()
+    other[np.arange(len(row)), middle] ^= True
+    p_value, p_other = (p_values_given_sets(problem.test, x, y, s) for s in (given, other))
+    better = (p_other > problem.alpha) & (p_other > p_value)
+    x, y, middle = x[better], y[better], middle[better]
+    member = known.member.copy()
+    member[x, y, middle] ^= True
+    member[y, x, middle] ^= True
+    return SeparatingSets(known.found, member)
+
+
+def _edges_and_causes(
+    marks: Int8[np.ndarray, "vars vars lags 2"],
+) -> tuple[Bool[np.ndarray, "vars vars lags"], Bool[np.ndarray, "vars vars lags"]]:
+    """The edges that are left, and those whose source may be a cause of the target.
+
+    At lag 0 an edge stands in both directions; marks that are known there come from knowledge.
+    """
+    edges = marks[..., 0] != Mark.NONE
+    causes = edges & (marks[..., 0] != Mark.ARROW)
+    causes[:, :, 0] = edges[:, :, 0]
+    return edges, causes
