@@ -24,9 +24,11 @@ from jaxcause import (
     rank_correlation_test_from_data,
 )
 from jaxcause._typing import CIResult
-from jaxcause.discovery._host import evaluator, icd_sep
+from jaxcause.discovery import _entry
+from jaxcause.discovery._host import blocks as orientation_blocks
 from jaxcause.discovery._host import icd as host_icd
-from jaxcause.discovery._host import search as host_search
+from jaxcause.discovery._host import icd_sep, rounds
+from jaxcause.discovery._kernel import conditioning_sets, sizes
 from jaxcause.stats import PartialCorrelationTest
 
 SEARCHES = [pc, fci, icd]
@@ -286,14 +288,18 @@ def test_the_order_of_a_batch_does_not_matter(search, name):
 
 BLOCKS = {
     "rounds": {
-        (evaluator, "TESTS_PER_ROUND"): 1,
-        (evaluator, "FIRST_ROUND"): 1,
+        (rounds, "TESTS_PER_ROUND"): 1,
+        (rounds, "FIRST_ROUND"): 1,
         (host_icd, "SETS_PER_ROUND"): (1, 3),
     },
-    "sets": {(evaluator, "SETS_PER_CALL"): 7, (icd_sep, "SETS_PER_BLOCK"): 1},
-    "rows": {(evaluator, "ROWS_PER_CALL"): 5, (evaluator, "TILE_ENTRIES"): 1 << 6},
-    "lanes": {(evaluator, "_LANES"): (16, 32), (host_search, "ENTRIES_PER_BLOCK"): 1},
-    "graphs": {(host_search, "PAIRS_PER_CHUNK"): 1},
+    "sets": {(sizes, "SETS_PER_CALL"): 7, (icd_sep, "SETS_PER_BLOCK"): 1},
+    "rows": {(sizes, "ROWS_PER_CALL"): 5, (sizes, "TILE_ENTRIES"): 1 << 6},
+    "lanes": {
+        (sizes, "FEWEST_LANES"): 16,
+        (sizes, "MOST_LANES"): 32,
+        (orientation_blocks, "ENTRIES_PER_BLOCK"): 1,
+    },
+    "graphs": {(_entry, "PAIRS_PER_CHUNK"): 1},
 }
 
 
@@ -314,11 +320,11 @@ def test_blocks_change_nothing(search, blocks, sepset, monkeypatch):
     for (module, name), value in BLOCKS[blocks].items():
         assert type(getattr(module, name)) is type(value)
         monkeypatch.setattr(module, name, value)
-    evaluator._table.cache_clear()
+    conditioning_sets._table.cache_clear()
     try:
         again = search(made("float64"), **ASKED, sepset=sepset)
     finally:
-        evaluator._table.cache_clear()
+        conditioning_sets._table.cache_clear()
     if search is fci and blocks == "graphs":
         for graph in range(GRAPHS):
             check_same(one_graph(again, graph), one_graph(expected, graph))
