@@ -10,7 +10,7 @@ from jaxcause import partial_correlation_test, pc, warmup
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.rows import Rows
 from jaxcause.discovery._kernel import gaussian, sizes
-from jaxcause.discovery._kernel.bits import joined, pack, unpack
+from jaxcause.discovery._kernel.bits import boolean_product, pack, unpack
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._kernel.gaussian import GaussianEngine
 
@@ -195,7 +195,7 @@ def test_words_hold_the_bits(n):
     rng = np.random.default_rng(n)
     left, right = rng.random((2, 3, 5, n)) < 0.2
     np.testing.assert_array_equal(unpack(pack(jnp.asarray(left)), n), left)
-    product = joined(jnp.asarray(left), jnp.asarray(np.swapaxes(right, 1, 2)))
+    product = boolean_product(jnp.asarray(left), jnp.asarray(np.swapaxes(right, 1, 2)))
     np.testing.assert_array_equal(product, left.astype(int) @ np.swapaxes(right, 1, 2) > 0)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int8, UInt64
 
-from jaxcause.discovery._host.rows import Pairs
+from jaxcause.discovery._host.skeleton import Pairs
 from jaxcause.discovery._host.tree_growth import Claims
 from jaxcause.graph import Mark
 

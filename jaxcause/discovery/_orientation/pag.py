@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Int8
 
-from jaxcause.discovery._kernel.bits import joined, meet, pack, unpack
+from jaxcause.discovery._kernel.bits import boolean_product, intersects, pack, unpack
 from jaxcause.discovery._orientation.reachability import spread, uncovered_walks
 from jaxcause.graph import Mark, SepSets
 
@@ -136,18 +136,18 @@ def rule_0(v: View, separated: Separated) -> Writes:
     apart = v.apart & separated.found
     # For each a and b: the nodes c that are apart from a and were separated from it without b.
     without = pack(apart[:, :, None, :] & ~jnp.swapaxes(separated.member, 2, 3))
-    return Writes(meet(without, edge[:, None]), _none(v.apart))
+    return Writes(intersects(without, edge[:, None]), _none(v.apart))
 
 
 def rule_1(v: View, separated: Separated) -> Writes:
     """A *→ b o-* c, a and c apart ⇒ b → c."""
-    into = joined(_t(v.arrow), v.apart) & _t(v.circle)
+    into = boolean_product(_t(v.arrow), v.apart) & _t(v.circle)
     return Writes(into, _t(into))
 
 
 def rule_2(v: View, separated: Separated) -> Writes:
     """A → b *→ c or a *→ b → c, and a *-o c ⇒ a *→ c."""
-    into = v.circle & (joined(v.parent, v.arrow) | joined(v.arrow, v.parent))
+    into = v.circle & (boolean_product(v.parent, v.arrow) | boolean_product(v.arrow, v.parent))
     return Writes(into, _none(into))
 
 
@@ -156,9 +156,9 @@ def rule_3(v: View, separated: Separated) -> Writes:
     # For each d and b: the nodes a with a *→ b and a *-o d, packed.
     both = pack(_t(v.circle))[:, :, None] & pack(_t(v.arrow))[:, None]
     apart = pack(v.apart)
-    some = (unpack(both, v.apart.shape[-1]) & meet(both[:, :, :, None], apart[:, None, None])).any(
-        3
-    )
+    some = (
+        unpack(both, v.apart.shape[-1]) & intersects(both[:, :, :, None], apart[:, None, None])
+    ).any(3)
     into = v.circle & some
     return Writes(into, _none(into))
 
@@ -181,13 +181,13 @@ def rule_4(v: View, separated: Separated) -> Writes:
         both = v.arrow & _t(v.arrow)
         among = both[:, None] & parent[:, :, :, None] & parent[:, :, None, :]
         ends = spread(pack(start), among)
-        discriminated = meet(ends[:, :, :, None], pack(jnp.swapaxes(turns, 2, 3))[:, :, None])
+        discriminated = intersects(ends[:, :, :, None], pack(jnp.swapaxes(turns, 2, 3))[:, :, None])
         collider = discriminated & ~separated.member
         chain = (discriminated & separated.member).any(axis=2)
         # The end q of a path that makes b a collider: some d reaches q and was separated without b.
         reached = pack(jnp.swapaxes(unpack(ends, v.arrow.shape[-1]), 2, 3))
         by = pack(jnp.swapaxes(collider, 2, 3))
-        at_b = (meet(reached[:, :, :, None], by[:, :, None]) & turns).any(axis=1)
+        at_b = (intersects(reached[:, :, :, None], by[:, :, None]) & turns).any(axis=1)
         at_c = collider.any(axis=2)
         return at_c | _t(at_c | chain) | at_b, chain
 
@@ -199,7 +199,7 @@ def rule_5(v: View, separated: Separated) -> Writes:
     """A o-o b and an uncovered circle path a, c … d, b; a, d and b, c apart ⇒ all edges a — b."""
     circles = v.circle & _t(v.circle)
     # A first and a last step exist: no other pair needs a walk.
-    likely = circles & joined(circles, v.apart) & _t(joined(circles, v.apart))
+    likely = circles & boolean_product(circles, v.apart) & _t(boolean_product(circles, v.apart))
 
     def around(pair: Array) -> Array:
         a, b = _split(v, pair)
@@ -232,12 +232,12 @@ def rule_6(v: View, separated: Separated) -> Writes:
 def rule_7(v: View, separated: Separated) -> Writes:
     """A -o b o-* c, a and c apart ⇒ b -* c."""
     half = v.circle & _t(v.tail)
-    return Writes(_none(v.tail), v.circle & joined(v.apart, half))
+    return Writes(_none(v.tail), v.circle & boolean_product(v.apart, half))
 
 
 def rule_8(v: View, separated: Separated) -> Writes:
     """A → b → c or a -o b → c, and a o→ c ⇒ a → c."""
-    through = joined((v.arrow | v.circle) & _t(v.tail), v.parent)
+    through = boolean_product((v.arrow | v.circle) & _t(v.tail), v.parent)
     return Writes(_none(v.tail), _t(v.arrow & through))
 
 

@@ -1,4 +1,4 @@
-"""ICD-Sep sets in fixed shapes; `jaxcause.discovery._host.icd_sep` says what they are."""
+"""ICD-Sep sets in fixed shapes, for the program with caps; see `_icd_sep` for what they are."""
 
 import itertools
 from typing import NamedTuple
