@@ -29,7 +29,7 @@ class EdgeTest(NamedTuple):
         p_value: Chance of such a score, or a larger one, of a non-edge.
         q_value: False-discovery rate of keeping all candidates of such scores or larger ones.
         local_fdr: Chance that a candidate of just this score is no edge; 0 at all candidates where
-            no group of edges stands apart, and p-values alone decide.
+            no group of edges stands out, and p-values alone decide.
     """
 
     p_value: Float[Array, "vars vars lags"]
@@ -108,7 +108,7 @@ def select_fdr(
 
     An edge has a q-value of at most ``q`` and a local false-discovery rate of at most one half: it
     is more likely an edge than not. The second keeps out what lies between non-edges and edges
-    that are well apart, so that there are then fewer false edges than ``q`` allows.
+    that are well separated, so that there are then fewer false edges than ``q`` allows.
 
     Args:
         scores: Non-negative scores ``[source, target, lag]``; lag 0 is left out.

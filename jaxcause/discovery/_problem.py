@@ -1,4 +1,4 @@
-"""What a search is asked: the test, the level of significance, caps, and knowledge as arrays."""
+"""The problem that a search solves: a test, its level, limits, and knowledge as arrays."""
 
 from typing import NamedTuple
 
@@ -91,7 +91,7 @@ class Constraints(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is asked about a batch of graphs with one leading axis.
+    """What to search in a batch of graphs with one leading axis, and how.
 
     Args:
         engine: The conditional independence test.

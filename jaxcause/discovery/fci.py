@@ -101,7 +101,7 @@ def _fci_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) ->
 def _possible_d_sep(
     marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets
 ) -> Bool[Array, "graphs nodes nodes"]:
-    """Whom the second phase may condition on, once the colliders are oriented."""
+    """Nodes that the second phase may condition on, after the colliders are oriented."""
     return possible_d_sep(orient_colliders(marks, sepsets))
 
 

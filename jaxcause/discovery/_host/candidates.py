@@ -13,7 +13,7 @@ class CandidateLists:
         allowed: Entry ``[g, i, k]``: k may be conditioned on for a pair of i.
         tiers: A node is no candidate for a pair that lies wholly before it; None without order.
         entries: Entries of the flattened ``allowed`` that may hold, in ascending order; by default
-            all. A search passes those of the level before, since nobody becomes a candidate later.
+            all. A search passes those of the level before, since no node becomes a candidate later.
     """
 
     def __init__(
@@ -32,8 +32,8 @@ class CandidateLists:
         owner, node = np.divmod(self.entries, self._n)
         self.counts = np.bincount(owner, minlength=n_graphs * self._n)
         position = np.arange(owner.size) - (np.cumsum(self.counts) - self.counts)[owner]
-        # Position of each candidate in its list. Entries that are not allowed stay unset: nobody
-        # reads them.
+        # Position of each candidate in its list. Entries that are not allowed stay unset, and are
+        # never read.
         self._position = np.empty(allowed.size, np.int32)
         self._position[self.entries] = position
         self._lists = np.full((self.counts.size, max(1, self.counts.max(initial=0))), -1, np.int32)

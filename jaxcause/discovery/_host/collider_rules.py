@@ -46,7 +46,7 @@ def decide_triples(
     ``majority``: a collider if fewer than half do, and none if more than half do.
 
     Args:
-        problem: What is asked.
+        problem: Test, knowledge and limits.
         evaluate: Its test.
         skeleton: The final skeleton.
         lists: Neighbours of each node, padded with the number of nodes.

@@ -24,10 +24,10 @@ def remove_separable(
     """Levels 1, 2, … of PC-stable, until no pair has enough candidates or the limit is reached.
 
     Args:
-        problem: What is asked.
+        problem: Test, knowledge and limits.
         evaluate: Its test.
         skeleton: Where to start.
-        candidates: Whom to condition on; by default the neighbours as each level begins.
+        candidates: Nodes that may be conditioned on; by default the neighbours as a level begins.
     """
     constraints = problem.constraints
     pairs, entries = Pairs.where(skeleton.adjacency & constraints.tested), None
@@ -63,7 +63,7 @@ def as_result(
     """Assemble what every search returns.
 
     Args:
-        problem: What was asked.
+        problem: Test, knowledge and limits.
         evaluate: Its test.
         skeleton: What was found.
         marks: The orientation.

@@ -39,8 +39,8 @@ def boolean_product(
     """Entry ``[i, j]``: some k has ``left[i, k]`` and ``right[k, j]``.
 
     >>> import jax.numpy as jnp
-    >>> chain = jnp.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], bool)
-    >>> boolean_product(chain, chain).tolist()
+    >>> path = jnp.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], bool)
+    >>> boolean_product(path, path).tolist()
     [[False, False, True], [False, False, False], [False, False, False]]
     """
     return intersects(

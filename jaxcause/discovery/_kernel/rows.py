@@ -1,4 +1,4 @@
-"""Rows: what a kernel is asked about, and what it finds.
+"""Rows: pairs with lists of candidates, as kernels take them, and what kernels find.
 
 A row is a pair of nodes in some graph of a batch, with a list of candidates. A conditioning set is
 a tuple of *positions* in that list, so that all rows share one table of sets.

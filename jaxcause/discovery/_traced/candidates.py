@@ -17,7 +17,7 @@ def candidate_rows(
     """A row for each end of each edge, and which graphs have more candidates than the cap.
 
     Args:
-        problem: What is asked.
+        problem: Test, knowledge and limits.
         adjacency: Edges that are left.
         allowed: Entry ``[i, k]``: k may be conditioned on for a pair of i.
     """

@@ -13,7 +13,7 @@ class Rows(NamedTuple):
         x: The node.
         y: Its neighbour.
         real: Whether there is a pair to test.
-        candidates: Whom to condition on, in order: ``[..., width]``.
+        candidates: Nodes to condition on, in order: ``[..., width]``.
         n_candidates: How many of them.
     """
 

@@ -28,7 +28,7 @@ def problem_of(
     caps: Caps,
     max_p: bool,
 ) -> tuple[Problem, Evaluator]:
-    """What is asked, and its test, from the arguments of a traced program."""
+    """The problem and its evaluator, from the arguments of a traced program."""
     engine = engine_of(test)
     problem = Problem(engine, alpha, constraints, mask, max_p, caps.max_cond_size, caps.max_degree)
     return problem, Evaluator(engine, alpha=alpha, max_p=max_p)
@@ -43,10 +43,10 @@ def remove_separable(
     """Levels 1 … ``max_cond_size`` of PC-stable.
 
     Args:
-        problem: What is asked.
+        problem: Test, knowledge and limits.
         evaluate: Its test.
         skeleton: Where to start.
-        candidates: Whom to condition on; by default the neighbours as each level begins.
+        candidates: Nodes that may be conditioned on; by default the neighbours as a level begins.
     """
     for size in range(1, problem.max_cond_size + 2):
         allowed = skeleton.adjacency if candidates is None else candidates
@@ -54,7 +54,8 @@ def remove_separable(
         has_sets = (rows.real & (rows.n_candidates >= size)).any(axis=(1, 2))
         if size > problem.max_cond_size:
             return skeleton._replace(truncated=skeleton.truncated | has_sets)
-        # A list that is cut short may still hold fewer candidates than a level asks for.
+        # Without this flag a list that was cut short could end the search unnoticed: it may hold
+        # fewer candidates than the level needs.
         skeleton = skeleton._replace(overflow=skeleton.overflow | crowded)
         skeleton = run_level(problem, evaluate, skeleton, rows, size)
     return skeleton
@@ -71,7 +72,7 @@ def as_result(
     """Assemble what every search returns, with the leading axes of the test.
 
     Args:
-        problem: What was asked.
+        problem: Test, knowledge and limits.
         skeleton: What was found.
         marks: The orientation.
         n_conflicts: Edges on which rules contradicted one another; none by default.
