@@ -110,3 +110,12 @@ class Problem(NamedTuple):
     max_p: bool
     max_cond_size: int
     max_degree: int
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether p-values are compared with alpha and no more: such a search compiles nothing.
+
+        Level 0 ends it, and knowledge gives every possible edge its direction.
+        """
+        possible = self.constraints.possible[None]
+        return self.max_cond_size == 0 and self.constraints.directions(possible) is not None

@@ -187,7 +187,7 @@ def test_a_new_size_compiles_next_to_nothing(monkeypatch):
 
 
 def test_a_second_search_compiles_nothing(monkeypatch):
-    budget(monkeypatch, gaussian_each=8, gaussian_first=3, _normal_tails=1)
+    budget(monkeypatch, gaussian_each=5, gaussian_first=1, _normal_tails=1)
     test = partial_correlation_test(correlations(3, 20), 100)
     pc(test)
     pc(partial_correlation_test(np.asarray(test.corr)[::-1, ::-1].copy(), 100))

@@ -65,12 +65,14 @@ class Evaluator:
         engine: The test.
         alpha: X and Y are independent given S iff p > alpha.
         max_p: Take the separating set with the largest p-value, not the first.
+        may_compile: Whether p-values and the check for singularity may compile programs.
     """
 
-    def __init__(self, engine: Engine, *, alpha: float, max_p: bool = False) -> None:
-        self.engine, self.max_p = engine, max_p
+    def __init__(
+        self, engine: Engine, *, alpha: float, max_p: bool = False, may_compile: bool = True
+    ) -> None:
+        self.engine, self.max_p, self._may_compile = engine, max_p, may_compile
         self._alpha = float(alpha)
-        self._called_kernel = False
         self._listed: np.ndarray | None = None
         self._padded = np.zeros(0, np.int32)
 
@@ -106,15 +108,12 @@ class Evaluator:
         return values < limits, self.engine.strength(values, graph, 0).astype(np.float64)
 
     def p_values(self, strength: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-        """The p-values behind ``strength``; NaN stays NaN.
-
-        A search that called no kernel compiles nothing here either.
-        """
-        return self.engine.p_values(strength, compiled=self._called_kernel)
+        """The p-values behind ``strength``; NaN stays NaN."""
+        return self.engine.p_values(strength, may_compile=self._may_compile)
 
     def singular(self) -> Bool[np.ndarray, "graphs"]:
         """Which graphs have a singular correlation matrix."""
-        return self.engine.singular(compiled=self._called_kernel)
+        return self.engine.singular(may_compile=self._may_compile)
 
     def _closest(self, rows: Rows, n_sets: np.ndarray, n_pairs: int, size: int) -> Closest:
         """Run the rounds; a pair that is separated takes part in no later one."""
@@ -136,7 +135,6 @@ class Evaluator:
         value = np.full(n_sets.size, np.inf)
         batch = self._batch(rows, n_sets, sets.size)
         lists = self._padded_lists(rows.lists)
-        self._called_kernel = True
         for start in range(sets.start, sets.stop, sizes.SETS_PER_CALL):
             part = SetRange(sets.size, start, min(sets.stop, start + sizes.SETS_PER_CALL))
             looking = ((first == NEVER) | self.max_p) & (n_sets > start)

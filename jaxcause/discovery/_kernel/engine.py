@@ -61,15 +61,15 @@ class Engine(Protocol):
         ...
 
     def p_values(
-        self, strength: Float[np.ndarray, "*pairs"], *, compiled: bool
+        self, strength: Float[np.ndarray, "*pairs"], *, may_compile: bool
     ) -> Float[np.ndarray, "*pairs"]:
         """The p-values behind ``strength``; NaN stays NaN.
 
-        Only with ``compiled`` may the method compile a program.
+        With ``may_compile=False`` no program is compiled, and the last digits may differ.
         """
         ...
 
-    def singular(self, *, compiled: bool) -> Bool[np.ndarray, "graphs"]:
+    def singular(self, *, may_compile: bool) -> Bool[np.ndarray, "graphs"]:
         """Which graphs have a singular correlation matrix, as `SearchInfo.singular` has it."""
         ...
 

@@ -99,10 +99,10 @@ class GaussianEngine:
         return np.where((value >= 1) | (root <= 0), np.inf, z)
 
     def p_values(
-        self, strength: Float[np.ndarray, "*pairs"], *, compiled: bool
+        self, strength: Float[np.ndarray, "*pairs"], *, may_compile: bool
     ) -> Float[np.ndarray, "*pairs"]:
         """Probability that a standard normal variable exceeds ``strength`` in absolute value."""
-        if not compiled:
+        if not may_compile:
             return np.vectorize(math.erfc, otypes=[np.float64])(strength / math.sqrt(2))
         padded = np.zeros(next_power(strength.size, 2))
         padded[: strength.size] = strength.ravel()
@@ -110,9 +110,9 @@ class GaussianEngine:
             tails = np.asarray(_normal_tails(padded))
         return tails[: strength.size].reshape(strength.shape)
 
-    def singular(self, *, compiled: bool) -> Bool[np.ndarray, "graphs"]:
+    def singular(self, *, may_compile: bool) -> Bool[np.ndarray, "graphs"]:
         """Which correlation matrices are singular in rounding."""
-        if compiled:
+        if may_compile:
             return np.asarray(is_singular(self.test.corr)).reshape(self.n_graphs)
         corr = np.asarray(self.test.corr)
         corr = corr.reshape(self.n_graphs, *corr.shape[-2:])

@@ -91,12 +91,12 @@ class GeneralEngine:
         return value
 
     def p_values(
-        self, strength: Float[np.ndarray, "*pairs"], *, compiled: bool
+        self, strength: Float[np.ndarray, "*pairs"], *, may_compile: bool
     ) -> Float[np.ndarray, "*pairs"]:
         """The p-values behind ``strength``."""
         return -strength
 
-    def singular(self, *, compiled: bool) -> Bool[np.ndarray, "graphs"]:
+    def singular(self, *, may_compile: bool) -> Bool[np.ndarray, "graphs"]:
         """No test is known to be singular."""
         return np.zeros(self.n_graphs, bool)
 
