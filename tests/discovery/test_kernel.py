@@ -178,7 +178,7 @@ def budget(monkeypatch, **most):
 def test_a_new_size_compiles_next_to_nothing(monkeypatch):
     # All of these sizes round up to shapes of the first: the kernels are traced no more than once
     # for each size of conditioning sets.
-    budget(monkeypatch, gaussian_each=12, gaussian_first=6)
+    budget(monkeypatch, gaussian_each=8, gaussian_first=1)
     warmup(60)
     for n in (40, 55):
         weights = np.triu(np.random.default_rng(n).random((n, n)) < 2 / n, 1) * 0.5
