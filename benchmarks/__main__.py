@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def machine() -> dict[str, str | int | None]:
-    """What the figures were measured on."""
+    """The machine and the versions with which the figures were measured."""
     return {
         "device": jax.devices()[0].device_kind,
         "processor": platform.machine(),
@@ -73,7 +73,7 @@ def machine() -> dict[str, str | int | None]:
 
 
 def as_markdown(rows: list[dict], document: dict) -> str:
-    """The rows as one table, or as one for each value of "table"."""
+    """The rows as one table, or as one table for each value of "table"."""
     where = ", ".join(f"{k} {v}" for k, v in document["machine"].items())
     parts = [f"`{document['command']}` ({where})"]
     for title in dict.fromkeys(row.get("table", "") for row in rows):

@@ -1,4 +1,4 @@
-"""Attention to graphs: a real encoder's heads, many sentences, and a text to its page."""
+"""From attention to graphs: the heads of a real encoder, many sentences, and a text to its page."""
 
 import importlib.util
 import resource
@@ -33,7 +33,7 @@ def run(data: Path | None, *, quick: bool = False) -> list[dict]:
 
 
 def _one_sentence(model) -> list[dict]:
-    """All layers and heads of 32 tokens, against a plain numpy ICD one by one."""
+    """All layers and heads of 32 tokens, compared with a plain numpy ICD, head by head."""
     encoded = model.encode(SENTENCE)
     attention = model.attention(encoded.ids)
     nodes = np.arange(1, len(encoded.ids) - 1)[:32]
@@ -75,7 +75,7 @@ def _one_sentence(model) -> list[dict]:
 
 
 def _many_sentences(model, n_sentences: int) -> dict:
-    """Sentences of several lengths in one call, by masks."""
+    """Sentences of several lengths in one call, with masks."""
     words = SENTENCE.split()
     longest = len(words) + 2
     attention, mask = [], []

@@ -1,7 +1,7 @@
-"""How many edges are false at q=.1: rules that need no number of edges, on drawn and read scores.
+"""How many edges are false at q=.1: selection rules on drawn scores and on scores of forecasters.
 
-Drawn scores know their null, so that they show where each rule breaks; scores of trained
-forecasters show whether that happens. Every row is a mean over keys.
+The null of drawn scores is known, so they show where each rule fails. Scores of trained forecasters
+show whether this happens in practice. Every row is a mean over keys.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ MEMBERS = 5
 SHAPES = ("normal", "log chi-square", "log exponential", "Student t, 5", "skewed to the right")
 SIZES = ((3, 2), (5, 3), (10, 5), (25, 8))
 CASES = ((0.0, 0.0), (0.06, 3.0), (0.06, 5.0), (0.3, 3.0), (0.3, 5.0))
-"""Share of edges among candidates, and how many scales above the non-edges they stand."""
+"""Share of edges among candidates, and their distance above the non-edges in scales of these."""
 TRAINED = (
     ("linear", 10, 5, 10_000, 3),
     ("nonlinear", 10, 5, 10_000, 3),
@@ -37,7 +37,7 @@ QUICK = (("nonlinear", 5, 3, 2_000, 2), ("linear", 5, 3, 2_000, 0))
 
 
 def run(*, quick: bool = False) -> list[dict]:
-    """All rows; in a quick run few keys, and forecasters of two small systems."""
+    """All rows; a quick run uses few keys, and forecasters of two small systems."""
     rows = []
     for source in (_drawn(5 if quick else 30), _trained(quick=quick)):
         for row in source:
@@ -47,18 +47,18 @@ def run(*, quick: bool = False) -> list[dict]:
 
 
 def fitted_null(scores: np.ndarray) -> np.ndarray:
-    """The library's rule."""
+    """The rule of the library."""
     test = empirical_null(scores)
     return (np.asarray(test.q_value) <= Q) & (np.asarray(test.local_fdr) <= 0.5)
 
 
 def without_local_rate(scores: np.ndarray) -> np.ndarray:
-    """The library's null, and q-values alone."""
+    """The null of the library with q-values alone."""
     return np.asarray(empirical_null(scores).q_value) <= Q
 
 
 def median_null(scores: np.ndarray) -> np.ndarray:
-    """A normal null by the median and the median distance below it."""
+    """A normal null, fitted by the median and by the median distance below it."""
     z = 0.5 * np.log(scores[:, :, 1:])
     centre = np.median(z)
     scale = scipy.stats.norm.ppf(0.75) ** -1 * np.median(centre - z[z <= centre])
@@ -102,7 +102,7 @@ def _drawn(n_keys: int) -> Iterator[dict]:
 def draw(
     rng: np.random.Generator, n_vars: int, max_lag: int, share: float, distance: float, shape: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and their edges; targets and sources differ a little, as those of forecasters do."""
+    """Scores and their edges; as with forecasters, targets and sources have different scales."""
     size = (n_vars, n_vars, max_lag)
     standard = {
         "normal": lambda: rng.normal(size=size),
@@ -123,7 +123,7 @@ def draw(
 
 
 def _trained(*, quick: bool) -> Iterator[dict]:
-    """Scores of forecasters, alone, as an ensemble, and beside decoys among their inputs."""
+    """Scores of single forecasters, of an ensemble, and of forecasters with decoys as inputs."""
     training = TrainingConfig(n_steps=300) if quick else None
     for function, n_vars, max_lag, n_steps, n_parents in QUICK if quick else TRAINED:
         found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
@@ -140,7 +140,7 @@ def _trained(*, quick: bool) -> Iterator[dict]:
             series, truth = np.asarray(series), np.asarray(graph.directed)
             options = {"key": jax.random.key(seed), "training": training, "progress": False}
             members = jc.discover(series, max_lag, members=MEMBERS, **options)
-            by_member = np.asarray(members.info["member_scores"])
+            by_member = np.asarray(members.info.member_scores)
             kept = {name: rule(by_member[0]) for name, rule in RULES.items()}
             kept["mean of members"] = fitted_null(np.asarray(members.scores))
             kept["stable"] = np.asarray(select_stable(by_member).graph.directed)
@@ -157,10 +157,9 @@ def _trained(*, quick: bool) -> Iterator[dict]:
 
 
 def decoy_edges(series: np.ndarray, max_lag: int, options: dict) -> np.ndarray:
-    """Variables moved by half the series are no causes: their scores are the null.
+    """Decoys, variables shifted by half the series, cause nothing: their scores are the null.
 
-    All decoys of a target are pooled with those of all others, and
-    p = (1 + decoys that score as high) / (1 + decoys).
+    The decoys of all targets are pooled, and p = (1 + decoys that score as high) / (1 + decoys).
     """
     n_vars = series.shape[1]
     both = np.concatenate([series, np.roll(series, len(series) // 2, axis=0)], axis=1)
@@ -171,7 +170,7 @@ def decoy_edges(series: np.ndarray, max_lag: int, options: dict) -> np.ndarray:
 
 
 def f1_at_true_number(scores: np.ndarray, truth: np.ndarray) -> float:
-    """F1 of as many of the best-scored candidates as there are edges."""
+    """F1 of the best-scored candidates, as many as there are edges."""
     if not truth.any():
         return 1.0
     return _f1(scores >= np.sort(scores, axis=None)[-truth.sum()], truth)

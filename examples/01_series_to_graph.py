@@ -1,11 +1,11 @@
-"""A series to its lagged causal graph: the default method, beside the linear one."""
+"""From a series to its lagged causal graph: the default method, compared with a linear one."""
 
 import jax
 import numpy as np
 
 import jaxcause as jc
 
-# A valve (a) opens a flow (c) only while the pump (b) runs: a product, which no line can see.
+# A valve opens a flow only while the pump runs: a product, which no linear model can detect.
 rng = np.random.default_rng(0)
 series = rng.normal(size=(5000, 3))
 series[2:, 2] = np.tanh(2 * series[1:-1, 0]) * series[:-2, 1] + 0.3 * series[2:, 2]
@@ -22,8 +22,8 @@ for row in found.table:
     print(
         f"  {row['source']}(t-{row['lag']}) --> {row['target']}(t)   strength {row['strength']:.2f}"
     )
-for note in found.info["notes"]:
+for note in found.info.notes:
     print("  -", note)
 
 linear = jc.discover(series, max_lag=2, names=["valve", "pump", "flow"], method="var")
-print("Linear VAR:", linear.graph.edges(linear.names) or "no edge")
+print("Linear VAR:", linear.graph.edges(linear.names) or "no edges")

@@ -7,7 +7,7 @@ from jaxcause import attribution
 
 
 def forecast(window):
-    """A model that somebody else trained: three variables, the last four rows."""
+    """A model that was trained elsewhere: three variables, the last four rows."""
     drive = jnp.tanh(window[-1, 0]) + 0.5 * window[-3, 2] ** 2
     return jnp.stack([0.8 * window[-1, 0], drive, window[-2, 1] * window[-1, 2]])
 

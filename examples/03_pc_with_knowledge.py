@@ -1,4 +1,4 @@
-"""PC over independent samples: what data alone say, and what an order adds."""
+"""PC over independent samples: what the data alone show, and what a known order adds."""
 
 import jax
 import numpy as np
@@ -13,8 +13,8 @@ x = jc.simulate.linear_sem(jax.random.key(1), dag, n_samples=2000)
 test = jc.partial_correlation_test_from_data(x)
 
 alone = jc.pc(test, alpha=0.01)
-print("Data alone:    ", alone.graph.edges(names))
-print("genes and risk were separated by nodes", set(alone.sepsets.get(0, 3)))
+print("Data alone:      ", alone.graph.edges(names))
+print("genes and risk are independent given nodes", set(alone.sepsets.get(0, 3)))
 
 order = jc.BackgroundKnowledge(tiers=np.array([0, 1, 2, 3]))
-print("With an order: ", jc.pc(test, alpha=0.01, knowledge=order).graph.edges(names))
+print("With known order:", jc.pc(test, alpha=0.01, knowledge=order).graph.edges(names))

@@ -1,4 +1,4 @@
-"""A thousand graphs in one call, latent common causes, and the same search inside `jit`."""
+"""A thousand graphs in one call, hidden common causes, and the same search inside `jit`."""
 
 import time
 
@@ -9,7 +9,7 @@ import jaxcause as jc
 
 rng = np.random.default_rng(0)
 
-# A thousand data sets of ten variables: a latent common cause of variables 1 and 2 in each.
+# A thousand data sets of ten variables. In each, a hidden common cause drives variables 1 and 2.
 noise = rng.normal(size=(1000, 500, 10))
 hidden = rng.normal(size=(1000, 500))
 x = noise.copy()
@@ -26,14 +26,14 @@ for name, search in (("pc", jc.pc), ("icd", jc.icd)):
     confounded = (marks[:, 1, 2] == jc.Mark.ARROW) & (marks[:, 2, 1] == jc.Mark.ARROW)
     print(f"{name}: 1,000 graphs in {seconds:.2f} s; 1 <-> 2 in {confounded.mean():.0%} of them")
 
-# ICD is anytime: the graph after each level is one of its results.
+# ICD can be stopped at any level: the graph after each level is valid.
 first = jc.icd(jc.partial_correlation_test_from_data(x[0]), alpha=0.01)
 for level, marks in enumerate(np.asarray(first.levels.marks)):
     print(
         f"level {level}:", *(" ".join(edge) for edge in jc.CausalGraph(marks).edges()), sep="\n  "
     )
 
-# Inside a program of one's own shapes must be fixed: caps bound them, and overflow is flagged.
+# Inside your own program, shapes must be fixed. Caps set them; overflow says if one is too small.
 caps = jc.Caps(max_degree=6, max_cond_size=2)
 
 

@@ -1,7 +1,7 @@
-"""Why a GPT says the next word: a tiny one, trained here on a language in which that is known.
+"""Why a GPT says the next word: a tiny one, trained on a language in which the reason is known.
 
-In "ann in a red coat has a blue key and opens the" the next word is the colour of the key, always;
-names, verbs and the colour of the coat have no say.
+After "ann in a red coat has a blue key and opens the" comes the colour of the key, always. Names,
+verbs and the colour of the coat do not matter.
 """
 
 import tempfile
@@ -42,8 +42,8 @@ fast = PreTrainedTokenizerFast(
     tokenizer_object=tokenizer, unk_token="<unk>", pad_token="<pad>", eos_token="<pad>"
 )
 
-# A GPT-2 of two layers. Words are hidden at random in training, so that hiding one later is
-# nothing new to it.
+# A GPT-2 of two layers. Training hides words at random, so the model knows texts with a hidden
+# word.
 WIDTH, LAYERS, HEADS, STEPS = 64, 2, 4, 600
 config = GPT2Config(len(words), WIDTH, LAYERS, HEADS, 2 * WIDTH, 24, head="lm")
 raw = SavedConfig(
@@ -83,24 +83,24 @@ print(f"trained, loss {loss:.3f}")
 with tempfile.TemporaryDirectory() as folder:
     save_pretrained(model, folder, params=params)
     fast.save_pretrained(folder)
-    print("a saved model:", *sorted(file.name for file in Path(folder).iterdir()))
+    print("files of the saved model:", *sorted(file.name for file in Path(folder).iterdir()))
     saved = jc.TextModel.load(folder)
 
-# Tokens see earlier ones only: ordered ICD. The layer was chosen by trying both; see below.
+# A token attends to earlier ones only, so ordered ICD is used. Both layers were tried; see below.
 options = {"layer": 0, "heads": "union", "every": True, "max_size": 2}
 text = "eve in a gold coat finds a blue key and opens the"
 found = jc.explain(saved, text, **options)
 print(f"\n{text} …")
 print(*found.sentences(), sep="\n")
-print("(without the last word, another is asked for: the one after 'opens')")
+print("(without the last word, the model forecasts the word after 'opens')")
 answer = len(found.tokens) - 1
 for head, marks in enumerate(np.asarray(found.head_graphs.marks)):
     numbered = [f"{token}({node})" for node, token in enumerate(found.tokens)]
     edges = jc.CausalGraph(marks).edges(numbered)
     into = [" ".join(edge) for edge in edges if numbered[answer] in edge]
-    print(f"head {head}, edges of the next word:", ", ".join(into) or "none")
+    print(f"head {head}, edges at the next word:", ", ".join(into) or "none")
 
-# Was that luck? The words that change the answer, each alone, by layer.
+# Is this typical? Count the single words that change the answer, for each layer.
 KEY, LAST, SENTENCES = 7, 11, 20
 texts = [" ".join(sentence().split()[:-2]) for _ in range(SENTENCES)]
 for layer in range(LAYERS):
@@ -114,6 +114,6 @@ for layer in range(LAYERS):
     ]
     print(
         f"layer {layer}: the key's colour is found in {sum(KEY in nodes for nodes in alone)} of "
-        f"{SENTENCES} sentences, a word that has no say in "
+        f"{SENTENCES} sentences, a word that does not matter in "
         f"{sum(bool(nodes - {KEY, LAST}) for nodes in alone)}"
     )

@@ -1,6 +1,6 @@
-"""Why an item is recommended: a BERT4Rec, trained here on sessions in which the reason is known.
+"""Why an item is recommended: a BERT4Rec, trained on sessions in which the reason is known.
 
-A session holds one printer among other things, in any order, and ends with its cartridge.
+A session contains one printer among other things, in any order, and ends with its cartridge.
 """
 
 import jax
@@ -31,12 +31,12 @@ params, state = model.params, optimiser.init(model.params)
 
 
 @jax.jit
-def step(params, state, items, asked, key):
+def step(params, state, items, masked, key):
     def loss_fn(params):
-        rows = jnp.where(asked, config.mask_id, items)
+        rows = jnp.where(masked, config.mask_id, items)
         logits = model.apply(params, rows, dropout_key=key).logits
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, items)
-        return (losses * asked).sum() / asked.sum()
+        return (losses * masked).sum() / masked.sum()
 
     loss, gradient = jax.value_and_grad(loss_fn)(params)
     updates, state = optimiser.update(gradient, state, params)
@@ -45,9 +45,9 @@ def step(params, state, items, asked, key):
 
 for number in range(STEPS):
     items = np.array([session() for _ in range(64)], np.int32)
-    asked = rng.random(items.shape) < 0.2
-    asked[:, -1] |= rng.random(64) < 0.8
-    params, state, loss = step(params, state, items, asked, jax.random.key(number))
+    masked = rng.random(items.shape) < 0.2
+    masked[:, -1] |= rng.random(64) < 0.8
+    params, state, loss = step(params, state, items, masked, jax.random.key(number))
 print(f"trained, loss {loss:.3f}")
 
 forward = jax.jit(model.apply)
@@ -58,19 +58,19 @@ def recommended(rows):
 
 
 def explained(bought):
-    """Graph and explanations of what is recommended after these items."""
-    asking = np.array([*bought, config.mask_id], np.int32)
-    answer = recommended(asking[None])[0]
-    # Abduction: the model sees its own answer, and attention is read from that pass.
+    """Graph and explanations of the item that is recommended after these."""
+    query = np.array([*bought, config.mask_id], np.int32)
+    answer = recommended(query[None])[0]
+    # Abduction: the model gets its own answer as input; this pass gives the attention.
     answered = np.array([[*bought, answer]], np.int32)
     attention = forward(params, answered).attentions[-1, 0]
     found = jc.attention.abcd(attention, model.hidden_size, heads="mean")
     why = jc.attention.cleann(
         found.graph,
-        target=len(bought),  # the answer is the root, and is not removed
-        # Items become padding, which nobody looks at and which takes no position: deletion.
+        target=len(bought),  # the answer is the root; it is not removed
+        # A removed item becomes padding, which gets no attention and no position.
         verify_fn=lambda removed: (
-            recommended(np.where(removed, 0, asking).astype(np.int32)) != answer
+            recommended(np.where(removed, 0, query).astype(np.int32)) != answer
         ),
     )
     return found.graph, why, answer
@@ -83,17 +83,17 @@ print("after", ", ".join(names[:-1]))
 print("the model recommends", names[-1])
 for edge in graph.edges(names):
     print(" ", *edge)
-best = why.found[0]
-print(
-    f"because of {', '.join(names[node] for node in best.nodes)}: at distance "
-    f"{', '.join(map(str, best.distances))}, found with {best.n_queries} queries"
-)
+for best in why.found:  # none, if the recommended item has no neighbour
+    print(
+        f"because of {', '.join(names[node] for node in best.nodes)} (edges to the recommended "
+        f"item: {', '.join(map(str, best.distances))}; found with model query {best.n_queries})"
+    )
 
-counts = {"their printer, alone": 0, "other items": 0, "nothing near the answer": 0}
+counts = {"the printer alone": 0, "other items": 0, "no explanation": 0}
 for _ in range(50):
     bought = session()[:-1]
     _, why, _ = explained(bought)
     kinds = [bought[node] <= KINDS for node in why.found[0].nodes] if why.found else []
-    what = "their printer, alone" if kinds == [True] else "other items"
-    counts[what if kinds else "nothing near the answer"] += 1
-print("50 more sessions are explained by:", counts)
+    what = "the printer alone" if kinds == [True] else "other items"
+    counts[what if kinds else "no explanation"] += 1
+print("what explains 50 more sessions:", counts)

@@ -1,4 +1,4 @@
-"""Forecasters of your own: a CNN, a perceptron with a variance, and one with a further input."""
+"""Your own forecasters: a CNN, a perceptron that forecasts a variance, one with a second input."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ TRUTH = {("a", 1, "a"), ("a", 2, "b"), ("b", 1, "c"), ("c", 1, "c"), ("c", 1, "d
 
 
 def simulate(rng):
-    """The last parent, c of d, acts on the variance alone."""
+    """The last edge, c to d, acts on the variance alone."""
     x, noise = np.zeros((STEPS, 4)), rng.normal(size=(STEPS, 4))
     for t in range(2, STEPS):
         x[t, 0] = 0.6 * x[t - 1, 0] + noise[t, 0]
@@ -29,7 +29,7 @@ def layer(key, *shape):
 
 
 def cnn(params, window, ops=STANDARD):
-    """Two convolutions in time, [time, vars] -> [vars]; its layers can be explained by LRP, too."""
+    """Two convolutions in time, [time, vars] -> [vars]; LRP can explain its layers."""
     hidden = window[None]
     for kernel, bias in zip(params["kernels"], params["biases"], strict=True):
         hidden = jax.lax.conv_general_dilated(
@@ -86,12 +86,12 @@ kernels = [layer(keys[0], 2, 4, HIDDEN), layer(keys[1], LAGS - 1, HIDDEN, HIDDEN
 params = {"kernels": kernels, "biases": [jnp.zeros(HIDDEN)] * 2, "out": layer(keys[2], HIDDEN, 4)}
 params = train(squared_error, params, windows, rows)
 show(
-    "CNN, gradient energy (the variance of d is invisible to it)",
+    "CNN, gradient energy (it does not detect effects on the variance of d)",
     attribution.gradient_energy(Partial(cnn, params), read),
 )
 explained = lambda params, window: cnn(params, window, ATTN_LRP)  # noqa: E731
 show("CNN, relevance", attribution.relevance(Partial(explained, params), read))
-show("CNN, steadiness of ranks", attribution.rank_mean_over_std(Partial(cnn, params), read).score)
+show("CNN, stability of ranks", attribution.rank_mean_over_std(Partial(cnn, params), read).score)
 
 params = {
     "in": layer(keys[3], LAGS * 4, 2 * HIDDEN),
@@ -102,17 +102,17 @@ params = train(negative_log_density, params, windows, rows)
 energy = attribution.score_energy(Partial(perceptron, params), read)
 show("Perceptron, score energy", energy.total)
 print(
-    f"  c(t-1) on d: by the mean {energy.mean_part[2, 3, 1]:.3f}, "
-    f"by the variance {energy.variance_part[2, 3, 1]:.3f}"
+    f"  c(t-1) on d: through the mean {energy.mean_part[2, 3, 1]:.3f}, "
+    f"through the variance {energy.variance_part[2, 3, 1]:.3f}"
 )
 
 
 def with_regime(strength, regime, window):
-    """Somebody else's model, which asks for a regime beside the window."""
+    """A model that takes a regime and a window."""
     return strength[regime] * window[-1]
 
 
-# A Partial binds what is no window. Arrays in it may change without another compilation.
+# A Partial binds all arguments but the window. Its arrays can change without a new compilation.
 for regime in range(2):
     model = Partial(with_regime, jnp.array([0.5, 2.0]), jnp.int32(regime))
     scores = attribution.gradient_energy(model, read, targets=np.array([0]))

@@ -1,4 +1,4 @@
-"""Hidden causes, and effects faster than a time step: the selected edges, searched again."""
+"""Hidden causes and contemporaneous effects: the selected edges are searched again."""
 
 import jax
 import numpy as np
@@ -10,7 +10,7 @@ from jaxcause.metrics import marked_precision_recall
 
 
 def main() -> None:
-    # Fast: a t-test selects the edges here; jc.discover(contemporaneous=True) trains a forecaster.
+    # A t-test selects the edges, which is fast. jc.discover(contemporaneous=True) does both steps.
     system = simulate.lagged_system(
         jax.random.key(0), n_vars=6, max_lag=3, n_steps=10_000, n_parents=2, instantaneous=0.3
     )
@@ -20,17 +20,21 @@ def main() -> None:
     for name, graph in (("selected", selected), ("searched again", found.graph)):
         score = marked_precision_recall(graph, system.truth, kind="directed")
         n_edges = len(graph.edges())
-        print(f"effects within a step, {name}: {n_edges} edges, F1 {float(score.f1):.2f}")
+        print(f"contemporaneous effects, {name}: {n_edges} edges, F1 {float(score.f1):.2f}")
 
-    # Four hidden causes of six variables: the older past tells effects from what they explain.
+    # Four hidden causes of six variables. With q, the older past decides which edges are effects.
     system = simulate.lagged_system(
         jax.random.key(0), n_vars=6, max_lag=3, n_steps=4000, n_parents=2, n_latents=4
     )
     series = np.asarray(system.series, float)
     selected = jc.discover(series, 3, method="var").graph
     searched = refine(selected, series, latents=True, q=None).graph
-    settled = refine(selected, series, latents=True).graph
-    for name, graph in (("selected", selected), ("searched", searched), ("settled", settled)):
+    decided = refine(selected, series, latents=True).graph
+    for name, graph in (
+        ("selected", selected),
+        ("searched", searched),
+        ("decided by the older past", decided),
+    ):
         score = marked_precision_recall(graph, system.truth, kind="directed")
         print(f"hidden causes, {name}: F1 {float(score.f1):.2f}")
 

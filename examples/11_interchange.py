@@ -1,4 +1,4 @@
-"""One graph in the hands of other libraries, and the same graph back from each of them."""
+"""One graph written for other libraries, and read back from them."""
 
 import tempfile
 from pathlib import Path
@@ -21,14 +21,14 @@ print("edges:")
 for source, lag, edge, target in graph.edges(names):
     print(f"  {source}(t-{lag}) {edge} {target}(t)")
 
-# Files: the suffix tells the format.
+# Files: the suffix decides the format.
 folder = Path(tempfile.mkdtemp())
 for suffix in (".json", ".npz", ".graphml", ".dot"):
     path = folder / f"graph{suffix}"
     io.write_graph(path, graph, names=names, strength=strength)
     read, read_names = io.read_graph(path)
     same = bool((read.marks == graph.marks).all()) and read_names == names
-    print(f"{path.name}: {path.stat().st_size:,} bytes, the same when read back: {same}")
+    print(f"{path.name}: {path.stat().st_size:,} bytes, equal when read back: {same}")
 
 # Objects of other libraries.
 arrays = io.to_tigramite(graph, names=names, val_matrix=strength)
@@ -42,7 +42,7 @@ try:
 except jc.InputError as error:
     print(error)
 
-# What a library cannot hold is refused, not bent.
+# A graph that a library cannot represent is refused, not changed.
 try:
     io.to_lingam(graph)
 except jc.InputError as error:

@@ -1,4 +1,4 @@
-"""A pandas frame to its graph, as text, picture, frame and page."""
+"""From a pandas frame to its graph, as text, picture, frame and page."""
 
 import tempfile
 from pathlib import Path
@@ -11,8 +11,8 @@ import jaxcause as jc
 
 mpl.use("agg")  # pictures go to files
 
-# Two years of a catchment, day by day: rain fills a reservoir two days later, which feeds a
-# turbine on the next day; the price of power follows the demand and has nothing to do with water.
+# Two years of a catchment, day by day. Rain fills a reservoir two days later. The reservoir feeds a
+# turbine on the next day. The price of power follows the demand and does not depend on the water.
 rng = np.random.default_rng(0)
 n = 730
 rain = rng.gamma(0.6, 2.0, n)
@@ -26,14 +26,14 @@ frame = pd.DataFrame(
     {"rain": rain, "level": level, "turbine": turbine, "demand": demand, "price": price},
     index=pd.date_range("2024-01-01", periods=n, name="day"),
 )
-frame.iloc[100:104, 1] = np.nan  # the gauge was out of order: no window crosses these days
+frame.iloc[100:104, 1] = np.nan  # the gauge failed: no window contains these days
 
-# The linear method, since the notes of the default one would say that a line forecasts as well.
+# The linear method: the notes of the default would say that a linear model forecasts equally well.
 found = jc.discover(frame, max_lag=3, method="var", q=0.01)
 print(found.summary())
 
 edges = found.to_dataframe()
-print("\nWhat the turbine listens to:")
+print("\nWhat drives the turbine:")
 for edge in edges[edges["target"] == "turbine"].itertuples():
     print(f"  {edge.source} -> turbine after {edge.lag} day(s)")
 
@@ -43,8 +43,8 @@ print("rain ->", ", ".join(sorted(downstream)))
 
 folder = Path(tempfile.mkdtemp())
 found.plot("summary").figure.savefig(folder / "summary.png")
-found.save_html(folder / "report.html")  # one file, which opens without a network
+found.save_html(folder / "report.html")  # one self-contained file
 found.to_json(folder / "found.json")
 again = jc.Discovery.from_json(folder / "found.json")
 same = np.array_equal(again.graph.marks, found.graph.marks)
-print(f"\nPicture, page and JSON written; read back the same: {same}")
+print(f"\nPicture, page and JSON written; equal when read back: {same}")

@@ -1,4 +1,4 @@
-"""Gradients and searches inside programs of your own: `jit`, `vmap`, `grad`, `scan`."""
+"""Gradients and searches inside your own programs: `jit`, `vmap`, `grad`, `scan`."""
 
 import functools
 
@@ -8,7 +8,7 @@ import numpy as np
 
 import jaxcause as jc
 
-# 1. A search within `jit`: capped shapes, so everything else may be traced.
+# 1. A search inside `jit`: caps fix the shapes, and everything else may be traced.
 rng = np.random.default_rng(0)
 samples = rng.normal(size=(400, 5))
 samples[:, 1] += 0.8 * samples[:, 0]
@@ -43,7 +43,7 @@ def forecast(params, window):
 
 
 def simulate(key, n_steps):
-    """Two variables: the second listens to the size of the first, which no line can see."""
+    """Two variables: the second depends on the size of the first, which no linear model detects."""
 
     def step(past, noise):
         row = jnp.stack([noise[0], 2 * jnp.abs(past[-2, 0]) - 1.6 + 0.3 * noise[1]])

@@ -1,8 +1,8 @@
-"""How close a learned graph, or a score for every edge, is to a known one.
+"""Comparison of a learned graph, or of scores for every edge, with a known graph.
 
-A graph is a `LaggedGraph`, a `CausalGraph`, or a boolean array: ``[source, target]`` or
-``[source, target, lag]``. All measures are pure array functions of masks and scores, so they
-compose with ``jit`` and ``vmap``.
+A graph is a `LaggedGraph`, a `CausalGraph`, or a boolean array ``[source, target]`` or
+``[source, target, lag]``. All measures are pure functions of masks and scores, and compose with
+``jit`` and ``vmap``.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ Graph = LaggedGraph | CausalGraph | Bool[AnyArray, "..."]
 
 
 class PrecisionRecall(NamedTuple):
-    """Precision, recall and their harmonic mean; 0 where a measure has nothing to divide by."""
+    """Precision, recall and their harmonic mean; a measure whose denominator is 0 is 0."""
 
     precision: Float[Array, ""]
     recall: Float[Array, ""]
@@ -31,7 +31,7 @@ def edge_mask(graph: Graph, *, summary: bool = False) -> Bool[Array, "..."]:
 
     Args:
         graph: A graph or a mask.
-        summary: Whether to ask only if there is an edge at any lag.
+        summary: Whether to reduce a lagged graph to its summary graph, with edges at any lag.
     """
     mask = jnp.asarray(graph.directed if isinstance(graph, LaggedGraph | CausalGraph) else graph)
     return mask.any(axis=-1) if summary and mask.ndim == 3 else mask
@@ -66,8 +66,8 @@ def shd(
 ) -> Int[Array, ""]:
     """Structural Hamming distance: edges to add, remove or change.
 
-    Two graphs with marks differ once per pair whose marks differ; masks and summaries differ once
-    per pair (or source, target and lag) in which either direction differs.
+    Two graphs with marks differ once per pair with different marks. Masks and summaries differ once
+    per pair (or source, target and lag) with a different direction.
 
     Args:
         estimate: Learned graph.
@@ -101,7 +101,7 @@ def auroc(
     summary: bool = False,
     diagonal: bool = True,
 ) -> Float[Array, ""]:
-    r"""Area under the ROC curve: the chance that an edge outscores a non-edge, ties counting half.
+    r"""Area under the ROC curve: the probability that an edge outscores a non-edge (ties: ½).
 
     Lag 0 of lagged scores is left out. Summary scores are the largest over the lags.
 
@@ -131,7 +131,7 @@ def auprc(
     summary: bool = False,
     diagonal: bool = True,
 ) -> Float[Array, ""]:
-    r"""Area under the precision-recall curve as average precision, tied scores taken together.
+    r"""Area under the precision-recall curve as average precision, with ties taken together.
 
     .. math:: \mathrm{AP} = \sum_k (R_k - R_{k-1})\,P_k
 
@@ -157,7 +157,7 @@ def auprc(
 
 
 def f1_at_k(scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int) -> Float[Array, ""]:
-    """F1 of the graph that keeps the ``k`` best-scored lagged parents of every target.
+    """F1 of the graph that keeps the ``k`` highest-scored lagged parents of every target.
 
     Args:
         scores: ``[source, target, lag]``; lag 0 is left out.
@@ -184,7 +184,7 @@ def f1_at_true_number(
     summary: bool = False,
     diagonal: bool = True,
 ) -> Float[Array, ""]:
-    """F1 of as many best-scored edges as the truth has; precision and recall are then the same.
+    """F1 of the highest-scored edges, as many as the truth has; precision equals recall there.
 
     Args:
         scores: Larger means more likely an edge (ties: the earlier source, target and lag); lag 0
@@ -208,9 +208,9 @@ def f1_at_true_number(
 def false_discovery_proportion(
     estimate: Graph, truth: Graph, *, summary: bool = False, diagonal: bool = True
 ) -> Float[Array, ""]:
-    r"""Share of the edges found that are none, :math:`FP / \max(1, TP + FP)`.
+    r"""Share of false edges among those found, :math:`FP / \max(1, TP + FP)`.
 
-    Unlike 1 − precision it is 0 where nothing is found, so that its mean over runs is the
+    Unlike 1 − precision it is 0 if nothing is found, so that its mean over runs is the
     false-discovery rate.
 
     Args:
@@ -233,15 +233,15 @@ def marked_precision_recall(
 ) -> PrecisionRecall:
     """`precision_recall` for graphs with contemporaneous edges or hidden causes.
 
-    An edge is right if the other graph has it at the same pair and lag with the same two marks;
-    contemporaneous edges count once.
+    An edge is correct if the other graph has an edge with the same marks at the same pair and lag.
+    A contemporaneous edge counts once.
 
     Args:
         estimate: Learned graph.
         truth: Known graph of the same size.
-        kind: Edges that count: ``directed`` (``-->``), ``bidirected`` (``<->``), ``adjacent`` (all,
-            whatever the marks) or ``any`` (all, and the marks must agree).
-        lags: ``all``, ``lagged`` (from 1 on) or ``contemporaneous`` (0).
+        kind: Edges that count: ``directed`` (``-->``), ``bidirected`` (``<->``), ``adjacent`` (all
+            edges, whatever their marks) or ``any`` (all edges, and the marks must agree).
+        lags: ``all``, ``lagged`` (at least 1) or ``contemporaneous`` (0).
 
     Raises:
         InputError: The sizes differ, or a name is not known.
@@ -317,13 +317,13 @@ def _ranked(
 
 
 def _identity(mask: Array) -> Array:
-    """Which entries join a variable to itself, shaped to broadcast against ``mask``."""
+    """Which entries join a variable to itself, in a shape that broadcasts against ``mask``."""
     same = jnp.eye(mask.shape[0], dtype=bool)
     return same.reshape(*same.shape, *([1] * (mask.ndim - 2)))
 
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
-    """Floating-point ratio; 0 where the denominator is 0."""
+    """Floating-point ratio; 0 if the denominator is 0."""
     dtype = numerator.dtype if jnp.issubdtype(numerator.dtype, jnp.floating) else jnp.float32
     top, bottom = numerator.astype(dtype), denominator.astype(dtype)
     return jnp.where(bottom > 0, top / jnp.where(bottom > 0, bottom, 1), jnp.zeros_like(top))

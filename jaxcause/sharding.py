@@ -1,4 +1,4 @@
-"""Rows of work over devices and hosts: windows, graphs, or rows of tests."""
+"""Rows of work (windows, graphs, tests) spread over devices and hosts."""
 
 import math
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ ROWS = "rows"
 
 
 def row_mesh(devices: Sequence[Any] | None = None) -> Mesh:
-    """A mesh of one axis, over all devices of all hosts unless some are given.
+    """A mesh of one axis over the given devices; by default over all devices of all hosts.
 
-    Its axis is of type Auto, so that code which knows nothing of the mesh runs on it.
+    Its axis has the type Auto, so that code runs on it without naming shardings.
 
     Raises:
         InputError: ``devices`` is empty.
@@ -36,7 +36,7 @@ def row_mesh(devices: Sequence[Any] | None = None) -> Mesh:
 
 
 def check_row_mesh(mesh: Mesh) -> None:
-    """Raise unless ``mesh`` has one axis, whatever its name, that needs no explicit sharding."""
+    """Raise unless ``mesh`` has exactly one axis, of the type Auto; its name may be any."""
     if len(mesh.axis_names) != 1 or mesh.axis_types != (AxisType.Auto,):
         raise InputError(
             f"mesh has axes {mesh.shape} of types {mesh.axis_types}, but must have one Auto axis; "
@@ -45,9 +45,9 @@ def check_row_mesh(mesh: Mesh) -> None:
 
 
 def padded_rows(x: AnyArray, multiple: int) -> tuple[Any, int]:
-    """Repeat the first row at the end, up to a multiple; also the number of rows there were.
+    """Pad to a multiple by repeating the first row; also returns the original number of rows.
 
-    A repeated row is one that every function of rows can stand, as a row of zeros is not.
+    A repeated row is valid input for every function of rows; a row of zeros may not be.
 
     Raises:
         InputError: There is no row.
@@ -65,17 +65,17 @@ def padded_rows(x: AnyArray, multiple: int) -> tuple[Any, int]:
 
 
 def shard_rows(x: AnyArray, mesh: Mesh, *, multiple: int = 1) -> tuple[jax.Array, int]:
-    """Lay the leading axis over the devices of a mesh, padded to equal shares.
+    """Spread the leading axis over the devices of a mesh, padded to equal shares.
 
-    On several hosts every host gives the same array, and keeps its share.
+    On several hosts every host passes the same array and keeps its share.
 
     Args:
-        x: Rows to share out, ``[rows, ...]``.
+        x: The rows, ``[rows, ...]``.
         mesh: See `row_mesh`.
-        multiple: Every device's share is a multiple of this.
+        multiple: The number of rows per device is a multiple of this.
 
     Returns:
-        The sharded rows, the first repeated at the end, and the number of rows there were.
+        The sharded rows, padded with copies of the first, and the original number of rows.
 
     Raises:
         InputError: There is no row, or the mesh has several axes.
@@ -92,7 +92,7 @@ def shard_rows(x: AnyArray, mesh: Mesh, *, multiple: int = 1) -> tuple[jax.Array
 
 
 def replicate(tree: Tree, mesh: Mesh) -> Tree:
-    """Every array of a pytree, such as a model's parameters, on every device of the mesh.
+    """Copy every array of a pytree, such as a model's parameters, to every device of the mesh.
 
     >>> replicate({"w": np.ones(2)}, row_mesh())["w"].tolist()
     [1.0, 1.0]

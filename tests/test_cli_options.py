@@ -88,7 +88,17 @@ def test_what_is_declined_fits_every_method(called):
 
 def test_what_is_left_to_the_data(called):
     seen = called("--method", "auto", "--max-lag", "auto", "--q", "0.05")
-    assert (seen["method"], seen["max_lag"], seen["q"]) == ("auto", "auto", 0.05)
+    assert (seen["method"], seen["max_lag"], seen["q"]) == ("pcmci", 1, 0.05)
+    assert len([note for note in seen["series"].notes if "was chosen" in note]) == 2
+
+
+def test_auto_refuses_what_the_chosen_method_does_not_have(tmp_path, capsys):
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    (tmp_path / "s.csv").write_text("rain,river\n" + "".join(f"{a},{b}\n" for a, b in x))
+    call = ["discover", str(tmp_path / "s.csv"), "--method", "auto", "--max-lag", "2"]
+    assert main([*call, "--forbid", "rain->river", "--out", str(tmp_path / "out")]) == 2
+    assert "--forbid is not for --method pcmci, but for gradient" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_classical_methods_have_no_checkpoint(called):

@@ -15,6 +15,7 @@ from jaxcause.cli import _benchmark, main
 from jaxcause.cli import _discover_options as options
 from jaxcause.cli._main import build_parser
 from jaxcause.cli._studies import STUDIES
+from jaxcause.workflows import methods
 
 COMMANDS = tuple(build_parser().commands())
 
@@ -32,25 +33,44 @@ def test_every_command_has_help_with_an_example_that_parses(command, capsys):
     assert "examples:" in shown
 
 
-def test_choices_and_defaults_are_those_of_the_library():
-    from jaxcause import workflows
+def test_every_option_of_every_method_is_a_flag_with_its_default():
+    flags = {action.dest: action for action in build_parser().commands()["discover"]._actions}
+    assert set(flags["method"].choices) == {*methods.registered(), "auto"}
+    for name, kind in methods.registered().items():
+        for option in kind.options():
+            assert option.description, (name, option.name)
+            assert set(option.choices) <= set(flags[option.name].choices or ()), option.name
+            told = re.search(r"default: ([^)\s]+)\)", flags[option.name].help)
+            if told and len(options.every_option()[option.name]) == 1 and told[1] != "from":
+                assert told[1] == str(option.default), option.name
+    assert set(options.WRITTEN) <= set(options.every_option())
+    assert set(options.READING) <= set(inspect.signature(io.read_series).parameters)
+    assert set(_benchmark.NAMES) == set(STUDIES)
+
+
+def test_the_words_of_options_are_those_of_the_library():
     from jaxcause.models.forecaster import PRESETS
     from jaxcause.series import TRANSFORMS
     from jaxcause.workflows._discover.scores import READOUTS
 
-    assert set(options.METHODS) == {*workflows.METHODS, "auto"}
-    assert set(options.TRANSFORMS) == {"auto", *TRANSFORMS}
-    assert set(options.READOUTS) == set(READOUTS)
-    assert set(options.PRESETS) == set(PRESETS)
-    assert {m for methods in options.BELONGS.values() for m in methods} <= set(workflows.METHODS)
-    defaults = inspect.signature(workflows.discover).parameters
-    assert set(options.SAME) <= set(defaults)
-    assert set(options.READING) <= set(inspect.signature(io.read_series).parameters)
-    for action in build_parser().commands()["discover"]._actions:
-        told = re.search(r"default: ([^)\s]+)\)", action.help or "")
-        if told and action.dest in defaults:
-            assert told[1] == str(defaults[action.dest].default), action.dest
-    assert set(_benchmark.NAMES) == set(STUDIES)
+    words = {option.name: set(option.choices) for option in methods.Gradient.options()}
+    assert words["readout"] == set(READOUTS)
+    assert words["model"] == set(PRESETS)
+    assert words["transform"] == {"auto", *TRANSFORMS}
+    for kind in methods.registered().values():
+        (transform,) = (one for one in kind.options() if one.name == "transform")
+        assert set(transform.choices) - {"auto"} == set(TRANSFORMS)
+
+
+@pytest.mark.parametrize("name", methods.registered())
+def test_help_shows_the_options_of_one_method(name, capsys):
+    with pytest.raises(SystemExit):
+        main(["discover", "s.csv", "--method", name, "--help"])
+    shown = capsys.readouterr().out.split("examples:")[0]
+    own = {option.name for option in methods.registered()[name].options()}
+    for option, by_method in options.every_option().items():
+        flag = options._flag(option, by_method)[0]
+        assert (re.search(rf"{flag}(?![\w-])", shown) is not None) == (option in own), option
 
 
 def complete(line):

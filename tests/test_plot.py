@@ -264,7 +264,7 @@ def test_lags_of_a_pair_with_different_marks_are_not_mixed():
 def test_crowded_summary_says_that_lags_are_missing():
     ax = summary_graph(random_graph(50, 5, 150))
     arrows = len(parts(ax, "edge-"))
-    assert f"arrows without lags for want of room: {arrows}" in ax.get_xlabel()
+    assert f"lags not shown for {arrows} arrows (too crowded)" in ax.get_xlabel()
     assert not parts(ax, "lags-")
 
 
@@ -299,7 +299,7 @@ def test_lags_give_way_to_one_another_in_a_crowd():
     boxes = [label.get_window_extent() for label in labels.values()]
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
     missing = len(parts(ax, "edge-")) - len(labels)
-    assert (f"want of room: {missing}" in ax.get_xlabel()) == (missing > 0)
+    assert (f"lags not shown for {missing} arrow" in ax.get_xlabel()) == (missing > 0)
 
 
 def test_names_stay_off_the_nodes():
@@ -334,7 +334,7 @@ def test_strength_must_fit_the_graph(draw):
 @pytest.mark.parametrize("draw", DRAWINGS)
 def test_strength_must_be_known_on_every_edge(draw):
     strength = np.full((2, 2, 2), np.nan)
-    with pytest.raises(InputError, match="strength is not finite on an edge"):
+    with pytest.raises(InputError, match="strength is not finite for an edge"):
         draw(graph_of(2, 1, {(0, 1, 1): FORTH}), strength=strength)
     strength[0, 1, 1] = 1.0
     assert set(parts(draw(graph_of(2, 1, {(0, 1, 1): FORTH}), strength=strength), "edge-")) == {

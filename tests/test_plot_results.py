@@ -95,7 +95,7 @@ def test_a_causal_graph_refuses_what_does_not_fit():
         causal_graph(pag(3, 2), names=["a"])
     with pytest.raises(InputError, match=r"graph is a batch of shape \(2,\)"):
         causal_graph(CausalGraph(np.zeros((2, 3, 3), np.int8)))
-    with pytest.raises(InputError, match="strength is not finite on an edge"):
+    with pytest.raises(InputError, match="strength is not finite for an edge"):
         causal_graph(pag(3, 2), strength=np.full((3, 3), np.nan))
     strength = np.array([[0, 0.2, 0.9], [0.2, 0, 0], [0.9, 0, 0]])
     marks = np.array([[0, 2, 2], [3, 0, 0], [3, 0, 0]], np.int8)
@@ -111,7 +111,7 @@ def looks(ax):
     }
 
 
-def test_hits_misses_and_false_edges_look_different():
+def test_correct_missed_and_false_edges_look_different():
     truth = graph_of(3, 2, {(0, 1, 1): FORTH, (1, 2, 2): FORTH, (0, 2, 0): BOTH, (2, 2, 1): FORTH})
     found = graph_of(3, 2, {(0, 1, 1): FORTH, (1, 2, 1): FORTH, (0, 2, 0): FORTH, (2, 2, 1): FORTH})
     ax = truth_overlay(found, truth, names=["a", "b", "c"])
@@ -120,7 +120,7 @@ def test_hits_misses_and_false_edges_look_different():
     assert drawn["0-1-1"] == drawn["2-2-1"]
     assert len(set(drawn.values())) == 4
     said = ax.get_xlabel()
-    for words in ("hit (2)", "missed (1)", "false (1)", "other marks (1)"):
+    for words in ("correct (2)", "missed (1)", "false (1)", "wrong marks (1)"):
         assert words in said
     # What was found is drawn where the two differ: an arrow from 0 to 2.
     assert "0-2-0" not in parts(ax, "source-mark-")
@@ -135,15 +135,15 @@ def test_a_reversed_edge_without_a_lag_is_one_edge_with_other_marks(lagged):
         found, truth = (CausalGraph.from_dag(np.eye(2, k=k) > 0) for k in (1, -1))
     ax = truth_overlay(found, truth)
     assert list(parts(ax, "edge-")) == ["0-1-0" if lagged else "0-1"]
-    assert ax.get_xlabel() == "pink, dash-dotted: other marks (1)"
+    assert ax.get_xlabel() == "pink, dash-dotted: wrong marks (1)"
 
 
 @pytest.mark.parametrize("n_vars", [3, 10, 50])
-def test_the_truth_beside_itself_is_all_hits(n_vars):
+def test_a_graph_compared_with_itself_is_all_correct(n_vars):
     for graph in (random_graph(n_vars, 3, 2 * n_vars), pag(n_vars, 2 * n_vars)):
         ax = truth_overlay(graph, graph)
         assert len(set(looks(ax).values())) == 1
-        assert f"hit ({len(parts(ax, 'edge-'))})" in ax.get_xlabel()
+        assert f"correct ({len(parts(ax, 'edge-'))})" in ax.get_xlabel()
         assert "missed" not in ax.get_xlabel()
         if n_vars < 50:
             readable(ax)
@@ -250,7 +250,7 @@ def test_the_threshold_lies_between_edges_and_others_where_scores_cut_them():
 
 def test_titles_say_what_is_drawn():
     scores, graph = scored(3)
-    for draw, rest in ((score_curves, "along the lags"), (score_heatmap, "by lag")):
+    for draw, rest in ((score_curves, "by lag"), (score_heatmap, "by lag")):
         assert draw(scores).get_title() == f"Scores {rest}"
         said = draw(scores, graph=graph, label="absolute t-statistic").get_title()
         assert said == f"Absolute t-statistic {rest}"
@@ -297,7 +297,7 @@ def test_the_most_stable_edges_stand_on_top(n_vars):
     i, j, lag = np.unravel_index(shares.argmax(), shares.shape)
     assert labels[0] == f"sensor_{i} t−{lag} → sensor_{j}"
     left = (shares > 0).sum() - len(values)
-    assert (f"{left:,} less stable edges are left out" in ax.get_xlabel()) == (left > 0)
+    assert (f"{left:,} less stable edges are not shown" in ax.get_xlabel()) == (left > 0)
     boxes = text_boxes(ax)
     readable(ax, [*boxes, *((t.get_text(), t.get_window_extent()) for t in ax.get_yticklabels())])
 
@@ -306,7 +306,9 @@ def test_stability_of_edges_without_a_direction_or_without_any():
     shares = np.array([[0, 0.4, 0], [0.4, 0, 1.0], [0, 1.0, 0]])
     labels = [tick.get_text() for tick in edge_stability(shares).get_yticklabels()]
     assert labels == ["X1 – X2", "X0 – X1"]
-    assert "no edge was ever selected" in edge_stability(np.zeros((2, 2, 2))).get_xlabel()
+    assert (
+        "no edge was selected in any resample" in edge_stability(np.zeros((2, 2, 2))).get_xlabel()
+    )
     with pytest.raises(InputError, match=r"outside \[0, 1\]; divide counts"):
         edge_stability(3 * shares)
 

@@ -1,4 +1,4 @@
-"""What is explained, and the answers of the model, each asked for once."""
+"""The cases to explain, and the answers of the model, each queried once."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ class Oracle:
         return self.look_up(removed)[:, 1]
 
     def look_up(self, removed: np.ndarray) -> np.ndarray:
-        """All answers, from the model where they are not known."""
+        """All answers; the model is run only for unknown ones."""
         removed = removed[:, : self.case.n_nodes]
         codes = [code(row) for row in removed]
         new = {c: row for c, row in zip(codes, removed, strict=True) if c not in self.known}
@@ -68,7 +68,7 @@ class Oracle:
 
 
 class Cache:
-    """Answers of all cases in a file of JSON lines; a killed run goes on where it was."""
+    """Answers of all cases in a file of JSON lines, so that a killed run can continue."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -87,11 +87,11 @@ class Cache:
         self.lines.setdefault(entry["case"], {}).update(answers)
 
     def oracle(self, case: Case) -> Oracle:
-        """The oracle of a case with what is known."""
+        """The oracle of a case, with its known answers."""
         return Oracle(case, self.lines.get(case.name))
 
     def keep(self, oracle: Oracle) -> None:
-        """Append what is new."""
+        """Append the new answers."""
         old = self.lines.get(oracle.case.name, {})
         new = {c: a for c, a in oracle.known.items() if c not in old}
         if new:
@@ -107,7 +107,7 @@ def code(removed: np.ndarray) -> int:
 
 
 def in_batches(rows: np.ndarray, sizes: tuple[int, ...]) -> Iterator[tuple[np.ndarray, int]]:
-    """Batches of few shapes, the last filled up with its first rows, and how many count."""
+    """Batches of few shapes, the last one filled with its first rows, and their true sizes."""
     at = 0
     while at < len(rows):
         left = len(rows) - at

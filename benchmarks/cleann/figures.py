@@ -8,16 +8,16 @@ from benchmarks.cleann.methods import BUDGETS, Outcome
 
 RESAMPLES = 1000
 Outcomes = list[list[Outcome]]
-"""Of each case, one outcome per random key."""
+"""For each case, one outcome per random key."""
 
 
 def share(outcomes: Outcomes, budget: int = BUDGETS[-1]) -> np.ndarray:
-    """Of each case, the share of keys with an explanation within the budget."""
+    """For each case, the share of keys with an explanation within the budget."""
     return np.array([np.mean([_within(o, budget) for o in case]) for case in outcomes])
 
 
 def sizes(outcomes: Outcomes, budget: int = BUDGETS[-1]) -> tuple[np.ndarray, np.ndarray]:
-    """Of each case, the sum of sizes of what was found within the budget, and how many."""
+    """For each case, the sum of the sizes of explanations within the budget, and their number."""
     return _sums(outcomes, budget, lambda o: o.size)
 
 
@@ -27,12 +27,12 @@ def mean_size(outcomes: Outcomes, budget: int = BUDGETS[-1]) -> float:
 
 
 def area(outcomes: Outcomes) -> float:
-    """Mean over the budgets of the share explained: one number for a curve."""
+    """Mean share explained over the budgets: one number per curve."""
     return float(np.mean([share(outcomes, budget).mean() for budget in BUDGETS]))
 
 
 def ratio(sums: np.ndarray, counts: np.ndarray) -> float:
-    """Sum over sum; NaN for nothing."""
+    """Ratio of two sums; NaN if both are empty."""
     return float(sums.sum() / counts.sum()) if counts.sum() else float("nan")
 
 
@@ -78,7 +78,7 @@ def summary(outcomes: Outcomes, before: np.ndarray) -> dict[str, object]:
 
 
 def above_smallest(outcomes: Outcomes, smallest: list[int]) -> dict[str, object]:
-    """How many nodes more than the smallest, where both are known."""
+    """Nodes in excess of the smallest explanation, if both are known."""
     pairs = [
         (o.size - least)
         for case, least in zip(outcomes, smallest, strict=True)
@@ -95,14 +95,14 @@ def above_smallest(outcomes: Outcomes, smallest: list[int]) -> dict[str, object]
 
 
 def difference(ours: Outcomes, theirs: Outcomes, budget: int) -> str:
-    """Share explained less another method's, on the same cases, with its interval."""
+    """Share explained minus that of another method on the same cases, with an interval."""
     gap = share(ours, budget) - share(theirs, budget)
     low, high = interval(lambda at: gap[at].mean(), len(gap))
     return f"{gap.mean():+.3f} ({low:+.3f} … {high:+.3f})"
 
 
 def size_difference(ours: Outcomes, theirs: Outcomes) -> dict[str, object]:
-    """Mean size less another method's: of all found, and of the cases that both explain."""
+    """Mean size minus that of another method: of all cases, and of those that both explain."""
     (a, n_a), (b, n_b) = sizes(ours), sizes(theirs)
     both = (n_a > 0) & (n_b > 0)
     paired = a[both] / n_a[both] - b[both] / n_b[both]

@@ -1,4 +1,4 @@
-"""CLEANN in all its settings, and the methods beside it, under one count of queries."""
+"""CLEANN in all its settings and the other methods, with the same count of model queries."""
 
 import zlib
 from collections.abc import Callable
@@ -143,7 +143,7 @@ def explain(case: Case, oracle: Oracle, marks: np.ndarray, setting: Setting) -> 
 
 
 def _closeness(distance: np.ndarray) -> np.ndarray:
-    """Mean over the graphs of one over the distance; 0 out of the tree."""
+    """Mean over the graphs of 1 / distance; 0 outside the tree."""
     return np.where(distance > 0, 1 / np.maximum(distance, 1), 0).mean(axis=0)
 
 
@@ -172,7 +172,7 @@ def _scores(case: Case, name: str) -> np.ndarray:
 
 
 def baselines() -> dict[str, Callable[[Case, Oracle], list[Outcome]]]:
-    """The methods beside CLEANN; random ones run with several keys."""
+    """The methods other than CLEANN; random ones run with several keys."""
 
     def in_order(name: str) -> Callable[[Case, Oracle], list[Outcome]]:
         return lambda case, oracle: [_in_order(case, oracle, _scores(case, name))]
@@ -247,7 +247,7 @@ def outcome(found: path_a.Explanations, oracle: Oracle, spent: int = 0) -> Outco
 
 
 def smallest(case: Case, oracle: Oracle, max_size: int) -> int:
-    """Size of the smallest explanation that there is; 0 if none is so small."""
+    """Size of the smallest existing explanation; 0 if it is larger than the limit."""
     found = path_a.explain_exhaustively(
         case.n_nodes, oracle, max_size=max_size, removable=case.removable, batch_size=64
     )

@@ -76,7 +76,7 @@ def sessions(ratings: list[tuple[int, int, int]]) -> Sessions:
 
 
 def windows(histories: list[list[int]], length: int) -> np.ndarray:
-    """Pieces of at most ``length`` items, overlapping by half, padded on the left."""
+    """Pieces of at most ``length`` items that overlap by half, padded on the left."""
     rows = []
     for line in histories:
         for end in range(len(line), 0, -(length // 2)):
@@ -180,12 +180,12 @@ def next_item_scores(model: Pretrained, data: Sessions) -> np.ndarray:
 
 
 def asking(line: list[int], mask_id: int, length: int) -> list[int]:
-    """The newest items and the question what comes next, padded on the left."""
+    """The newest items and the mask for the next one, padded on the left."""
     newest = line[-(length - 1) :]
     return [0] * (length - 1 - len(newest)) + newest + [mask_id]
 
 
 def popularity(data: Sessions) -> np.ndarray:
-    """How often each item occurs in the histories, for every user alike."""
+    """How often each item occurs in the histories, the same for every user."""
     count = np.bincount(np.concatenate(data.histories), minlength=data.n_items + 1)
     return np.broadcast_to(count, (len(data.histories), count.size))

@@ -1,4 +1,4 @@
-"""Sentences with a polarity, and the encoder that is fine-tuned to tell it."""
+"""Sentences with a polarity, and the encoder that is fine-tuned to classify it."""
 
 import importlib.util
 import zipfile
@@ -39,7 +39,7 @@ def read(archive: Path) -> tuple[list[str], np.ndarray]:
 
 
 def split(n: int) -> dict[str, np.ndarray]:
-    """Fixed: 70 % to train, 10 % to tune on, 20 % to test on."""
+    """A fixed split: 70 % for training, 10 % for tuning, 20 % for testing."""
     order = np.random.default_rng(SEED).permutation(n)
     first, second = int(0.7 * n), int(0.8 * n)
     return {
@@ -50,12 +50,12 @@ def split(n: int) -> dict[str, np.ndarray]:
 
 
 def bucket(length: int, buckets: tuple[int, ...]) -> int:
-    """The smallest bucket that holds so many tokens, or the largest."""
+    """The smallest bucket with room for a number of tokens, or the largest bucket."""
     return next((size for size in buckets if length <= size), buckets[-1])
 
 
 def padded(ids: list[list[int]], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ids and mask of one shape; what is too long loses its end but one."""
+    """Ids and mask of one shape; a sentence that is too long is cut before its last token."""
     out = np.zeros((len(ids), size), np.int32)
     mask = np.zeros((len(ids), size), bool)
     for row, (line, on) in enumerate(zip(ids, mask, strict=True)):
@@ -99,7 +99,7 @@ def batches(part: Sentences, epochs: int) -> Iterator[tuple[np.ndarray, np.ndarr
 
 
 def n_batches(part: Sentences, epochs: int) -> int:
-    """How many `batches` there are."""
+    """The number of `batches`."""
     return epochs * sum(len(members) // BATCH for members in _by_bucket(part).values())
 
 

@@ -69,7 +69,7 @@ def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
 
 
 class Asker:
-    """The model, asked what it would recommend had items not been in the session."""
+    """The model, queried for its recommendation if items had not been in the session."""
 
     def __init__(self, model: Pretrained, n_items: int) -> None:
         self.model, self.n_items = model, n_items
@@ -127,7 +127,7 @@ class Asker:
         hidden[:, -1] = False
         out = []
         for rows, count in in_batches(hidden, ROWS):
-            # Nobody looks at padding, and positions count real items only: this is deletion.
+            # Padding gets no attention, and positions count real items only, so this is deletion.
             left = np.where(rows, 0, row).astype(np.int32)
             scores = np.asarray(self.scores(self.model.params, left), np.float64)[:count]
             scores[:, seen] = -np.inf

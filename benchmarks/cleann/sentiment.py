@@ -1,4 +1,4 @@
-"""``python -m benchmarks cleann_sentiment``: why a sentence counts as praise or blame."""
+"""``python -m benchmarks cleann_sentiment``: why a sentence is positive or negative."""
 
 import functools
 from pathlib import Path
@@ -73,7 +73,7 @@ def run(data: Path | None, out: Path, *, quick: bool = False) -> list[dict]:
 
 
 class Asker:
-    """The fine-tuned encoder, asked about sentences with tokens replaced by [MASK]."""
+    """The fine-tuned encoder, queried with sentences in which [MASK] replaces tokens."""
 
     def __init__(self, model: Pretrained, tokenizer: object) -> None:
         self.model = model

@@ -53,14 +53,14 @@ T = TypeVar("T")
 
 
 class Sizes(NamedTuple):
-    """Cases to tune on, to compare on, and to compare on once more."""
+    """Cases for tuning, for the comparison, and further ones for a second comparison."""
 
     tune: int
     test: int
     further: int
 
     def parts(self, cases: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
-        """Those to compare on, and those to compare on once more."""
+        """The cases of the comparison and of the second comparison."""
         return cases[: self.test], cases[self.test : self.test + self.further]
 
 
@@ -82,7 +82,7 @@ def protocol(**task: str) -> list[dict]:
 
 
 def cache_folder(out: Path, quick: bool) -> Path:
-    """Where models and answers are kept; git leaves it alone."""
+    """The folder of models and answers, which git ignores."""
     folder = out / "cache" / ("quick" if quick else "full")
     folder.mkdir(parents=True, exist_ok=True)
     (out / "cache" / ".gitignore").write_text("*\n")
@@ -175,7 +175,7 @@ def ablation(
     n_samples: int,
     path: Path,
 ) -> tuple[list[dict], Setting]:
-    """Every setting, beside subsets at random and by attention, and the one of largest area.
+    """Every setting, random subsets, subsets by attention, and the setting with the largest area.
 
     Rows are kept in ``path``, so that a killed run goes on where it was.
     """
@@ -233,7 +233,7 @@ def explained(
     n_samples: int,
     done: dict[Setting, list[np.ndarray]],
 ) -> list[list[Outcome]]:
-    """CLEANN's outcome for every case; graphs are searched once for all orders."""
+    """The outcome of CLEANN for every case; graphs are searched once for all orders."""
     some = isinstance(setting.heads, tuple)
     key = setting._replace(order="", heads="all" if some else setting.heads)
     if key not in done:

@@ -19,7 +19,7 @@ def run(
         only: Names of the sections to run, with commas; all by default.
         quick: Leave out causal-learn beyond 50 nodes, and make the largest problems smaller.
     """
-    # A process that only measures a first call must not load what it is to be timed against.
+    # A process that measures a first call must not load the baselines.
     from benchmarks.core import sections
     from benchmarks.core.baselines import module_from
     from benchmarks.core.timing import say

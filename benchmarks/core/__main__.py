@@ -1,4 +1,4 @@
-"""What `timing.fresh` starts: one call, first and second, in a process of its own."""
+"""The process that `timing.fresh` starts: it makes one call twice."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 BEGAN = time.perf_counter()
 ONE_CALL_IS_ENOUGH = 120
-"""Seconds of a first call after which none is made that is warm."""
+"""After a first call of more than so many seconds, there is no second, warm call."""
 
 
 def main(task: dict) -> dict:
@@ -40,15 +40,15 @@ def main(task: dict) -> dict:
 
 
 def megabytes_from_here() -> float:
-    """What this process holds now, and let its peak begin anew where the system can do that."""
+    """Memory of this process now; also resets its peak if the system can do that."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return peak_megabytes()
 
 
 def peak_megabytes() -> float:
-    """Most memory that this process has held."""
-    # What getrusage says also counts what the parent held when it started this process.
+    """Peak memory of this process."""
+    # The value of getrusage includes the memory of the parent when it started this process.
     status = Path("/proc/self/status")
     if status.exists():
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))

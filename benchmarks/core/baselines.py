@@ -1,4 +1,4 @@
-"""What the library is measured against: numpy, causal-learn, a prototype, and a plain ICD."""
+"""The baselines: numpy, causal-learn, a prototype, and a plain ICD."""
 
 import importlib.util
 import math
@@ -34,7 +34,7 @@ def numpy_icd() -> ModuleType:
 
 
 def one_by_one(corr: np.ndarray, n_samples: int, queries: np.ndarray) -> np.ndarray:
-    """Fisher's z of one query ``(x, y, *S)`` after another."""
+    """Fisher's z of the queries ``(x, y, *S)``, one after another."""
     z = np.empty(len(queries))
     for row, query in enumerate(queries):
         inverse = np.linalg.inv(corr[np.ix_(query, query)])
@@ -70,7 +70,7 @@ class ClockedTest:
         self.seconds, self.calls = 0.0, 0
 
     def __call__(self, x: int, y: int, given: tuple[int, ...]) -> float:
-        """Pass the question on."""
+        """Run the test and add its time."""
         began = time.perf_counter()
         p_value = self._test(x, y, given)
         self.seconds += time.perf_counter() - began
@@ -79,7 +79,7 @@ class ClockedTest:
 
 
 class Discovered(NamedTuple):
-    """A skeleton of causal-learn, all its seconds, those in tests, and their number."""
+    """A skeleton of causal-learn, its total seconds, those in tests, and the number of tests."""
 
     adjacency: np.ndarray
     seconds: float

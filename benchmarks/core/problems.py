@@ -39,7 +39,7 @@ def graphs_corr(data: np.ndarray) -> np.ndarray:
 
 
 def chains_corr(p: int, n_samples: int) -> np.ndarray:
-    """Few samples of many independent variables, among them 50 chains of ten."""
+    """Few samples of many variables: 50 chains of ten, all others independent."""
     data = np.random.default_rng(0).normal(size=(n_samples, p))
     for start in range(0, min(p, 500), 10):
         for j in range(start + 1, start + 10):
@@ -74,5 +74,5 @@ def gene_corr(data: Path) -> tuple[np.ndarray, int]:
 
 
 def gaussian_test(corr: np.ndarray, n_samples: int, precision: str = "float64"):
-    """The test, in a precision; ill-conditioned correlations stay in float64 all the same."""
+    """The test in a precision; ill-conditioned correlations always stay in float64."""
     return jc.partial_correlation_test(corr.astype(precision), n_samples)

@@ -1,4 +1,4 @@
-"""Rows of the table, and what must agree before a ratio is worth anything."""
+"""Rows of the table, and the checks that both results agree before a ratio is reported."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from benchmarks.core.timing import say
 
 
 def row(work: str, size: str, **columns: Any) -> dict:
-    """One row: what was done, its seconds, and at most one other way to do it."""
+    """One row: the work, its seconds, and at most one other way to do it."""
     measured = {name: value for name, value in columns.items() if value is not None}
     whole = {"work": work, "size": size, **measured}
     if "seconds" in measured and "other seconds" in measured:

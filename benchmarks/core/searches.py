@@ -1,4 +1,4 @@
-"""Calls that are timed, by name, so that a fresh process can make them too."""
+"""The timed calls by name, so that a fresh process can make them too."""
 
 from collections.abc import Callable
 from functools import partial

@@ -32,7 +32,7 @@ Table = Iterator[dict]
 
 
 def tests_per_second() -> Table:
-    """Kernel calls that no set ends, so that every test is made."""
+    """Kernel calls in which no set separates, so that every test is made."""
     data = np.random.default_rng(0).normal(size=(N_SAMPLES, 500))
     corr = np.corrcoef(data.T)
     for size, degree in ((1, 64), (2, 32), (3, 24)):
@@ -78,7 +78,7 @@ def _kernel_seconds(test, size: int, degree: int) -> tuple[float, int, int]:
 
 
 def _check_kernel(corr, rows: Rows, size: int, some: np.ndarray, smallest: np.ndarray) -> None:
-    """The smallest squared correlation of some rows, against numpy."""
+    """The smallest squared correlation of some rows, compared with numpy."""
     sets = colex_subsets(size, np.arange(math.comb(int(rows.n_candidates[0]), size)))
     for at, square in zip(some, smallest, strict=True):
         given = rows.members(np.full(len(sets), at), sets)
@@ -89,7 +89,7 @@ def _check_kernel(corr, rows: Rows, size: int, some: np.ndarray, smallest: np.nd
 
 
 def _other_tests(data: np.ndarray, corr: np.ndarray, size: int) -> dict[str, float]:
-    """Seconds for a million tests by others."""
+    """Seconds of other libraries for a million tests."""
     rng = np.random.default_rng(2)
     nodes = rng.random((100_000, len(corr)), np.float32).argsort(axis=1)
     queries = nodes[:, : size + 2]
@@ -152,7 +152,7 @@ def _one_dag(p: int, precision: str, causal_learn: bool, prototype: ModuleType |
 
 
 def _skeleton(test) -> tuple[Skeleton, dict[str, Any]]:
-    """A skeleton, and what all rows about it say."""
+    """A skeleton, and the columns that all rows about it share."""
     call = partial(searches.skeleton, test)
     found = call()
     n_tests = int(sum(level.n_tests.sum() for level in found.levels))
@@ -189,7 +189,7 @@ def _against_causal_learn(p: int, found, common: dict) -> Table:
 
 
 def many_graphs(n_graphs: int, n: int, prototype: ModuleType | None) -> Table:
-    """A batch of small DAGs, against a loop of causal-learn over ten of them."""
+    """A batch of small DAGs, compared with a loop of causal-learn over ten of them."""
     size = f"{n_graphs} graphs, n={n}"
     say(f"{size}: data")
     data = problems.graphs_data(n_graphs, n)
@@ -234,7 +234,7 @@ def _loop_of_causal_learn(data: np.ndarray) -> dict[str, tuple[np.ndarray, float
 
 
 def icd_on_attention(n_compared: int | None) -> Table:
-    """`jc.icd` on a batch of heads, against the plain numpy ICD on them (or on a few)."""
+    """`jc.icd` on a batch of heads, compared with the plain numpy ICD on them (or on a few)."""
     cases: list[dict[str, Any]] = [
         {"n_heads": 144, "n": 32, "sigma": 2.0},
         {"n_heads": 144, "n": 32, "sigma": 1.0},

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def say(text: str) -> None:
-    """Progress, apart from the results."""
+    """Progress, separate from the results."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -25,7 +25,7 @@ def seconds_of(call: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def best_of(call: Callable[[], Any], *, repeat: int = 9, budget: float = 20.0) -> float:
-    """Least seconds of several calls; a slow one is called less often, but never once only."""
+    """Least seconds of several calls; a slow call is repeated less often, but at least once."""
     times = [seconds_of(call)[0]]
     while len(times) < 2 or (len(times) < repeat and sum(times) < budget):
         times.append(seconds_of(call)[0])

@@ -1,4 +1,4 @@
-"""``python -m benchmarks lagged``: lagged graphs of known systems, by our methods and by peers."""
+"""``python -m benchmarks lagged``: lagged graphs of known systems, by jaxcause and by peers."""
 
 import argparse
 from pathlib import Path
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> list[dict]:
-    """Run what is left, and report all that is there."""
+    """Run what is missing, and report all results."""
     names = _chosen("settings", given.settings, settings.names())
     methods = _chosen("methods", given.methods, list(METHODS))
     seeds = tuple(int(seed) for seed in given.seeds.split(","))
@@ -41,7 +41,7 @@ def run(given: argparse.Namespace) -> list[dict]:
 
 
 def _chosen(what: str, asked: str | None, known: list[str]) -> list[str]:
-    """The names asked for. Some hold commas, so that the longest known name is read first."""
+    """The selected names. Some contain commas, so the longest known name is matched first."""
     if not asked:
         return known
     found, rest = [], asked

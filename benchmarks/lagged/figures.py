@@ -1,4 +1,4 @@
-"""The figures of an answer."""
+"""The figures of one answer of a method."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def figures(answer: Answer, case: Case) -> dict[str, Any]:
 
 
 def _lagged(graph: Any) -> np.ndarray:
-    """Directed edges from lag 1 on."""
+    """Directed edges at lags of 1 and more."""
     mask = np.array(metrics.edge_mask(graph), bool)
     mask[:, :, 0] = False
     return mask

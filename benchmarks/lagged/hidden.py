@@ -1,4 +1,4 @@
-"""The right answer where causes are hidden: the lagged maximal ancestral graph."""
+"""The correct graph if there are hidden causes: the lagged maximal ancestral graph."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from jaxcause.graph import LaggedGraph, Mark, ancestor_matrix
 from jaxcause.simulate import LaggedSystem
 
 REACH = 6
-"""Windows that are unrolled; the graphs of the settings are the same with twice as many."""
+"""Number of unrolled windows; twice as many give the same graphs for all settings."""
 
 
 def ancestral_graph(system: LaggedSystem) -> LaggedGraph:
-    """What the observed series could tell at best: edges that no set of observed values separates.
+    """The best possible graph of the observed series: edges that no observed set separates.
 
     X and Y are adjacent iff an inducing path joins them: all its inner nodes are colliders and
     ancestors of X or Y (Richardson & Spirtes, 2002). The earlier end has a tail iff it is an
@@ -40,7 +40,7 @@ def ancestral_graph(system: LaggedSystem) -> LaggedGraph:
 
 
 def causes_of_its_own(system: LaggedSystem) -> np.ndarray:
-    """The system over two windows as a DAG, with a hidden cause for each two that share one.
+    """The system over two windows as a DAG, with a hidden cause for each pair that shares one.
 
     The observed come first, as ``lag * vars + var``; what a search may look at is the newer window.
     """
@@ -56,7 +56,7 @@ def causes_of_its_own(system: LaggedSystem) -> np.ndarray:
 
 
 def contradicted(graph: LaggedGraph, right: LaggedGraph) -> float:
-    """Share of the lagged edges that say what is false: no edge there, or another mark."""
+    """Share of the lagged edges that are false or have a false mark."""
     found, true = (np.asarray(g.marks)[:, :, 1:] for g in (graph, right))
     there = found[..., 0] != Mark.NONE
     says = found != Mark.CIRCLE
@@ -75,13 +75,13 @@ def as_causes(graph: LaggedGraph) -> LaggedGraph:
 
 
 def false_of_certain(graph: LaggedGraph, true: np.ndarray) -> float:
-    """Share of the lagged edges --> that are none; o->, which may be hidden, is left out."""
+    """Share of the lagged edges --> that are false; o->, which may be hidden, is not counted."""
     certain = np.asarray(graph.directed)[:, :, 1:]
     return float((certain & ~true[:, :, 1:]).sum() / max(certain.sum(), 1))
 
 
 def _unrolled(links: np.ndarray, n_slices: int) -> np.ndarray:
-    """Links between nodes ``lag * vars + var`` of so many time steps."""
+    """Links between the nodes ``lag * vars + var`` of a number of time steps."""
     n = len(links)
     nodes = np.zeros((n_slices, n, n_slices, n), bool)
     for lag in range(links.shape[2]):

@@ -26,11 +26,11 @@ from jaxcause.graph import LaggedGraph
 from jaxcause.stats import benjamini_hochberg
 
 RATES = (0.1, 0.05)
-"""False-discovery rates at which a graph is asked for."""
+"""False-discovery rates at which graphs are computed."""
 
 
 class Answer(NamedTuple):
-    """What a method says: scores ``[source, target, lag]``, and a graph for each rate.
+    """The result of a method: scores ``[source, target, lag]``, and a graph for each rate.
 
     A method without such a rate gives one graph for all.
     """
@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 
 
 class Method(NamedTuple):
-    """How to run it, what it needs, and the number of its lagged inputs that it is tried on."""
+    """How to run a method, what it needs, and the largest number of lagged inputs for it."""
 
     run: Callable[[Case, int], list[Answer]]
     needs: str = "jaxcause"
@@ -52,7 +52,7 @@ class Method(NamedTuple):
 
 
 class NotAvailable(Exception):
-    """The method cannot be run here; the message says why."""
+    """The method cannot be run on this machine; the message says why."""
 
 
 def _discover(case: Case, **options: Any) -> Any:
@@ -64,7 +64,7 @@ def _discover(case: Case, **options: Any) -> Any:
 
 
 def classical(method: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
-    """A method of ours that trains nothing."""
+    """A method of jaxcause without training."""
 
     def run(case: Case, seed: int) -> list[Answer]:
         del seed
@@ -83,7 +83,7 @@ def classical(method: str, **options: Any) -> Callable[[Case, int], list[Answer]
 
 
 def gradient(name: str, *, with_domain: bool = False, **options: Any):
-    """Our forecaster, trained once and read in every way that it has."""
+    """The forecaster of jaxcause, trained once, with all of its readouts."""
 
     def run(case: Case, seed: int) -> list[Answer]:
         given = dict(options, key=jax.random.key(seed), progress=False)
@@ -99,9 +99,9 @@ def gradient(name: str, *, with_domain: bool = False, **options: Any):
             if k in first.info
         }
         notes["told"] = float("simultaneous_errors" in first.info)
-        notes["searched"] = float(first.info["latents"])
+        notes["searched"] = float(first.info.latents)
         graphs = {q: as_causes(f.graph) for q, f in found.items()}
-        if first.info["latents"]:
+        if first.info.latents:
             notes |= _of_marks(found, case)
         answers = [Answer(f"{name}, default", np.asarray(first.scores), graphs, notes)]
         for readout in _readouts(options.get("head") == "gaussian"):
@@ -115,7 +115,7 @@ def gradient(name: str, *, with_domain: bool = False, **options: Any):
 
 
 def searched(name: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
-    """Our forecaster, its edges searched again; an edge that may also be hidden counts as one."""
+    """The forecaster with searched edges; an edge that may be a hidden cause counts too."""
 
     def run(case: Case, seed: int) -> list[Answer]:
         given = dict(options, key=jax.random.key(seed), progress=False)
@@ -130,7 +130,7 @@ def searched(name: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
 
 
 def told_by_an_oracle(case: Case, seed: int) -> list[Answer]:
-    """Our search for hidden causes with tests that are never wrong: the marks it leaves open."""
+    """The search for hidden causes with perfect tests, which shows the marks that remain open."""
     del seed
     if case.system is None:
         raise NotAvailable("is about hidden causes")
@@ -146,7 +146,7 @@ def told_by_an_oracle(case: Case, seed: int) -> list[Answer]:
 
 
 def _of_marks(found: dict[float, Any], case: Case) -> dict[str, float]:
-    """How many edges say what is false, for each rate."""
+    """The share of false edges, for each rate."""
     true = np.asarray(case.truth.directed)
     notes = {f"FDP --> q={q}": false_of_certain(f.graph, true) for q, f in found.items()}
     if case.system is not None:
@@ -156,7 +156,7 @@ def _of_marks(found: dict[float, Any], case: Case) -> dict[str, float]:
 
 
 def _readouts(density: bool) -> list[str]:
-    """The names of the readouts that a model has, as the workflow knows them now."""
+    """The names of the readouts of a model, from the workflow."""
     try:
         from jaxcause.workflows._discover.scores import READOUTS
     except ImportError:
@@ -175,7 +175,7 @@ def tigramite_pcmci(case: Case, seed: int) -> list[Answer]:
 
 
 def tigramite_pcmciplus(case: Case, seed: int) -> list[Answer]:
-    """PCMCI+ with partial correlations, pc_alpha=0.01: one graph, with edges within the step."""
+    """PCMCI+ with partial correlations, pc_alpha=0.01: one graph, with contemporaneous edges."""
     del seed
     made = _tigramite(case).run_pcmciplus(tau_min=0, tau_max=case.max_lag, pc_alpha=0.01)
     graph = _from_tigramite(made["graph"])
@@ -184,7 +184,7 @@ def tigramite_pcmciplus(case: Case, seed: int) -> list[Answer]:
 
 
 def varlingam(case: Case, seed: int) -> list[Answer]:
-    """VARLiNGAM, pruned, with the lags given: one graph of the coefficients that are left."""
+    """VARLiNGAM, pruned, with known lags: one graph of the remaining coefficients."""
     from lingam import VARLiNGAM
 
     model = VARLiNGAM(lags=case.max_lag, criterion=None, prune=True, random_state=seed)
@@ -199,7 +199,7 @@ def varlingam(case: Case, seed: int) -> list[Answer]:
 
 
 def granger_lasso(case: Case, seed: int) -> list[Answer]:
-    """causal-learn's Granger causality by lasso with cross-validation: the coefficients left."""
+    """Granger causality of causal-learn by lasso, cross-validated: the remaining coefficients."""
     del seed
     from causallearn.search.Granger.Granger import Granger
 
@@ -220,7 +220,7 @@ def _tigramite(case: Case) -> Any:
 
 
 def _from_tigramite(graph: np.ndarray) -> LaggedGraph:
-    """Marks of its strings; a conflict is a circle at either end."""
+    """Marks of the strings of tigramite; a conflict becomes a circle at both ends."""
     ends = {"-": jc.Mark.TAIL, "<": jc.Mark.ARROW, ">": jc.Mark.ARROW}
     marks = np.zeros((*graph.shape, 2), np.int8)
     for at in np.argwhere(graph != ""):
@@ -261,13 +261,13 @@ METHODS = {
     "VARLiNGAM": Method(varlingam, "lingam", most_inputs=150),
     "causal-learn Granger": Method(granger_lasso, "causallearn", most_inputs=150),
 }
-"""Methods by name. A new one is a function of a case and a seed, entered here."""
+"""Methods by name. To add one, enter a function of a case and a seed here."""
 
 CLASSICAL = [name for name, method in METHODS.items() if not method.trained]
 
 
 def why_not(name: str, *, n_inputs: int, regimes: bool) -> str | None:
-    """Why a method is not run at a size, if it is not."""
+    """The reason for not running a method at a size, or None."""
     method = METHODS[name]
     if importlib.util.find_spec(method.needs) is None:
         return f"{method.needs} is not installed"

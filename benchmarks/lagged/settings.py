@@ -1,8 +1,8 @@
-"""The settings of the benchmark: simulated systems, and series that others have published.
+"""The settings of the benchmark: simulated systems and published series.
 
 The simulated ones are those of Wang, Wang & Huang (2026), arXiv 2601.05647, with the constants of
-`jaxcause.simulate.lagged_system`; what stands here differs from n=10 variables, lags up to 5,
-linear functions and normal noise.
+`jaxcause.simulate.lagged_system`. A setting lists its differences from n=10 variables, lags up to
+5, linear functions and normal noise.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,9 @@ N_PARENTS = 3
 
 
 class Case(NamedTuple):
-    """A series, and what is known of its graph: every lag, or only which variable drives which.
+    """A series and its true graph: every lag, or only which variable drives which.
 
-    ``system`` is what made the series, where causes are hidden.
+    ``system`` is the simulated system if there are hidden causes.
     """
 
     series: np.ndarray
@@ -34,16 +34,16 @@ class Case(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """A simulated setting, in a table of its own kind.
+    """A simulated setting and the table in which it is reported.
 
     Args:
         table: Heading.
-        options: What the simulation is given beside the sizes.
+        options: Arguments of the simulation other than the sizes.
         n_vars: Variables.
         max_lag: Longest lag.
         steps: Length, reduced and full.
-        costly: Whether the reduced size has one seed only.
-        system: What makes the series.
+        costly: Whether the reduced size has only one seed.
+        system: The function that simulates the series.
     """
 
     table: str
@@ -98,7 +98,7 @@ PUBLISHED = {
     "it middleware": "it_monitoring/middleware",
     "it web": "it_monitoring/web",
 }
-"""Published series, by their place in the data folder."""
+"""Published series and their paths in the data folder."""
 
 PRESETS = ("reduced", "full")
 
@@ -114,13 +114,13 @@ def table_of(name: str) -> str:
 
 
 def seeds_of(name: str, preset: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """The seeds of a setting: the first alone where it is costly and the size reduced."""
+    """The seeds of a setting; only the first if the setting is costly and the size reduced."""
     costly = name in SIMULATED and SIMULATED[name].costly and preset == "reduced"
     return seeds[:1] if costly else seeds
 
 
 def sizes(name: str, preset: str) -> tuple[int, int, int]:
-    """Variables, longest lag and length; zeros where only the file knows."""
+    """Variables, longest lag and length; zeros if only the file has them."""
     if name not in SIMULATED:
         return 0, 0, 0
     setting = SIMULATED[name]
@@ -167,7 +167,7 @@ def _cdml(path: Path) -> Case:
     for row in rows:
         source, _, lag = row[0].partition("_t")
         for column, value in zip(columns, row[1:], strict=True):
-            # The graph is drawn again at every earlier time; the newest slice holds it once.
+            # The file repeats the graph at every earlier time; the newest slice contains it once.
             if column.endswith("_t") and float(value):
                 target = names.index(column[:-2])
                 truth[names.index(source), target, abs(int(lag or 0))] = True

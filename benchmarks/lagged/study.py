@@ -1,4 +1,4 @@
-"""Which runs there are, running those that are left, and gathering what is there."""
+"""The list of runs, running those that are missing, and collecting the results."""
 
 import json
 import os
@@ -26,7 +26,7 @@ class Run(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Seconds of a run by the clock, of its processor, and before the last run is started."""
+    """Limits in seconds: wall clock and processor time of a run, and the start of the last run."""
 
     wall: float = 3600.0
     cpu: float | None = None
@@ -34,11 +34,11 @@ class Limits(NamedTuple):
     in_process: bool = False
 
     def of_a_run(self) -> dict[str, float | None]:
-        """What a run that was stopped is remembered with."""
+        """The note that a stopped run leaves in the file."""
         return {"wall": self.wall, "cpu": self.cpu}
 
     def no_higher(self, line: dict) -> bool:
-        """Whether a run that was stopped would be stopped again."""
+        """Whether a stopped run would be stopped again."""
         cpu = line["cpu"] is None or (self.cpu is not None and self.cpu <= line["cpu"])
         return self.wall <= line["wall"] and cpu
 
@@ -57,7 +57,7 @@ def runs(
 
 
 def read(path: Path) -> list[dict]:
-    """The lines of a file; one that was cut off while it was written is left out."""
+    """The lines of a file, without an incomplete last line."""
     lines = []
     for text in path.read_text().splitlines() if path.exists() else []:
         try:
@@ -68,7 +68,7 @@ def read(path: Path) -> list[dict]:
 
 
 def done(lines: list[dict], limits: Limits) -> set[Run]:
-    """Runs that need no repeating: finished, or stopped at limits no lower than these."""
+    """Runs that need not be repeated: finished, or stopped at limits no lower than these."""
     return {
         Run(line["setting"], line["seed"], line["method"])
         for line in lines
@@ -79,7 +79,7 @@ def done(lines: list[dict], limits: Limits) -> set[Run]:
 def execute(
     wanted: list[Run], path: Path, limits: Limits, *, preset: str, data: Path | None
 ) -> None:
-    """Run what is left, one at a time, appending each to the file when it is done.
+    """Run what is missing, one run at a time, and append each to the file when it is finished.
 
     Args:
         wanted: Runs.
@@ -111,7 +111,7 @@ def execute(
 def one(
     run: Run, limits: Limits, *, preset: str, data: Path | None, cache: Path | None = None
 ) -> list[dict]:
-    """The lines of a run, or one that says why there are none."""
+    """The lines of a run, or one line that says why there are none."""
     n_vars, max_lag, _ = settings.sizes(run.setting, preset)
     regimes = run.setting.startswith("domains=")
     reason = why_not(run.method, n_inputs=n_vars * max_lag, regimes=regimes)
@@ -156,7 +156,7 @@ def _in_own_process(asked: dict, limits: Limits, cache: Path | None) -> list[dic
 
 
 def latest(lines: list[dict]) -> Iterator[dict]:
-    """Each answer once, as it was found last; what was skipped only where nothing was found."""
+    """The latest line of each answer; a skipped run counts only if there is no answer."""
     found: dict[tuple, dict] = {}
     for line in lines:
         key = line["setting"], line["seed"], line["method"]

@@ -1,4 +1,4 @@
-"""Tables and pictures of the lines."""
+"""Tables and pictures of the results."""
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -58,7 +58,7 @@ PROTOCOL = {
 
 
 def rows(lines: list[dict], preset: str) -> list[dict]:
-    """One row for each setting and answer."""
+    """One row per setting and answer."""
     peers = ", ".join(
         f"{name} {_version(name)}" for name in ("tigramite", "lingam", "causal-learn")
     )
@@ -89,7 +89,7 @@ def rows(lines: list[dict], preset: str) -> list[dict]:
 
 
 def scaling_plots(made: list[dict], folder: Path, stem: str) -> list[Path]:
-    """AUROC and F1 at the true number against length and number of regimes, if there are any."""
+    """AUROC and F1 at the true number of edges by length and by number of regimes, if available."""
     try:
         import matplotlib as mpl
     except ImportError:

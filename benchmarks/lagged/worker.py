@@ -23,7 +23,7 @@ MARK = "RESULT "
 
 
 def work(asked: dict) -> list[dict]:
-    """A line for every answer of a method on a setting and a seed."""
+    """One line per answer of a method for a setting and a seed."""
     data = Path(asked["data"]) if asked["data"] else None
     case = settings.load(asked["setting"], asked["preset"], asked["seed"], data)
     began, began_cpu = time.perf_counter(), time.process_time()

@@ -31,20 +31,37 @@ REPOSITORY_LINKS = (
 )
 """Links that lead out of docs/ on GitHub, and where they lead in the pages."""
 
+METHODS = {
+    "ours": {
+        "gradient, default": "jaxcause, default",
+        "gradient with the regime, default": "jaxcause, domain= regime",
+        "gradient, latents searched": "jaxcause, latents=True",
+        "gradient, within a step searched": "jaxcause, contemporaneous=True",
+        "gaussian, default": 'jaxcause, head="gaussian"',
+    },
+    "VAR": {"var": "linear VAR, t-tests"},
+    "LASSO": {"lasso": "linear VAR, LASSO"},
+    "PCMCI": {"pcmci": "PCMCI"},
+    "peers": {"tigramite PCMCI": "PCMCI of tigramite", "VARLiNGAM": "VARLiNGAM of lingam"},
+    "oracle": {"oracle, latents searched": "search with a perfect test"},
+}
+"""Groups of methods in results, and how the pages name each method."""
+
 logger = getLogger(__name__)
 
 
 def words(text: str) -> list[str]:
-    """Columns, separated by ``|``."""
+    """What stands between the ``|`` of an option."""
     return [word.strip() for word in text.split("|")]
 
 
 class Benchmark(SphinxDirective):
-    """A table from ``benchmarks/results/NAME.json``.
+    """Tables from ``benchmarks/results/NAME.json``.
 
-    Options: ``columns`` to show, with ``|`` between them; ``where``, conditions such as
-    ``size = p=200`` (regular expressions) with ``;`` between them; ``titles`` of the columns;
-    ``table``, where the rows belong to several; ``limit``, the most rows.
+    Options: ``columns`` to show and their ``titles``, with ``|`` between them; ``where``,
+    conditions such as ``size = p=200`` (regular expressions) with ``;`` between them; ``methods``,
+    groups of `METHODS` with ``|`` between them; ``table``, where the rows belong to several: one or
+    more, with ``|`` between them, each shown under its name; ``limit``, the most rows.
     """
 
     required_arguments = 1
@@ -52,35 +69,55 @@ class Benchmark(SphinxDirective):
         "columns": directives.unchanged_required,
         "titles": directives.unchanged,
         "where": directives.unchanged,
+        "methods": directives.unchanged_required,
         "table": directives.unchanged,
         "limit": directives.positive_int,
     }
 
     def run(self) -> list[nodes.Node]:
-        """The table, and what it was measured on."""
+        """The tables, and what they were measured on."""
         path = ROOT / "benchmarks" / "results" / f"{self.arguments[0]}.json"
         self.env.note_dependency(str(path))
         if not path.is_file():
             return [nodes.paragraph("", "", nodes.emphasis("", "Not measured yet."))]
         document = json.loads(path.read_text(encoding="utf-8"))
-        rows = [row for row in document["rows"] if self._wanted(row)]
+        shown: list[nodes.Node] = []
+        names = words(self.options.get("table", ""))
+        for name in names:
+            if len(names) > 1:
+                shown.append(nodes.rubric("", name))
+            shown.append(self._table(document["rows"], name))
+        source: list[nodes.Node] = [nodes.literal("", document["command"])]
+        machine = ", ".join(f"{key} {value}" for key, value in document["machine"].items())
+        source.append(nodes.Text(f" on {machine}"))
+        return [*shown, nodes.paragraph("", "", *source, classes=["machine"])]
+
+    def _table(self, every: list[dict[str, Any]], name: str) -> nodes.table:
+        """The rows of one table that fit the options."""
+        rows = [row for row in every if row.get("table", "") == name and self._wanted(row)]
         if not rows:
-            raise self.error(f"no row of {path.name} fits {self.options}")
-        every = dict.fromkeys(key for row in rows for key in row if key != "table")
-        columns = words(self.options["columns"]) if "columns" in self.options else list(every)
-        unknown = [c for c in columns if not any(c in row for row in rows)]
+            raise self.error(f"no row of {self.arguments[0]}.json fits {self.options}")
+        if "methods" in self.options:
+            rows = [row | {"method": self._methods()[row["method"]]} for row in rows]
+        keys = dict.fromkeys(key for row in rows for key in row if key != "table")
+        columns = words(self.options["columns"]) if "columns" in self.options else list(keys)
+        unknown = [c for c in columns if c not in keys]
         if unknown:
-            raise self.error(f"no row of {path.name} has a column {unknown[0]!r}")
+            raise self.error(f"no row of {self.arguments[0]}.json has a column {unknown[0]!r}")
         titles = words(self.options["titles"]) if "titles" in self.options else columns
         body = [[cell(row.get(c)) for c in columns] for row in rows[: self.options.get("limit")]]
-        machine = document["machine"]
-        source = nodes.caption("", "")
-        source += nodes.literal("", document["command"])
-        source += nodes.Text(" on " + ", ".join(f"{k} {v}" for k, v in machine.items()))
-        return [table(titles, body), nodes.paragraph("", "", *source.children, classes=["machine"])]
+        return table(titles, body)
+
+    def _methods(self) -> dict[str, str]:
+        """The methods of the chosen groups, and how each is named."""
+        groups = words(self.options["methods"])
+        unknown = [group for group in groups if group not in METHODS]
+        if unknown:
+            raise self.error(f"methods={unknown[0]!r}: choose among {', '.join(METHODS)}")
+        return {method: name for group in groups for method, name in METHODS[group].items()}
 
     def _wanted(self, row: dict[str, Any]) -> bool:
-        if row.get("table", "") != self.options.get("table", ""):
+        if "methods" in self.options and row.get("method") not in self._methods():
             return False
         conditions = [c.split("=", 1) for c in self.options.get("where", "").split(";") if c]
         return all(re.search(value.strip(), str(row.get(key.strip()))) for key, value in conditions)

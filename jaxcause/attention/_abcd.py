@@ -16,7 +16,7 @@ from jaxcause.graph import BackgroundKnowledge
 from jaxcause.stats import partial_correlation_test, shrink_correlation
 
 NODES_MULTIPLE = 8
-"""Numbers of nodes are rounded up to multiples of this; the search compiles for each."""
+"""The number of nodes is rounded up to a multiple of this, since each number is compiled anew."""
 
 
 def abcd(
@@ -34,47 +34,47 @@ def abcd(
     search: Callable[..., SearchResult] = icd,
     **options: Any,
 ) -> SearchResult:
-    r"""Learn one causal graph over tokens per attention matrix, from attention alone.
+    r"""Learn one causal graph over tokens from each attention matrix.
 
-    With :math:`Z = A V` read as one draw of a structural equation model over the tokens, the
-    correlations of :math:`A A^\top` (see `correlation`) go through Fisher-z tests of partial
-    correlation and a causal search. All leading axes, such as layers × sequences × heads, are
-    searched in one call, in chunks of bounded memory.
+    :math:`Z = A V` is read as one draw of a structural equation model over the tokens. The
+    correlations of :math:`A A^\top` (see `correlation`) enter Fisher-z tests of partial
+    correlation, and these tests enter a causal search. All leading axes, such as layers × sequences
+    × heads, are searched in one call, in chunks of bounded memory.
 
-    Tokens are left out *after* A Aᵀ, so that they count as unobserved causes: ``nodes`` makes
-    graphs over the named tokens only, ``node_mask`` keeps the others as nodes without edges, which
-    lets sequences of several lengths share a batch.
+    Tokens are left out *after* A Aᵀ, so that they count as unobserved causes. ``nodes`` gives
+    graphs over the listed tokens only. ``node_mask`` keeps the other tokens as nodes without edges,
+    so that sequences of different lengths can share a batch.
 
-    A causal mask makes correlations that are singular in rounding from about 16 peaked tokens on.
-    That raises nothing: such graphs are flagged in ``info.singular``, a test that meets a vanishing
-    conditional variance says *dependent*, and the graph is denser than it should be. ``shrinkage``
-    conditions them, at the price of p-values that are no longer exact.
+    With a causal mask, correlations become numerically singular from about 16 peaked tokens on.
+    This raises no error. Such graphs are flagged in ``info.singular``: a test whose conditional
+    variance vanishes reports *dependent*, and the graph has too many edges. ``shrinkage`` makes the
+    correlations regular, but p-values are then no longer exact.
 
     Args:
         attn: Self-attention ``[..., heads, q, k]`` of any framework, in any float type.
-        n_samples: Samples that stand behind the correlations: the model's hidden size.
-        alpha: Tokens are taken as independent given S iff p > alpha.
+        n_samples: Number of samples behind the correlations: the model's hidden size.
+        alpha: Significance level: tokens count as independent given S iff p > alpha.
         nodes: Tokens to keep, in the order of the graph's nodes.
-        node_mask: Which tokens take part, of all positions. Its leading axes are those of ``attn``,
-            or, without the axis of heads, of the sequences; fewer axes are repeated.
+        node_mask: Which tokens take part. Its leading axes are those of ``attn``, with or without
+            the axis of heads; missing leading axes are broadcast.
         heads: ``separate`` searches each head; ``mean`` averages axis -3 of ``attn`` first.
-        order: ``causal`` for a model whose tokens see earlier ones only: ordered ICD, where a later
-            token never causes an earlier one.
-        one_sided: Take partial correlations r ≤ 0 as independent (p = 1).
+        order: ``causal`` for a model whose tokens see earlier tokens only. The search is then
+            ordered ICD, where a later token never causes an earlier one.
+        one_sided: Whether partial correlations r ≤ 0 count as independent (p = 1).
         shrinkage: Intensity λ in [0, 1] of (1 − λ) R + λ I; none by default.
-        knowledge: Tiers, forbidden and required edges, about the nodes kept; not beside ``order``.
-        search: `icd`, or any search with its arguments, such as `pc` and `fci`.
+        knowledge: Tiers, forbidden and required edges among the nodes; excludes ``order``.
+        search: `icd`, or a search with the same arguments, such as `pc` and `fci`.
         options: Further arguments of the search: ``max_cond_size``, ``selection_bias``, ``sepset``,
-            ``caps`` (which let it run inside ``jit``).
+            and ``caps``, with which it runs inside ``jit``.
 
     Returns:
         Graphs, separating sets and p-values, with the leading axes of ``attn``.
 
     Raises:
-        InputError: ``attn`` is not square, holds NaN, or a row of zeros where tokens take part;
-            ``nodes`` repeats or exceeds the tokens, or comes with another length of ``node_mask``;
-            ``heads="mean"`` has no axis of heads; ``order`` comes with ``knowledge``; or what the
-            test and the search refuse.
+        InputError: ``attn`` is not square, or a token that takes part has NaN or a row of zeros;
+            ``nodes`` repeats a token or names one that does not exist; ``node_mask`` has another
+            length; ``heads="mean"`` finds no axis of heads; ``order`` and ``knowledge`` are both
+            given; or the test or the search refuses its arguments.
 
     Source: Rohekar, Gurwicz & Nisimov (2023), arXiv 2310.20307; ordered: Rohekar et al. (2024),
     arXiv 2412.07446.
@@ -115,7 +115,7 @@ def abcd(
 def _rounded_up(
     corr: np.ndarray, mask: AnyArray | None, chosen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    """Correlations, mask and tokens with spare nodes, so that a new length compiles nothing."""
+    """Add nodes without edges, so that few numbers of nodes are compiled."""
     n = corr.shape[-1]
     spare = -n % NODES_MULTIPLE
     if not spare:
@@ -125,7 +125,7 @@ def _rounded_up(
     wide[..., :n, :n] = corr
     there = np.ones(n, bool) if mask is None else np.asarray(mask, bool)
     unused = np.zeros((*there.shape[:-1], spare), bool)
-    # Where the spare ones stand in an order does not matter: they have no edge.
+    # The place of spare nodes in the order does not matter, since they have no edges.
     last = np.full(spare, chosen.max(initial=0))
     return wide, np.concatenate([there, unused], axis=-1), np.concatenate([chosen, last])
 
@@ -188,7 +188,7 @@ def _mask_of_graphs(node_mask: AnyArray | None, attn: AnyArray, given: AnyArray)
 def _ordered(
     order: str | None, knowledge: BackgroundKnowledge | None, chosen: np.ndarray
 ) -> BackgroundKnowledge | None:
-    """What is known before the search."""
+    """The background knowledge for the search."""
     if order is None:
         return knowledge
     check_choice("order", order, ("causal",))

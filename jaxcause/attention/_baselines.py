@@ -1,4 +1,4 @@
-"""What CLEANN is compared with: the same question asked in other orders."""
+"""Baselines for CLEANN: the same model queries in other orders."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._typing import AnyArray, VerifyFn
 from jaxcause.attention._candidates import Candidate, subsets_by_cost, whole_numbers
-from jaxcause.attention._queries import Explanations, Limits, ask
+from jaxcause.attention._queries import Explanations, Limits, query_in_order
 from jaxcause.stats import colex_subsets
 
 _DRAWN = 1 << 16
@@ -27,16 +27,16 @@ def explain_in_order(
     max_queries: int | None = None,
     time_limit: float | None = None,
 ) -> Explanations:
-    """Remove ever more nodes, highest score first, until the output changes.
+    """Remove one node after the other, highest score first, until the output changes.
 
     Args:
-        scores: Importance of each node: attention, a gradient, chance.
+        scores: Importance of each node, such as attention, a gradient, or random numbers.
         verify_fn: As in `cleann`.
-        max_size: Most nodes to remove; all by default.
+        max_size: Largest number of nodes to remove; all by default.
         removable: Nodes that may be removed.
         batch_size: Sets per call of ``verify_fn``.
-        max_queries: Most sets to ask about.
-        time_limit: Seconds after which no further batch is asked.
+        max_queries: Largest number of model queries.
+        time_limit: Seconds after which no further batch is sent to the model.
 
     Raises:
         InputError: A score is not finite, a limit is not positive, or ``verify_fn`` returns
@@ -52,7 +52,7 @@ def explain_in_order(
     if max_size is not None:
         check_at_least("max_size", max_size, 1)
     prefixes = (tuple(nodes[:size]) for size in range(1, len(nodes[:max_size]) + 1))
-    return ask(prefixes, verify_fn, len(scores), limits)
+    return query_in_order(prefixes, verify_fn, len(scores), limits)
 
 
 def explain_by_subsets(
@@ -67,18 +67,18 @@ def explain_by_subsets(
     max_queries: int | None = None,
     time_limit: float | None = None,
 ) -> Explanations:
-    """Ask about all subsets, smaller first, and among those of one size by score or at random.
+    """Query all subsets, smaller ones first; subsets of one size come by score or at random.
 
     Args:
-        scores: Importance of each node: sets with a larger sum come first; or a random key.
+        scores: Importance of each node, so that sets with a larger sum come first; or a random key.
         verify_fn: As in `cleann`.
-        n_nodes: Number of nodes, where a key is given.
-        max_size: Most nodes to remove; all by default.
+        n_nodes: Number of nodes; needed with a random key.
+        max_size: Largest number of nodes to remove; all by default.
         removable: Nodes that may be removed.
-        every: Find all minimal explanations, not only the first.
+        every: Whether to find all minimal explanations, not only the first.
         batch_size: Sets per call of ``verify_fn``.
-        max_queries: Most sets to ask about.
-        time_limit: Seconds after which no further batch is asked.
+        max_queries: Largest number of model queries.
+        time_limit: Seconds after which no further batch is sent to the model.
 
     Raises:
         InputError: A score is not finite, ``n_nodes`` is missing, a limit is not positive, or
@@ -94,15 +94,15 @@ def explain_by_subsets(
         check_at_least("max_size", max_size, 1)
     if isinstance(scores, jax.Array) and jnp.issubdtype(scores.dtype, jax.dtypes.prng_key):
         if n_nodes is None:
-            raise InputError("n_nodes is missing: say how many nodes there are beside a random key")
+            raise InputError("n_nodes is missing: pass the number of nodes with a random key")
         nodes = _removable(removable, n_nodes)
         generator = np.random.default_rng(np.asarray(jax.random.key_data(scores)))
-        return ask(_at_random(nodes, max_size, generator), verify_fn, n_nodes, limits)
+        return query_in_order(_at_random(nodes, max_size, generator), verify_fn, n_nodes, limits)
     values = _scores(scores)
     nodes = _removable(removable, values.size)
     costs = (-whole_numbers(values[nodes])).tolist()
     by_score = subsets_by_cost(nodes.tolist(), costs, max_size)
-    return ask(by_score, verify_fn, values.size, limits)
+    return query_in_order(by_score, verify_fn, values.size, limits)
 
 
 def explain_exhaustively(
@@ -116,17 +116,17 @@ def explain_exhaustively(
     max_queries: int | None = None,
     time_limit: float | None = None,
 ) -> Explanations:
-    """Ask about every subset, smaller first: the smallest explanation that there is.
+    """Query every subset, smaller ones first, and so find a smallest explanation.
 
     Args:
-        n_nodes: Number of nodes; the number of subsets doubles with each.
+        n_nodes: Number of nodes; each node doubles the number of subsets.
         verify_fn: As in `cleann`.
-        max_size: Most nodes to remove; all by default.
+        max_size: Largest number of nodes to remove; all by default.
         removable: Nodes that may be removed.
-        every: Find all minimal explanations, not only the first.
+        every: Whether to find all minimal explanations, not only the first.
         batch_size: Sets per call of ``verify_fn``.
-        max_queries: Most sets to ask about.
-        time_limit: Seconds after which no further batch is asked.
+        max_queries: Largest number of model queries.
+        time_limit: Seconds after which no further batch is sent to the model.
 
     Raises:
         InputError: A limit is not positive, or ``verify_fn`` returns something else.
@@ -168,7 +168,7 @@ def _removable(removable: AnyArray | None, n: int) -> np.ndarray:
 def _at_random(
     nodes: np.ndarray, max_size: int | None, generator: np.random.Generator
 ) -> Iterator[Candidate]:
-    """All subsets, smaller first, those of one size in random order."""
+    """All subsets, smaller ones first; subsets of one size come in random order."""
     largest = nodes.size if max_size is None else min(max_size, nodes.size)
     for size in range(1, largest + 1):
         for number in _shuffled(math.comb(nodes.size, size), generator):
@@ -176,7 +176,7 @@ def _at_random(
 
 
 def _shuffled(n: int, generator: np.random.Generator) -> Iterator[int]:
-    """0 … n-1 in random order; of many, one by one without a list of all."""
+    """The numbers 0 … n-1 in random order; a large n needs no list of all of them."""
     if n <= _DRAWN:
         yield from generator.permutation(n).tolist()
         return

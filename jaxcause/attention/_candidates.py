@@ -1,4 +1,4 @@
-"""Candidate sets in the order in which they are to be asked about, one by one."""
+"""Candidate sets in the order of their model queries, generated one by one."""
 
 import heapq
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ _UNIT = 1 << 40
 
 
 def whole_numbers(values: Float[np.ndarray, "nodes"]) -> Int[np.ndarray, "nodes"]:
-    """Finite values in units of 2⁻⁴⁰ of the largest, so that sums do not depend on their order."""
+    """Values in units of 2⁻⁴⁰ of the largest, so that sums do not depend on the order of terms."""
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0:
         return np.zeros(values.shape, np.int64)
@@ -23,10 +23,10 @@ def whole_numbers(values: Float[np.ndarray, "nodes"]) -> Int[np.ndarray, "nodes"
 def subsets_by_cost(
     nodes: Sequence[int], costs: Sequence[int], max_size: int | None
 ) -> Iterator[Candidate]:
-    """All subsets lazily: smaller first, then by the sum of their costs.
+    """All subsets, generated lazily: smaller ones first, then by the sum of their costs.
 
-    Sets of one sum come in lexicographic order of the ranks of their nodes, where nodes are ranked
-    by cost and then by their place in ``nodes``.
+    Subsets with equal sums come in lexicographic order of the ranks of their nodes. Nodes are
+    ranked by cost, then by their place in ``nodes``.
     """
     rank = sorted(range(len(nodes)), key=lambda i: costs[i])
     ranked = [costs[i] for i in rank]
@@ -37,7 +37,7 @@ def subsets_by_cost(
         while heap:
             cost, chosen = heapq.heappop(heap)
             yield tuple(nodes[rank[i]] for i in chosen)
-            # Every set has one parent: its first member that is not at its lowest place, one down.
+            # In the parent of a set, the first member above its lowest place is one place lower.
             moved = next((at for at, i in enumerate(chosen) if i > at), size)
             for at in {max(moved - 1, 0), min(moved, size - 1)}:
                 i = chosen[at]
@@ -51,16 +51,17 @@ def subsets_of_trees(
     weights: Float[np.ndarray, "nodes"],
     max_size: int | None,
 ) -> Iterator[Candidate]:
-    """All sets of nodes that lie in one tree, lazily: smaller first, then nearer in any tree.
+    """All sets of nodes that lie in one tree, generated lazily: smaller ones first, then nearer.
 
-    Sets at one distance (the smallest over trees of the sum of their members') come in the order of
-    how many trees hold them, then of the sum of their weights, then of the ranks of their nodes,
-    which are ranked by distance and weight.
+    The distance of a set is the sum of its members' distances, in the tree where that is smallest.
+    Sets at equal distance are ordered by the number of trees that contain them (largest first),
+    then by the sum of their weights (heaviest first), then by the ranks of their nodes, which are
+    ranked by distance and weight.
 
     Args:
-        distances: Distance of each node from the root of each tree; 0 where it is not in it.
-        weights: Heavier nodes come first.
-        max_size: Members of the largest sets.
+        distances: Distance of each node from the root of each tree; 0 for nodes outside the tree.
+        weights: Weight of each node.
+        max_size: Size of the largest sets.
     """
     best = np.where(distances > 0, distances, np.iinfo(np.int64).max).min(axis=0)
     nodes = np.flatnonzero((distances > 0).any(axis=0))
@@ -81,10 +82,10 @@ def subsets_of_trees(
 def _best_first(
     away: Float[np.ndarray, "heads nodes"], heavy: Int[np.ndarray, "nodes"], size: int
 ) -> Iterator[Candidate]:
-    """Sets of one size, grown node by node from the beginning with the best prospect.
+    """Sets of one size in order, by best-first search over their first nodes.
 
-    The prospect of a beginning bounds each part of the key of every set that begins with it, so a
-    whole set that comes up is the next one.
+    The key of a partial set bounds each part of the key of every set that extends it. A complete
+    set at the top of the heap is therefore the next one.
     """
     n_heads, n = away.shape
     nearest = np.full((size, n + 1, n_heads), np.inf)

@@ -1,4 +1,4 @@
-"""CLEANN: the smallest set of nodes near a target, in its causal graph, that explains it."""
+"""CLEANN: the smallest set of nodes near a target in the causal graph that explains it."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._typing import AnyArray, VerifyFn
 from jaxcause.attention._candidates import subsets_of_trees
-from jaxcause.attention._queries import Explanations, Limits, ask_then
+from jaxcause.attention._queries import Explanations, Limits, query_with_fallback
 from jaxcause.attention._trees import tree_distances
 from jaxcause.graph import CausalGraph
 
@@ -28,34 +28,38 @@ def cleann(
 ) -> Explanations:
     """Explain an output by the smallest set of nodes whose removal changes it.
 
-    Candidates are subsets of the possible-d-sep tree of the target in its causal graph, smaller
-    ones first, then by the sum of their distances from the target in the tree, then by the sum of
-    their weights, heavier first. The model is asked about many at a time.
+    Candidates are subsets of the possible-d-sep tree of the target in its causal graph. Smaller
+    subsets come first, then those with the smaller sum of distances from the target in the tree,
+    then those with the larger sum of weights. Each model query is one candidate, and many queries
+    share a call of ``verify_fn``.
 
-    With a batch of graphs, such as one per head, the candidates are those of all trees, each asked
-    about once: smaller ones first, then by the smallest sum of distances in any tree that holds
-    the whole set, then those that more trees hold, then by weight.
+    With a batch of graphs, such as one per head, the candidates of all trees are queried, each
+    once. The distance of a set is then that in the tree where it is smallest, and sets that more
+    trees contain come first among sets at equal distance.
 
-    Where all that explains nothing, ``n_larger`` last queries go to sets of growing size, in the
-    tree or not: the heaviest node, the two heaviest, and so on, without those already asked about.
+    If no candidate explains the output, the last ``n_larger`` queries go to sets of growing size,
+    inside the tree or not: the heaviest node, the two heaviest nodes, and so on. Sets that were
+    already queried are skipped.
 
     Args:
         graph: Causal graph over tokens or items, or several of them, ``[heads, nodes, nodes]``.
-        target: The node whose value is explained: a masked token, the class token, the answer.
-        verify_fn: Maps sets to whether removing them (by mask, padding or deletion) changes the
-            output: bool ``[sets, nodes]`` to bool ``[sets]``. Each call has ``batch_size`` rows, so
-            that a jitted function compiles once; rows at the end may remove nothing.
-        max_size: Most nodes of an explanation; no limit by default.
+        target: The node whose value is explained, such as a masked token, the class token, or the
+            answer.
+        verify_fn: Maps sets of removed nodes, bool ``[sets, nodes]``, to whether each removal (by
+            mask, padding or deletion) changes the output, bool ``[sets]``. Each call has
+            ``batch_size`` rows, so that a jitted function compiles once; rows at the end may remove
+            nothing.
+        max_size: Largest size of an explanation; no limit by default.
         max_range: Largest distance from the target; no limit by default.
         removable: Nodes that may be removed, such as all but special tokens; never the target.
-        weights: What decides between sets at one distance, such as |partial correlation| with the
-            target: the heavier sum first. Leading axes are averaged.
-        n_larger: Queries to keep for growing sets, which may exceed ``max_size``; of
-            ``max_queries`` at most half.
-        every: Find all minimal explanations, not only the first.
+        weights: Weight of each node, such as |partial correlation| with the target. Leading axes
+            are averaged.
+        n_larger: Queries kept for growing sets, which may exceed ``max_size``; at most half of
+            ``max_queries``.
+        every: Whether to find all minimal explanations, not only the first.
         batch_size: Sets per call of ``verify_fn``.
-        max_queries: Most sets to ask about; what was found by then is returned.
-        time_limit: Seconds after which no further batch is asked.
+        max_queries: Largest number of model queries.
+        time_limit: Seconds after which no further batch is sent to the model.
 
     Returns:
         Explanations in the order in which they were found, the number of queries, and why the
@@ -97,12 +101,12 @@ def cleann(
     nodes = np.flatnonzero(allowed)
     ranked = nodes[np.lexsort((best[nodes], -heavy[nodes]))].tolist()
     growing = (tuple(sorted(ranked[:size])) for size in range(1, len(ranked) + 1))
-    asked = ask_then(
+    queried = query_with_fallback(
         subsets_of_trees(distances, heavy, max_size), growing, verify_fn, n, limits, n_larger
     )
     away = np.where(np.isfinite(best), best, 0).astype(int)
-    found = [e._replace(distances=tuple(away[list(e.nodes)].tolist())) for e in asked.found]
-    return asked._replace(found=tuple(found))
+    found = [e._replace(distances=tuple(away[list(e.nodes)].tolist())) for e in queried.found]
+    return queried._replace(found=tuple(found))
 
 
 def _weights(weights: AnyArray | None, n: int) -> Float[np.ndarray, "nodes"]:

@@ -14,29 +14,29 @@ def correlation(
     *,
     node_mask: Bool[AnyArray, "*#graphs q"] | None = None,
 ) -> Float[AnyArray, "*graphs q q"]:
-    r"""Correlations between tokens that an attention matrix implies.
+    r"""Correlations between tokens implied by an attention matrix.
 
     Self-attention :math:`Z = A V` with values V that are uncorrelated over tokens has
 
     .. math:: S = A A^\top, \qquad r_{ij} = S_{ij} / \sqrt{S_{ii} S_{jj}}
 
-    without centring. Scaling a row of A changes nothing, so rows need not sum to one. S is close to
-    singular in most heads (condition 1e5 to 1e11), so what is concrete is computed in float64,
-    whatever its own precision and without ``jax_enable_x64``; traced arrays keep their dtype.
-    Select tokens, such as those that are not padding, from the *result*: the others then count as
-    unobserved causes. A padded key has zeros in its column of A, and adds nothing.
+    without centring. Scaling a row of A changes nothing, so rows need not sum to one. In most heads
+    S is close to singular (condition number 1e5 to 1e11). Concrete arrays are therefore computed in
+    float64, whatever their own precision and even without ``jax_enable_x64``; traced arrays keep
+    their dtype. Select tokens, such as those that are not padding, from the *result*: the others
+    then count as unobserved causes. A padded key has zeros in its column of A and adds nothing.
 
     Args:
         attn: Self-attention of any framework; leading axes are layers, sequences, heads.
-        node_mask: Which tokens matter. The rows of the others are not looked at (they may be zero
-            or NaN), and come out as correlated with nothing.
+        node_mask: Which tokens take part. The rows of the other tokens are ignored, so they may be
+            zero or NaN, and these tokens are correlated with nothing in the result.
 
     Returns:
         Symmetric matrices with unit diagonal.
 
     Raises:
-        InputError: ``attn`` is not square in its last two axes, or holds NaN or infinity, or a row
-            of zeros, where tokens matter.
+        InputError: ``attn`` is not square in its last two axes, or a token that takes part has NaN,
+            infinity, or a row of zeros.
 
     Source: Rohekar, Gurwicz & Nisimov (2023), "Causal interpretation of self-attention in
     pre-trained Transformers", arXiv 2310.20307.
@@ -55,7 +55,7 @@ def correlation(
         keep = np.broadcast_to(np.asarray(node_mask, bool), rows.shape[:-1])
         rows[~keep] = 0
     _check_rows(rows, keep)
-    # One factor at a time: squares of the largest and smallest floats do not fit.
+    # Two steps, since the squares of very large or small floats overflow or underflow.
     rows /= np.where(keep, np.abs(rows).max(axis=-1, initial=0), 1)[..., None]
     rows /= np.where(keep, np.linalg.norm(rows, axis=-1), 1)[..., None]
     product = np.matmul(rows, np.swapaxes(rows, -1, -2))

@@ -1,4 +1,4 @@
-"""What many heads say together, and how sure each of them is."""
+"""Agreement between the graphs of heads, and the confidence of each graph."""
 
 from typing import NamedTuple
 
@@ -12,12 +12,12 @@ from jaxcause.graph import CausalGraph, Mark
 
 
 class HeadConsensus(NamedTuple):
-    """In how many of the graphs something holds.
+    """Numbers of graphs in which an edge or a mark occurs.
 
     Args:
-        edges: An edge joins i and j.
-        arrows: It has an arrowhead at j.
-        tails: It has a tail at j.
+        edges: Graphs with an edge between i and j.
+        arrows: Graphs in which that edge has an arrowhead at j.
+        tails: Graphs in which it has a tail at j.
     """
 
     edges: Int[np.ndarray, "nodes nodes"]
@@ -26,7 +26,7 @@ class HeadConsensus(NamedTuple):
 
 
 def head_consensus(graphs: CausalGraph) -> HeadConsensus:
-    """Count over heads (all leading axes) which edges and marks their graphs hold.
+    """Count over heads (all leading axes) how often edges and marks occur.
 
     >>> import numpy as np
     >>> heads = CausalGraph(np.array([[[0, 2], [3, 0]], [[0, 1], [1, 0]], [[0, 0], [0, 0]]]))
@@ -42,18 +42,18 @@ def head_consensus(graphs: CausalGraph) -> HeadConsensus:
 def structural_confidence(
     found: SearchResult, *, alpha: float = 0.01
 ) -> Float[np.ndarray, "*graphs"]:
-    r"""How clearly the p-values of each graph tell edges from non-edges, from 0 to 1.
+    r"""How clearly the p-values of each graph separate edges from non-edges, from 0 to 1.
 
     .. math:: \frac{1}{|P|} \sum_{ij \in P} \min\!\left(1,
         \frac{|\log p_{ij} - \log \alpha|}{-\log \alpha}\right)
 
     over the tested pairs P, with :math:`p_{ij}` the largest p-value among the tests of a pair. It
-    is near 0 where decisions hang on the choice of α, and 1 where every edge has p ≤ α² and every
-    non-edge p = 1. A summary of this library, for comparing heads.
+    is near 0 if the decisions depend on the choice of α. It is 1 if every edge has p ≤ α² and every
+    non-edge has p = 1. This summary is defined by this library, for comparing heads.
 
     Args:
-        found: What `abcd` returned.
-        alpha: The level it was searched with.
+        found: The result of `abcd`.
+        alpha: The significance level of that search.
 
     Raises:
         InputError: ``alpha`` is outside (0, 1).

@@ -1,6 +1,6 @@
-"""Asking a model about sets of removed nodes: in order, in batches, within budgets.
+"""Model queries: whether the output changes without a set of nodes, in batches, within limits.
 
-`cleann` and every method beside it differ only in the order of their candidate sets.
+`cleann` and its baselines differ only in the order of their candidate sets.
 """
 
 import itertools
@@ -23,9 +23,9 @@ class Explanation(NamedTuple):
 
     Args:
         nodes: The nodes, ascending.
-        distances: How far from the target each of them lies in the graph, 0 where it is out of
-            reach; empty without a graph.
-        n_queries: How many sets had been asked, in order, up to this one.
+        distances: Distance of each node from the target in the graph, 0 for nodes that are not
+            connected with it; empty without a graph.
+        n_queries: Number of queries up to and including this set.
     """
 
     nodes: tuple[int, ...]
@@ -34,13 +34,13 @@ class Explanation(NamedTuple):
 
 
 class Explanations(NamedTuple):
-    """What a search for explanations found.
+    """The result of a search for explanations.
 
     Args:
         found: Explanations in the order in which they were found; empty if there are none.
-        n_queries: Sets that the model was asked about, the rest of the last batch among them.
-        status: ``explained``; ``not found`` when every candidate was asked in vain; ``budget`` and
-            ``time`` when a limit ended the search, with what had been found by then.
+        n_queries: Number of model queries, including the rest of the last batch.
+        status: ``explained``; ``not found`` if no candidate changes the output; ``budget`` or
+            ``time`` if a limit ended the search, which keeps what was found until then.
     """
 
     found: tuple[Explanation, ...]
@@ -49,13 +49,13 @@ class Explanations(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """When to stop.
+    """When a search for explanations stops.
 
     Args:
-        every: Look for all minimal explanations, not only the first.
+        every: Whether to find all minimal explanations, not only the first.
         batch_size: Sets per call of ``verify_fn``.
-        max_queries: Most sets to ask about.
-        time_limit: Seconds after which no further batch is asked.
+        max_queries: Largest number of model queries.
+        time_limit: Seconds after which no further batch is sent to the model.
     """
 
     every: bool = False
@@ -64,7 +64,7 @@ class Limits(NamedTuple):
     time_limit: float | None = None
 
     def check(self) -> "Limits":
-        """Raise unless all limits make sense."""
+        """Raise unless all limits are positive."""
         check_at_least("batch_size", self.batch_size, 1)
         if self.max_queries is not None:
             check_at_least("max_queries", self.max_queries, 1)
@@ -73,90 +73,91 @@ class Limits(NamedTuple):
         return self
 
 
-def ask(
+def query_in_order(
     candidates: Iterable[Candidate], verify_fn: VerifyFn, n_nodes: int, limits: Limits
 ) -> Explanations:
-    """Ask about one candidate after the other until one explains the output.
+    """Query one candidate after the other until one explains the output.
 
-    Every call of ``verify_fn`` gets ``batch_size`` rows, of which the last may be padded with
-    rows that remove nothing, so that a jitted one compiles once. With ``every``, sets that contain
-    an explanation are not asked about.
+    Every call of ``verify_fn`` gets ``batch_size`` rows, so that a jitted function compiles once;
+    the last batch is padded with rows that remove nothing. With ``every``, sets that contain an
+    explanation are skipped.
     """
     began = time.monotonic()
     found: list[Explanation] = []
-    asked = 0
+    n_queries = 0
     waiting = (c for c in candidates if not any(set(e.nodes) <= set(c) for e in found))
     while True:
         room = limits.batch_size
         if limits.max_queries is not None:
-            room = min(room, limits.max_queries - asked)
+            room = min(room, limits.max_queries - n_queries)
         batch = list(itertools.islice(waiting, max(0, room)))
         if not batch:
             exhausted = room > 0 or next(iter(waiting), None) is None
-            return _ended(found, asked, "not found" if exhausted else "budget")
+            return _ended(found, n_queries, "not found" if exhausted else "budget")
         changed = _changed(verify_fn, batch, n_nodes, limits.batch_size)
         for at in np.flatnonzero(changed):
             nodes = tuple(sorted(batch[at]))
             if any(set(e.nodes) <= set(nodes) for e in found):
                 continue
-            found.append(Explanation(nodes, (), asked + int(at) + 1))
+            found.append(Explanation(nodes, (), n_queries + int(at) + 1))
             if not limits.every:
-                return Explanations(tuple(found), asked + len(batch), "explained")
-        asked += len(batch)
+                return Explanations(tuple(found), n_queries + len(batch), "explained")
+        n_queries += len(batch)
         if limits.time_limit is not None and time.monotonic() - began >= limits.time_limit:
-            return _ended(found, asked, "time")
+            return _ended(found, n_queries, "time")
 
 
-def ask_then(
+def query_with_fallback(
     first: Iterable[Candidate],
-    last: Iterable[Candidate],
+    fallback: Iterable[Candidate],
     verify_fn: VerifyFn,
     n_nodes: int,
     limits: Limits,
-    n_last: int,
+    n_fallback: int,
 ) -> Explanations:
-    """Ask about ``first``, and, if that explains nothing, at most ``n_last`` times about ``last``.
+    """Query ``first``, and if it explains nothing, at most ``n_fallback`` sets of ``fallback``.
 
-    Of ``max_queries`` at most half are kept for the latter; no set is asked about twice.
+    At most half of ``max_queries`` is kept for the fallback. No set is queried twice.
     """
     began = time.monotonic()
     if limits.max_queries is not None:
-        n_last = min(n_last, limits.max_queries // 2)
-    if not n_last:
-        return ask(first, verify_fn, n_nodes, limits)
+        n_fallback = min(n_fallback, limits.max_queries // 2)
+    if not n_fallback:
+        return query_in_order(first, verify_fn, n_nodes, limits)
     known: set[Candidate] = set()
-    most = None if limits.max_queries is None else limits.max_queries - n_last
-    before = ask(_noted(first, known), verify_fn, n_nodes, limits._replace(max_queries=most))
+    most = None if limits.max_queries is None else limits.max_queries - n_fallback
+    early = limits._replace(max_queries=most)
+    before = query_in_order(_recorded(first, known), verify_fn, n_nodes, early)
     if before.found or before.status == "time":
         return before
-    left = limits._replace(max_queries=n_last)
+    left = limits._replace(max_queries=n_fallback)
     if limits.time_limit is not None:
         spent = time.monotonic() - began
         left = left._replace(time_limit=max(limits.time_limit - spent, 0.0))
-    new = (nodes for nodes in last if tuple(sorted(nodes)) not in known)
-    after = ask(new, verify_fn, n_nodes, left)
+    new = (nodes for nodes in fallback if tuple(sorted(nodes)) not in known)
+    after = query_in_order(new, verify_fn, n_nodes, left)
     found = tuple(e._replace(n_queries=e.n_queries + before.n_queries) for e in after.found)
     status = before.status if after.status == "not found" else after.status
     return Explanations(found, before.n_queries + after.n_queries, status)
 
 
-def _noted(candidates: Iterable[Candidate], known: set[Candidate]) -> Iterator[Candidate]:
-    """The candidates; each is noted when the next one is wanted, that is, when it was asked."""
+def _recorded(candidates: Iterable[Candidate], known: set[Candidate]) -> Iterator[Candidate]:
+    """The candidates; each is added to ``known`` once it was queried, when the next is drawn."""
     for nodes in candidates:
         yield nodes
         known.add(tuple(sorted(nodes)))
 
 
-def _ended(found: list[Explanation], asked: int, why: Status) -> Explanations:
-    if why == "not found" and found:
-        why = "explained"
-    return Explanations(tuple(found), asked, why)
+def _ended(found: list[Explanation], n_queries: int, status: Status) -> Explanations:
+    if status == "not found" and found:
+        status = "explained"
+    return Explanations(tuple(found), n_queries, status)
 
 
 def _changed(
     verify_fn: VerifyFn, batch: list[Candidate], n_nodes: int, rows: int
 ) -> Bool[np.ndarray, "sets"]:
-    """Ask about one batch, and look at what came back."""
+    """Query one batch, and check what ``verify_fn`` returned."""
     removed = np.zeros((rows, n_nodes), bool)
     for row, nodes in zip(removed, batch, strict=False):
         row[list(nodes)] = True

@@ -1,4 +1,4 @@
-"""How important each token looks to attention, to a gradient, or to leaving it out."""
+"""Importance of each token: by attention, by a gradient, or by leaving the token out."""
 
 from collections.abc import Callable
 
@@ -14,14 +14,14 @@ from jaxcause._typing import AnyArray
 def attention_received(
     attn: Float[AnyArray, "*heads q k"], target: int | None = None
 ) -> Float[np.ndarray, "k"]:
-    """Attention that each token receives: from one token, or from all, averaged over heads.
+    """Attention that each token receives, from one token or from all, averaged over heads.
 
     Args:
         attn: Attention of one sequence; leading axes are averaged.
-        target: The token that attends; all of them by default.
+        target: The token that attends; by default the mean over all tokens.
 
     Raises:
-        InputError: ``attn`` is not square, or ``target`` is none of its tokens.
+        InputError: ``attn`` is not square, or ``target`` is not one of its tokens.
 
     >>> import numpy as np
     >>> attention_received(np.array([[0.9, 0.1], [0.5, 0.5]]), target=0).tolist()
@@ -37,11 +37,11 @@ def attention_rollout(
     r"""Attention followed through all layers, :math:`\prod_l (\tfrac12 \bar A_l + \tfrac12 I)`.
 
     Args:
-        attn: Attention of one sequence, first layer first; axes behind layers are averaged.
-        target: The token of the last layer to start from.
+        attn: Attention of one sequence, first layer first; axes after that of layers are averaged.
+        target: The token of the last layer from which attention is followed.
 
     Raises:
-        InputError: ``attn`` is not square, or ``target`` is none of its tokens.
+        InputError: ``attn`` is not square, or ``target`` is not one of its tokens.
 
     Source: Abnar & Zuidema (2020), "Quantifying attention flow in Transformers".
 
@@ -64,11 +64,12 @@ def leave_one_out(
     probability_fn: Callable[[Bool[np.ndarray, "sets nodes"]], Float[AnyArray, "sets"]],
     n_nodes: int,
 ) -> Float[np.ndarray, "nodes"]:
-    """How far the probability of the output falls when each node is removed alone.
+    """The decrease of the output's probability when each node is removed alone.
 
     Args:
-        probability_fn: Maps sets of removed nodes to the probability of the original output.
-        n_nodes: Number of nodes; the function is called once, with one more set than nodes.
+        probability_fn: Maps sets of removed nodes to the probability of the original output. It is
+            called once, with the empty set and one set per node.
+        n_nodes: Number of nodes.
 
     >>> leave_one_out(lambda removed: 0.9 - 0.4 * removed[:, 1], 3).round(6).tolist()
     [0.0, 0.4, 0.0]

@@ -1,4 +1,4 @@
-"""From word pieces to words."""
+"""Attention between words from attention between word pieces."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class WordAttention(NamedTuple):
 
     Args:
         attention: Attention between nodes: words, and special tokens one by one.
-        node_of_token: Which node each token belongs to; ascending.
+        node_of_token: The node of each token, in ascending order.
     """
 
     attention: Float[AnyArray, "*graphs words words"]
@@ -33,14 +33,14 @@ def merge_word_pieces(
 
     .. math:: B_{vw} = \frac{1}{|P_v|} \sum_{q \in P_v} \sum_{k \in P_w} A_{qk}
 
-    so rows that sum to one still do. A word is a run of tokens with one id, since ids start anew
-    in the second text of a pair. Special tokens stay, each as a node of its own: leave them out of
-    the graph after A Aᵀ (``nodes`` of `abcd`), not before.
+    so rows that sum to one still do. A word is a run of tokens with equal ids, since ids start
+    again at 0 in the second text of a pair. Each special token stays a node of its own: leave it
+    out of the graph after A Aᵀ (``nodes`` of `abcd`), not before.
 
     Args:
         attn: Self-attention; leading axes are layers and heads of one sequence.
-        word_ids: The word of each token, as a Hugging Face tokenizer's ``word_ids()`` has it; None
-            or -1 for special tokens.
+        word_ids: The word of each token, as ``word_ids()`` of a Hugging Face tokeniser returns it;
+            None or -1 for special tokens.
 
     Raises:
         InputError: There is not one id per token, or an id is below -1.

@@ -1,4 +1,4 @@
-"""A null for scores, fitted to the scores themselves: see `jaxcause.attribution.empirical_null`."""
+"""The null distribution fitted to scores: see `jaxcause.attribution.empirical_null`."""
 
 from typing import NamedTuple
 
@@ -8,29 +8,29 @@ from jax.scipy.special import betainc, erfc
 from jaxtyping import Bool, Float
 
 MAD_TO_SIGMA = 1.4826
-"""Median absolute deviation of a normal distribution, inverted."""
+"""Standard deviation of a normal distribution over its median absolute deviation."""
 CLIP = 4.0
-"""Scales below the median at which the smallest scores are cut: their tail may be long."""
-APART = 1.75
-"""Smallest distance of the mean edge from the mean non-edge, in scales of the non-edges."""
+"""Small scores are clipped this many scales below the median, since their tail may be long."""
+MIN_SEPARATION = 1.75
+"""Smallest distance between the means of edges and non-edges, in scales of the non-edges."""
 NARROWEST, WIDEST = 0.5, 3.0
-"""Spread of the edges, in scales of the non-edges."""
+"""Bounds on the scale of the edges, in scales of the non-edges."""
 MOST_EDGES = 0.5
-"""Largest share of edges among candidates that can be told from the null."""
+"""Largest share of edges among the candidates for which the null can be identified."""
 STARTS = (0.02, 0.06, 0.15, 0.3, 0.45)
-"""Shares of edges from which the mixture is fitted."""
+"""Shares of edges from which the fits of the mixture start."""
 MAX_ITERATIONS = 100
 TOLERANCE = 1e-6
 ROUNDS = 3
-"""Fits of the null, each after the targets were shifted by what the last one said."""
+"""Fits of the null; between two fits, each target is shifted by the mean of its non-edges."""
 FEWEST = 8
-"""Candidates below which there is no mixture to fit."""
+"""Smallest number of candidates for which a mixture is fitted."""
 TOP, BULK = 1024, 1024
-"""Largest scores kept one by one, and quantiles that stand for all others, in the fit."""
+"""Number of largest scores that enter the fit one by one, and of quantiles for all other scores."""
 
 
 class Mixture(NamedTuple):
-    """Two normal components; arrays while several starts are fitted at a time."""
+    """Two normal components; each field is an array while several starts are fitted together."""
 
     null_mean: np.ndarray
     null_scale: np.ndarray
@@ -47,7 +47,15 @@ class Null(NamedTuple):
 
 
 class Centred(NamedTuple):
-    """A null, what it says of every candidate, and how much each counts as a non-edge."""
+    """One fit of the null.
+
+    Args:
+        centre: Mean of the non-edges.
+        scale: Their standard deviation.
+        local_fdr: Local false-discovery rate of each candidate.
+        weight: Weight of each candidate as a non-edge.
+        alone: Whether a single component was fitted, without edges.
+    """
 
     centre: float
     scale: float
@@ -60,14 +68,14 @@ def fit_null(
     scores: Float[np.ndarray, "sources targets lags"],
     candidates: Bool[np.ndarray, "sources targets lags"],
 ) -> Null:
-    """Fit the null to the logarithms of the candidates' scores; what is no candidate has p = 1."""
+    """Fit the null to the logarithms of the candidates' scores; all other entries have p = 1."""
     positive = candidates & (scores > 0)
     one = np.ones(scores.shape)
     z = 0.5 * np.log(np.where(positive, scores, 1.0))
     values = z[positive]
     centre, scale = _lower_half(values) if values.size else (0.0, 0.0)
     if 2 * positive.sum() <= candidates.sum() or scale == 0:
-        # A null without spread: what exceeds it is no non-edge.
+        # The null has no spread, so every larger score is an edge.
         above = positive if 2 * positive.sum() <= candidates.sum() else positive & (z > centre)
         return Null(np.where(above, 0.0, one), np.where(above, 0.0, one))
     z = np.maximum(z, centre - CLIP * scale)
@@ -81,7 +89,7 @@ def fit_null(
 
 
 def _centred(z: np.ndarray, positive: np.ndarray) -> Centred:
-    """Fit the null once: by the mixture, or from the lower half where there is none."""
+    """Fit the null once, by the mixture or, if there is none, from the lower half."""
     values = z[positive]
     mixture = fit_mixture(values)
     if mixture is None:
@@ -93,10 +101,10 @@ def _centred(z: np.ndarray, positive: np.ndarray) -> Centred:
 
 
 def fit_mixture(values: Float[np.ndarray, "candidates"]) -> Mixture | None:
-    """Normal null and, apart to its right, normal edges; None where one normal does as well.
+    """A normal null and a normal component of edges to its right; None if one normal suffices.
 
-    Both are fitted by expectation and maximisation from several starts. The edges must be worth
-    their three parameters by the Bayesian information criterion.
+    Both are fitted by expectation and maximisation from several starts. The component of edges must
+    pay for its three parameters by the Bayesian information criterion.
     """
     if values.size < FEWEST:
         return None
@@ -120,7 +128,7 @@ def fit_mixture(values: Float[np.ndarray, "candidates"]) -> Mixture | None:
 
 
 def _lower_half(values: np.ndarray) -> tuple[float, float]:
-    """Median, and the larger of two scales of what lies below it, where edges are rare."""
+    """The median, and the larger of two scales of the values below it, where edges are rare."""
     centre = np.median(values)
     below = centre - values[values <= centre]
     return float(centre), float(
@@ -131,7 +139,7 @@ def _lower_half(values: np.ndarray) -> tuple[float, float]:
 
 
 def _condensed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted values and their weights; all but the largest by quantiles where they are many."""
+    """Sorted values and their weights; if they are many, quantiles replace all but the largest."""
     x = np.sort(values)
     if x.size <= TOP + BULK:
         return x, np.ones(x.size)
@@ -141,7 +149,7 @@ def _condensed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _moments(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean and standard deviation along the last axis; never quite zero."""
+    """Weighted mean and standard deviation along the last axis; the deviation is never zero."""
     total = np.maximum(weight.sum(axis=-1), 1e-12)
     mean = (weight * x).sum(axis=-1) / total
     variance = (weight * (x - mean[:, None]) ** 2).sum(axis=-1) / total
@@ -149,28 +157,28 @@ def _moments(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _starts(x: np.ndarray, weight: np.ndarray) -> Mixture:
-    """The mixtures in which the largest values are the edges."""
+    """Initial mixtures in which the largest values are the edges."""
     above = np.cumsum(weight) / weight.sum() > 1 - np.array(STARTS)[:, None]
     above[:, -2:] = True
     return _maximise(x, weight, above.astype(float))
 
 
 def _maximise(x: np.ndarray, weight: np.ndarray, probability: np.ndarray) -> Mixture:
-    """The mixture under which these probabilities of being an edge are most likely."""
+    """The maximum-likelihood mixture for given probabilities of being an edge."""
     total = weight.sum()
     null_mean, null_scale = _moments(x, weight * (1 - probability))
     edge_mean, edge_scale = _moments(x, weight * probability)
     return Mixture(
         null_mean,
         null_scale,
-        np.maximum(edge_mean, null_mean + APART * null_scale),
+        np.maximum(edge_mean, null_mean + MIN_SEPARATION * null_scale),
         np.clip(edge_scale, NARROWEST * null_scale, WIDEST * null_scale),
         np.clip((weight * probability).sum(axis=1) / total, 1 / total, 1 - MOST_EDGES),
     )
 
 
 def _edge_probability(x: np.ndarray, mixture: Mixture) -> np.ndarray:
-    """Probability of being an edge for sorted values: 0 below the null's mean, then rising."""
+    """Probability of being an edge for sorted values: 0 below the null's mean, then increasing."""
     null, edge = _log_densities(x, mixture)
     probability = np.exp(edge - np.logaddexp(null, edge))
     probability = np.where(x < mixture.null_mean[:, None], 0.0, probability)
@@ -178,7 +186,7 @@ def _edge_probability(x: np.ndarray, mixture: Mixture) -> np.ndarray:
 
 
 def _monotone_local_fdr(z: np.ndarray, mixture: Mixture) -> np.ndarray:
-    """Chance that a candidate of this score is no edge; never rises with the score."""
+    """Probability that a candidate is no edge; it never increases with the score."""
     order = np.argsort(z, axis=None)
     one = Mixture(*(part[None] for part in mixture))
     local = np.empty(z.size)
@@ -187,7 +195,7 @@ def _monotone_local_fdr(z: np.ndarray, mixture: Mixture) -> np.ndarray:
 
 
 def _log_densities(x: np.ndarray, mixture: Mixture) -> tuple[np.ndarray, np.ndarray]:
-    """Of non-edges and of edges, weighted by their shares, ``[starts, values]``."""
+    """Log-densities of non-edges and of edges, weighted by their shares, ``[starts, values]``."""
     null_mean, null_scale, edge_mean, edge_scale, share = (part[:, None] for part in mixture)
     null = np.log1p(-share) + _log_normal(x, null_mean, null_scale)
     return null, np.log(share) + _log_normal(x, edge_mean, edge_scale)
@@ -198,7 +206,7 @@ def _log_normal(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarra
 
 
 def _shrunk_shift(residual: np.ndarray, weight: np.ndarray, scale: float) -> np.ndarray:
-    """Mean of each target's non-edges, shrunk to 0 by how much such means differ by chance."""
+    """Mean of each target's non-edges, shrunk towards 0 by the chance variance of such means."""
     number = np.maximum(weight.sum(axis=(0, 2), keepdims=True), 1.0)
     mean = (weight * residual).sum(axis=(0, 2), keepdims=True) / number
     chance = scale**2 / number
@@ -212,7 +220,7 @@ def _normal_tail(standard: np.ndarray) -> np.ndarray:
 
 
 def _student_tail(standard: np.ndarray, n_values: int) -> np.ndarray:
-    """Tail of what a normal becomes if median and lower scale come from that many values."""
+    """The normal tail, widened for a median and a scale estimated from ``n_values`` values."""
     t = standard / np.sqrt(1 + 0.5 * np.pi / n_values)
     degrees = 0.5 * n_values
     with jax.enable_x64(True):

@@ -1,4 +1,4 @@
-"""Scores of lagged edges read from the input gradients of any forecaster."""
+"""Scores of lagged edges from the input gradients of any forecaster."""
 
 import jax.numpy as jnp
 from jax import Array
@@ -27,17 +27,17 @@ def gradient_energy(
     .. math:: H_{ji\ell} = \frac1W \sum_w
         \left(\frac{\partial f_i(x_w)}{\partial x_j(t-\ell)}\right)^2
 
-    Under a Gaussian noise of constant variance it is σ² times the expected squared derivative of
+    Under Gaussian noise of constant variance σ², H is σ² times the expected squared derivative of
     the log-density, which vanishes iff :math:`X_j(t-\ell)` is no parent of :math:`X_i(t)`.
 
-    One pass over the windows. In memory are what the forward pass of ``batch_size`` windows keeps
-    for the backward pass, and ``batch_size * target_block`` copies of the cotangents of one window;
-    by default both are chosen for about 8 MiB on a CPU and 256 MiB on an accelerator.
+    The windows are read once. Memory holds the residuals of the forward pass of ``batch_size``
+    windows and ``batch_size * target_block`` copies of the cotangents of one window. By default
+    both sizes are chosen for about 8 MiB on a CPU and 256 MiB on an accelerator.
 
     Args:
         predict_fn: Any differentiable forecast of the next row from one window. A
-            `jax.tree_util.Partial` over its parameters is compiled once for all parameters, and
-            carries further inputs, such as the index of a regime, beside them.
+            `jax.tree_util.Partial` over its parameters is compiled once for all parameter values,
+            and can hold further inputs, such as the index of a regime.
         windows: Windows to average over, newest row last.
         mean_of: ``"square"``, or ``"magnitude"`` for the mean absolute gradient.
         targets: Variables whose forecast is differentiated, in this order; all by default.
@@ -49,8 +49,8 @@ def gradient_energy(
         Scores ``[source, target, lag]`` with lags 0 … time; lag 0 is all zero.
 
     Raises:
-        InputError: There is no window, windows are no floating numbers, the forecast is not one
-            value per variable, or a target is no variable.
+        InputError: There is no window, the windows are not floating-point numbers, the forecast is
+            not one value per variable, or a target is not a variable.
 
     Source: Wang, Wang & Huang (2026), "Transformer Is Inherently a Causal Learner".
 
@@ -119,15 +119,15 @@ def relevance(
     .. math:: S_{ji\ell} = \frac1W \sum_w |R_{ji\ell}(x_w)|, \qquad
         R_{ji\ell} = x_j(t-\ell)\,\tilde\partial_{j\ell} f_i
 
-    where :math:`\tilde\partial` is the backward pass of a model that was built with the operations
-    `jaxcause.nn.ATTN_LRP` or `jaxcause.nn.CP_LRP`. The number is `input_x_gradient` of that model;
-    of one with ordinary operations it is input × gradient, and no relevance.
+    where :math:`\tilde\partial` is the backward pass of a model built with the operations
+    `jaxcause.nn.ATTN_LRP` or `jaxcause.nn.CP_LRP`. The result equals `input_x_gradient` of that
+    model; for a model with ordinary operations it is input × gradient, not relevance.
 
-    Layer-wise relevance propagation is covered by patents in some countries and free for research:
-    it is a choice and never the default. Ask before a commercial use.
+    Layer-wise relevance propagation is covered by patents in some countries and free for research.
+    It is therefore never the default. Clarify the licence before commercial use.
 
     Args:
-        predict_fn: A forecast whose layers take their backward rules from `jaxcause.nn`.
+        predict_fn: A forecast whose layers use operations of `jaxcause.nn`.
         windows: Windows to average over, newest row last.
         mean_of: ``"magnitude"``, or ``"square"`` for the mean squared relevance.
         targets: Variables whose forecast is differentiated, in this order; all by default.

@@ -1,4 +1,4 @@
-"""Scores by how highly, and how steadily, an input ranks from window to window."""
+"""Scores from the rank of an input over windows: a high and steady rank scores high."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from jaxcause._typing import AnyArray, PredictFn
 from jaxcause.attribution._stream import moments_over_windows
 
 ROUNDING = 1 / 12
-"""Variance of the rounding of a continuous quantity to a rank."""
+"""Variance of the rounding error of a continuous quantity rounded to whole numbers."""
 
 
 class RankScores(NamedTuple):
@@ -33,16 +33,17 @@ def rank_mean_over_std(
     target_block: int | None = None,
     mesh: Mesh | None = None,
 ) -> RankScores:
-    r"""Mean over spread of the rank that an input has among all inputs of a target.
+    r"""Mean over standard deviation of the rank of an input among all inputs of a target.
 
     In window w, :math:`r_{ji\ell}(w) \in 1 \dots pL` is the rank of
-    :math:`|\partial f_i(x_w) / \partial x_j(t-\ell)|` among all (source, lag), the largest last;
+    :math:`|\partial f_i(x_w) / \partial x_j(t-\ell)|` among all (source, lag), in ascending order;
     equal magnitudes share their mean rank. With mean and variance over windows,
 
     .. math:: S_{ji\ell} = \bar r_{ji\ell} / \sqrt{s^2_{ji\ell} + 1/12}.
 
-    An input that sometimes matters much scores below one that always matters. 1/12, the variance
-    of rounding to a rank, keeps the score finite where ranks never change, as of a linear model.
+    An input that matters much in some windows scores below one that matters in all of them. The
+    term 1/12, the variance of a rounding error, keeps the score finite if ranks never change, as
+    for a linear model.
 
     Args:
         predict_fn: Any differentiable forecast of the next row from one window; see

@@ -1,4 +1,4 @@
-"""Attention of a forecaster, followed through its layers, as scores of lagged edges."""
+"""Scores of lagged edges from the attention of a forecaster, followed through its layers."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,20 +18,21 @@ def attention_rollout(
 
     .. math:: \prod_{l} \tfrac12 (\bar A_l + I)
 
-    (the last layer leftmost) that belong to the newest time step say what its tokens gather from
-    every input. It is here for comparison: attention sums to one whatever the values carry, and the
-    target's own newest value keeps at least :math:`2^{-layers}`, parent or not.
+    (the last layer leftmost) that belong to the newest time step give the share of each input in
+    its tokens. This score is meant for comparison: attention sums to one whether or not the values
+    matter, and the target's own newest value keeps a share of at least :math:`2^{-layers}` whether
+    or not it is a parent.
 
     Args:
-        attn: Attention of a forecaster of one token per variable and time step, oldest step first
-            (token ``step * n_vars + var``), first layer first.
+        attn: Attention of a forecaster with one token per variable and time step, oldest step
+            first (token ``step * n_vars + var``), first layer first.
         n_vars: Number of variables.
 
     Returns:
         Scores ``[source, target, lag]`` with lags 0 … time; lag 0 is all zero.
 
     Raises:
-        InputError: ``attn`` is not square, or its tokens are no multiple of ``n_vars``.
+        InputError: ``attn`` is not square, or the number of tokens is no multiple of ``n_vars``.
 
     Source: Abnar & Zuidema (2020), "Quantifying attention flow in Transformers".
 

@@ -1,4 +1,4 @@
-"""Energy of the gradient of a Gaussian log-density: parents of the mean and of the variance."""
+"""Expected squared gradient of a Gaussian log-density: parents of the mean and of the variance."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,7 +16,7 @@ DensityFn = Callable[[Float[Array, "time vars"]], tuple[Float[Array, "vars"], Fl
 
 
 class ScoreEnergy(NamedTuple):
-    """Scores ``[source, target, lag]``: what acts on the mean, on the variance, and their sum."""
+    """Scores ``[source, target, lag]`` of effects on the mean, on the variance, and their sum."""
 
     mean_part: Float[Array, "vars targets lags"]
     variance_part: Float[Array, "vars targets lags"]
@@ -42,8 +42,8 @@ def score_energy(
         = \frac1W \sum_w \frac{(\partial \mu_i)^2}{\sigma_i^2}
         + \frac{(\partial \sigma_i^2)^2}{2\,\sigma_i^4}.
 
-    The second term is that of parents which act on the variance alone: the gradient of the mean
-    does not see them. Both are numbers without unit per squared unit of the source.
+    The second term finds parents that act on the variance alone, which the gradient of the mean
+    misses. Both terms have the unit of one over the squared unit of the source.
 
     Args:
         predict_fn: Any differentiable forecast of mean and variance of the next row.
@@ -54,10 +54,10 @@ def score_energy(
         mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
 
     Returns:
-        The two parts and their total; NaN for a target whose variance was not positive.
+        The two terms and their sum; NaN for a target whose predicted variance is not positive.
 
     Raises:
-        InputError: As for `gradient_energy`, or the forecast is no pair (mean, variance).
+        InputError: As for `gradient_energy`, or the forecast is not a pair (mean, variance).
 
     Source: the criterion is that of Wang, Wang & Huang (2026), "Transformer Is Inherently a Causal
     Learner"; the expectation is the Fisher information of a Gaussian.

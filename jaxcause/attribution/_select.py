@@ -1,7 +1,7 @@
-"""From scores to edges.
+"""Rules that select edges by their scores.
 
-Every rule turns scores into p-values, or into ranks that serve as such, and lets the shared core
-keep the edges: one way in for all of them.
+Every rule turns scores into p-values, or into numbers that serve as p-values, and the shared search
+core selects the edges from them.
 """
 
 from typing import NamedTuple
@@ -19,17 +19,17 @@ from jaxcause.graph import LaggedGraph
 from jaxcause.stats import benjamini_hochberg
 
 UNLIKELY_EDGE = 0.5
-"""Local false-discovery rate from which on a candidate is more likely no edge than one."""
+"""A candidate with a higher local false-discovery rate is more likely no edge than an edge."""
 
 
 class EdgeTest(NamedTuple):
-    """How unlikely each score is among non-edges, ``[source, target, lag]``; lag 0 holds 1.
+    """How unlikely each score is for a non-edge, ``[source, target, lag]``; lag 0 holds 1.
 
     Args:
-        p_value: Chance of such a score, or a larger one, of a non-edge.
-        q_value: False-discovery rate of keeping all candidates of such scores or larger ones.
-        local_fdr: Chance that a candidate of just this score is no edge; 0 at all candidates where
-            no group of edges stands out, and p-values alone decide.
+        p_value: Probability that the score of a non-edge is at least this large.
+        q_value: False-discovery rate if all candidates with at least this score are edges.
+        local_fdr: Probability that a candidate with exactly this score is no edge. It is 0 for all
+            candidates if no component of edges was found, and p-values alone decide.
     """
 
     p_value: Float[Array, "vars vars lags"]
@@ -42,38 +42,41 @@ def empirical_null(
     *,
     candidates: Bool[AnyArray, "vars vars lags"] | None = None,
 ) -> EdgeTest:
-    r"""p- and q-values of scores against a null that is fitted to the scores themselves.
+    r"""p- and q-values of scores under a null that is fitted to the scores themselves.
 
-    The logarithms of the scores of non-edges are close to normal or skewed to the left, and edges
-    stand out to the right. :math:`z_{ji\ell} = \tfrac12 \log s_{ji\ell} - b_i` of all
+    The logarithms of the scores of non-edges are close to normal or skewed to the left, and those
+    of edges lie to the right. :math:`z_{ji\ell} = \tfrac12 \log s_{ji\ell} - b_i` over all
     (source, target, lag ≥ 1) follows
 
     .. math:: (1 - \pi)\,N(m, \sigma^2) + \pi\,N(m + \delta\sigma, \tau^2), \qquad
         \pi \le \tfrac12,\ \delta \ge 1.75,\ \tfrac12 \le \tau/\sigma \le 3,
 
-    fitted by expectation and maximisation; :math:`b_i`, the mean of a target's non-edges, is
-    shrunk to 0 by the chance variance of such means. Then :math:`p = 1 - \Phi((z - m)/\sigma)`,
-    q-values are Benjamini and Hochberg's, and the local rate is
+    fitted by expectation and maximisation. :math:`b_i`, the mean of a target's non-edges, is
+    shrunk towards 0 by the chance variance of such means. Then
+    :math:`p = 1 - \Phi((z - m)/\sigma)`, q-values are those of Benjamini and Hochberg, and the
+    local false-discovery rate is
 
     .. math:: (1 - \pi)\,\varphi_{m,\sigma}(z) \,/\, [(1 - \pi)\,\varphi_{m,\sigma}(z) +
         \pi\,\varphi_{m+\delta\sigma,\tau}(z)].
 
-    Where the second component is not worth its parameters (Bayesian information criterion), m is
-    the median, σ a scale of what lies below it, and p a tail of Student's t, as σ is uncertain.
+    If the second component does not pay for its parameters (Bayesian information criterion), m is
+    the median, σ is a scale of the values below it, and p is a tail of Student's t, since σ is
+    uncertain.
 
-    Where it fails: if edges are more than half of all candidates; if non-edges have a tail to the
-    right that is heavier than a normal's (hidden common causes, a forecaster that learned
-    accidents). It is rough below about 50 candidates. It finds too few where the tail is much
-    lighter than a normal's, as of a linear model's squared coefficients: use t-tests there. Weak
-    edges without a group of their own are kept only if they stand out one by one.
+    The null is wrong if more than half of all candidates are edges, or if the scores of non-edges
+    have a heavier right tail than a normal distribution (hidden common causes, an overfitted
+    forecaster). It is rough for fewer than about 50 candidates. It finds too few edges if the tail
+    is much lighter than normal, as for the squared coefficients of a linear model: use t-tests
+    there. Weak edges that form no component are kept only if each of them stands out.
 
     Args:
-        scores: Non-negative scores; lag 0 is left out. A score of exactly zero is a non-edge, and
-            where most are, all others are edges.
-        candidates: What may be an edge; by default all. The rest is not tested and holds 1.
+        scores: Non-negative scores; lag 0 is left out. A score of exactly zero is a non-edge. If
+            most scores are zero, all others are edges.
+        candidates: Which entries may be edges; by default all. The others are not tested, and hold
+            1.
 
     Raises:
-        InputError: A score is negative or no number, or a shape is wrong.
+        InputError: A score is negative or not finite, or a shape is wrong.
 
     Source: Efron (2004), "Large-scale simultaneous hypothesis testing: the choice of a null", and
     Efron, Tibshirani, Storey & Tusher (2001) for local rates; the mixture is ours.
@@ -104,19 +107,19 @@ def select_fdr(
     q: float = 0.1,
     candidates: Bool[AnyArray, "vars vars lags"] | None = None,
 ) -> LaggedGraph:
-    """Keep the edges that stand out from the empirical null: the default rule.
+    """Keep the edges that are unlikely under the empirical null: the default rule.
 
-    An edge has a q-value of at most ``q`` and a local false-discovery rate of at most one half: it
-    is more likely an edge than not. The second keeps out what lies between non-edges and edges
-    that are well separated, so that there are then fewer false edges than ``q`` allows.
+    An edge has a q-value of at most ``q`` and a local false-discovery rate of at most one half, so
+    that it is more likely an edge than not. If edges and non-edges are well separated, the second
+    condition removes candidates between them, and fewer edges are false than ``q`` allows.
 
     Args:
         scores: Non-negative scores ``[source, target, lag]``; lag 0 is left out.
-        q: Largest share of false edges among those kept.
-        candidates: What may be an edge; by default all. See `empirical_null`.
+        q: Largest expected share of false edges among those kept.
+        candidates: Which entries may be edges; by default all. See `empirical_null`.
 
     Raises:
-        InputError: A score is negative or no number, a shape is wrong, or ``q`` is outside (0, 1).
+        InputError: A score is negative or not finite, a shape is wrong, or ``q`` is outside (0, 1).
 
     >>> import numpy as np
     >>> scores = np.exp(np.random.default_rng(0).normal(size=(5, 5, 4))); scores[0, 1, 2] = 1e6
@@ -141,7 +144,7 @@ def select_threshold(
             the uniform share 1 / (max_lag · vars).
 
     Raises:
-        InputError: A score is negative or no number, or ``threshold`` is outside (0, 1).
+        InputError: A score is negative or not finite, or ``threshold`` is outside (0, 1).
 
     >>> import numpy as np
     >>> scores = np.zeros((2, 2, 2)); scores[0, 1, 1], scores[1, 1, 1] = 3.0, 1.0
@@ -159,14 +162,16 @@ def select_threshold(
 
 
 def select_top_k(scores: Float[AnyArray, "vars vars lags"], k: int) -> LaggedGraph:
-    """Keep the ``k`` best-scored lagged parents of every target (ties: the earlier source and lag).
+    """Keep the ``k`` highest-scored lagged parents of every target.
+
+    Ties go to the earlier source, then to the earlier lag.
 
     Args:
         scores: Non-negative scores ``[source, target, lag]``; lag 0 is left out.
         k: Parents per target.
 
     Raises:
-        InputError: A score is negative or no number, or ``k`` is negative.
+        InputError: A score is negative or not finite, or ``k`` is negative.
 
     >>> import numpy as np
     >>> scores = np.zeros((2, 2, 2)); scores[0, :, 1] = 1.0
@@ -180,14 +185,16 @@ def select_top_k(scores: Float[AnyArray, "vars vars lags"], k: int) -> LaggedGra
 
 
 def select_global_top_k(scores: Float[AnyArray, "vars vars lags"], k: int) -> LaggedGraph:
-    """Keep the ``k`` best-scored lagged edges of all (ties: the earlier source, target and lag).
+    """Keep the ``k`` highest-scored lagged edges.
+
+    Ties go to the earlier source, then to the earlier target, then to the earlier lag.
 
     Args:
         scores: Non-negative scores ``[source, target, lag]``; lag 0 is left out.
         k: Edges in the graph.
 
     Raises:
-        InputError: A score is negative or no number, or ``k`` is negative.
+        InputError: A score is negative or not finite, or ``k`` is negative.
 
     >>> import numpy as np
     >>> scores = np.zeros((2, 2, 2)); scores[0, 1, 1] = 1.0
@@ -200,7 +207,7 @@ def select_global_top_k(scores: Float[AnyArray, "vars vars lags"], k: int) -> La
 
 
 def _lagged(scores: AnyArray) -> Float[np.ndarray, "vars vars max_lag"]:
-    """Scores at lags 1, 2, …, once they have been checked, in a type that JAX has."""
+    """Check the scores, and return those at lags 1, 2, …, in a type that JAX has."""
     given = np.asarray(scores)
     if given.ndim != 3 or given.shape[0] != given.shape[1] or given.shape[2] < 2:
         raise InputError(f"scores has shape {given.shape}, but must be [vars, vars, max_lag+1]")
@@ -210,7 +217,7 @@ def _lagged(scores: AnyArray) -> Float[np.ndarray, "vars vars max_lag"]:
 
 
 def _tested(candidates: AnyArray, lagged: np.ndarray) -> np.ndarray:
-    """Candidates at lags 1, 2, …, once their shape has been checked."""
+    """Check the candidates, and return those at lags 1, 2, …."""
     given = np.asarray(candidates)
     n_vars, _, max_lag = lagged.shape
     if given.shape != (n_vars, n_vars, max_lag + 1) or given.dtype != bool:
@@ -222,12 +229,12 @@ def _tested(candidates: AnyArray, lagged: np.ndarray) -> np.ndarray:
 
 
 def _ranks(rows: Float[np.ndarray, "rows candidates"]) -> Int[np.ndarray, "rows candidates"]:
-    """Place of each entry in its row, the largest being 0."""
+    """Rank of each entry in its row, from 0 for the largest."""
     return np.argsort(np.argsort(-rows, axis=1, stable=True), axis=1)
 
 
 def _keep(chosen: Bool[np.ndarray, "vars vars max_lag"]) -> LaggedGraph:
-    """The graph of the chosen lagged edges, made by the core."""
+    """The graph of the chosen lagged edges, from the search core."""
     at_lag_0 = [(0, 0), (0, 0), (1, 0)]
     p_value = np.pad(1.0 - chosen.astype(np.float32), at_lag_0, constant_values=1.0)
     return lagged_edges(score_test(p_value), alpha=0.5)

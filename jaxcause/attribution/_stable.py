@@ -1,4 +1,4 @@
-"""Edges that the members of an ensemble agree on."""
+"""Edges on which the members of an ensemble agree."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,18 +16,18 @@ from jaxcause.attribution._select import select_fdr
 from jaxcause.graph import LaggedGraph, Mark
 
 Rule = Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph]
-"""From the scores of one member to its edges."""
+"""Maps the scores of one member to its graph."""
 
 
 class Stability(NamedTuple):
-    """What the members of an ensemble agree on.
+    """Agreement among the members of an ensemble.
 
     Args:
-        graph: Edges that at least ``threshold`` of the members keep.
+        graph: Edges that at least a share ``threshold`` of the members keeps.
         probability: Share of the members that keep each ``[source, target, lag]``.
-        mean_selected: Edges that a member keeps, on average.
-        expected_false: Bound on the expected number of false edges of ``graph``; infinite where
-            the threshold is at most one half.
+        mean_selected: Mean number of edges that a member keeps.
+        expected_false: Bound on the expected number of false edges in ``graph``; infinite if the
+            threshold is at most one half.
     """
 
     graph: LaggedGraph
@@ -42,27 +42,27 @@ def select_stable(
     threshold: float = 0.75,
     rule: Rule | None = None,
 ) -> Stability:
-    r"""Keep the edges that at least a share ``threshold`` of the members of an ensemble keep.
+    r"""Keep the edges that at least a share ``threshold`` of the members of an ensemble keeps.
 
-    With M the number of candidates, :math:`\bar k` the mean number of edges that a member keeps and
-    π the threshold, the expected number of false edges is at most
+    With M candidates, :math:`\bar k` the mean number of edges that a member keeps, and π the
+    threshold, the expected number of false edges is at most
 
     .. math:: E[V] \le \frac{1}{2\pi - 1}\,\frac{\bar k^2}{M}, \qquad \pi > \tfrac12,
 
-    if members are trained on random halves of the data, if false edges are exchangeable, and if the
-    rule is no worse than guessing. Members that share data, such as those trained on from one
-    model on block bootstraps, are more alike than halves are: what they share by accident looks
-    stable, and the bound is then only a guide.
+    if members are trained on random halves of the data, false edges are exchangeable, and the rule
+    is no worse than guessing. Members that share data, such as those fine-tuned from one model on
+    block bootstraps, are more alike than members trained on halves. Their common errors then look
+    stable, and the bound is only a guide.
 
     Args:
-        scores_by_member: Scores of every member, such as ``info["member_scores"]`` of
+        scores_by_member: Scores of every member, such as ``info.member_scores`` of
             `jaxcause.discover`; lag 0 is left out.
         threshold: Share of the members that must keep an edge, in (0, 1].
-        rule: From the scores of one member to its graph; `select_fdr` by default.
+        rule: Maps the scores of one member to its graph; `select_fdr` by default.
 
     Raises:
-        InputError: The shape is wrong, a member has a score that the rule does not take, or the
-            threshold is outside (0, 1].
+        InputError: The shape is wrong, the rule refuses the scores of a member, or the threshold is
+            outside (0, 1].
 
     Source: Meinshausen & Bühlmann (2010), "Stability selection", theorem 1.
 
@@ -94,7 +94,7 @@ def _directed(graph: LaggedGraph) -> Bool[np.ndarray, "vars vars lags"]:
 
 
 def _agreed(kept: Bool[np.ndarray, "members vars vars lags"], threshold: float) -> Stability:
-    """Count votes, and bound the false edges among those that enough members keep."""
+    """Count votes, and bound the number of false edges among those with enough votes."""
     votes, dtype = kept.sum(axis=0), jnp.result_type(float)
     n_members, n_vars, _, n_lags = kept.shape
     probability = (votes / n_members).astype(dtype)
@@ -102,7 +102,7 @@ def _agreed(kept: Bool[np.ndarray, "members vars vars lags"], threshold: float) 
     mean_selected = dtype.type(votes.sum() / n_members)
     excess = 2 * threshold - 1
     bound = mean_selected**2 / n_candidates / excess if excess > 0 else np.inf
-    # Votes are counted, so that a share of .7 of ten members needs seven of them.
+    # The 1e-9 undoes rounding: a share of 0.7 of ten members means seven of them.
     enough = votes >= int(np.ceil(threshold * n_members - 1e-9))
     p_value = 1.0 - enough.astype(dtype)
     return Stability(

@@ -1,4 +1,4 @@
-"""Averages over windows of anything that is read from a forecast's Jacobian, in bounded memory."""
+"""Means over windows of functions of a forecast's Jacobian, in bounded memory."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,12 +18,12 @@ from jaxcause.attribution._block_sizes import block_sizes
 from jaxcause.sharding import padded_rows, replicate, shard_rows
 
 Terms = Callable[[tuple[Array, ...], tuple[Array, ...], Array], Any]
-"""From Jacobians ``[time, source]`` of one target in one window (one for each output of the
-forecast), the outputs themselves (scalars) and the window, to a pytree of ``[time, source]``."""
+"""Maps three arguments to a pytree of ``[time, source]``: the Jacobians ``[time, source]`` of one
+target in one window (one per output of the forecast), these outputs (scalars), and the window."""
 
 
 class Moments(NamedTuple):
-    """Mean and sum of squared deviations over some windows."""
+    """Means and sums of squared deviations over ``n_windows`` windows."""
 
     n_windows: Float[Array, ""]
     mean: Any
@@ -43,16 +43,17 @@ def moments_over_windows(
 ) -> tuple[Any, Any]:
     """Mean and standard deviation over windows of every leaf, ``[source, target, lag]``.
 
-    One pass over the windows. The forward pass of a batch runs once, and its pull-back is applied
-    to a block of targets at a time, so that what is in memory is the residuals of a batch and
+    The windows are read once. The forward pass of a batch runs once, and its pull-back is applied
+    to one block of targets at a time. Memory therefore holds the residuals of a batch and
     ``batch_size * target_block`` cotangents of every intermediate value. With a mesh, every device
-    streams its share of the windows and moments are combined once, at the end.
+    reads its share of the windows, and the moments are combined once at the end.
 
     Args:
-        terms: What is averaged: a function that is made once, since it is compiled by identity.
-        predict_fn: See `gradient_energy`; it returns an array, or a tuple of ``n_outputs``.
+        terms: The function that is averaged. It is compiled by identity, so it must not be created
+            anew for each call.
+        predict_fn: See `gradient_energy`; it returns an array, or a tuple of ``n_outputs`` arrays.
         windows: Windows to average over.
-        n_outputs: Arrays in a forecast.
+        n_outputs: Number of arrays in a forecast.
         targets: Variables whose forecast is differentiated; all by default.
         batch_size: Windows at a time.
         target_block: Targets at a time.
@@ -79,7 +80,7 @@ def moments_over_windows(
         mesh=mesh,
     )
     if mesh is not None and is_concrete(found):
-        # Collectives of two programs that run at once may wait for one another for ever.
+        # Collectives of two programs that run at once can deadlock.
         jax.block_until_ready(found)
     return found
 
@@ -141,7 +142,7 @@ def _streamed(
     target_block: int | None,
     mesh: Mesh | None,
 ) -> tuple[Any, Any]:
-    # Here, and not before, so that the forecast is traced for it once.
+    # The check stands here so that the forecast is traced only once for it.
     _check_forecast(forecast, jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), n_outputs)
     summed = rows.dtype if jnp.finfo(rows.dtype).bits >= 32 else jnp.float32
     real = (jnp.arange(len(rows), dtype=jnp.int32) < n_rows).astype(summed)
@@ -154,7 +155,7 @@ def _streamed(
     else:
         axis = mesh.axis_names[0]
         whole, split = PartitionSpec(), PartitionSpec(axis)
-        # The scan starts from constants, which the check takes for values that devices share.
+        # The replication check would take the scan's initial constants for replicated values.
         found = jax.shard_map(
             partial(share, axis=axis),
             mesh=mesh,
@@ -195,7 +196,7 @@ def _share(
 
 
 def _even(n_rows: int, at_most: int) -> int:
-    """Rows in each of the fewest equal parts of ``at_most`` rows."""
+    """Rows per part if the rows are cut into the fewest equal parts of at most ``at_most`` rows."""
     return -(-n_rows // -(-n_rows // at_most))
 
 
@@ -214,7 +215,7 @@ def _over_devices(own: Moments, axis: str) -> Moments:
 def _batch_moments(
     forecast: Partial, blocks: Array, terms: Terms, x: Array, weight: Array
 ) -> Moments:
-    """Moments over one batch of windows, a block of targets at a time."""
+    """Moments over one batch of windows, one block of targets at a time."""
     out, pull = jax.vjp(jax.vmap(forecast), x)
     outputs, structure = jax.tree.flatten(out)
     count = weight.sum()
@@ -249,14 +250,14 @@ def _batch_moments(
 
 
 def _cotangent(structure: Any, outputs: list[Array], at: int, row: Array) -> Any:
-    """One for the chosen target of output ``at`` in every window, zero for the other outputs."""
+    """The cotangent that is ``row`` for output ``at`` in every window, and zero elsewhere."""
     parts = [jnp.zeros_like(o) for o in outputs]
     parts[at] = jnp.broadcast_to(row, outputs[at].shape)
     return jax.tree.unflatten(structure, parts)
 
 
 def _merged(a: Moments, b: Moments) -> Moments:
-    """Moments of two sets of windows together (Chan, Golub & LeVeque 1979)."""
+    """Moments of the union of two sets of windows (Chan, Golub & LeVeque 1979)."""
     count = a.n_windows + b.n_windows
     share = b.n_windows / jnp.maximum(count, 1)
     mean = jax.tree.map(lambda x, y: x + (y - x) * share, a.mean, b.mean)

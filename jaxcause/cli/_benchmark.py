@@ -1,4 +1,4 @@
-"""``jaxcause benchmark``: what this machine does per second."""
+"""``jaxcause benchmark``: the speed of the searches and of training on this machine."""
 
 import argparse
 import platform
@@ -21,13 +21,14 @@ def add(commands: Commands) -> None:
         _benchmark,
         brief="measure the searches and the training on this machine",
         description="Time the searches and the training of a forecaster on this machine's "
-        "accelerator, on simulated data. The first call compiles and is told apart; the rest is "
-        "the least of several. `python -m benchmarks`, in the repository, compares with others.",
+        "accelerator, on simulated data. The first call compiles and is reported separately; the "
+        "other column is the minimum of several calls. `python -m benchmarks`, in the repository, "
+        "compares with other libraries.",
         examples=("jaxcause benchmark", "jaxcause benchmark --only pc,training --json"),
     )
     add = command.add_argument
-    add("--only", metavar="NAMES", help=f"with commas, of {', '.join(NAMES)} (default: all)")
-    add("--repeat", type=whole(1), default=3, help="timed calls of each (default: 3)")
+    add("--only", metavar="NAMES", help=f"a list with commas of {', '.join(NAMES)} (default: all)")
+    add("--repeat", type=whole(1), default=3, help="number of timed calls (default: 3)")
     add_output(command)
 
 
@@ -60,7 +61,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
 
 
 def _timed(call: Callable[[], Any], repeat: int) -> tuple[float, float]:
-    """Seconds of the first call, and the least of the others."""
+    """Seconds of the first call, and the minimum of the others."""
     seconds = []
     for _ in range(1 + repeat):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""``jaxcause compare``: how close two graphs are."""
+"""``jaxcause compare``: one graph compared with another."""
 
 import argparse
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ def add(commands: Commands) -> None:
         commands,
         "compare",
         _compare,
-        brief="measure how close two graphs are",
-        description="Precision, recall, F1 and structural Hamming distance of a graph against a "
-        "second one, which is taken for the truth, and the edges in which they differ. Variables "
-        "are matched by name.",
+        brief="compare two graphs",
+        description="Print precision, recall, F1 and structural Hamming distance of a graph with "
+        "respect to a second one, the truth, and the edges in which they differ. Variables are "
+        "matched by name.",
         examples=(
             "jaxcause compare rivers-graph truth.json",
             "jaxcause compare one.graphml two.graphml --json",

@@ -1,4 +1,4 @@
-"""``jaxcause completion``: scripts by which shells complete the commands and their options."""
+"""``jaxcause completion``: scripts with which shells complete commands and options."""
 
 import argparse
 import shlex
@@ -17,9 +17,9 @@ def add(commands: Commands) -> None:
         commands,
         "completion",
         _completion,
-        brief="print a script by which a shell completes jaxcause",
-        description="Print a script by which a shell completes commands, options and their "
-        "values. It is static: print it again after an upgrade.",
+        brief="print a script with which a shell completes jaxcause",
+        description="Print a script with which a shell completes commands, options and their "
+        "values. The script is static: print it again after an upgrade.",
         examples=(
             'eval "$(jaxcause completion bash)"  # in ~/.bashrc; likewise zsh in ~/.zshrc',
             "jaxcause completion fish > ~/.config/fish/completions/jaxcause.fish",
@@ -27,21 +27,27 @@ def add(commands: Commands) -> None:
     )
     command.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
     add_output(command)
+    # The other commands are known only when all have been added.
+    command.set_defaults(commands=commands)
 
 
 def _completion(arguments: argparse.Namespace) -> int:
-    from jaxcause.cli._main import build_parser
-
-    parser = build_parser()
     write = {"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell]
-    lines = write(parser)
+    lines = write(arguments.commands)
     document = {"command": "completion", "shell": arguments.shell, "script": "\n".join(lines)}
     report(arguments, lines, document)
     return 0
 
 
 class Argument(NamedTuple):
-    """What a shell has to know about an argument."""
+    """What a shell needs to know about an argument.
+
+    Args:
+        flags: Its options, such as ``--out``; empty for a positional argument.
+        values: Its choices; empty if there are none.
+        takes: ``nothing``, ``file``, ``folder`` or ``value``.
+        about: Its help text.
+    """
 
     flags: tuple[str, ...]
     values: tuple[str, ...]
@@ -50,7 +56,7 @@ class Argument(NamedTuple):
 
 
 def describe(command: Parser) -> list[Argument]:
-    """The arguments of a command; ``takes`` is ``nothing``, ``file``, ``folder`` or ``value``."""
+    """The arguments of a command."""
     found = []
     for action in command._actions:
         takes = "value"
@@ -65,8 +71,7 @@ def describe(command: Parser) -> list[Argument]:
     return found
 
 
-def _bash(parser: Parser) -> list[str]:
-    commands = parser.commands()
+def _bash(commands: Commands) -> list[str]:
     lines = [
         "# bash completion of jaxcause; made by: jaxcause completion bash",
         "_jaxcause() {",
@@ -74,18 +79,18 @@ def _bash(parser: Parser) -> list[str]:
         "  local command=${COMP_WORDS[1]}",
         "  COMPREPLY=()",
         "  if [ $COMP_CWORD -eq 1 ]; then",
-        f"    {_words((*commands, '--help', '--version'))}",
+        f"    {_words((*commands.choices, '--help', '--version'))}",
         "    return",
         "  fi",
         '  case "$command $prev" in',
     ]
-    for name, command in commands.items():
+    for name, command in commands.choices.items():
         for argument in describe(command):
             if argument.flags and argument.takes != "nothing":
                 keys = "|".join(f'"{name} {flag}"' for flag in argument.flags)
                 lines.append(f"    {keys}) {_reply(argument)}; return;;")
     lines += ["  esac", '  case "$command" in']
-    for name, command in commands.items():
+    for name, command in commands.choices.items():
         flags = tuple(flag for argument in describe(command) for flag in argument.flags)
         free = next((a for a in describe(command) if not a.flags), None)
         lines.append(
@@ -109,26 +114,23 @@ def _words(words: tuple[str, ...]) -> str:
     return f"COMPREPLY=($(compgen -W $'{joined}' -- \"$cur\"))"
 
 
-def _zsh(parser: Parser) -> list[str]:
+def _zsh(commands: Commands) -> list[str]:
     return [
         "# zsh completion of jaxcause; made by: jaxcause completion zsh",
         "autoload -Uz compinit bashcompinit",
         "(( $+functions[compdef] )) || compinit",
         "bashcompinit",
-        *_bash(parser)[1:],
+        *_bash(commands)[1:],
     ]
 
 
-def _fish(parser: Parser) -> list[str]:
-    commands = parser.commands()
+def _fish(commands: Commands) -> list[str]:
     lines = ["# fish completion of jaxcause; made by: jaxcause completion fish"]
     lines.append("complete -c jaxcause -f")
-    briefs = _briefs(parser)
-    for name in commands:
-        lines.append(
-            f"complete -c jaxcause -n __fish_use_subcommand -a {name} -d {_quoted(briefs[name])}"
-        )
-    for name, command in commands.items():
+    for brief in commands._choices_actions:
+        about = _quoted(brief.help or "")
+        lines.append(f"complete -c jaxcause -n __fish_use_subcommand -a {brief.dest} -d {about}")
+    for name, command in commands.choices.items():
         for argument in describe(command):
             parts = [f"complete -c jaxcause -n '__fish_seen_subcommand_from {name}'"]
             for flag in argument.flags:
@@ -143,13 +145,6 @@ def _fish(parser: Parser) -> list[str]:
                 parts.append("-F")
             lines.append(" ".join([*parts, f"-d {_quoted(argument.about)}"]))
     return lines
-
-
-def _briefs(parser: Parser) -> dict[str, str]:
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return {choice.dest: choice.help or "" for choice in action._choices_actions}
-    return {}
 
 
 def _quoted(text: str) -> str:

@@ -15,9 +15,9 @@ def add(commands: Commands) -> None:
         "convert",
         _convert,
         brief="convert a graph from one file format to another",
-        description="Read a graph in one format and write it in another; the suffixes say which: "
-        ".json, .npz, .graphml, .dot, or .csv for a table of edges. Scores and other "
-        "numbers of the edges go along where the format holds them.",
+        description="Read a graph in one format and write it in another. The suffixes determine "
+        "the formats: .json, .npz, .graphml, .dot, or .csv for a table of edges. Scores and other "
+        "numbers of the edges are kept if the format can hold them.",
         examples=(
             "jaxcause convert rivers-graph rivers.graphml",
             "jaxcause convert rivers.graphml rivers.dot",
@@ -35,9 +35,9 @@ def add(commands: Commands) -> None:
     add(
         "--variables",
         metavar="NAMES",
-        help="with commas: all variables, of which a table of edges may lack some",
+        help="all variables, with commas, for a table of edges, which may lack some",
     )
-    add("--max-lag", type=whole(0), metavar="L", help="longest lag, which such a table may lack")
+    add("--max-lag", type=whole(0), metavar="L", help="longest lag, for a table of edges")
     add_output(command)
 
 
@@ -67,6 +67,6 @@ def _convert(arguments: argparse.Namespace) -> int:
     }
     lines = [f"Wrote {size} edges of {len(names)} variables to {arguments.target}"]
     if lost:
-        lines.append(f"- This format holds no numbers: {', '.join(lost)} left out")
+        lines.append(f"- This format cannot hold numbers: {', '.join(lost)} left out")
     report(arguments, lines, document)
     return 0

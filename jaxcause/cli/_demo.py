@@ -1,4 +1,4 @@
-"""``jaxcause demo``: a simulated system, discovered."""
+"""``jaxcause demo``: the graph of a simulated system."""
 
 import argparse
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ def add(commands: Commands) -> None:
         commands,
         "demo",
         _demo,
-        brief="discover a simulated nonlinear system and compare with its known graph",
-        description="Simulate six variables that drive one another nonlinearly, discover them, "
-        "and compare with the known graph, and with a linear method.",
+        brief="discover the graph of a simulated nonlinear system and compare it with the truth",
+        description="Simulate six variables with nonlinear effects on each other, discover their "
+        "graph, and compare it with the known graph and with the graph of a linear method.",
         examples=("jaxcause demo", "jaxcause demo --seed 1 --out second"),
     )
     add_folder(command, "jaxcause-demo")

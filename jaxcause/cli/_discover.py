@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from jaxcause._errors import InputError
 from jaxcause.cli._discover_options import (
-    TRAINED,
-    add_knowledge,
-    add_method,
+    add_methods,
     add_reading,
-    add_training,
-    check_method,
+    check_options,
     chosen,
+    every_option,
     lags,
     reading,
 )
@@ -63,15 +61,14 @@ def add(commands: Commands) -> None:
         help="longest lag, in rows, or auto (default: 5)",
     )
     add_folder(command, "jaxcause-out")
-    add_method(command)
-    add_training(command)
-    add_knowledge(command)
+    add_methods(command)
     add_reading(command)
     add_output(command)
 
 
 def _discover(arguments: argparse.Namespace) -> int:
-    check_method(arguments)
+    if arguments.method != "auto":
+        check_options(arguments, arguments.method)
     from jaxcause.io import check_writable, read_series
 
     series, regimes = _without_domain(
@@ -80,22 +77,26 @@ def _discover(arguments: argparse.Namespace) -> int:
     check_writable(arguments.out)
     import jax
 
-    from jaxcause.workflows import DiscoveryInterrupted, discover, write_discovery
+    from jaxcause.workflows import DiscoveryInterrupted, discover, resolve_auto, write_discovery
 
-    options = chosen(arguments)
-    if arguments.method in (*TRAINED, "auto") and arguments.forecaster is None:
+    method, max_lag = arguments.method, arguments.max_lag
+    if method == "auto":
+        series, max_lag, method = resolve_auto(series, max_lag, method)
+        check_options(arguments, method)
+    options = chosen(arguments, method)
+    if method in every_option()["checkpoint"] and arguments.forecaster is None:
         options["checkpoint"] = arguments.out / CHECKPOINT
     if regimes is not None:
         options["domain"] = regimes
-    if not arguments.resume:
+    if not arguments.checkpoint:
         _forget(arguments.out)
     elif not arguments.quiet and not any(_left(arguments.out)):
         complain(f"{arguments.out} holds no unfinished training to resume; it starts afresh")
     try:
         found = discover(
             series,
-            arguments.max_lag,
-            method=arguments.method,
+            max_lag,
+            method=method,
             key=jax.random.key(arguments.seed),
             progress=not silent(arguments),
             **options,
@@ -156,7 +157,7 @@ def as_document(found: "Discovery", folder: Path, files: list[str]) -> dict[str,
     graph = graph_to_json(
         found.graph, names=found.names, scores=found.scores, strength=found.strength
     )
-    return {"out": folder, "files": files, "notes": found.info["notes"], "graph": graph}
+    return {"out": folder, "files": files, "notes": [*found.info.notes], "graph": graph}
 
 
 def as_lines(found: "Discovery", folder: Path, files: list[str]) -> Iterator[str]:
@@ -170,6 +171,10 @@ def as_lines(found: "Discovery", folder: Path, files: list[str]) -> Iterator[str
         yield f"… and {len(rows) - SHOWN_EDGES} more in edges.csv"
     if not rows:
         yield "(no edge)"
-    for note in found.info["notes"]:
+    for note in found.info.notes:
         yield f"- {note}"
+    if "graph.png" not in files:
+        from jaxcause.workflows import NO_PICTURES
+
+        yield f"- {NO_PICTURES}"
     yield f"Wrote {', '.join(files)} to {folder}"

@@ -1,158 +1,16 @@
-"""The options of ``jaxcause discover``, and which methods they are for."""
+"""The options of ``jaxcause discover``: a flag for each option that some method has."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxcause._errors import InputError
 from jaxcause.cli._parser import Parser, share, whole
-
-METHODS = ("gradient", "lasso", "pc", "pcmci", "pcmci+", "var", "auto")
-READOUTS = ("gradient_energy", "score_energy", "input_x_gradient", "attn_lrp", "cp_lrp")
-TRANSFORMS = ("auto", "standardise", "log", "copula")
-PRESETS = ("small", "base", "large", "content")
-
-TRAINED = ("gradient",)
-PCMCI = ("pcmci", "pcmci+")
-BELONGS = {
-    "q": ("gradient", "var", *PCMCI),
-    "alpha": ("gradient", "pc", *PCMCI),
-    "contemporaneous": ("gradient", "pc", "pcmci"),
-    "latents": ("gradient",),
-    "max_cond_size": ("pc", *PCMCI),
-    **dict.fromkeys(
-        (
-            "top_k readout head model members steps forecaster resume missing domain forbid "
-            "require lag_limit"
-        ).split(),
-        TRAINED,
-    ),
-}
-"""The methods that an option is for."""
-
-SAME = (
-    "q alpha readout contemporaneous latents max_cond_size transform head model members missing"
-).split()
-"""Options that ``jaxcause.discover`` knows by the same name."""
+from jaxcause.workflows.methods import Option, registered
 
 READING = "delimiter decimal skip_rows encoding time_column time_format drop array".split()
 """Options that ``jaxcause.io.read_series`` knows by the same name."""
-
-
-def add_method(command: Parser) -> None:
-    """How edges are found."""
-    add = command.add_argument_group("how edges are found").add_argument
-    add(
-        "--method",
-        choices=METHODS,
-        default="gradient",
-        help="gradient: a Transformer's input gradients (default); pc: partial correlations; "
-        "pcmci, pcmci+: the same given the parents of both ends; var: t-tests of a linear "
-        "autoregression; lasso: a penalised one; auto: chosen from the data, and the notes say why",
-    )
-    add("--q", type=share, help=f"false-discovery rate (default: 0.1){_for('q')}")
-    add(
-        "--alpha",
-        type=share,
-        help="significance level (pc: 0.01; pcmci: 0.2, of its conditions; gradient, with "
-        "--latents or --contemporaneous: 0.0001)",
-    )
-    add("--top-k", type=whole(1), metavar="K", help="keep K parents per variable instead" + _for())
-    add(
-        "--readout",
-        choices=READOUTS,
-        help="what is read from the forecaster (default: gradient_energy; with --head gaussian "
-        f"score_energy){_for()}",
-    )
-    add("--transform", choices=TRANSFORMS, help="of each column (default: auto)")
-    add(
-        "--contemporaneous",
-        action="store_true",
-        default=None,
-        help=f"allow edges within a time step{_for('contemporaneous')}",
-    )
-    add(
-        "--latents",
-        action=argparse.BooleanOptionalAction,
-        help="allow hidden common causes: edges are searched again, and marked <-> or o-> where "
-        "such a cause explains or may explain them (default: where long series show them)"
-        f"{_for('latents')}",
-    )
-    add(
-        "--max-cond-size",
-        type=whole(0),
-        metavar="K",
-        help=f"largest conditioning set{_for('max_cond_size')}",
-    )
-    add("--seed", type=whole(0), default=0, help="random seed (default: 0)")
-
-
-def add_training(command: Parser) -> None:
-    """The forecaster and its training."""
-    add = command.add_argument_group("the forecaster" + _for()).add_argument
-    add("--model", choices=PRESETS, help="its size (default: base)")
-    add(
-        "--head",
-        choices=("mean", "gaussian"),
-        help="gaussian forecasts a variance, too, and finds effects on it alone (default: mean)",
-    )
-    add("--members", type=whole(1), metavar="N", help="size of an ensemble (default: 1)")
-    add("--steps", type=whole(1), help="training steps (from the length of the series if left out)")
-    add("--forecaster", type=Path, metavar="FILE", help="read this one instead of training")
-    add(
-        "--resume",
-        action="store_true",
-        default=None,
-        help="go on with the training that was cut off in --out, to the same graph",
-    )
-
-
-def add_knowledge(command: Parser) -> None:
-    """What is known beforehand."""
-    add = command.add_argument_group("what is known beforehand" + _for()).add_argument
-    for name, what in (("forbid", "never"), ("require", "always")):
-        add(
-            f"--{name}",
-            action="append",
-            type=link,
-            metavar="A->B[:LAG]",
-            help=f"a link that is {what} selected, at one lag or all (repeatable)",
-        )
-    add(
-        "--lag-limit",
-        action="append",
-        type=link,
-        metavar="A->B:LAG",
-        help="longest lag of a pair (repeatable)",
-    )
-
-
-def add_reading(command: Parser) -> None:
-    """How files are read."""
-    add = command.add_argument_group("how files are read").add_argument
-    add("--delimiter", metavar="CHAR", help="between cells: one character, or tab (default: ,)")
-    add("--decimal", metavar="CHAR", choices=(".", ","), help="decimal mark (default: .)")
-    add("--skip-rows", type=whole(0), metavar="N", help="lines before the header (default: 0)")
-    add("--encoding", help="of text (default: utf-8)")
-    add("--time-column", metavar="NAME", help="the time column, if it is not recognised")
-    add("--time-format", metavar="FORMAT", help="how times are written, such as %%d.%%m.%%Y")
-    add("--drop", action="append", metavar="NAME", help="leave a column out (repeatable)")
-    add("--array", metavar="NAME", help="the array of an npz file that holds several")
-    add(
-        "--domain",
-        metavar="NAME",
-        help=f"column that numbers regimes: an input of the forecaster, not a variable{_for()}",
-    )
-    add(
-        "--missing",
-        choices=("auto", "drop", "mask"),
-        help=f"leave out windows with missing values, or mask these (default: auto){_for()}",
-    )
-
-
-def lags(text: str) -> int | str:
-    """A type: a whole number of at least 1, or ``auto``."""
-    return text if text == "auto" else whole(1)(text)
 
 
 class Link(NamedTuple):
@@ -174,35 +32,196 @@ def link(text: str) -> Link:
     return Link(source.strip(), target.strip(), int(lag) if lag else None)
 
 
-def _for(name: str = "steps") -> str:
-    return f" [{', '.join(BELONGS[name])}]"
+_LINKS = {"action": "append", "type": link}
+WRITTEN: dict[str, tuple[str, dict[str, Any]]] = {
+    "select": (
+        "--top-k",
+        {"type": whole(1), "metavar": "K", "help": "keep K parents per variable, instead of --q"},
+    ),
+    "training": (
+        "--steps",
+        {"type": whole(1), "metavar": "N", "help": "training steps (default: from the data)"},
+    ),
+    "domain": (
+        "--domain",
+        {"metavar": "NAME", "help": "column that numbers regimes: an input, not a variable"},
+    ),
+    "forbidden": (
+        "--forbid",
+        {
+            **_LINKS,
+            "metavar": "A->B[:LAG]",
+            "help": "a link that is never selected, at one lag or all (repeatable)",
+        },
+    ),
+    "required": (
+        "--require",
+        {
+            **_LINKS,
+            "metavar": "A->B[:LAG]",
+            "help": "a link that is always selected, at one lag or all (repeatable)",
+        },
+    ),
+    "lag_limits": (
+        "--lag-limit",
+        {**_LINKS, "metavar": "A->B:LAG", "help": "longest lag of a pair (repeatable)"},
+    ),
+    "forecaster": (
+        "--forecaster",
+        {"type": Path, "metavar": "FILE", "help": "read this one instead of training"},
+    ),
+    "checkpoint": (
+        "--resume",
+        {
+            "action": "store_true",
+            "default": None,
+            "help": "go on with the training that was cut off in --out, to the same graph",
+        },
+    ),
+}
+"""Options whose values are no words or numbers: their flags, and what argparse needs of them."""
 
 
-def check_method(arguments: argparse.Namespace) -> None:
-    """Raise where an option is of no use to the chosen method."""
-    for name, methods in BELONGS.items():
-        value = getattr(arguments, name)
-        # What is declined, as by --no-latents, asks nothing of any method.
-        given = value is not None and value is not False
-        if given and arguments.method not in (*methods, "auto"):
+def every_option() -> dict[str, dict[str, Option]]:
+    """Each option by its name: for every method that has it, what it is there."""
+    found: dict[str, dict[str, Option]] = {}
+    for method, kind in registered().items():
+        for option in kind.options():
+            found.setdefault(option.name, {})[method] = option
+    return found
+
+
+def add_methods(command: Parser) -> None:
+    """``--method``, and a flag for each option; after ``--method NAME``, help on those of NAME."""
+    names = (*registered(), "auto")
+    shared = command.add_argument_group("how edges are found")
+    titles = [f"{name}: {kind.title or kind.name}" for name, kind in registered().items()]
+    command.conflict_handler = command._optionals.conflict_handler = "resolve"
+    command.add_argument("-h", "--help", action=_Help, help="show this help and leave")
+    shared.add_argument(
+        "--method",
+        action=_Choice,
+        choices=names,
+        default="gradient",
+        help="; ".join(titles) + "; auto: chosen from the data, and the notes say why "
+        "(default: gradient). --method NAME --help shows the options of one method",
+    )
+    shared.add_argument("--seed", type=whole(0), default=0, help="random seed (default: 0)")
+    own: dict[str, Any] = {}
+    for name, methods in every_option().items():
+        group = shared
+        if len(methods) == 1:
+            (only,) = methods
+            if only not in own:
+                own[only] = command.add_argument_group(f"options of --method {only}")
+            group = own[only]
+        flag, details = _flag(name, methods)
+        group.add_argument(flag, dest=name, **details)
+
+
+class _Choice(argparse.Action):
+    """Store the method, and that help is wanted on it alone."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, *_: Any
+    ) -> None:
+        namespace.method = namespace.help_on = values
+
+
+class _Help(argparse._HelpAction):
+    """Show the help, without the options of other methods if one was chosen."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, *rest: Any) -> None:
+        only, options = getattr(namespace, "help_on", "auto"), every_option()
+        for action in parser._actions:
+            methods = options.get(action.dest, {})
+            if only != "auto" and methods:
+                known = only in methods
+                action.help = _help({only: methods[only]}) if known else argparse.SUPPRESS
+                if known and action.dest in WRITTEN:
+                    action.help = WRITTEN[action.dest][1]["help"]
+        super().__call__(parser, namespace, *rest)
+
+
+def _flag(name: str, methods: dict[str, Option]) -> tuple[str, dict[str, Any]]:
+    """The flag of an option, and what argparse needs to know of it."""
+    if name in WRITTEN:
+        return WRITTEN[name]
+    option = next(iter(methods.values()))
+    flag = f"--{name.replace('_', '-')}"
+    details: dict[str, Any] = {"help": _help(methods), "default": None}
+    choices = tuple(dict.fromkeys(c for one in methods.values() for c in one.choices))
+    if choices:
+        return flag, details | {"choices": choices}
+    if option.is_probability:
+        return flag, details | {"type": share}
+    if option.minimum is not None:
+        return flag, details | {"type": whole(option.minimum), "metavar": "K"}
+    if option.kind is bool:
+        either = option.optional or option.default
+        return flag, details | {
+            "action": argparse.BooleanOptionalAction if either else "store_true"
+        }
+    return flag, details
+
+
+def _help(methods: dict[str, Option]) -> str:
+    """What the methods say of an option, each text once and behind the methods that say it."""
+    by_text: dict[str, list[str]] = {}
+    for method, option in methods.items():
+        by_text.setdefault(_sentence(option), []).append(method)
+    if len(methods) == 1:
+        return next(iter(by_text))
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in by_text.items())
+
+
+def _sentence(option: Option) -> str:
+    """The first sentence of a description, without its markup, and the default."""
+    plain = option.description.replace("``", "").replace("`", "")
+    first = re.split(r"(?<=[^.])\.(?: |$)", plain, maxsplit=1)[0].replace("%", "%%")
+    first = first[:1].lower() + first[1:]
+    default = "" if option.default is None or option.kind is bool else option.default
+    known = default == "" or str(default) in first
+    return first if known else f"{first} (default: {default})"
+
+
+def add_reading(command: Parser) -> None:
+    """How files are read."""
+    add = command.add_argument_group("how files are read").add_argument
+    add("--delimiter", metavar="CHAR", help="between cells: one character, or tab (default: ,)")
+    add("--decimal", metavar="CHAR", choices=(".", ","), help="decimal mark (default: .)")
+    add("--skip-rows", type=whole(0), metavar="N", help="lines before the header (default: 0)")
+    add("--encoding", help="of text (default: utf-8)")
+    add("--time-column", metavar="NAME", help="the time column, if it is not recognised")
+    add("--time-format", metavar="FORMAT", help="how times are written, such as %%d.%%m.%%Y")
+    add("--drop", action="append", metavar="NAME", help="leave a column out (repeatable)")
+    add("--array", metavar="NAME", help="the array of an npz file that holds several")
+
+
+def lags(text: str) -> int | str:
+    """A type: a whole number of at least 1, or ``auto``."""
+    return text if text == "auto" else whole(1)(text)
+
+
+def check_options(arguments: argparse.Namespace, method: str) -> None:
+    """Raise unless the method has every option that was given, and none of them clash."""
+    for name, methods in every_option().items():
+        if _given(arguments, name) and method not in methods:
+            flag = _flag(name, methods)[0]
             raise InputError(
-                f"--{name.replace('_', '-')} is not for --method {arguments.method}, but for "
-                f"{' and '.join(methods)}; leave it out"
+                f"{flag} is not for --method {method}, but for {' and '.join(methods)}; "
+                "leave it out"
             )
-    searched = arguments.latents or arguments.contemporaneous or arguments.method != "gradient"
-    if arguments.alpha is not None and not searched:
-        raise InputError(
-            "--alpha is for --latents, --contemporaneous or --method pc and pcmci; --q is the "
-            "false-discovery rate of --method gradient"
-        )
-    if arguments.readout == "score_energy" and arguments.head != "gaussian":
-        if arguments.forecaster is None:
-            raise InputError("--readout score_energy needs --head gaussian; add it")
-    if arguments.q is not None and arguments.top_k is not None:
+    if arguments.q is not None and arguments.select is not None:
         raise InputError("--q and --top-k are two rules by which edges are kept; give one")
-    for clash in ("resume", "steps", "members", "model", "head"):
-        if arguments.forecaster is not None and getattr(arguments, clash) is not None:
-            raise InputError(f"--{clash} is for training, and --forecaster spares it; give one")
+    if arguments.forecaster is not None and arguments.checkpoint:
+        raise InputError("--resume is for training, and --forecaster spares it; give one")
+
+
+def _given(arguments: argparse.Namespace, name: str) -> bool:
+    """Whether an option was given; one that is declined, as by --no-latents, asks for nothing."""
+    value = getattr(arguments, name)
+    return value is not None and value is not False
 
 
 def reading(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -210,24 +229,32 @@ def reading(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: v for name in READING if (v := getattr(arguments, name)) is not None}
 
 
-def chosen(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What was given; the rest is left to the defaults of ``jaxcause.discover``."""
+def chosen(arguments: argparse.Namespace, method: str) -> dict[str, Any]:
+    """The options that were given, as ``jaxcause.discover`` takes them.
+
+    ``domain`` and ``checkpoint`` need the series and the folder, and are left to the command.
+    """
     from jaxcause.attribution import select_top_k
     from jaxcause.training import TrainingConfig
     from jaxcause.workflows import TrainedForecaster
 
-    given = {name: v for name in SAME if (v := getattr(arguments, name)) is not None}
-    if (k := arguments.top_k) is not None:
+    known = {name for name, methods in every_option().items() if method in methods}
+    given = {
+        name: value
+        for name in known - {"domain", "checkpoint"}
+        if (value := getattr(arguments, name)) is not None
+    }
+    if (k := given.get("select")) is not None:
         given["select"] = lambda scores: select_top_k(scores, k)
-    if arguments.steps is not None:
-        given["training"] = TrainingConfig(n_steps=arguments.steps)
-    if arguments.forecaster is not None:
-        given["forecaster"] = TrainedForecaster.load(arguments.forecaster)
-    for option, name in (("forbid", "forbidden"), ("require", "required")):
-        if (links := getattr(arguments, option)) is not None:
-            given[name] = [one if one.lag is not None else one[:2] for one in links]
-    if arguments.lag_limit is not None:
-        given["lag_limits"] = _limits(arguments.lag_limit)
+    if "training" in given:
+        given["training"] = TrainingConfig(n_steps=given["training"])
+    if "forecaster" in given:
+        given["forecaster"] = TrainedForecaster.load(given["forecaster"])
+    for name in ("forbidden", "required"):
+        if name in given:
+            given[name] = [one if one.lag is not None else one[:2] for one in given[name]]
+    if "lag_limits" in given:
+        given["lag_limits"] = _limits(given["lag_limits"])
     return given
 
 

@@ -1,4 +1,4 @@
-"""How close two graphs of the same variables are."""
+"""Measures that compare two graphs of the same variables."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def same_lags(
     graph: "LaggedGraph | CausalGraph", truth: "LaggedGraph | CausalGraph"
 ) -> "tuple[LaggedGraph | CausalGraph, LaggedGraph | CausalGraph]":
-    """Both with the longer of the two longest lags."""
+    """Both graphs, extended to the longer of their longest lags."""
     marks = [np.asarray(one.marks) for one in (graph, truth)]
     if marks[0].ndim == 4:
         n_lags = max(one.shape[2] for one in marks)
@@ -22,17 +22,17 @@ def same_lags(
 def measures(
     graph: "LaggedGraph | CausalGraph", truth: "LaggedGraph | CausalGraph"
 ) -> dict[str, dict[str, Any]]:
-    """Precision, recall, F1 and structural Hamming distance, asked in several ways."""
+    """Precision, recall, F1 and structural Hamming distance, of arrows and of adjacencies."""
     from jaxcause.metrics import precision_recall, shd
 
-    asked = {
+    compared = {
         "arrows": (graph, truth, False),
         "adjacencies": (_joined(graph), _joined(truth), False),
     }
     if np.ndim(graph.marks) == 4:
-        asked["arrows, any lag"] = (graph, truth, True)
+        compared["arrows, any lag"] = (graph, truth, True)
     found = {}
-    for name, (one, other, summary) in asked.items():
+    for name, (one, other, summary) in compared.items():
         scores = precision_recall(one, other, summary=summary)._asdict()
         found[name] = {key: float(value) for key, value in scores.items()}
         distance = shd(graph, truth, summary=summary)
@@ -41,7 +41,7 @@ def measures(
 
 
 def _joined(graph: "LaggedGraph | CausalGraph") -> np.ndarray:
-    """Which pairs are joined by any edge; each contemporaneous one once."""
+    """Which pairs are adjacent; a contemporaneous adjacency occurs once."""
     mask = np.array(graph.adjacency)
     once = np.triu(np.ones(mask.shape[:2], bool))
     if mask.ndim == 2:
@@ -53,7 +53,7 @@ def _joined(graph: "LaggedGraph | CausalGraph") -> np.ndarray:
 def differences(
     graph: "LaggedGraph | CausalGraph", truth: "LaggedGraph | CausalGraph", names: list[str]
 ) -> dict[str, Any]:
-    """Edges of one graph only, and those that are marked otherwise."""
+    """Edges of one graph only, and edges with different marks."""
     found, known = (
         {(frozenset((e[0], e[-1])), *_direction(e)): _written(e) for e in one.edges(names)}
         for one in (graph, truth)
@@ -67,7 +67,7 @@ def differences(
 
 
 def _direction(edge: tuple) -> tuple:
-    """What tells apart edges between the same two variables: the lag, and whose past it is."""
+    """What distinguishes edges between the same two variables: the lag and its direction."""
     return () if len(edge) == 3 else (edge[1], edge[0] if edge[1] else None)
 
 

@@ -1,4 +1,4 @@
-"""``jaxcause explain``: what in a text makes a Transformer say what it says."""
+"""``jaxcause explain``: the tokens of a text that determine the output of a Transformer."""
 
 import argparse
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ SAME = (
     "layer heads units alpha n_samples one_sided intervention max_size n_larger max_queries "
     "time_limit"
 ).split()
-"""Options that ``jaxcause.explain`` knows by the same name."""
+"""Options with the same name in ``jaxcause.explain``."""
 
 
 def add(commands: Commands) -> None:
@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
         "explain",
         _explain,
         brief="explain a Transformer's output by a causal graph over the tokens of a text",
-        description="Read attention as a causal graph over tokens, and find the smallest set of "
+        description="Learn a causal graph over tokens from attention, and find the smallest set of "
         "tokens whose removal changes the output.",
         examples=(
             "jaxcause explain --model ./sentiment --text 'a thin plot, superbly acted' --out why",
@@ -48,7 +48,7 @@ def add(commands: Commands) -> None:
     given.add_argument("--file", type=Path, metavar="FILE", help="one text per line")
     add_folder(command, "jaxcause-why")
     _add_graph(command)
-    _add_questions(command)
+    _add_queries(command)
     add_output(command)
 
 
@@ -64,7 +64,7 @@ def _add_graph(command: Parser) -> None:
         "--heads",
         choices=("union", "mean"),
         default="union",
-        help="explain by the graphs of all heads (default) or of their mean",
+        help="use the graphs of all heads (default) or of their mean",
     )
     add(
         "--units",
@@ -77,13 +77,13 @@ def _add_graph(command: Parser) -> None:
         "--n-samples",
         type=whole(4),
         metavar="N",
-        help="samples behind the tests (default: the width of the model)",
+        help="number of samples behind the tests (default: the hidden size of the model)",
     )
-    add("--one-sided", action="store_true", help="negative correlations count as none")
+    add("--one-sided", action="store_true", help="treat negative correlations as independence")
 
 
-def _add_questions(command: Parser) -> None:
-    add = command.add_argument_group("the questions to the model").add_argument
+def _add_queries(command: Parser) -> None:
+    add = command.add_argument_group("the model queries").add_argument
     add("--target", metavar="WORD", help="word to mask and explain (masked-language models)")
     add("--intervention", choices=("mask", "pad", "delete"), help="how tokens are removed")
     add(
@@ -91,14 +91,14 @@ def _add_questions(command: Parser) -> None:
         type=whole(1),
         default=4,
         metavar="K",
-        help="most tokens of the sets that the graph proposes (default: 4)",
+        help="largest set of tokens that the graph proposes (default: 4)",
     )
     add(
         "--n-larger",
         type=whole(0),
         default=12,
         metavar="Q",
-        help="questions kept for larger sets, should those explain nothing (default: 12)",
+        help="queries kept for larger sets if no smaller set explains (default: 12)",
     )
     add("--all", action="store_true", help="find all minimal explanations, not only the first")
     add(
@@ -106,9 +106,9 @@ def _add_questions(command: Parser) -> None:
         type=whole(1),
         default=500,
         metavar="Q",
-        help="most questions to the model (default: 500)",
+        help="largest number of model queries (default: 500)",
     )
-    add("--time-limit", type=positive, metavar="SECONDS", help="stop asking after that")
+    add("--time-limit", type=positive, metavar="SECONDS", help="time after which queries stop")
 
 
 def _explain(arguments: argparse.Namespace) -> int:

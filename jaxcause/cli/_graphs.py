@@ -1,4 +1,4 @@
-"""Graphs named on the command line."""
+"""Reading graphs that are named on the command line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ def read(path: Path) -> "tuple[LaggedGraph | CausalGraph, list[str]]":
 def read_named(
     path: Path, *, names: Sequence[str] | None = None, max_lag: int | None = None
 ) -> "NamedGraph":
-    """The same with the numbers of its edges."""
+    """A graph and its names, with the numbers of its edges."""
     file = _file_in(path) if path.is_dir() else path
     if _is_explanation(file) and names is None and max_lag is None:
         from jaxcause.workflows._explain.document import read_explained_graph
@@ -54,7 +54,7 @@ def _file_in(folder: Path) -> Path:
 
 
 def _is_explanation(file: Path) -> bool:
-    """Whether it begins as what ``jaxcause explain`` wrote."""
+    """Whether the file begins like one that ``jaxcause explain`` wrote."""
     try:
         with file.open("rb") as opened:
             return b'"jaxcause.explanation/' in opened.read(64)
@@ -65,7 +65,7 @@ def _is_explanation(file: Path) -> bool:
 def numbers(
     path: Path, graph: "LaggedGraph | CausalGraph", names: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """``scores`` and ``strength`` of every candidate, where a folder of discover holds them."""
+    """``scores`` and ``strength`` of every candidate, if a folder of discover holds them."""
     file = path / SCORES
     if not file.is_file():
         return {}
@@ -91,9 +91,9 @@ def numbers(
 def read_alike(
     path: Path, like: "LaggedGraph | CausalGraph", names: Sequence[str]
 ) -> "LaggedGraph | CausalGraph":
-    """A graph of the same kind and variables as another, and in its order.
+    """Read a graph of the same kind and variables as another, with its variables in that order.
 
-    Lags that one of two graphs does not reach hold no edges.
+    The longest lags of the two graphs may differ.
     """
     graph, own = read(path)
     if type(graph) is not type(like):
@@ -112,5 +112,5 @@ def read_alike(
 
 
 def n_edges(graph: "LaggedGraph | CausalGraph") -> int:
-    """Number of edges, contemporaneous ones counted once."""
+    """Number of edges; a contemporaneous edge counts once."""
     return len(graph.edges())

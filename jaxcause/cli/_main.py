@@ -76,10 +76,10 @@ def build_parser() -> Parser:
 
 
 def _as_options(message: str, parser: Parser) -> str:
-    """``max_lag=0`` as the ``--max-lag 0`` that was typed."""
+    """``max_lag=0`` as the ``--max-lag 0`` that was typed, ``latents=True`` as ``--latents``."""
     options = parser.options()
     return re.sub(
-        r"\b([a-z_]+)=(?=\S)",
-        lambda found: f"{options[found[1]]} " if found[1] in options else found[0],
+        r"\b([a-z_]+)=(?:(True\b)|(?=\S))",
+        lambda found: options[found[1]] + " " * (not found[2]) if found[1] in options else found[0],
         message,
     )

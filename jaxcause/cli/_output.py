@@ -1,4 +1,4 @@
-"""What goes to stdout: lines for people, or one JSON document for machines."""
+"""Output: lines for people or one JSON document for machines on stdout, messages on stderr."""
 
 import argparse
 import json
@@ -9,17 +9,17 @@ from typing import Any
 
 
 def complain(message: str) -> None:
-    """One line on stderr."""
+    """Print a message as one line on stderr."""
     sys.stderr.write(f"jaxcause: {' '.join(message.split())}\n")
 
 
 def report(arguments: argparse.Namespace, lines: Iterable[str], document: dict[str, Any]) -> None:
-    """Print what a command found.
+    """Print the result of a command.
 
     Args:
-        arguments: Whether ``--json`` or ``--quiet`` was given.
-        lines: What people read; not asked for when they do not.
-        document: What machines read.
+        arguments: The arguments, with ``json`` and ``quiet``.
+        lines: The lines for people; an iterator is not consumed with ``--json`` or ``--quiet``.
+        document: The document for machines.
     """
     if arguments.json:
         text = json.dumps(as_plain(document), indent=2, ensure_ascii=False, allow_nan=False)
@@ -30,12 +30,12 @@ def report(arguments: argparse.Namespace, lines: Iterable[str], document: dict[s
 
 
 def silent(arguments: argparse.Namespace) -> bool:
-    """Whether progress is to be left out."""
+    """Whether no progress is shown."""
     return arguments.quiet or arguments.json
 
 
 def as_plain(value: Any) -> Any:
-    """A value as JSON knows it: arrays become lists, and what is no number becomes null."""
+    """A value that JSON can hold: arrays become lists, NaN and infinities become null."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):
@@ -48,7 +48,7 @@ def as_plain(value: Any) -> Any:
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Columns as wide as their longest cell; numbers to the right."""
+    """Lines of a table; columns of numbers are aligned to the right."""
     cells = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     right = [all(_is_number(row[k]) for row in cells[1:]) for k in range(len(header))]

@@ -1,4 +1,4 @@
-"""Arguments: errors in one line with a remedy, and types that check what they read."""
+"""The argument parser: errors of one line with a remedy, and types that check their values."""
 
 import argparse
 import difflib
@@ -10,26 +10,26 @@ from typing import Any, NoReturn
 from jaxcause._errors import InputError
 
 Commands = Any
-"""What ``add_subparsers`` returns; argparse keeps the name of its class private."""
+"""The type that ``add_subparsers`` returns, which is private in argparse."""
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are `InputError`: one line, with a remedy."""
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
-        """Arguments, of which every one is known."""
+        """Parse arguments; an unknown argument is an error."""
         arguments, unknown = self.parse_known_args(argv)
         if unknown:
             command = self.commands()[arguments.command]
             if unknown[0].split("=")[0] in command._option_string_actions:
-                # It stands before the command, or else it would be known.
+                # The option is known to the command, so it must stand before it.
                 moved = f"{self.prog} {arguments.command} … {unknown[0]}"
                 command.error(f"options follow the command: {moved}")
             command.error(f"unknown argument {unknown[0]!r}{command.nearest(unknown[0])}")
         return arguments
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage and leaving."""
+        """Raise instead of printing the usage and exiting."""
         first = " ".join(message.split())
         raise InputError(f"{first}; see {self.prog} --help") from None
 
@@ -41,9 +41,10 @@ class Parser(argparse.ArgumentParser):
         return {}
 
     def options(self) -> dict[str, str]:
-        """The option of every name of a value, over all commands: ``max_lag`` to ``--max-lag``."""
+        """The option of every argument over all commands, such as ``--max-lag`` of ``max_lag``."""
         found = {
-            action.dest: action.option_strings[-1]
+            # The first long one: --latents, not --no-latents.
+            action.dest: next(o for o in (*action.option_strings, "") if o[:2] in ("--", ""))
             for action in self._actions
             if action.option_strings
         }
@@ -52,7 +53,7 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def nearest(self, typed: str) -> str:
-        """A remark on the option that was probably meant."""
+        """A suggestion of the option that was probably meant."""
         known = [option for action in self._actions for option in action.option_strings]
         name = typed.split("=")[0]
         near = difflib.get_close_matches(name, known, n=1) or [
@@ -76,7 +77,7 @@ def new_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action=_Version, help="show the version and leave")
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
     return parser
 
 
@@ -89,7 +90,7 @@ def add_command(
     description: str,
     examples: tuple[str, ...],
 ) -> Parser:
-    """A command that ``run`` does."""
+    """Add a command that calls ``run``."""
     command = commands.add_parser(
         name,
         help=brief,
@@ -103,7 +104,7 @@ def add_command(
 
 
 def add_output(command: Parser) -> None:
-    """The options that every command shares."""
+    """Add the options that all commands share."""
     command.add_argument(
         "--json", action="store_true", help="print one JSON document, for machines"
     )
@@ -111,13 +112,13 @@ def add_output(command: Parser) -> None:
 
 
 def add_folder(command: Parser, default: str) -> None:
-    """Where a command writes."""
+    """Add the option for the folder that a command writes."""
     command.add_argument(
         "--out",
         type=Path,
         default=Path(default),
         metavar="DIR",
-        help=f"where to write (default: {default})",
+        help=f"folder to write (default: {default})",
     )
 
 
@@ -160,7 +161,7 @@ def _number(text: str) -> float:
 
 
 class _Version(argparse.Action):
-    """Show the version, which is looked up only when it is asked for."""
+    """Show the version, which is looked up only if this option is used."""
 
     def __init__(self, option_strings: list[str], dest: str, **details: Any) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=details.get("help"))

@@ -9,7 +9,7 @@ from jaxcause.cli._output import report
 from jaxcause.cli._parser import Commands, add_command, add_output, whole
 
 MAX_PIXELS = 10**8
-"""Four bytes each, and a second time while the file is written."""
+"""A pixel takes four bytes in memory, twice while the file is written."""
 
 KINDS = ("time", "summary", "scores", "curves")
 
@@ -21,7 +21,7 @@ def add(commands: Commands) -> None:
         "plot",
         _plot,
         brief="draw a graph",
-        description="Draw a graph that discover or another program wrote.",
+        description="Draw a graph from a file of jaxcause or another program.",
         examples=(
             "jaxcause plot rivers-graph --out rivers.png",
             "jaxcause plot rivers.graphml --kind summary --out rivers.svg",
@@ -41,15 +41,15 @@ def add(commands: Commands) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="the picture; its suffix says the format, such as .png, .svg or .pdf",
+        help="the picture; its suffix determines the format, such as .png, .svg or .pdf",
     )
     add(
         "--kind",
         choices=KINDS,
-        help="of a graph with lags: edges in time (default), summary, or, of a folder, all "
-        "strengths as a heat map or all scores as curves",
+        help="picture of a graph with lags: edges in time (default), the summary graph, or for a "
+        "folder of discover all strengths as a heat map or all scores as curves",
     )
-    add("--truth", type=Path, metavar="GRAPH", help="a graph to compare with: hit, missed, false")
+    add("--truth", type=Path, metavar="GRAPH", help="known graph, to mark hits and errors")
     add("--dpi", type=whole(20), default=150, help="dots per inch of a .png (default: 150)")
     add_output(command)
 

@@ -1,4 +1,4 @@
-"""What ``jaxcause benchmark`` measures: some work, a call that does it, its amount and unit."""
+"""The tasks of ``jaxcause benchmark``: a description, a call, and its amount of work and unit."""
 
 from collections.abc import Callable
 from typing import Any
@@ -85,7 +85,7 @@ def _search(name: str, corr: np.ndarray) -> Measured:
 
 
 def _correlations(n_graphs: int, n: int) -> np.ndarray:
-    """Correlations of random sparse linear models, seen through 1,000 samples."""
+    """Correlations in 1,000 samples of random sparse linear models."""
     rng = np.random.default_rng(0)
     weights = np.triu(rng.random((n_graphs, n, n)) < 3 / (n - 1), 1)
     effects = np.linalg.inv(np.eye(n) - weights * rng.uniform(0.3, 1, weights.shape))

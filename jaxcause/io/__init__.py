@@ -1,4 +1,4 @@
-"""Where names enter: reading series, writing and reading graphs."""
+"""Reading series, and writing and reading graphs with the names of their variables."""
 
 from jaxcause.io._bertviz import to_bertviz as to_bertviz
 from jaxcause.io._causallearn import from_causallearn as from_causallearn

@@ -1,4 +1,4 @@
-"""Arrays of npy and npz files, their headers believed only as far as the files' sizes allow."""
+"""Reading arrays of npy and npz files, whose headers are checked against the size of the file."""
 
 import io
 import math
@@ -17,10 +17,9 @@ _MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x93NUM": "npy"}
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of an npz file by name, or that of an npy file as ``values``.
+    """The arrays of an npz file by name, or the array of an npy file as ``values``.
 
-    Nothing is unpickled, and nothing is unfolded whose header does not agree with the size of the
-    file.
+    Nothing is unpickled, and no array is decompressed whose header does not fit the file's size.
 
     Raises:
         InputError: The file cannot be read, is damaged, holds objects, or claims to be far larger
@@ -69,7 +68,7 @@ def _read_archive(file: IO[bytes], path: Path) -> dict[str, np.ndarray]:
 def _read_array(
     stream: IO[bytes] | zipfile.ZipExtFile, size: int, path: Path, name: str
 ) -> np.ndarray:
-    """One array, once its header agrees with the bytes that there are."""
+    """Read one array if its header fits the ``size`` of its data."""
     version = np.lib.format.read_magic(stream)
     read_header = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -79,11 +78,11 @@ def _read_array(
         raise InputError(f"{path}: array {name!r} is npy version {version}; 1 and 2 are read")
     try:
         with warnings.catch_warnings():
-            # Of headers that Python 2 wrote; they are read.
+            # numpy warns of headers written by Python 2, and reads them.
             warnings.simplefilter("ignore", UserWarning)
             shape, by_columns, dtype = read_header(stream)
     except Exception:
-        # The header is a Python literal, which can be wrong in every way that Python knows.
+        # The header is a Python literal, and parsing it can raise almost any exception.
         raise InputError(
             f"{path} is damaged: array {name!r} has no header; write it again"
         ) from None

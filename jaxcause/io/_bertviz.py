@@ -1,4 +1,4 @@
-"""Attentions in the form that bertviz takes."""
+"""Attention in the form that bertviz expects."""
 
 import importlib
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ def to_bertviz(
     ``bertviz.head_view(**to_bertviz(attention, tokens))`` shows them.
 
     Args:
-        attention: Of one text.
-        tokens: One per row and column.
+        attention: Attention of one text.
+        tokens: One token per row and column.
         sentence_b_start: Index of the first token of a second sentence.
 
     Returns:
-        ``attention``, a list with an array ``[1, heads, q, k]`` per layer (a PyTorch tensor where
+        ``attention``, a list with an array ``[1, heads, q, k]`` per layer (a PyTorch tensor if
         PyTorch is installed, which bertviz needs), ``tokens``, and ``sentence_b_start`` if given.
 
     Raises:

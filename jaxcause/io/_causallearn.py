@@ -15,7 +15,7 @@ def to_causallearn(graph: CausalGraph, *, names: Sequence[str] | None = None) ->
 
     Args:
         graph: One graph over nodes.
-        names: One per node; X0, X1, … where there are none.
+        names: One per node; by default X0, X1, ….
 
     Raises:
         InputError: causal-learn is not installed, the graph is lagged or a batch, or the names do
@@ -32,7 +32,7 @@ def to_causallearn(graph: CausalGraph, *, names: Sequence[str] | None = None) ->
             "pip install causal-learn, or use to_causallearn_codes"
         ) from None
     built = general_graph([node(label) for label in labels])
-    # Its own add_edge has no tail at the left of a circle at the right; the matrix holds them all.
+    # add_edge cannot represent a tail opposite a circle; the matrix can represent every edge.
     built.graph = codes
     built.reconstitute_dpath(built.get_graph_edges())
     return built
@@ -42,7 +42,7 @@ def from_causallearn(graph: Any) -> NamedGraph:
     """The graph and its names, from a ``GeneralGraph``, or a ``CausalGraph`` of causal-learn's PC.
 
     Raises:
-        InputError: It is no such object, or joins two nodes by two edges.
+        InputError: The object is of another kind, or joins two nodes by two edges.
     """
     inner = getattr(graph, "G", graph)
     if not hasattr(inner, "graph") or not hasattr(inner, "get_nodes"):

@@ -30,19 +30,19 @@ def to_causalnex(
     names: Sequence[str] | None = None,
     weights: Float[AnyArray, "vars vars *lags"] | None = None,
 ) -> nx.DiGraph:
-    """A networkx graph as causalnex's ``StructureModel``, which takes it as its argument.
+    """A networkx graph that causalnex's ``StructureModel`` takes as its argument.
 
-    The variable ``x`` of a lagged graph is a node per lag, ``x_lag0``, ``x_lag1``, …; edges end at
-    lag 0. A graph over nodes keeps its names.
+    A variable ``x`` of a lagged graph becomes one node per lag, ``x_lag0``, ``x_lag1``, …, and
+    edges end at lag 0. A graph over nodes keeps its names.
 
     Args:
         graph: One graph; every edge must be ``-->``.
-        names: One per variable; X0, X1, … where there are none.
-        weights: The attribute ``weight``, ``[source, target, lag]`` or ``[source, target]``; 1
-            where none are given.
+        names: One per variable; by default X0, X1, ….
+        weights: The attribute ``weight``, ``[source, target, lag]`` or ``[source, target]``; by
+            default 1.
 
     Raises:
-        InputError: An edge is not directed, or a graph over nodes has names as if it had lags.
+        InputError: An edge is not directed, or the names of a graph over nodes end like lags.
 
     >>> mask = np.zeros((2, 2, 2), bool); mask[0, 1, 1] = True
     >>> list(to_causalnex(LaggedGraph.from_mask(mask), names=["rain", "river"]).edges)
@@ -55,7 +55,9 @@ def to_causalnex(
     result = nx.DiGraph()
     if not isinstance(graph, LaggedGraph):
         if labels and all(_LAGGED.fullmatch(label) for label in labels):
-            raise InputError(f"names={labels[0]!r} reads as a lag, which there is none; rename it")
+            raise InputError(
+                f"names={labels[0]!r} reads as a lag, but the graph has none; rename it"
+            )
         result.add_nodes_from(labels)
         for i, j in np.argwhere(directed).tolist():
             result.add_edge(labels[i], labels[j], weight=float(weight[i, j]), origin="learned")
@@ -71,10 +73,10 @@ def to_causalnex(
 def from_causalnex(model: nx.DiGraph) -> NamedGraph:
     """The graph and its names, from a causalnex ``StructureModel`` or `to_causalnex`.
 
-    Nodes that are all called ``name_lag0``, ``name_lag1``, … make a `LaggedGraph`.
+    If all nodes are called ``name_lag0``, ``name_lag1``, …, the graph is a `LaggedGraph`.
 
     Raises:
-        InputError: An edge does not end at lag 0, or two variables cause one another at lag 0.
+        InputError: An edge does not end at lag 0, or two variables cause each other at lag 0.
 
     >>> from_causalnex(nx.DiGraph([("rain_lag2", "river_lag0")])).graph.max_lag
     2

@@ -21,13 +21,13 @@ _HEAD = ("method_sha", "parameter_values", "model", "experiment")
 
 
 class CauseMeResults(NamedTuple):
-    """What a result file holds; matrices are ``[dataset, source, target]``.
+    """The content of a result file; matrices are ``[dataset, source, target]``.
 
     Args:
         scores: Confidence in each link, not negative.
-        p_values: Where given.
-        lags: Lag of each link, where given.
-        runtimes: Seconds per data set, where given.
+        p_values: p-value of each link; None if absent.
+        lags: Lag of each link; None if absent.
+        runtimes: Seconds per data set; None if absent.
         head: ``method_sha``, ``parameter_values``, ``model`` and ``experiment``.
     """
 
@@ -46,15 +46,15 @@ def over_lags(
     Int[np.ndarray, "vars vars"],
     Float[np.ndarray, "vars vars"] | None,
 ]:
-    r"""One score, lag and p-value per pair of variables, from one per lag.
+    r"""One score, lag and p-value per pair of variables, from those of each lag.
 
-    With :math:`L` lags, lag 0 apart:
+    With :math:`L` lags from 1 on:
 
     .. math:: s_{ij} = \max_{\ell \ge 1} s_{ij\ell}, \quad
               \ell_{ij} = \arg\max_{\ell \ge 1} s_{ij\ell}, \quad
               p_{ij} = \min(1, L \min_{\ell \ge 1} p_{ij\ell})
 
-    The factor L (Bonferroni) keeps a p-value honest where the smallest of L is taken.
+    The factor L (Bonferroni) corrects for taking the smallest of L p-values.
 
     >>> s, lag, p = over_lags(np.array([[[0, 0.1, 0.9]]]), np.array([[[1, 0.5, 0.01]]]))
     >>> s.item(), lag.item(), p.item()
@@ -87,19 +87,19 @@ def write_causeme(
 
     Args:
         path: The file; CauseMe's own scripts call it ``….json.bz2``.
-        scores: Per data set, in the order of the experiment's archive, ``[source, target]``, or
-            ``[source, target, lag]``, which `over_lags` reduces.
-        method_sha: The hash that CauseMe gave the method.
-        model: Such as ``"linear-VAR"``.
-        experiment: Such as ``"linear-VAR_N-3_T-150"``.
-        parameter_values: Such as ``"maxlags=5"``.
-        p_values: Alike.
-        lags: Whole numbers ``[source, target]``; with lagged scores they follow from these.
+        scores: One array per data set, in the order of the experiment's archive:
+            ``[source, target]``, or ``[source, target, lag]``, which `over_lags` reduces.
+        method_sha: The hash that CauseMe assigned to the method.
+        model: The model, such as ``"linear-VAR"``.
+        experiment: The experiment, such as ``"linear-VAR_N-3_T-150"``.
+        parameter_values: The parameters, such as ``"maxlags=5"``.
+        p_values: Arrays like ``scores``.
+        lags: Whole numbers ``[source, target]``; lagged scores determine them.
         runtimes: Seconds per data set.
 
     Raises:
-        InputError: A score is negative or no number, numbers of data sets or shapes differ, or the
-            file cannot be written.
+        InputError: A score is negative or not finite, shapes or numbers of data sets differ, or
+            the file cannot be written.
 
     Source: https://causeme.uv.es, "HowTo".
     """
@@ -130,7 +130,8 @@ def read_causeme(path: str | Path) -> CauseMeResults:
     """Read a result file of CauseMe.
 
     Raises:
-        InputError: The file cannot be read, is no such file, or unfolds into far more than it is.
+        InputError: The file cannot be read, is not a result file, or decompresses to far more than
+            its size.
     """
     data = read_bytes(path)
     try:

@@ -1,4 +1,4 @@
-"""Graphs in files, the format told by the suffix."""
+"""Graphs in files, whose suffix determines the format."""
 
 import csv
 import io
@@ -28,9 +28,9 @@ from jaxcause.io._named import (
 from jaxcause.io._npz import read_npz, write_npz
 
 GRAPH_SUFFIXES = (".json", ".npz", ".graphml", ".xml", ".dot", ".gv", ".csv")
-"""What `write_graph` and `read_graph` know."""
+"""Suffixes that `write_graph` and `read_graph` support."""
 SUFFIXES_WITHOUT_NUMBERS = (".dot", ".gv")
-"""Those among them that keep nothing but the edges."""
+"""Suffixes of formats that keep only the edges."""
 
 
 def write_graph(
@@ -50,14 +50,15 @@ def write_graph(
     Args:
         path: The file.
         graph: One graph.
-        names: One per variable; X0, X1, … where there are none.
-        scores: What the edges were chosen by, ``[source, target, lag]`` or ``[source, target]``.
-        strength: The size of each effect, alike.
-        values: Further numbers of the edges, alike, by name.
+        names: One per variable; by default X0, X1, ….
+        scores: The scores by which edges were selected, ``[source, target, lag]`` or
+            ``[source, target]``.
+        strength: The size of each effect, shaped like ``scores``.
+        values: Further numbers of the edges by name, shaped like ``scores``.
 
     Raises:
-        InputError: The suffix is not known, the file cannot be written, or the graph or its names
-            do not fit the format.
+        InputError: The suffix is unknown, the file cannot be written, or the graph or its names do
+            not fit the format.
     """
     suffix = _known_suffix(path)
     if suffix == ".json":
@@ -77,17 +78,17 @@ def write_graph(
 def read_graph(
     path: str | Path, *, names: Sequence[str] | None = None, max_lag: int | None = None
 ) -> NamedGraph:
-    """Read the graph and its variable names from a file, the format told by its suffix.
+    """Read the graph and its variable names from a file, whose suffix determines the format.
 
-    Numbers of the edges, where the file has them, are the result's ``values``.
+    If the file holds numbers of the edges, they are the ``values`` of the result.
 
     Args:
         path: The file.
-        names: Of a table of edges (``.csv``), which may lack variables: all of them, in order.
-        max_lag: Of a table of edges, which may lack the longest lag.
+        names: All variables in order, for a table of edges (``.csv``), which may lack some.
+        max_lag: The longest lag, for a table of edges, which may lack it.
 
     Raises:
-        InputError: The suffix is not known, the file cannot be read, is damaged, of a newer
+        InputError: The suffix is unknown, or the file cannot be read, is damaged, of a newer
             version or of another format.
     """
     if not Path(path).exists():
@@ -143,7 +144,7 @@ def _read_edges(path: str | Path, names: Sequence[str] | None, max_lag: int | No
     except csv.Error as error:
         raise InputError(f"{path} is no CSV: {error}; write it again") from None
     if not rows and "lag" in columns and max_lag is None:
-        raise InputError(f"{path} has no edges; tell its names and max_lag")
+        raise InputError(f"{path} has no edges; pass names and max_lag")
     for column in columns:
         if column not in ("source", "lag", "edge", "target"):
             _read_numbers(rows, column)
@@ -151,14 +152,14 @@ def _read_edges(path: str | Path, names: Sequence[str] | None, max_lag: int | No
 
 
 def _check_ends(row: dict[str, Any], names: Sequence[str] | None, what: str) -> None:
-    """Raise where an edge ends nowhere, as in a row that is cut off."""
+    """Raise if an edge lacks a source or a target, as in a truncated row."""
     for end in ("source", "target"):
         if not row[end] and "" not in (names or ()):
             raise InputError(f"{what} has no {end}; complete it, or leave the row out")
 
 
 def _read_numbers(rows: list[dict[str, Any]], column: str) -> None:
-    """Turn a column into numbers, if it holds nothing else; an empty cell is None."""
+    """Convert a column to numbers if all its cells are numbers or empty; an empty cell is None."""
     try:
         numbers = [float(row[column]) if row[column] else None for row in rows]
     except ValueError:

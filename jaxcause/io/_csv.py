@@ -36,17 +36,17 @@ def read_csv(
 ) -> SeriesTable:
     """Read a table with one header line and one row per time step.
 
-    A column in which no cell is a number or a date is left out, and a note says so.
+    A column without numbers and dates is left out, with a note.
 
     Args:
         path: The file.
-        time_column: Name of the time column, if it is not recognised by itself.
+        time_column: Name of the time column, if it is not recognised automatically.
         drop: Columns to leave out.
-        delimiter: What separates cells: one character, or ``"tab"``.
+        delimiter: The separator of cells: one character, or ``"tab"``.
         decimal: The decimal mark, ``"."`` or ``","``.
-        skip_rows: Lines before the header line.
-        encoding: Such as ``"latin-1"``.
-        time_format: How times are written if not in ISO, such as ``"%d.%m.%Y %H:%M"``.
+        skip_rows: Number of lines before the header line.
+        encoding: The encoding, such as ``"latin-1"``.
+        time_format: The format of times that are not in ISO, such as ``"%d.%m.%Y %H:%M"``.
 
     Raises:
         InputError: The file is missing, unreadable, empty, or malformed; or see `as_series_table`.
@@ -92,7 +92,7 @@ def _check_options(delimiter: str, decimal: str, skip_rows: int, encoding: str) 
 def _read_columns(
     path: Path, delimiter: str, decimal: str, skip_rows: int, encoding: str
 ) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The header and the columns: numbers, or text where some cell is none."""
+    """The header and the columns: numbers, or text if some cell is not a number."""
     try:
         with path.open("rb") as raw:
             head = raw.read(2**16)
@@ -119,7 +119,7 @@ def _read_columns(
 
 
 def _lines(file: IO[str], path: Path) -> Iterator[str]:
-    """Lines, none of them so long that it cannot be one."""
+    """The lines of a file, with an error for lines that are too long for a table."""
     while line := file.readline(_MAX_LINE):
         if len(line) == _MAX_LINE:
             raise InputError(f"{path} has a line of over {_MAX_LINE:,} characters; is it a table?")
@@ -172,13 +172,13 @@ def _check_header(header: list[str], path: Path) -> None:
 
 
 def _column(cells: Sequence[str], decimal: str) -> np.ndarray:
-    """Numbers where all cells are numbers or missing, and else text."""
+    """Numbers if all cells are numbers or missing, otherwise text."""
     numbers = [np.nan if _is_missing(cell) else _number(cell, decimal) for cell in cells]
     if None not in numbers:
         return np.array(numbers, np.float64)
     mixed = ["nan" if _is_missing(c) else c.strip() for c in cells]
     if decimal == ",":
-        # What is a number stays one, whatever the rest of the column is.
+        # Later stages do not know decimal commas, so numbers are converted here.
         mixed = [c if n is None else n for c, n in zip(mixed, numbers, strict=True)]
     return np.array(mixed, object)
 
@@ -199,7 +199,7 @@ def _is_missing(cell: str) -> bool:
 
 
 def _as_times(column: np.ndarray, time_format: str) -> np.ndarray:
-    """Dates, if every cell is written as one."""
+    """Dates, if every cell has the format of times."""
     if column.dtype != object:
         return column
     try:
@@ -214,7 +214,7 @@ def _as_times(column: np.ndarray, time_format: str) -> np.ndarray:
 def _check_text(
     columns: dict[str, np.ndarray], path: Path, time_column: str | None, decimal: str
 ) -> None:
-    """Raise where text is a number or a time in another form."""
+    """Raise if a column of text holds numbers or times in another format."""
     for name, column in columns.items():
         if column.dtype != object or name == time_column or is_dates(column):
             continue

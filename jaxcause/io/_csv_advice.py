@@ -1,19 +1,19 @@
-"""What to do about a CSV file whose rows do not make a table."""
+"""Advice for a CSV file whose rows do not form a table."""
 
 import itertools
 from collections.abc import Iterator
 from typing import Any
 
 _PREAMBLE = 50
-"""Lines in which remarks above a table, or their end, are looked for."""
+"""Number of lines in which the start of a table below other text is searched for."""
 _ALIKE = 3
-"""Rows of one width that make a table."""
+"""Number of rows of one width that count as a table."""
 
 
 def one_column(
     header: list[str], rows: Iterator[list[str]], reader: Any, delimiter: str, skipped: int
 ) -> str:
-    """The remedy where the first line has one cell."""
+    """The remedy if the first line has one cell."""
     return (
         _table_below(header, rows, reader, delimiter, skipped)
         or _other_separator(header, delimiter)
@@ -29,8 +29,8 @@ def uneven(
     delimiter: str,
     skipped: int,
 ) -> str:
-    """The remedy where a row has more or fewer cells than the first line."""
-    # Who named a separator meant it; a comma is only the default.
+    """The remedy if a row has more or fewer cells than the first line."""
+    # A separator other than the default comma was chosen by the user.
     other = _other_separator([*header, *row], delimiter) if delimiter == "," else ""
     if not other and reader.line_num <= _PREAMBLE:
         other = _table_below(row, rows, reader, delimiter, skipped, len(header))
@@ -47,7 +47,7 @@ def _table_below(
     skipped: int,
     width: int = 1,
 ) -> str:
-    """The remedy where a table of another width than the first line begins further down."""
+    """The remedy if a table of another width than the first line begins further down."""
     begins, run = reader.line_num, [row]
     for following in itertools.islice(rows, _PREAMBLE):
         if len(following) != len(run[0]):
@@ -62,7 +62,7 @@ def _table_below(
 
 
 def _other_separator(cells: list[str], delimiter: str) -> str:
-    """The remedy where cells hold what may be the separator."""
+    """The remedy if cells contain another separator."""
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
         if separator != delimiter and any(separator in cell for cell in cells):
             shown = "tab" if separator == "\t" else separator

@@ -25,15 +25,14 @@ _RIGHT = {"o": "odot", ">": "normal", "-": "none"}
 
 
 def to_dot(graph: AnyGraph, *, names: Sequence[str] | None = None) -> str:
-    """A graph as DOT: the ends of an edge are its marks, its label is its lag.
+    """A graph as DOT: the ends of an edge show its marks, its label shows its lag.
 
-    Nodes are ``n0``, ``n1``, … with the names as labels. The attributes ``format``, ``version``,
-    ``max_lag``, ``marks`` and ``lag`` are not Graphviz's, which passes over them; `from_dot` reads
-    them.
+    Nodes are ``n0``, ``n1``, … with the names as labels. Graphviz ignores the attributes
+    ``format``, ``version``, ``max_lag``, ``marks`` and ``lag``, which `from_dot` reads.
 
     Args:
         graph: One graph.
-        names: One per variable; X0, X1, … where there are none.
+        names: One per variable; by default X0, X1, ….
 
     >>> import numpy as np
     >>> from jaxcause.graph import CausalGraph
@@ -63,14 +62,14 @@ def to_dot(graph: AnyGraph, *, names: Sequence[str] | None = None) -> str:
 
 
 def from_dot(text: str) -> NamedGraph:
-    """The graph and its names, from `to_dot` or simple DOT of others.
+    """The graph and its names, from `to_dot` or simple DOT of other programs.
 
     Without the attribute ``marks``, the marks are those that Graphviz draws: ``arrowtail`` and
-    ``arrowhead`` as far as ``dir`` shows them. Subgraphs and labels in HTML are refused.
+    ``arrowhead``, if ``dir`` shows them. Subgraphs and HTML labels are refused.
 
     Raises:
-        InputError: The text is no DOT, has a subgraph, a mark without a counterpart, a lag that is
-            not whole, or is of a newer version.
+        InputError: The text is not DOT, has a subgraph, an unknown mark, or a lag that is not a
+            whole number, or is of a newer version.
 
     >>> from_dot("digraph { rain -> river }").graph.edges(["rain", "river"])
     [('rain', '-->', 'river')]
@@ -133,7 +132,7 @@ def _whole(value: str | None, what: str) -> int:
 
 
 def _quoted(name: str) -> str:
-    """A label in quotes: a backslash stands twice, as Graphviz reads labels."""
+    """A label in quotes, with backslashes doubled as Graphviz requires."""
     text = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{text}"'
 

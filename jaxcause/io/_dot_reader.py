@@ -1,4 +1,4 @@
-"""A reader of the part of DOT that graphs need."""
+"""A reader of the subset of DOT that graphs need."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _TOKEN = re.compile(
 
 
 class Dot(NamedTuple):
-    """What a DOT text says: nodes in the order in which they occur, and edges."""
+    """The content of a DOT text: nodes in the order in which they occur, and edges."""
 
     directed: bool
     attributes: dict[str, str]
@@ -31,13 +31,13 @@ def parse_dot(text: str, what: str | Path) -> Dot:
     """Read one graph without subgraphs, ports and HTML.
 
     Raises:
-        InputError: The text is no such DOT.
+        InputError: The text does not follow this subset of DOT.
     """
     return _Parser(list(_tokens(text, what)), what).graph()
 
 
 def _tokens(text: str, what: str | Path) -> Iterator[tuple[str, str]]:
-    """Kind and text of each token: an id's text is what it stands for."""
+    """Kind and text of each token; the text of a quoted id is unquoted."""
     at = 0
     while at < len(text):
         found = _TOKEN.match(text, at)
@@ -50,7 +50,7 @@ def _tokens(text: str, what: str | Path) -> Iterator[tuple[str, str]]:
         at = found.end()
         kind = str(found.lastgroup)
         if kind == "text":
-            # In DOT only the quote is escaped; other backslashes belong to the label.
+            # DOT escapes only the quote; other backslashes are part of the label.
             yield "id", re.sub(r'\\(["\n]|.)', _unquote, found.group()[1:-1], flags=re.DOTALL)
         elif kind == "id" and found.group().lower() in _KEYWORDS:
             yield "keyword", found.group().lower()
@@ -87,7 +87,7 @@ class _Parser:
         return dot
 
     def statement(self, dot: Dot) -> None:
-        """Defaults, an attribute of the graph, a node, or a chain of edges."""
+        """Defaults, an attribute of the graph, a node, or a path of edges."""
         if self.accept("keyword", "graph"):
             dot.attributes.update(self.attributes())
             return
@@ -98,15 +98,15 @@ class _Parser:
         if self.accept("sign", "="):
             dot.attributes[first] = self.take("id")
             return
-        chain = [first]
+        path = [first]
         while self.accept("sign", "->" if dot.directed else "--"):
-            chain.append(self.take("id"))
+            path.append(self.take("id"))
         attributes = self.attributes()
-        for node in chain:
+        for node in path:
             dot.nodes.setdefault(node, {})
-        if len(chain) == 1:
+        if len(path) == 1:
             dot.nodes[first].update(attributes)
-        dot.edges.extend((a, b, attributes) for a, b in zip(chain, chain[1:], strict=False))
+        dot.edges.extend((a, b, attributes) for a, b in zip(path, path[1:], strict=False))
 
     def attributes(self) -> dict[str, str]:
         """Any number of ``[name=value, …]``."""
@@ -121,7 +121,7 @@ class _Parser:
         return found
 
     def accept(self, kind: str, text: str | None = None) -> str | None:
-        """The next token's text if it is the one wanted."""
+        """Take the next token and return its text if it is the expected one, else None."""
         token = self.tokens[self.at]
         if token[0] != kind or (text is not None and token[1] != text):
             return None
@@ -129,7 +129,7 @@ class _Parser:
         return token[1]
 
     def take(self, kind: str, text: str | None = None) -> str:
-        """The next token's text, which must be the one wanted."""
+        """Take the next token and return its text; it must be the expected one."""
         token = self.tokens[self.at]
         if token[0] != kind or (text is not None and token[1] != text):
             raise InputError(

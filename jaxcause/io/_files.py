@@ -1,4 +1,4 @@
-"""Reading files without trusting them, and writing files whole."""
+"""Reading files defensively, and writing files atomically."""
 
 import os
 import tempfile
@@ -7,13 +7,13 @@ from pathlib import Path
 from jaxcause._checks import InputError
 
 MAX_DECLARED = 512 * 2**20
-"""Bytes that a small file may unfold into, or the file of a graph or a result may have."""
+"""Largest size in bytes of the file of a graph or a result, or to which a small file may expand."""
 
 MAX_RATIO = 100
-"""A file may unfold into more than `MAX_DECLARED` up to this multiple of its own size."""
+"""A large file may expand beyond `MAX_DECLARED`, up to this multiple of its own size."""
 
 MAX_CELLS = 2**27
-"""Marks that a graph may have; a file that claims more is taken for damaged."""
+"""Largest number of marks of a graph; a file that claims more is considered damaged."""
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -50,7 +50,7 @@ def read_text(path: str | Path) -> str:
 
 
 def check_declared(path: str | Path, n_bytes: int) -> None:
-    """Raise if a file claims to unfold into far more than it can honestly hold."""
+    """Raise if a file claims to expand to far more bytes than its size allows."""
     size = Path(path).stat().st_size
     if n_bytes > max(MAX_DECLARED, MAX_RATIO * size):
         raise InputError(
@@ -60,7 +60,7 @@ def check_declared(path: str | Path, n_bytes: int) -> None:
 
 
 def check_cells(what: str | Path, n_vars: int, max_lag: int) -> None:
-    """Raise if a graph of this size is too large to be meant."""
+    """Raise if a graph has more marks than `MAX_CELLS`."""
     cells = n_vars * n_vars * (max_lag + 1) * 2
     if cells > MAX_CELLS:
         raise InputError(
@@ -70,7 +70,7 @@ def check_cells(what: str | Path, n_vars: int, max_lag: int) -> None:
 
 
 def write_whole(path: str | Path, data: bytes) -> None:
-    """Write a file, or leave what was there.
+    """Write a file completely, or leave the old file unchanged.
 
     Raises:
         InputError: It cannot be written.
@@ -83,7 +83,7 @@ def write_whole(path: str | Path, data: bytes) -> None:
         ) as file:
             scratch = file.name
             file.write(data)
-        # A temporary file is for its owner only; a result is as any other new file.
+        # Temporary files are private to their owner; a result gets the usual permissions.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(scratch, 0o666 & ~umask)

@@ -1,4 +1,4 @@
-"""An output folder that is filled whole or not at all."""
+"""An output folder that gets all its files or none."""
 
 import os
 import shutil
@@ -11,16 +11,16 @@ from jaxcause._checks import InputError
 
 
 def check_writable(folder: str | Path) -> None:
-    """Prove that the folder can be made and a file written there, and leave nothing behind.
+    """Check that a folder can be created and written to, without leaving a trace.
 
     Raises:
-        InputError: It cannot be made or written to.
+        InputError: It cannot be created or written to.
     """
     _remove_empty(_make(Path(folder)))
 
 
 def _make(path: Path) -> list[Path]:
-    """Make a folder that can be written to; gives those that were not there, the deepest first."""
+    """Create a writable folder; returns the folders that did not exist, the deepest first."""
     absent = []
     try:
         absent = [folder for folder in (path, *path.parents) if not folder.exists()]
@@ -43,9 +43,9 @@ def _remove_empty(folders: list[Path]) -> None:
 
 @contextmanager
 def filled_at_once(folder: str | Path) -> Iterator[Path]:
-    """Give a scratch folder whose files move into ``folder`` when the block succeeds.
+    """A context with a scratch folder, whose files move into ``folder`` when the block succeeds.
 
-    If the block raises, ``folder`` is as it was.
+    If the block raises, ``folder`` is unchanged.
     """
     path = Path(folder)
     made = _make(path)

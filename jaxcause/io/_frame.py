@@ -1,4 +1,4 @@
-"""Graphs as tidy data frames of pandas, polars or any other library that narwhals knows."""
+"""Graphs as tidy data frames of pandas, polars or any other library that narwhals supports."""
 
 import importlib
 from collections.abc import Sequence
@@ -29,9 +29,9 @@ def to_frame(
 
     Args:
         graph: One graph.
-        names: One per variable; X0, X1, … where there are none.
+        names: One per variable; by default X0, X1, ….
         values: Further columns by name, ``[source, target, lag]`` or ``[source, target]``.
-        backend: ``"pandas"``, ``"polars"``, ``"pyarrow"``, …, as narwhals calls them.
+        backend: The library by its name in narwhals: ``"pandas"``, ``"polars"``, ``"pyarrow"``, ….
 
     Raises:
         InputError: narwhals or the library is not installed, or the names or a shape do not fit.
@@ -58,19 +58,19 @@ def to_frame(
 def from_frame(
     frame: Any, *, names: Sequence[str] | None = None, max_lag: int | None = None
 ) -> NamedGraph:
-    """The graph and its names, from the columns ``source``, ``target`` and where given others.
+    """The graph and its names, from the columns ``source``, ``target``, and optional ones.
 
-    Rows are edges, so variables without an edge and lags beyond the longest that occurs must be
-    told: with ``names`` and ``max_lag`` a graph comes back as it was.
+    Rows are edges, so a frame lacks variables without edges and lags without edges. With ``names``
+    and ``max_lag``, a graph comes back unchanged.
 
     Args:
-        frame: A data frame with ``source``, ``target``, and perhaps ``edge`` (else ``-->``) and
-            ``lag`` (then the graph is lagged).
-        names: All variables in order; else those that occur.
-        max_lag: Longest lag; else the longest that occurs.
+        frame: A data frame with ``source`` and ``target``; optionally ``edge`` (by default
+            ``-->``) and ``lag``, which makes the graph lagged.
+        names: All variables in order; by default those that occur.
+        max_lag: Longest lag; by default the longest that occurs.
 
     Raises:
-        InputError: A column is missing, or an edge is no edge.
+        InputError: A column is missing, or a row is not an edge.
     """
     nw = _narwhals()
     try:
@@ -95,7 +95,7 @@ def from_edge_list(
     max_lag: int | None,
     what: str,
 ) -> NamedGraph:
-    """The graph of rows with ``source`` and ``target``, and perhaps ``edge`` and ``lag``."""
+    """The graph of rows with ``source`` and ``target``, and optionally ``edge`` and ``lag``."""
     filled = [
         {
             **row,

@@ -1,4 +1,4 @@
-"""Graphs as GraphML, by way of networkx."""
+"""Graphs as GraphML, through networkx."""
 
 import io
 import re
@@ -32,7 +32,7 @@ def write_graphml(
     Args:
         path: The file.
         graph: One graph.
-        names: One per variable; they become the ids of the nodes.
+        names: One per variable, which become the ids of the nodes.
         values: Further edge attributes by name.
 
     Raises:
@@ -50,16 +50,16 @@ def write_graphml(
 def read_graphml(path: str | Path) -> NamedGraph:
     """The graph and its names, from `write_graphml` or any other GraphML (see `from_networkx`).
 
-    Document type declarations and entities are refused before anything is expanded.
+    Document type declarations and entities are refused before any entity is expanded.
 
     Raises:
-        InputError: The file cannot be read, is no GraphML, or declares a document type.
+        InputError: The file cannot be read, is not GraphML, or declares a document type.
     """
     data = read_bytes(path)
     _refuse_doctype(data, path)
     try:
         with warnings.catch_warnings():
-            # Of attributes without a type; they are read as text.
+            # networkx warns of attributes without a type, and reads them as text.
             warnings.simplefilter("ignore")
             graphs = list(GraphMLReader()(string=data))
     except (ParseError, nx.NetworkXError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -70,7 +70,7 @@ def read_graphml(path: str | Path) -> NamedGraph:
 
 
 def _refuse_doctype(data: bytes, path: str | Path) -> None:
-    """Parse once without building anything; entities need a document type, so that is refused."""
+    """Refuse a document type, without which there are no entities; parses without building."""
 
     def refuse(*_: object) -> NoReturn:
         raise InputError(f"{path} declares a document type or entities; remove the DOCTYPE")

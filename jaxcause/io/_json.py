@@ -39,19 +39,20 @@ def graph_to_json(
     """A graph as a dictionary of plain values.
 
     The schema, version 1: ``format``, ``version``, ``max_lag`` (of a `LaggedGraph` only),
-    ``variables`` (names), ``edges``: a list of ``source``, ``lag`` (of a `LaggedGraph` only),
-    ``edge`` (such as ``-->``), ``target``, and where known ``score``, ``strength`` and further
-    numbers, None where one is NaN or infinite. An edge without a lag stands once.
+    ``variables`` (names), and ``edges``: a list of ``source``, ``lag`` (of a `LaggedGraph` only),
+    ``edge`` (such as ``-->``), ``target``, and if known ``score``, ``strength`` and further
+    numbers. NaN and infinities become None. An edge at lag 0 is listed once.
 
     Args:
         graph: One graph.
-        names: One per variable; X0, X1, … where there are none.
-        scores: What the edges were chosen by, ``[source, target, lag]`` or ``[source, target]``.
-        strength: The size of each effect, alike.
-        values: Further numbers of the edges, alike, by name.
+        names: One per variable; by default X0, X1, ….
+        scores: The scores by which edges were selected, ``[source, target, lag]`` or
+            ``[source, target]``.
+        strength: The size of each effect, shaped like ``scores``.
+        values: Further numbers of the edges by name, shaped like ``scores``.
 
     Raises:
-        InputError: The names do not fit, a shape is not the graph's, or the graph is a batch.
+        InputError: The names do not fit, a shape is wrong, or the graph is a batch.
 
     >>> import numpy as np
     >>> mask = np.zeros((2, 2, 2), bool); mask[0, 1, 1] = True
@@ -68,7 +69,7 @@ def graph_to_json(
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row without NaN and infinities, which JSON does not know."""
+    """A row without NaN and infinities, which JSON cannot hold."""
     return {
         name: None if isinstance(cell, float) and not math.isfinite(cell) else cell
         for name, cell in row.items()
@@ -79,7 +80,7 @@ def graph_from_json(document: Mapping[str, Any]) -> NamedGraph:
     """The graph and its variable names, from what `graph_to_json` wrote.
 
     Raises:
-        InputError: The document is of another format or a newer version, or does not follow it.
+        InputError: The document has another format or a newer version, or breaks the schema.
     """
     return _from_document(document, "the document")
 
@@ -94,7 +95,7 @@ def read_json(path: str | Path) -> NamedGraph:
     """The graph and its variable names, from a file that `write_json` wrote.
 
     Raises:
-        InputError: The file cannot be read, is no JSON, or see `graph_from_json`.
+        InputError: The file cannot be read or is not JSON; or see `graph_from_json`.
     """
     text = read_text(path)
     try:

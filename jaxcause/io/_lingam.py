@@ -19,11 +19,11 @@ def to_lingam(
 
     Args:
         graph: One graph; every edge must be ``-->``.
-        coefficients: Weight of each edge in our order, ``[source, target, lag]`` or ``[source,
-            target]``; 1 where none are given.
+        coefficients: Weight of each edge, ``[source, target, lag]`` or ``[source, target]``; by
+            default 1.
 
     Raises:
-        InputError: An edge is not directed, or its coefficient is 0 or no number.
+        InputError: An edge is not directed, or its coefficient is 0 or not finite.
 
     >>> mask = np.zeros((2, 2, 2), bool); mask[0, 1, 1] = True
     >>> to_lingam(LaggedGraph.from_mask(mask))[1].tolist()
@@ -44,16 +44,16 @@ def from_lingam(
 ) -> NamedGraph:
     """The graph and its names, from ``adjacency_matrix_`` or ``adjacency_matrices_`` of lingam.
 
-    The coefficients in our order are ``adjacency.T``.
+    The coefficients as ``[source, target, lag]`` are ``adjacency.T``.
 
     Args:
         adjacency: ``[to, from]`` or ``[lag, to, from]``.
-        names: One per variable; X0, X1, … where there are none.
+        names: One per variable; by default X0, X1, ….
         threshold: Edges whose absolute coefficient is at most this are left out.
 
     Raises:
         InputError: The array has another shape, an entry is NaN (lingam's models with hidden
-            causes), or two variables cause one another at lag 0.
+            causes), or two variables cause each other at lag 0.
 
     >>> from_lingam([[0, 0], [0.8, 0]], names=["rain", "river"]).graph.edges(["rain", "river"])
     [('rain', '-->', 'river')]
@@ -81,13 +81,13 @@ def from_lingam(
 
 
 def directed_only(graph: AnyGraph, other: str) -> np.ndarray:
-    """Which edges there are, if all are directed."""
+    """The mask of edges, if all edges are directed."""
     n_variables(graph)
     marks = np.asarray(graph.marks)
     ends = marks if isinstance(graph, LaggedGraph) else np.stack([marks.T, marks], axis=-1)
     directed = (ends[..., 0] == 3) & (ends[..., 1] == 2)
     backward = (ends[..., 0] == 2) & (ends[..., 1] == 3)
-    # At lag 0, and in a graph over nodes, an arrow stands once more, mirrored.
+    # At lag 0, and in a graph over nodes, the marks hold every edge twice, mirrored.
     mirrored = np.zeros_like(backward)
     at_zero = mirrored if isinstance(graph, CausalGraph) else mirrored[:, :, 0]
     at_zero[...] = backward if isinstance(graph, CausalGraph) else backward[:, :, 0]

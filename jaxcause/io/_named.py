@@ -15,15 +15,15 @@ from jaxcause.graph import CausalGraph, LaggedGraph, edge_marks
 from jaxcause.io._files import check_cells
 
 AnyGraph = CausalGraph | LaggedGraph
-"""What the writers take and the readers give."""
+"""The graphs that can be written and read."""
 
 Values = Mapping[str, Shaped[AnyArray, "..."]]
-"""Numbers that belong to edges, such as scores or p-values, by name."""
+"""Numbers of edges by name, such as scores or p-values."""
 
 CAUSAL_FORMAT = "jaxcause.causal_graph"
 LAGGED_FORMAT = "jaxcause.lagged_graph"
 VERSION = 1
-"""Of the formats that carry a version: JSON, npz, GraphML and DOT."""
+"""Version of the formats JSON, npz, GraphML and DOT."""
 
 _FIELDS = ("source", "lag", "edge", "target")
 
@@ -34,7 +34,7 @@ class _GraphAndNames(NamedTuple):
 
 
 class NamedGraph(_GraphAndNames):
-    """A graph and its variables' names; unpacks as ``graph, names``."""
+    """A graph and the names of its variables; unpacks as ``graph, names``."""
 
     _numbers: Callable[[], Values] = dict
 
@@ -42,7 +42,7 @@ class NamedGraph(_GraphAndNames):
     def with_numbers(
         cls, graph: AnyGraph, names: list[str], numbers: Callable[[], Values]
     ) -> "NamedGraph":
-        """The same with what `values` is to hold, which is made when it is asked for."""
+        """A named graph whose `values` are computed by ``numbers`` on first use."""
         found = cls(graph, names)
         found._numbers = numbers
         return found
@@ -51,14 +51,14 @@ class NamedGraph(_GraphAndNames):
     def values(self) -> Values:
         """Numbers of the edges by name, ``[source, target, lag]`` or ``[source, target]``.
 
-        They are those that were read beside the graph, such as ``score``; NaN where there is none.
-        `write_graph` takes them as they are.
+        These numbers were read together with the graph, such as ``score``; NaN marks missing ones.
+        They can be passed to `write_graph`.
         """
         return self._numbers()
 
 
 def n_variables(graph: AnyGraph) -> int:
-    """Number of nodes, or of variables of a series."""
+    """Number of nodes, or of variables of a lagged graph."""
     if isinstance(graph, LaggedGraph):
         return graph.n_vars
     if np.ndim(graph.marks) != 2:
@@ -67,10 +67,10 @@ def n_variables(graph: AnyGraph) -> int:
 
 
 def checked_names(n: int, names: Sequence[str] | None) -> list[str]:
-    """The names of ``n`` variables; X0, X1, … where none are given.
+    """The names of ``n`` variables; by default X0, X1, ….
 
     Raises:
-        InputError: There are too many or too few, or two are equal.
+        InputError: The number of names is wrong, or two names are equal.
     """
     labels = [f"X{i}" for i in range(n)] if names is None else [str(name) for name in names]
     if len(labels) != n or len(set(labels)) != n:
@@ -82,7 +82,7 @@ def checked_names(n: int, names: Sequence[str] | None) -> list[str]:
 
 
 def checked_values(graph: AnyGraph, values: Values | None) -> dict[str, np.ndarray]:
-    """The values as arrays of the graph's shape without the marks' axis."""
+    """The values as arrays, each with the shape of the graph's adjacency."""
     shape = graph.marks.shape[:-1] if isinstance(graph, LaggedGraph) else graph.marks.shape
     arrays = {name: np.asarray(value) for name, value in (values or {}).items()}
     for name, array in arrays.items():
@@ -96,7 +96,7 @@ def checked_values(graph: AnyGraph, values: Values | None) -> dict[str, np.ndarr
 def edge_rows(
     graph: AnyGraph, names: Sequence[str], values: Values | None = None
 ) -> list[dict[str, Any]]:
-    """Edges as ``source, [lag,] edge, target`` and the values that belong to them."""
+    """Edges as ``source, [lag,] edge, target`` and their values."""
     arrays = checked_values(graph, values)
     at = {name: i for i, name in enumerate(names)}
     rows: list[dict[str, Any]] = []
@@ -123,14 +123,14 @@ def graph_from_rows(
     """The graph whose edges are ``rows``.
 
     Args:
-        rows: As `edge_rows` gives them; other columns are passed over.
-        names: Of all variables, in order.
-        max_lag: None for a graph over nodes.
-        what: How errors call the rows.
+        rows: Rows like those of `edge_rows`; further columns with numbers become values.
+        names: Names of all variables, in order.
+        max_lag: Longest lag; None for a graph over nodes.
+        what: Name of the source in error messages.
 
     Raises:
-        InputError: An edge names an unknown variable or mark, has a lag out of range, joins a
-            variable to itself without a lag, or stands twice.
+        InputError: An edge has an unknown variable or mark or a lag out of range, joins a variable
+            to itself without a lag, or occurs twice.
     """
     lags = 0 if max_lag is None else max_lag
     check_cells(what, len(names), lags)
@@ -170,7 +170,7 @@ def graph_from_rows(
 def _edge_values(
     graph: AnyGraph, at: Mapping[str, int], rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, np.ndarray]:
-    """The numbers among the fields of the rows, as `checked_values` takes them."""
+    """The numeric fields of the rows as arrays, in the form of `checked_values`."""
     lagged = isinstance(graph, LaggedGraph)
     shape = graph.marks.shape[:-1] if lagged else graph.marks.shape
     fields = dict.fromkeys(field for row in rows for field in row if field not in _FIELDS)
@@ -200,7 +200,7 @@ def _is_number(value: Any) -> bool:
 
 
 def whole_number(value: Any, what: str) -> int:
-    """``value`` as an int, if it is a whole number and not merely close to one."""
+    """``value`` as an int, if it is exactly a whole number."""
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return int(value)
     if isinstance(value, float | np.floating) and float(value).is_integer():
@@ -209,7 +209,7 @@ def whole_number(value: Any, what: str) -> int:
 
 
 def check_version(version: Any, what: str | Path) -> None:
-    """Raise unless this release reads ``version``."""
+    """Raise unless this release can read ``version``."""
     if version != VERSION or isinstance(version, bool):
         newer = isinstance(version, int) and version > VERSION
         remedy = "update jaxcause" if newer else "write it again"

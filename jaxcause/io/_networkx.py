@@ -30,13 +30,13 @@ def to_networkx(
 ) -> nx.DiGraph:
     """A `networkx.MultiDiGraph` of a lagged graph, a `networkx.DiGraph` of a graph over nodes.
 
-    One node per variable, in order, and one edge per edge from source to target. The attribute
-    ``edge`` writes both marks (``-->``, ``o->``, ``<->``, …), ``lag`` the lag. Graph attributes
-    ``format``, ``version`` and ``max_lag`` make `from_networkx` exact.
+    There is one node per variable, in order, and one edge from source to target per edge. The
+    attribute ``edge`` shows both marks (``-->``, ``o->``, ``<->``, …), ``lag`` is the lag. The
+    graph attributes ``format``, ``version`` and ``max_lag`` make `from_networkx` exact.
 
     Args:
         graph: One graph.
-        names: One per variable; X0, X1, … where there are none.
+        names: One per variable; by default X0, X1, ….
         values: Further edge attributes by name, ``[source, target, lag]`` or ``[source, target]``.
 
     >>> mask = np.zeros((2, 2, 3), bool); mask[0, 1, 2] = True
@@ -58,7 +58,7 @@ def to_networkx(
 def to_summary_networkx(graph: LaggedGraph, *, names: Sequence[str] | None = None) -> nx.DiGraph:
     """The summary graph: ``source → target`` at any lag, with the lags as text in ``lags``.
 
-    Marks other than ``-->`` have no place in it. Nothing reads it back.
+    It holds edges ``-->`` only, and cannot be converted back.
 
     >>> mask = np.zeros((2, 2, 3), bool); mask[0, 1, 1:] = True
     >>> list(to_summary_networkx(LaggedGraph.from_mask(mask)).edges(data=True))
@@ -77,13 +77,13 @@ def to_summary_networkx(graph: LaggedGraph, *, names: Sequence[str] | None = Non
 def from_networkx(graph: nx.Graph) -> NamedGraph:
     """The graph and its names, from `to_networkx` or any networkx graph.
 
-    Where edges have no attribute ``edge``, they are ``-->``, or ``---`` in an undirected graph. A
-    graph whose edges have ``lag`` is a `LaggedGraph`; its longest lag is the graph's attribute
-    ``max_lag`` or the longest that occurs.
+    Edges without the attribute ``edge`` are ``-->``, or ``---`` in an undirected graph. A graph
+    whose edges have ``lag`` becomes a `LaggedGraph`; its longest lag is the graph attribute
+    ``max_lag`` or the longest lag that occurs.
 
     Raises:
-        InputError: Two nodes have one name, a lag is missing or not whole, a mark is unknown, two
-            edges contradict, or the graph is of a newer version.
+        InputError: Two nodes have one name, a lag is missing or not a whole number, a mark is
+            unknown, a pair has two edges, or the graph is of a newer version.
 
     >>> from_networkx(nx.DiGraph([("rain", "river")])).graph.edges(["rain", "river"])
     [('rain', '-->', 'river')]
@@ -95,7 +95,7 @@ def from_networkx(graph: nx.Graph) -> NamedGraph:
 
 
 def from_networkx_named(graph: nx.Graph, what: str | Path) -> NamedGraph:
-    """`from_networkx`, with the name of the graph for errors."""
+    """`from_networkx` with the name of the graph in error messages."""
     head = graph.graph
     if head.get("format") in (LAGGED_FORMAT, CAUSAL_FORMAT):
         check_version(head.get("version"), what)
@@ -109,7 +109,7 @@ def from_networkx_named(graph: nx.Graph, what: str | Path) -> NamedGraph:
 
 
 def _max_lag(head: dict[str, Any], rows: list[dict[str, Any]], what: str | Path) -> int | None:
-    """The longest lag, or None where there are no lags at all."""
+    """The longest lag, or None for a graph without lags."""
     if head.get("format") == CAUSAL_FORMAT:
         return None
     if "max_lag" in head:

@@ -39,11 +39,11 @@ def write_npz(
     Args:
         path: The file.
         graph: One graph.
-        names: One per variable; X0, X1, … where there are none.
+        names: One per variable; by default X0, X1, ….
         values: Further arrays by name, ``[source, target, lag]`` or ``[source, target]``.
 
     Raises:
-        InputError: The file cannot be written, the names do not fit, or a shape is not the graph's.
+        InputError: The file cannot be written, the names do not fit, or a shape is wrong.
     """
     labels = checked_names(n_variables(graph), names)
     arrays = checked_values(graph, values)
@@ -51,7 +51,7 @@ def write_npz(
         if name in _OWN:
             raise InputError(f"values={name!r} is an array of its own; rename it")
     for label in labels:
-        # NumPy's text drops zeros at the end.
+        # NumPy drops zero characters at the end of text.
         if label.endswith("\0"):
             raise InputError(f"names={label!r} ends with a zero character; rename it")
     head = {
@@ -90,7 +90,7 @@ def read_npz(path: str | Path) -> NamedGraph:
 
 
 def _with_numbers(found: NamedGraph, arrays: dict[str, np.ndarray]) -> NamedGraph:
-    """With the arrays of numbers that have the shape of the graph."""
+    """Add the numeric arrays that have the shape of the graph."""
     marks = found.graph.marks
     shape = marks.shape[:-1] if isinstance(found.graph, LaggedGraph) else marks.shape
     numbers = {

@@ -18,16 +18,16 @@ _CAUSALLEARN = {Mark.NONE: 0, Mark.TAIL: -1, Mark.ARROW: 1, Mark.CIRCLE: 2}
 def to_pcalg(graph: CausalGraph, *, kind: str = "amat.pag") -> Int[np.ndarray, "nodes nodes"]:
     """The adjacency matrix of R's pcalg.
 
-    ``amat.pag`` codes MAGs and PAGs: entry ``[a, b]`` is the mark at *b*: 0 no edge, 1 circle, 2
-    arrowhead, 3 tail. ``amat.cpdag`` codes DAGs and CPDAGs: entry ``[a, b]`` is 1 if the edge has
-    an arrowhead at *a*, and both entries are 1 if it is undirected.
+    ``amat.pag`` represents MAGs and PAGs: entry ``[a, b]`` is the mark at *b*: 0 no edge, 1 circle,
+    2 arrowhead, 3 tail. ``amat.cpdag`` represents DAGs and CPDAGs: entry ``[a, b]`` is 1 if the
+    edge has an arrowhead at *a*, and both entries are 1 if it is undirected.
 
     Args:
         graph: One graph over nodes.
         kind: ``"amat.pag"`` or ``"amat.cpdag"``.
 
     Raises:
-        InputError: The graph has edges that ``amat.cpdag`` cannot hold, is lagged, or a batch.
+        InputError: ``amat.cpdag`` cannot hold an edge, or the graph is lagged or a batch.
 
     >>> to_pcalg(CausalGraph(np.array([[0, 2], [3, 0]])), kind="amat.cpdag").tolist()
     [[0, 0], [1, 0]]
@@ -48,7 +48,7 @@ def from_pcalg(amat: Any, *, kind: str) -> CausalGraph:
 
     Args:
         amat: Whole numbers, ``[nodes, nodes]``.
-        kind: ``"amat.pag"`` or ``"amat.cpdag"``; the matrix itself does not tell.
+        kind: ``"amat.pag"`` or ``"amat.cpdag"``; it does not follow from the matrix.
 
     Raises:
         InputError: The matrix is not square, or holds other codes.
@@ -87,7 +87,7 @@ def from_causallearn_codes(codes: Any) -> CausalGraph:
     """The graph of a matrix of causal-learn; see `to_causallearn_codes`.
 
     Raises:
-        InputError: The matrix is not square, or holds codes of two edges in one place.
+        InputError: The matrix is not square, or holds codes of two edges between one pair.
 
     >>> from_causallearn_codes([[0, -1], [1, 0]]).edges(["rain", "river"])
     [('rain', '-->', 'river')]

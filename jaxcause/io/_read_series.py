@@ -1,4 +1,4 @@
-"""Reading series from files, the format told by the suffix."""
+"""Reading series from files, whose suffix determines the format."""
 
 import importlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from jaxcause.series import SeriesTable, concatenate, table_from_columns
 from jaxcause.series._frames import columns_of
 
 SERIES_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq", ".npz", ".npy")
-"""What `read_series` knows."""
+"""Suffixes that `read_series` supports."""
 
 _TEXT = (".csv", ".tsv", ".txt", ".dat")
 
@@ -34,24 +34,24 @@ def read_series(
 ) -> SeriesTable:
     """Read one file, or several as several series of the same variables.
 
-    CSV and other text tables (``.csv .tsv .txt .dat``), Parquet (``.parquet .pq``), and NumPy's
-    ``.npz`` and ``.npy``. No window crosses from one file to the next.
+    It reads CSV and other text tables (``.csv .tsv .txt .dat``), Parquet (``.parquet .pq``), and
+    NumPy's ``.npz`` and ``.npy``. No window crosses from one file to the next.
 
     Args:
         paths: One file or several.
-        delimiter: What separates cells of a text table: one character, or ``"tab"``; a comma where
-            none is given, a tab in ``.tsv``.
+        delimiter: Separator of cells in a text table: one character, or ``"tab"``; by default a
+            comma, or a tab in ``.tsv``.
         decimal: Decimal mark of a text table, ``"."`` or ``","``.
-        skip_rows: Lines before the header line of a text table.
-        encoding: Of a text table.
-        time_column: Name of the time column, if it is not recognised by itself.
-        time_format: How times of a text table are written if not in ISO, such as ``"%d.%m.%Y"``.
+        skip_rows: Number of lines before the header line of a text table.
+        encoding: Encoding of a text table.
+        time_column: Name of the time column, if it is not recognised automatically.
+        time_format: Format of times in a text table that are not in ISO, such as ``"%d.%m.%Y"``.
         drop: Columns to leave out.
-        array: Name of the array ``[time, vars]`` in an npz file, if it holds several. An array
-            ``names`` beside it names the variables.
+        array: Name of the array ``[time, vars]`` in an npz file with several arrays. An array
+            ``names`` in the same file names the variables.
 
     Raises:
-        InputError: A file is missing, damaged or of another kind, an option does not fit it, or
+        InputError: A file is missing, damaged or of another kind, or an option does not fit it; or
             see `as_series_table`.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
@@ -120,7 +120,7 @@ def _read_array(
         wanted = tables[0]
     if wanted not in arrays:
         raise InputError(
-            f"{path} has the arrays {', '.join(sorted(arrays)) or 'none'}; tell which one is "
+            f"{path} has the arrays {', '.join(sorted(arrays)) or 'none'}; name the one that is "
             "[time, vars]: array=…"
         )
     values: Any = arrays[wanted]

@@ -13,7 +13,7 @@ from jaxcause.io._files import check_cells
 from jaxcause.io._named import AnyGraph, NamedGraph, checked_names, checked_values, n_variables
 
 _SYMBOLS = np.array([[edge_symbol(a, b) for b in Mark] for a in Mark], "<U3")
-"""Text by the marks at the left and at the right end."""
+"""Symbols of edges by their marks at the left and the right end."""
 
 
 def to_tigramite(
@@ -25,20 +25,20 @@ def to_tigramite(
 ) -> dict[str, Any]:
     """The arrays that tigramite's functions take and its ``run_…`` methods return.
 
-    ``graph[i, j, lag]`` is the edge from ``X_i(t-lag)`` to ``X_j(t)`` as text, such as ``-->``;
-    an edge at lag 0 stands twice, mirrored. A graph over nodes becomes an array at lag 0 alone.
+    ``graph[i, j, lag]`` is the edge from ``X_i(t-lag)`` to ``X_j(t)`` as text, such as ``-->``; an
+    edge at lag 0 occurs twice, mirrored. A graph over nodes becomes an array with lag 0 only.
 
     Args:
         graph: One graph.
-        names: One per variable; X0, X1, … where there are none.
-        val_matrix: Size of each effect, ``[source, target, lag]``. An edge at lag 0 stands twice,
-            and tigramite wants one size of it: of the two, the one of larger magnitude is taken.
-        p_matrix: p-value of each link, alike; of two at lag 0 the smaller one is taken.
+        names: One per variable; by default X0, X1, ….
+        val_matrix: Size of each effect, ``[source, target, lag]``. tigramite expects equal sizes in
+            both entries of an edge at lag 0; the one of larger magnitude is used.
+        p_matrix: p-value of each link, of the same shape; at lag 0 the smaller one is used.
 
     Returns:
-        ``graph``, ``var_names`` and, where given, ``val_matrix`` and ``p_matrix``:
-        ``tigramite.plotting.plot_graph(**to_tigramite(graph, val_matrix=…))`` draws it, where
-        there is no ``p_matrix``.
+        ``graph``, ``var_names`` and, if given, ``val_matrix`` and ``p_matrix``. Without a
+        ``p_matrix``, ``tigramite.plotting.plot_graph(**to_tigramite(graph, val_matrix=…))`` draws
+        the graph.
 
     >>> mask = np.zeros((2, 2, 2), bool); mask[0, 1, 1] = True
     >>> to_tigramite(LaggedGraph.from_mask(mask))["graph"][0, 1].tolist()
@@ -64,13 +64,13 @@ def from_tigramite(
     """The graph and its names, from tigramite's ``graph`` array or a dictionary that holds it.
 
     Args:
-        results: ``graph`` as text ``[source, target, lag]``, or what ``run_pcmci`` returns.
-        names: One per variable; else ``var_names`` of the dictionary, else X0, X1, ….
-        over_nodes: Give a `CausalGraph`; the array must have lag 0 alone.
+        results: ``graph`` as text ``[source, target, lag]``, or the result of ``run_pcmci``.
+        names: One per variable; by default ``var_names`` of the dictionary, or else X0, X1, ….
+        over_nodes: Whether to return a `CausalGraph`; the array must have lag 0 only.
 
     Raises:
-        InputError: The array has another shape, or a link without a counterpart here: ``x-x``
-            (orientations conflict) and other marks of ``x`` and ``+``.
+        InputError: The array has another shape, or a link that cannot be represented: ``x-x``
+            (conflicting orientations) and other marks with ``x`` and ``+``.
 
     >>> link = np.array([[["", ""], ["o->", "-->"]], [["<-o", ""], ["", ""]]])
     >>> from_tigramite(link, names=["rain", "river"]).graph.edges(["rain", "river"])
@@ -103,14 +103,14 @@ def from_tigramite(
         return NamedGraph(LaggedGraph(marks), labels)
     if array.shape[2] > 1:
         raise InputError(f"graph has {array.shape[2]} lags; over_nodes=True needs lag 0 alone")
-    LaggedGraph(marks)  # says where both entries of an edge disagree
+    LaggedGraph(marks)  # raises if both entries of an edge disagree
     return NamedGraph(CausalGraph(marks[:, :, 0, 1]), labels)
 
 
 def _mirrored(array: np.ndarray, *, smaller: bool) -> np.ndarray:
-    """The array, symmetric at lag 0: of two entries the larger (or smaller) in magnitude, no NaN.
+    """The array made symmetric at lag 0 by the larger (or smaller) magnitude, ignoring NaN.
 
-    Of two that are as large, such as 0.5 and -0.5, the greater one.
+    Of two entries with equal magnitude, such as 0.5 and -0.5, the greater one is used.
     """
     now = array[:, :, 0]
     back = now.T

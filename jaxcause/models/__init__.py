@@ -1,4 +1,4 @@
-"""Models in flax.nnx; everything outside sees pure functions over their parameters."""
+"""Transformers in flax.nnx, offered to other modules as pure functions of their parameters."""
 
 from jaxcause.models._loading import load_pretrained as load_pretrained
 from jaxcause.models._output import ModelOutput as ModelOutput

@@ -1,4 +1,4 @@
-"""The architectures that can be loaded, and what each one needs for it."""
+"""The architectures that can be loaded, and what loading each one requires."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from jaxcause._checks import InputError
 from jaxcause.models._functional import Config
-from jaxcause.models._rules import Layout
+from jaxcause.models._rules import WeightLayout
 from jaxcause.models._safetensors import one_line
 from jaxcause.models.bert import params as bert
 from jaxcause.models.bert4rec import params as bert4rec
@@ -19,17 +19,17 @@ class Family(NamedTuple):
     """One architecture.
 
     Args:
-        heads: Names of its heads, beside None.
-        classes: Ending of the class that transformers calls a model with a head.
-        config: Makes our configuration of transformers'.
-        layout: How the weights are stored.
-        foreign: Whether transformers knows its configuration.
+        heads: Names of its heads; a model without a head has None.
+        classes: The name of the class in transformers for each head.
+        config: Makes the configuration of this library from that of transformers.
+        layout: Describes how the weights are stored.
+        foreign: Whether transformers can parse the configuration.
     """
 
     heads: tuple[str, ...]
     classes: Mapping[str | None, str]
     config: Callable[..., Config]
-    layout: Callable[..., Layout]
+    layout: Callable[..., WeightLayout]
     foreign: bool = True
 
 
@@ -66,14 +66,14 @@ FAMILIES: dict[str, Family] = {
     ),
 }
 OTHER_NAMES = {"BertForPreTraining": "masked_lm", "GPT2DoubleHeadsModel": "lm"}
-"""Classes of transformers with two heads, of which one is built."""
+"""Classes of transformers with two heads, and the head that is built."""
 
 
 def read_config(path: Path) -> tuple[str, dict[str, Any]]:
     """The architecture and the contents of ``config.json``.
 
     Raises:
-        InputError: It is not JSON, or names no architecture that can be loaded.
+        InputError: The file is not JSON, or its architecture cannot be loaded.
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -89,10 +89,10 @@ def read_config(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def parse_config(architecture: str, path: Path, raw: dict[str, Any]) -> Any:
-    """What transformers makes of ``config.json``, with its defaults filled in."""
+    """The configuration that transformers reads from ``config.json``, with defaults filled in."""
     if not FAMILIES[architecture].foreign:
         return raw
-    # transformers advises everyone who has no PyTorch to install it.
+    # Without PyTorch, transformers prints advice to install it.
     advice = "TRANSFORMERS_NO_ADVISORY_WARNINGS"
     before = os.environ.get(advice)
     os.environ[advice] = "1"
@@ -106,15 +106,15 @@ def parse_config(architecture: str, path: Path, raw: dict[str, Any]) -> Any:
     try:
         return AutoConfig.from_pretrained(path.parent, local_files_only=True)
     except Exception as error:
-        # Of a bad value, the classes of configurations raise errors of their own.
+        # The configuration classes raise errors of their own for bad values.
         raise InputError(f"{path} is not valid ({one_line(error)}); download it again") from error
 
 
 def head_named_by(architecture: str, raw: Mapping[str, Any]) -> str | None:
-    """The head of the model that ``config.json`` says was saved.
+    """The head of the saved model, according to ``config.json``.
 
     Raises:
-        InputError: It is one that is not built.
+        InputError: This head is not supported.
     """
     family = FAMILIES[architecture]
     known = {name: head for head, name in family.classes.items()} | OTHER_NAMES

@@ -1,4 +1,4 @@
-"""Models as pure functions over plain pytrees of parameters."""
+"""Models as pure functions of plain pytrees of parameters."""
 
 import dataclasses
 import functools
@@ -26,7 +26,7 @@ Ids = Int[AnyArray, "batch tokens"]
 
 @dataclasses.dataclass(frozen=True)
 class Forward:
-    """The forward pass of one configuration; two of equal configurations share compiled code."""
+    """The forward pass of one configuration; equal configurations share compiled code."""
 
     config: Config
 
@@ -68,7 +68,7 @@ class Forward:
         return self.model(params)(ids, mask, types, positions, embeds, rngs)
 
     def embed(self, params: Params, input_ids: Ids) -> Float[Array, "batch tokens width"]:
-        """Embeddings of the words alone, as ``inputs_embeds`` takes them."""
+        """Embeddings of the tokens alone, which can be passed as ``inputs_embeds``."""
         self._check(input_ids.shape, input_ids, None, None)
         return self.model(params).embed(_indices(input_ids, self.config.vocab_size))
 
@@ -124,12 +124,12 @@ def init_params(key: PRNGKeyArray, config: Config) -> Params:
 
 
 def expected(config: Config) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes of all parameters by place."""
+    """Shapes of all parameters by path."""
     return flatten(nnx.to_pure_dict(_structure(config)[1]))
 
 
 def flatten(params: Params) -> dict[str, Any]:
-    """Arrays by place, with dots between the names."""
+    """Arrays by path, with dots between the names."""
     flat: dict[str, Any] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         flat[".".join(str(getattr(step, "key", step)) for step in path)] = leaf
@@ -137,7 +137,7 @@ def flatten(params: Params) -> dict[str, Any]:
 
 
 def unflatten(flat: Mapping[str, Any]) -> Params:
-    """The way back of `flatten`."""
+    """The inverse of `flatten`."""
     params: dict[str | int, Any] = {}
     for path, leaf in flat.items():
         *folders, last = (int(step) if step.isdigit() else step for step in path.split("."))
@@ -149,7 +149,7 @@ def unflatten(flat: Mapping[str, Any]) -> Params:
 
 
 def _indices(given: Ids | None, limit: int) -> Int[Array, "batch tokens"] | None:
-    """Indices into a table of ``limit`` rows; negative ones point beyond it, and so give NaN."""
+    """Indices into a table of ``limit`` rows; a negative one is moved past its end, to give NaN."""
     if given is None:
         return None
     ids = jnp.asarray(given, jnp.int32)
@@ -164,5 +164,5 @@ def _build(config: Config, rngs: nnx.Rngs) -> Encoder | GPT2:
 
 @functools.lru_cache(maxsize=64)
 def _structure(config: Config) -> tuple[Any, Any]:
-    """Graph definition and shapes of a model, without computing any parameter."""
+    """Graph definition and shapes of a model, without computing parameters."""
     return nnx.split(nnx.eval_shape(lambda: _build(config, nnx.Rngs(0))))

@@ -1,4 +1,4 @@
-"""Where the files of a model are: in a folder, or on the Hugging Face hub."""
+"""Finding the files of a model, in a folder or on the Hugging Face hub."""
 
 import os
 import re
@@ -24,12 +24,12 @@ PROBE_SECONDS = 3.0
 
 
 class Source(NamedTuple):
-    """Files of one model by name.
+    """The files of one model.
 
     Args:
-        name: What the caller called it.
-        folder: Where they lie.
-        find: The path of a file, or None where there is no such file.
+        name: The path or name that the caller gave.
+        folder: The folder of the files.
+        find: Maps the name of a file to its path, or to None if there is no such file.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Source(NamedTuple):
 
 
 def locate(path_or_id: str | os.PathLike[str], revision: str | None) -> Source:
-    """The files of a local folder, or those of a model on the hub, fetched on demand.
+    """The files of a local folder, or of a model on the hub, which are downloaded on demand.
 
-    Without a network (or with ``HF_HUB_OFFLINE=1``) only what was fetched before is found.
+    Without a network, or with ``HF_HUB_OFFLINE=1``, only files downloaded before are found.
 
     Raises:
-        InputError: There is no such folder or model, or no way to reach it.
+        InputError: There is no such folder or model, or it cannot be reached.
     """
     name = os.fspath(path_or_id)
     folder = Path(name).expanduser()
@@ -92,9 +92,9 @@ def _on_the_hub(name: str, revision: str | None) -> Source:
 
 
 def _obstacle() -> str:
-    """Why the hub cannot be asked; empty if it can.
+    """The reason why the hub cannot be reached; empty if it can.
 
-    The hub's own client tries again for most of a minute before it gives up.
+    The hub's own client retries for almost a minute before it gives up.
     """
     from huggingface_hub import constants
 
@@ -102,7 +102,7 @@ def _obstacle() -> str:
         return "HF_HUB_OFFLINE is set"
     answered = threading.Event()
 
-    def ask() -> None:
+    def probe() -> None:
         request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
         try:
             with urllib.request.urlopen(request, timeout=PROBE_SECONDS):
@@ -112,8 +112,8 @@ def _obstacle() -> str:
         except (OSError, ValueError):
             pass
 
-    # In a thread, because the look-up of a host's name heeds no time limit.
-    thread = threading.Thread(target=ask, daemon=True)
+    # In a thread, because looking up a host name has no time limit.
+    thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(PROBE_SECONDS)
     return "" if answered.is_set() else f"{constants.ENDPOINT} cannot be reached"

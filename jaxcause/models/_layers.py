@@ -35,18 +35,18 @@ def activate(name: str, x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def precision_of(dtype: np.dtype) -> jax.lax.Precision | None:
-    """Of matrix products: GPUs and TPUs would otherwise round float32 to half precision."""
+    """Precision of matrix products: GPUs and TPUs would otherwise round float32 to fewer bits."""
     return jax.lax.Precision.HIGHEST if dtype == np.float32 else None
 
 
 class LayerNorm(nnx.Module):
     r"""Layer normalisation, :math:`(x - \bar x) / \sqrt{\mathrm{var}(x) + \epsilon}`, in float32.
 
-    That of flax does not run in half precision where promotion of dtypes is strict.
+    The layer of flax does not run in half precision under strict dtype promotion.
     """
 
     def __init__(self, width: int, eps: float, dtype: np.dtype, param_dtype: np.dtype) -> None:
-        """Make one with unit scale."""
+        """Create the layer with unit scale."""
         self.eps, self.dtype = eps, dtype
         self.scale = nnx.Param(jnp.ones((width,), param_dtype))
         self.bias = nnx.Param(jnp.zeros((width,), param_dtype))
@@ -62,14 +62,14 @@ class LayerNorm(nnx.Module):
 
 
 class Maker(NamedTuple):
-    """Makes the layers of one model.
+    """Creates the layers of one model.
 
     Args:
         std: Standard deviation of initial weights.
-        eps: Added to variances.
-        dtype: Of computation.
-        param_dtype: Of parameters.
-        rngs: Where initial weights come from.
+        eps: Number added to variances.
+        dtype: Dtype of computation.
+        param_dtype: Dtype of parameters.
+        rngs: Random keys of initial weights.
     """
 
     std: float
@@ -94,7 +94,7 @@ class Maker(NamedTuple):
         )
 
     def table(self, n: int, width: int) -> nnx.Embed:
-        """Table of ``n`` vectors; an index beyond it gives NaN."""
+        """Table of ``n`` vectors; an index past its end gives NaN."""
         return nnx.Embed(
             n,
             width,
@@ -110,7 +110,7 @@ class Maker(NamedTuple):
 
 
 def dropout(x: Float[Array, "..."], rate: float, rngs: nnx.Rngs | None) -> Float[Array, "..."]:
-    """Zero entries with probability ``rate`` and scale the others up; nothing without ``rngs``."""
+    """Zero entries with probability ``rate`` and scale up the others; identity without ``rngs``."""
     if rngs is None or rate == 0.0:
         return x
     kept = jax.random.bernoulli(rngs.dropout(), 1.0 - rate, x.shape)
@@ -133,13 +133,13 @@ def attend(
         query: Q.
         key: K.
         value: V.
-        mask: Where a query may look; one that may look nowhere looks everywhere alike.
+        mask: Keys that a query may attend to; a query without keys attends equally to all.
         scale: c.
-        rate: Dropout of A.
-        rngs: Where dropout takes its keys; None for no dropout.
+        rate: Dropout rate of A.
+        rngs: Random keys of dropout; None for no dropout.
 
     Returns:
-        The heads' outputs side by side, and A in float32 as it was before dropout.
+        The concatenated outputs of the heads, and A in float32 before dropout.
     """
     precision = precision_of(query.dtype)
     logits = jnp.einsum("bqhd,bkhd->bhqk", query, key, precision=precision)
@@ -153,14 +153,14 @@ def attend(
 def split_heads(
     x: Float[Array, "batch tokens width"], n_heads: int
 ) -> Float[Array, "batch tokens heads features"]:
-    """Cut the width into heads."""
+    """Split the width into heads."""
     return x.reshape(*x.shape[:2], n_heads, -1)
 
 
 def decode(
     hidden: Float[Array, "batch tokens width"], table: Float[Array, "vocabulary width"]
 ) -> Float[Array, "batch tokens vocabulary"]:
-    """Scores of every entry of a table of embeddings, in float32."""
+    """Logits of every entry of a table of embeddings, in float32."""
     scores = jnp.einsum(
         "btw,vw->btv", hidden, table.astype(hidden.dtype), precision=precision_of(hidden.dtype)
     )

@@ -41,25 +41,27 @@ def load_pretrained(
 ) -> Pretrained:
     """Load a pre-trained Transformer, without PyTorch.
 
-    BERT, RoBERTa, DistilBERT and GPT-2 as transformers saves them, and BERT4Rec as
-    `save_pretrained` does. Weights come from ``model.safetensors``, several such files with an
-    index, or ``pytorch_model.bin``, of which no code is run.
+    It loads BERT, RoBERTa, DistilBERT and GPT-2 as saved by transformers, and BERT4Rec as saved by
+    `save_pretrained`. Weights are read from ``model.safetensors``, from several such files with an
+    index, or from ``pytorch_model.bin``, whose code is never run.
 
     Args:
         path_or_id: Folder with ``config.json`` and weights, or the name of a model on the hub.
-            Without a network, or with ``HF_HUB_OFFLINE=1``, only what was fetched before is found.
-        head: ``"auto"`` for the head that was saved, None, ``"masked_lm"``,
+            Without a network, or with ``HF_HUB_OFFLINE=1``, only models downloaded before are
+            found.
+        head: ``"auto"`` for the saved head, None, ``"masked_lm"``,
             ``"sequence_classification"``, or ``"lm"`` (GPT-2).
-        dtype: Of computation, float32 or bfloat16; softmax and norms are in float32.
-        param_dtype: Of parameters, float32 or bfloat16.
+        dtype: Dtype of computation, float32 or bfloat16; softmax and norms use float32.
+        param_dtype: Dtype of parameters, float32 or bfloat16.
         revision: Branch, tag or commit on the hub.
-        allow_new_head: Whether a head that was not saved may be made at random.
-        n_labels: Classes of a new classifier.
+        allow_new_head: Whether a head that was not saved may get random parameters.
+        n_labels: Number of classes of a new classifier.
         key: Random key of a new head.
 
     Raises:
-        InputError: There is no such model, its files are absent or damaged, its architecture or a
-            variant of it is not supported, or weights are missing, unknown or of another shape.
+        InputError: There is no such model, its files are absent or damaged, its architecture or
+            this variant of it is not supported, or weights are missing, unknown or of another
+            shape.
 
     >>> load_pretrained("no/such/folder/here")
     Traceback (most recent call last):
@@ -108,10 +110,10 @@ weights, or a hub id
 
 
 def read_weights(source: Source) -> dict[str, np.ndarray]:
-    """All weights by stored name, from the first kind of file that there is.
+    """All weights by stored name, from the first kind of file that exists.
 
     Raises:
-        InputError: There is none, or it is damaged.
+        InputError: There is no such file, or it is damaged.
     """
     for name, read in READERS.items():
         path = source.find(name)
@@ -122,7 +124,7 @@ def read_weights(source: Source) -> dict[str, np.ndarray]:
 
 
 def _labels(given: Any, n_labels: int | None) -> tuple[str, ...]:
-    """Names of the classes, in their order."""
+    """Names of the classes, in order."""
     if n_labels is not None:
         check_at_least("n_labels", n_labels, 1)
     known = dict(given.id2label)

@@ -1,4 +1,4 @@
-"""What a forward pass returns."""
+"""The result of a forward pass."""
 
 from typing import NamedTuple
 
@@ -8,13 +8,13 @@ from jaxcause._typing import AnyArray
 
 
 class ModelOutput(NamedTuple):
-    """One forward pass; under ``jit``, the parts that are not returned are not computed.
+    """The result of one forward pass; under ``jit``, parts that are not returned are not computed.
 
     Args:
-        logits: What the head says, in float32: per token ``[batch, tokens, vocabulary]``, per
+        logits: Output of the head in float32: per token ``[batch, tokens, vocabulary]``, per
             sequence ``[batch, labels]``, or None without a head.
         hidden_states: The embeddings and the output of every layer.
-        attentions: Softmax weights in float32; ``q`` attends to ``k``. Dropout does not show.
+        attentions: Softmax weights in float32 before dropout; ``q`` attends to ``k``.
     """
 
     logits: Float[AnyArray, "batch *classes"] | None

@@ -23,10 +23,10 @@ class Pretrained:
 
     Args:
         architecture: ``"bert"``, ``"roberta"``, ``"distilbert"``, ``"gpt2"`` or ``"bert4rec"``.
-        config: What the model is made of.
+        config: Sizes and options of the model.
         params: Nested dictionary of arrays.
         label_names: Names of a classifier's classes; empty without one.
-        folder: Where the files lie, those of the tokeniser among them; None if made here.
+        folder: Folder of the model's files; None for a model that was not loaded.
         raw: Contents of ``config.json``.
     """
 
@@ -59,25 +59,25 @@ class Pretrained:
 
     @property
     def max_length(self) -> int:
-        """Most tokens of a sequence."""
+        """Largest number of tokens of a sequence."""
         return self.config.max_length
 
     @property
     def causal(self) -> bool:
-        """Whether tokens see only earlier ones."""
+        """Whether tokens see only earlier tokens."""
         return self.config.causal
 
     @functools.cached_property
     def apply(self) -> Forward:
-        """The forward pass, a pure function for ``jax.jit`` and the like.
+        """The forward pass, a pure function that composes with ``jax.jit`` and others.
 
         ``apply(params, input_ids=None, attention_mask=None, token_type_ids=None,
-        position_ids=None, inputs_embeds=None, *, dropout_key=None)`` returns a `ModelOutput`. One
-        of ``input_ids [batch, tokens]`` and ``inputs_embeds [batch, tokens, width]`` is given;
-        ``apply.embed(params, input_ids)`` turns the one into the other. The mask is 0 where nobody
-        looks; without one, everybody is looked at (in BERT4Rec, all but padding). Positions are
-        those of transformers; with padding on the left, GPT-2 needs ``position_ids``. With a
-        ``dropout_key`` the pass is one of training.
+        position_ids=None, inputs_embeds=None, *, dropout_key=None)`` returns a `ModelOutput`. Pass
+        either ``input_ids [batch, tokens]`` or ``inputs_embeds [batch, tokens, width]``;
+        ``apply.embed(params, input_ids)`` computes the latter from the former. Tokens whose mask is
+        0 are not attended to; without a mask all tokens are attended to, except padding in
+        BERT4Rec. Positions are those of transformers; with padding on the left, GPT-2 needs
+        ``position_ids``. With a ``dropout_key``, dropout is active.
         """
         return Forward(self.config)
 
@@ -89,13 +89,13 @@ def new_bert4rec(
     dtype: DTypeLike = jnp.float32,
     param_dtype: DTypeLike = jnp.float32,
 ) -> Pretrained:
-    """A BERT4Rec with random parameters, to be trained.
+    """A BERT4Rec with random parameters, for training.
 
     Args:
         config: Its sizes.
         key: Random key of the parameters.
-        dtype: Of computation, float32 or bfloat16.
-        param_dtype: Of parameters, float32 or bfloat16.
+        dtype: Dtype of computation, float32 or bfloat16.
+        param_dtype: Dtype of parameters, float32 or bfloat16.
 
     >>> import jax
     >>> model = new_bert4rec(BERT4RecConfig(n_items=9, max_length=5), key=jax.random.key(0))
@@ -110,10 +110,10 @@ def new_bert4rec(
 
 
 def checked_dtype(name: str, dtype: DTypeLike) -> np.dtype:
-    """A dtype that models run in.
+    """Check that models support a dtype.
 
     Raises:
-        InputError: It is another one.
+        InputError: They do not.
     """
     known = np.dtype(dtype)
     if known not in (np.dtype(jnp.float32), np.dtype(jnp.bfloat16)):

@@ -1,4 +1,4 @@
-"""Tables from the names of stored weights to places in a model's parameters, and back."""
+"""Tables that map the names of stored weights to paths in a model's parameters, and back."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,17 +9,17 @@ import numpy as np
 from jaxcause._checks import InputError
 
 LINEAR = ((".weight", ".kernel", True), (".bias", ".bias", False))
-"""A PyTorch Linear: stored ``[out, in]``, so it transposes."""
+"""A PyTorch Linear: stored as ``[out, in]``, so it is transposed."""
 WEIGHT = ((".weight", ".kernel", True),)
 """A Linear without a bias."""
 CONV1D = ((".weight", ".kernel", False), (".bias", ".bias", False))
-"""GPT-2's Conv1D: stored ``[in, out]`` already."""
+"""GPT-2's Conv1D: stored as ``[in, out]``."""
 NORM = ((".weight", ".scale", False), (".bias", ".bias", False))
 EMBEDDING = ((".weight", ".embedding", False),)
 PLAIN = (("", "", False),)
 
 LISTED = 12
-"""Names that an error lists of each kind of trouble."""
+"""Largest number of names that an error lists for each kind of problem."""
 
 
 class Rule(NamedTuple):
@@ -27,10 +27,10 @@ class Rule(NamedTuple):
 
     Args:
         key: Stored name; ``{n}`` stands for the number of a layer.
-        path: Place in the parameters, with dots.
-        kind: Endings of both, and whether the array transposes.
-        inside: Whether the name carries the architecture's prefix when there is a head.
-        alias: Whether it is a second name of a place that has another one: read, never written.
+        path: Path in the parameters, with dots.
+        kind: Endings of both, and whether the array is transposed.
+        inside: Whether the stored name has the architecture's prefix in a model with a head.
+        alias: Whether this is a second name of a path: it is read, but never written.
     """
 
     key: str
@@ -40,15 +40,15 @@ class Rule(NamedTuple):
     alias: bool = False
 
 
-class Layout(NamedTuple):
+class WeightLayout(NamedTuple):
     """How one model's weights are stored.
 
     Args:
         rules: The table.
-        n_layers: Numbers that ``{n}`` runs over.
-        prefix: Put before names inside the model when there is a head, such as ``"bert."``.
-        prefixed: Whether this model's own files have it.
-        ignored: Regular expressions of names (without prefix) that may be left unread.
+        n_layers: Number of layers, over which ``{n}`` runs.
+        prefix: Prefix of names in models with a head, such as ``"bert."``.
+        prefixed: Whether the prefix is written for this model.
+        ignored: Regular expressions of names (without prefix) that need not be read.
     """
 
     rules: Sequence[Rule]
@@ -59,7 +59,7 @@ class Layout(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One array: its stored name, its place, and whether it transposes on the way."""
+    """One array: its stored name, its path, and whether it is transposed."""
 
     key: str
     path: str
@@ -68,7 +68,7 @@ class Entry(NamedTuple):
     alias: bool
 
 
-def entries(layout: Layout) -> Iterator[Entry]:
+def entries(layout: WeightLayout) -> Iterator[Entry]:
     """Every array of a table."""
     for rule in layout.rules:
         for n in range(layout.n_layers) if "{n}" in rule.path else [0]:
@@ -78,22 +78,22 @@ def entries(layout: Layout) -> Iterator[Entry]:
 
 
 def place(
-    weights: Mapping[str, np.ndarray], expected: Mapping[str, Any], layout: Layout, where: str
+    weights: Mapping[str, np.ndarray], expected: Mapping[str, Any], layout: WeightLayout, where: str
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Put stored weights where the model has them.
+    """Assign stored weights to the paths of a model.
 
     Args:
         weights: Arrays by stored name.
-        expected: What the model has by place: anything with a ``shape``.
-        layout: How they are stored.
-        where: The source, for the message.
+        expected: The model's parameters by path, as anything with a ``shape``.
+        layout: How the weights are stored.
+        where: The source, for error messages.
 
     Returns:
-        Arrays by place, and the places of which nothing was stored.
+        Arrays by path, and the paths for which nothing was stored.
 
     Raises:
-        InputError: Names that no rule knows, wrong shapes, or two names of one place that
-            disagree; all of them are listed.
+        InputError: A name is unknown, a shape is wrong, or two names of one path hold different
+            values; all such names are listed.
     """
     table = {entry.key: entry for entry in entries(layout)}
     placed: dict[str, np.ndarray] = {}
@@ -129,20 +129,22 @@ def place(
     return placed, missing
 
 
-def missing_weights(missing: Sequence[str], layout: Layout, where: str, remedy: str) -> InputError:
+def missing_weights(
+    missing: Sequence[str], layout: WeightLayout, where: str, remedy: str
+) -> InputError:
     """The error for weights that a checkpoint lacks."""
     listing = _listing("missing", names(missing, layout))
     return InputError(f"the weights in {where} are not complete; {listing}; {remedy}")
 
 
-def names(paths: Sequence[str], layout: Layout) -> list[str]:
-    """Stored names of places."""
+def names(paths: Sequence[str], layout: WeightLayout) -> list[str]:
+    """Stored names of paths."""
     by_path = {entry.path: _full(entry, layout) for entry in entries(layout) if not entry.alias}
     return [by_path.get(path, path) for path in paths]
 
 
-def stored(params: Mapping[str, np.ndarray], layout: Layout) -> dict[str, np.ndarray]:
-    """Arrays by stored name, from arrays by place: the way back of `place`."""
+def stored(params: Mapping[str, np.ndarray], layout: WeightLayout) -> dict[str, np.ndarray]:
+    """Arrays by stored name, from arrays by path: the inverse of `place`."""
     table = {entry.path: entry for entry in entries(layout) if not entry.alias}
     return {
         _full(table[path], layout): np.ascontiguousarray(
@@ -152,12 +154,12 @@ def stored(params: Mapping[str, np.ndarray], layout: Layout) -> dict[str, np.nda
     }
 
 
-def _full(entry: Entry, layout: Layout) -> str:
+def _full(entry: Entry, layout: WeightLayout) -> str:
     return (layout.prefix if layout.prefixed and entry.inside else "") + entry.key
 
 
 def _modern(name: str, prefix: str) -> str:
-    """A stored name without prefix; the oldest files call a norm's parameters gamma and beta."""
+    """A stored name without prefix; in old files a norm's parameters are called gamma and beta."""
     name = name.removeprefix(prefix)
     for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
         if name.endswith(old):

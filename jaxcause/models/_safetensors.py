@@ -1,4 +1,4 @@
-"""Weights in safetensors files, in one piece or in several with an index."""
+"""Weights in one safetensors file, or in several with an index."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write one file that PyTorch's transformers reads, too."""
+    """Write one file that transformers can read with PyTorch, too."""
     save_file(dict(arrays), path, metadata={"format": "pt"})
 
 
@@ -40,11 +40,11 @@ def read_sharded(
 
     Args:
         index: JSON whose ``weight_map`` names the file of each array.
-        find: The path of a file by name, or None.
+        find: Maps the name of a file to its path, or to None.
         read: Reads one file.
 
     Raises:
-        InputError: The index is damaged, or a file or an array that it names is absent.
+        InputError: The index is damaged, or a file or an array listed there is absent.
     """
     try:
         files = json.loads(index.read_text())["weight_map"]
@@ -69,5 +69,5 @@ def read_sharded(
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, on one line and not too long."""
+    """The message of an error on one line, cut to 200 characters."""
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Saving models as transformers does."""
+"""Saving models in the format of transformers."""
 
 import json
 import os
@@ -19,17 +19,17 @@ from jaxcause.models._safetensors import write_safetensors
 def save_pretrained(
     model: Pretrained, folder: str | os.PathLike[str], *, params: Params | None = None
 ) -> None:
-    """Write ``config.json`` and ``model.safetensors``, with the names that transformers gives them.
+    """Write ``config.json`` and ``model.safetensors`` with the names that transformers uses.
 
-    The files of a tokeniser that lie beside the model are copied.
+    If the model's folder has the files of a tokeniser, they are copied.
 
     Args:
-        model: What to save.
-        folder: Where; it is made if it is absent.
-        params: Parameters to save in place of ``model.params``.
+        model: The model to save.
+        folder: The folder to write to, created if it does not exist.
+        params: Parameters to save instead of ``model.params``.
 
     Raises:
-        InputError: The parameters are not those of this model.
+        InputError: The parameters do not belong to this model.
     """
     flat = flatten(model.params if params is None else params)
     shapes = expected(model.config)

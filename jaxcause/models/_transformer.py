@@ -1,4 +1,4 @@
-"""Transformer layers shared by the models: pre-norm blocks over ``[batch, tokens, width]``."""
+"""Pre-norm Transformer blocks over ``[batch, tokens, width]``."""
 
 import jax
 from flax import nnx
@@ -12,7 +12,7 @@ class SelfAttention(nnx.Module):
     """Multi-head self-attention."""
 
     def __init__(self, width: int, n_heads: int, *, out_scale: float, rngs: nnx.Rngs) -> None:
-        """Make the projections; ``out_scale`` scales the initial output projection."""
+        """Create the projections; ``out_scale`` scales the initial output projection."""
         self.n_heads = n_heads
         self.qkv = linear(width, 3 * width, scale=1.0, use_bias=False, rngs=rngs)
         self.out = linear(width, width, scale=out_scale, use_bias=False, rngs=rngs)
@@ -20,7 +20,7 @@ class SelfAttention(nnx.Module):
     def __call__(
         self, x: Float[Array, "batch tokens width"], mask: Bool[Array, "tokens tokens"], ops: Ops
     ) -> tuple[Float[Array, "batch tokens width"], Float[Array, "batch heads q k"]]:
-        """Attend where ``mask[q, k]``; also the weights."""
+        """Let q attend to k where ``mask[q, k]``; returns the output and the weights."""
         batch, tokens, width = x.shape
         split = self.qkv(x).reshape(batch, tokens, 3, self.n_heads, width // self.n_heads)
         q, k, v = (split[:, :, part].swapaxes(1, 2) for part in range(3))
@@ -29,12 +29,12 @@ class SelfAttention(nnx.Module):
 
 
 class Block(nnx.Module):
-    """Attention and a two-layer perceptron, each behind an RMSNorm and added to its input."""
+    """Attention and a two-layer perceptron, each after an RMSNorm and added to its input."""
 
     def __init__(
         self, width: int, n_heads: int, mlp_ratio: int, *, out_scale: float, rngs: nnx.Rngs
     ) -> None:
-        """Make one block; ``out_scale`` keeps the sum of many blocks at the scale of one."""
+        """Create the block; ``out_scale`` keeps the sum of many blocks at the scale of one."""
         self.attention_norm = nnx.RMSNorm(width, rngs=rngs)
         self.attention = SelfAttention(width, n_heads, out_scale=out_scale, rngs=rngs)
         self.mlp_norm = nnx.RMSNorm(width, rngs=rngs)
@@ -44,7 +44,7 @@ class Block(nnx.Module):
     def __call__(
         self, x: Float[Array, "batch tokens width"], mask: Bool[Array, "tokens tokens"], ops: Ops
     ) -> tuple[Float[Array, "batch tokens width"], Float[Array, "batch heads q k"]]:
-        """Apply the block; also its attention weights."""
+        """Apply the block; returns the output and the attention weights."""
         attended, weights = self.attention(
             ops.rms_norm(x, scale_of(self.attention_norm)), mask, ops
         )

@@ -1,4 +1,4 @@
-"""Reads ``pytorch_model.bin`` without PyTorch, and without running what a pickle may ask for."""
+"""Reads ``pytorch_model.bin`` without PyTorch, and without running code from the pickle."""
 
 import pickle
 import zipfile
@@ -27,7 +27,7 @@ STORAGES = {
 
 
 class StorageType(NamedTuple):
-    """Stands for one of PyTorch's storage classes."""
+    """Represents one of PyTorch's storage classes."""
 
     dtype: Any
 
@@ -36,8 +36,8 @@ def read_torch_zip(path: Path) -> dict[str, np.ndarray]:
     """The tensors of a state dictionary in PyTorch's zip format (version 1.6 and later).
 
     Raises:
-        InputError: The file is truncated, of an older format, or its pickle asks for anything but
-            the making of tensors; nothing of it is run.
+        InputError: The file is truncated or of an older format, or its pickle does more than
+            create tensors; such code is not run.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -51,7 +51,7 @@ def read_torch_zip(path: Path) -> dict[str, np.ndarray]:
             "again, or save it anew as safetensors"
         ) from error
     except Exception as error:
-        # Damage to a pickle shows as almost any exception.
+        # A damaged pickle can raise almost any exception.
         raise InputError(
             f"{path} cannot be read ({type(error).__name__}: {one_line(error)}); download it "
             "again, or save it anew as safetensors"
@@ -66,7 +66,7 @@ def read_torch_zip(path: Path) -> dict[str, np.ndarray]:
 
 
 class _Reader:
-    """One archive: its pickle, and the storages that the pickle refers to."""
+    """One archive: its pickle, and the storages to which the pickle refers."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.archive = archive
@@ -102,7 +102,7 @@ class _Reader:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Resolves a handful of names to functions of its own, and refuses every other."""
+    """Resolves a few names to functions of this module, and refuses all others."""
 
     def __init__(self, file: Any, reader: _Reader) -> None:
         super().__init__(file)

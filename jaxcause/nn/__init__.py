@@ -1,4 +1,4 @@
-"""Layer operations whose backward rule can be swapped: the same forward, another explanation."""
+"""Layer operations with exchangeable backward rules: equal outputs, different attributions."""
 
 from jaxcause.nn._lrp import ATTN_LRP as ATTN_LRP
 from jaxcause.nn._lrp import CP_LRP as CP_LRP

@@ -1,4 +1,4 @@
-"""The layer operations of a Transformer, as one value that a model takes."""
+"""The layer operations of a Transformer, bundled as one argument of a model."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Bool, Float
 
 EPSILON = 1e-6
-"""Added to a mean square before its root is taken."""
+"""Number added to a mean square before the root."""
 
 
 def rms_norm(
@@ -32,7 +32,7 @@ def layer_norm(
     *,
     epsilon: float = EPSILON,
 ) -> Float[Array, "*batch width"]:
-    r"""Centre the last axis and divide it by its deviation.
+    r"""Centre the last axis and divide it by its standard deviation.
 
     .. math:: s\,(x - \bar x) / \sqrt{\overline{(x - \bar x)^2} + ε} + b
 
@@ -70,17 +70,17 @@ def attention(
     v: Float[Array, "*batch k value"],
     mask: Bool[Array, "..."] | None = None,
 ) -> tuple[Float[Array, "*batch q value"], Float[Array, "*batch q k"]]:
-    r"""Scaled dot-product attention; also its weights.
+    r"""Scaled dot-product attention; returns the output and the weights.
 
     .. math:: A = \mathrm{softmax}(q k^\top / \sqrt{d}), \qquad z = A v
 
-    The softmax is in float32 (float64 for float64 inputs).
+    The softmax is computed in float32 (in float64 for float64 inputs).
 
     Args:
         q: Queries, usually ``[batch, heads, tokens, width]``.
         k: Keys.
         v: Values.
-        mask: Which keys a query sees, broadcast to ``[*batch, q, k]``; None: all. A query that
+        mask: Keys that a query sees, broadcast to ``[*batch, q, k]``; by default all. A query that
             sees no key gets zeros.
 
     Returns:
@@ -97,11 +97,11 @@ def attention(
 
 
 class Ops(NamedTuple):
-    """Layer operations; a model that takes them as ``ops`` can be explained by other rules.
+    """Layer operations; a model that takes them as ``ops`` can exchange its backward rules.
 
-    The forward value of every set of operations is the same; only gradients differ. A model that
-    multiplies, normalises or activates outside of them keeps the ordinary gradient there. It is no
-    pytree of arrays: pass it as a static argument of a jitted function.
+    All sets of operations have the same forward values; only their gradients differ. Outside of
+    these operations a model has ordinary gradients. An `Ops` is not a pytree of arrays: pass it as
+    a static argument to a jitted function.
 
     >>> import jax, jax.numpy as jnp
     >>> from jaxcause.nn import ATTN_LRP
@@ -118,41 +118,41 @@ class Ops(NamedTuple):
 
 
 STANDARD = Ops()
-"""The ordinary gradients."""
+"""Operations with ordinary gradients."""
 
 
 def wide(x: Array) -> Array:
-    """At least float32."""
+    """Cast to float32 unless the dtype is at least that wide."""
     return x.astype(wide_dtype(x))
 
 
 def wide_dtype(x: Array) -> DTypeLike:
-    """The precision of norms and of the softmax."""
+    """The dtype of norms and of the softmax."""
     return x.dtype if jnp.finfo(x.dtype).bits >= 32 else jnp.float32
 
 
 def along(row: Array, x: Array) -> Array:
-    """A row of parameters over the last axis of ``x``, in its dtype."""
+    """A row of parameters, broadcast along the last axis of ``x`` and in its dtype."""
     return jnp.broadcast_to(row, x.shape).astype(x.dtype)
 
 
 def centred(x: Array) -> Array:
-    """Minus the mean of the last axis."""
+    """Subtract the mean of the last axis."""
     return (wide(x) - wide(x).mean(axis=-1, keepdims=True)).astype(x.dtype)
 
 
 def inverse_root_mean_square(x: Array, epsilon: float) -> Array:
-    """What a norm multiplies by, over the last axis."""
+    """The factor of a norm over the last axis."""
     return jax.lax.rsqrt(jnp.square(wide(x)).mean(axis=-1, keepdims=True) + epsilon)
 
 
 def divided(x: Array, inverse: Array, scale: Array) -> Array:
-    """A normalised signal, scaled."""
+    """Normalise and scale."""
     return (wide(x) * inverse).astype(x.dtype) * along(scale, x)
 
 
 def attention_weights(q: Array, k: Array, mask: Array | None) -> Array:
-    """Softmax of the scaled products, zero outside of the mask."""
+    """Softmax of the scaled products; zero outside the mask."""
     logits = jnp.matmul(q, jnp.swapaxes(k, -1, -2), preferred_element_type=wide_dtype(q))
     logits = logits * q.shape[-1] ** -0.5
     if mask is None:

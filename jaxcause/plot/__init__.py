@@ -1,7 +1,7 @@
-"""Pictures of graphs, of what they rest on, and of graphs over tokens, drawn into matplotlib Axes.
+"""Pictures of graphs, scores, training and graphs over tokens, drawn into matplotlib Axes.
 
-Every part carries a ``gid`` that SVG files keep: ``edge-i-j-lags`` (``edge-i-j`` without lags),
-``source-mark-…`` and ``target-mark-…`` at its ends, ``lags-…`` written on it, ``node-…``,
+Every part has a ``gid`` that SVG files keep: ``edge-i-j-lags`` (``edge-i-j`` without lags),
+``source-mark-…`` and ``target-mark-…`` at its ends, ``lags-…`` for its lags, ``node-…``,
 ``name-…``, ``ring-i-j-lag``, ``curve-i-j``.
 """
 

@@ -1,4 +1,4 @@
-"""Axes that hold given points and the texts around them, and what is written and drawn there."""
+"""Axes that fit given points and the texts around them, and how to write and draw there."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -26,9 +26,9 @@ Values = Float[AnyArray, "vars vars lags"]
 
 
 class Layout(NamedTuple):
-    """Points to hold; from each, a text reaches ``em`` times the font size left, down, right, up.
+    """Points to fit; from each, a text extends ``em`` times the font size left, down, right, up.
 
-    The font size is a ``share`` of a data unit, as long as that is legible.
+    The font size is a ``share`` of a data unit, within the limits of legible sizes.
     """
 
     points: Points
@@ -52,7 +52,7 @@ def make_canvas(
     scale: ScalarMappable | None,
     label: str = "strength",
 ) -> Canvas:
-    """Axes, new ones at ``wish`` points per data unit, that hold the layout and a colour bar."""
+    """Axes that fit the layout and a colour bar; new Axes have ``wish`` points per data unit."""
     if ax is None:
         ax = _new_axes(layout, wish, 0.0 if scale is None else _BAR)
     if scale is not None:
@@ -65,7 +65,7 @@ def make_canvas(
 
 
 def finish(ax: Axes, title: str, xlabel: str, ylabel: str = "") -> Axes:
-    """Take the frame away and write the title and what stands below and to the left."""
+    """Remove the frame and write the title and the texts below and to the left."""
     ax.set(xticks=[], yticks=[])
     ax.set_title(title, fontsize=11, pad=10)
     ax.set_xlabel(xlabel, fontsize=9, labelpad=8)
@@ -98,7 +98,7 @@ def axes_size(ax: Axes) -> Point:
 
 
 def largest_unit(layout: Layout, size: Point) -> float:
-    """Most points per data unit at which everything fits a size."""
+    """The most points per data unit at which everything fits a size."""
     unit = 500.0
     while unit > 1e-3:
         low, high = _extent(layout, unit)
@@ -116,17 +116,17 @@ def color_scale(values: np.ndarray | list[float], colors: Colormap) -> ScalarMap
 
 
 def source_color(canvas: Canvas, var: int) -> str:
-    """Colour of a variable; grey where colours mean strength."""
+    """Colour of a variable; grey if colours mean strength."""
     return GREY if canvas.scale is not None else OKABE_ITO[var % len(OKABE_ITO)]
 
 
 def legible(canvas: Canvas, n_vars: int) -> range:
-    """Variables to name where rows are one unit apart: all, or every k-th if they are too dense."""
+    """Variables to name if rows are one unit apart: all, or every k-th if they are too dense."""
     return range(0, n_vars, max(1, int(np.ceil(1.15 * canvas.line))))
 
 
 def write(canvas: Canvas, at: Any, text: str, gid: str, **style: Any) -> None:
-    """Write a text, centred unless the style says otherwise."""
+    """Write a text, centred by default."""
     style = {"ha": "center", "va": "center", "fontsize": canvas.font, "color": INK} | style
     canvas.ax.text(at[0], at[1], text, gid=gid, parse_math=False, zorder=6, **style)
 
@@ -137,18 +137,18 @@ def draw_node(canvas: Canvas, at: Point, radius: float, gid: str, color: str) ->
 
 
 def _font(layout: Layout, unit: float) -> float:
-    """Legible text size in points at a number of points per data unit."""
+    """Legible font size in points for a number of points per data unit."""
     return float(np.clip(layout.share * unit, 5, 9))
 
 
 def _extent(layout: Layout, unit: float) -> tuple[Point, Point]:
-    """Lower left and upper right corner, in points, of all that the layout holds."""
+    """Lower left and upper right corner, in points, of everything in the layout."""
     middle, text = layout.points * unit, layout.em * _font(layout, unit)
     return (middle - text[:, :2]).min(axis=0), (middle + text[:, 2:]).max(axis=0)
 
 
 def _new_axes(layout: Layout, unit: float, bar: float) -> Axes:
-    """Axes that fill a new figure but for a margin, with room for a bar of the given width."""
+    """Axes that fill a new figure except for a margin, with room for a bar of the given width."""
     low, high = _extent(layout, unit)
     inner = np.maximum(high - low, (180, 60)) * 1.01 + (bar, 0)
     outer = inner + (50, 80)
@@ -156,7 +156,7 @@ def _new_axes(layout: Layout, unit: float, bar: float) -> Axes:
 
 
 def _add_bar(ax: Axes, scale: ScalarMappable, label: str) -> None:
-    """Give up the right end of the Axes for a colour bar."""
+    """Put a colour bar into the right end of the Axes."""
     width, height = axes_size(ax)
     share = min(0.25, _BAR / width)
     style: dict[str, Any] = {"shrink": 0.8, "aspect": max(0.8 * height / 9, 4)}

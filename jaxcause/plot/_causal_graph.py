@@ -16,7 +16,7 @@ from jaxcause.plot._ring import draw_ring
 _BLUE, _ORANGE, _GREEN = OKABE_ITO[:3]
 _KINDS = {
     "directed": (_BLUE, "blue: cause → effect"),
-    "latent": (_ORANGE, "orange: latent common cause"),
+    "latent": (_ORANGE, "orange: hidden common cause"),
     "undirected": (_GREEN, "green: undirected"),
     "undecided": (INK, "black: undecided (o)"),
 }
@@ -31,14 +31,14 @@ def causal_graph(
 ) -> Axes:
     """Draw one node per variable on a circle, and each edge with the marks at its two ends.
 
-    An arrowhead is filled, a circle is hollow, a tail is a plain end. The colour says once more
-    what the marks say: ``-->``, ``<->``, ``---``, or an edge with a circle.
+    An arrowhead is filled, a circle is hollow, and a tail is a plain end. The colour repeats the
+    meaning of the marks: ``-->``, ``<->``, ``---``, or an edge with a circle.
 
     Args:
-        graph: One graph; index a batch first.
+        graph: One graph; select one from a batch first.
         names: One name per node; ``X0, X1, …`` by default.
-        strength: Symmetric size of each edge, such as partial correlations: colour and width grow
-            with its absolute value.
+        strength: Symmetric size of each edge, such as partial correlations. Colour and width
+            show its absolute value.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -68,28 +68,28 @@ def single(graph: CausalGraph) -> np.ndarray:
     """The marks of one graph."""
     marks = np.asarray(graph.marks)
     if marks.ndim != 2:
-        raise InputError(f"graph is a batch of shape {marks.shape[:-2]}; index one graph first")
+        raise InputError(f"graph is a batch of shape {marks.shape[:-2]}; select one graph first")
     return marks
 
 
 def in_rows(parts: list[str]) -> str:
-    """What colours mean, two to a line."""
+    """The meanings of colours, two per line."""
     return "\n".join("; ".join(parts[k : k + 2]) for k in range(0, len(parts), 2))
 
 
 def _sizes(marks: np.ndarray, strength: AnyArray | None) -> np.ndarray | None:
-    """Size of each edge, if all are known."""
+    """Size of each edge, or None if no strength is given."""
     if strength is None:
         return None
     check_shape("strength", strength, marks.shape)
     sizes = np.abs(np.asarray(strength, float))
     if not np.isfinite(sizes[marks != Mark.NONE]).all():
-        raise InputError("strength is not finite on an edge of the graph; give a number there")
+        raise InputError("strength is not finite for an edge; give a number for every edge")
     return sizes
 
 
 def _kind(edge: Edge) -> str:
-    """What the marks of an edge say."""
+    """The kind of an edge by its marks."""
     if Mark.CIRCLE in edge.marks:
         return "undecided"
     n_arrows = edge.marks.count(Mark.ARROW)

@@ -1,4 +1,4 @@
-"""Axes with scales, and names written at the ends of curves rather than in a box."""
+"""Axes with scales, and names written at the ends of curves instead of in a legend box."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,11 +15,11 @@ _MARGINS = (62.0, 46.0, 14.0, 34.0)
 _GAP = 16.0
 _MOST_NAMES = 0.65
 _HINTED = 1.04
-"""Letters set on whole pixels are up to so much wider than their outlines."""
+"""Letters are placed on whole pixels, so text is up to this factor wider than its outline."""
 
 
 class End(NamedTuple):
-    """Where a curve ends, its name and its colour."""
+    """The end of a curve, its name and its colour."""
 
     x: float
     y: float
@@ -29,7 +29,7 @@ class End(NamedTuple):
 
 
 def chart_axes(ax: Axes | None, width: float, height: float, left: float = 0.0) -> Axes:
-    """The Axes as given, or new ones of a size in points with room for what stands around them."""
+    """The given Axes, or new ones of a size in points with margins for labels."""
     if ax is None:
         low, below, right, above = _MARGINS
         low = max(low, left)
@@ -42,7 +42,7 @@ def chart_axes(ax: Axes | None, width: float, height: float, left: float = 0.0) 
 
 
 def title(ax: Axes, text: str, xlabel: str, ylabel: str = "") -> Axes:
-    """Write the title and what the scales mean."""
+    """Write the title and the labels of both scales."""
     ax.set_title(text, fontsize=11, pad=10)
     ax.set_xlabel(xlabel, fontsize=9, parse_math=False)
     ax.set_ylabel(ylabel, fontsize=9, parse_math=False)
@@ -50,23 +50,23 @@ def title(ax: Axes, text: str, xlabel: str, ylabel: str = "") -> Axes:
 
 
 def leave_room(ax: Axes, low: float, high: float, texts: Sequence[str]) -> None:
-    """Stretch a linear x scale from ``low`` so that names find room to the right of ``high``."""
+    """Stretch a linear x scale from ``low`` so that names fit to the right of ``high``."""
     share = 1 - min(names_width(texts) / float(axes_size(ax)[0]), 0.7)
     ax.set_xlim(low, low + (high - low) / share)
 
 
 def names_room(ax: Axes) -> float:
-    """Width, in font sizes, that a name to the right of the curves may have."""
+    """Largest width, in font sizes, of a name to the right of the curves."""
     return max(_MOST_NAMES * float(axes_size(ax)[0]) - _GAP - 4, _FONT) / (_FONT * _HINTED)
 
 
 def names_width(texts: Sequence[str]) -> float:
-    """Points that the widest of some names takes up to the right of the curves."""
+    """Width in points that the widest name needs to the right of the curves."""
     return max(map(text_width, texts), default=0.0) * _FONT * _HINTED + _GAP + 4 if texts else 0.0
 
 
 def write_ends(ax: Axes, ends: list[End]) -> None:
-    """Write the name of each curve to the right of its end, moved up or down off the others."""
+    """Write the name of each curve to the right of its end, moved up or down to avoid overlaps."""
     if not ends:
         return
     to_points = 72 / ax.figure.dpi
@@ -87,12 +87,12 @@ def write_ends(ax: Axes, ends: list[End]) -> None:
 
 
 def about(label: str, rest: str) -> str:
-    """A title that begins with what is drawn: ``score`` becomes "Scores …"."""
+    """A title that begins with the quantity drawn: ``score`` becomes "Scores …"."""
     return f"{'Scores' if label == 'score' else label[:1].upper() + label[1:]} {rest}"
 
 
 def shortened(text: str, most: float) -> str:
-    """A text of at most a width in font sizes, cut in the middle: both ends tell names apart.
+    """A text cut in the middle to a width in font sizes; names often differ at either end.
 
     >>> shortened("gauge at the bridge 17", 7)
     'gauge …e 17'
@@ -107,11 +107,11 @@ def shortened(text: str, most: float) -> str:
 
 
 def spread(wished: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
-    """Heights at least a gap apart (less where there is no room), each near the wished one."""
+    """Heights near the wished ones and at least a gap apart (less if there is too little room)."""
     gap = min(gap, (high - low) / max(len(wished) - 1, 1))
     order = np.argsort(wished, kind="stable")
     rank = np.arange(len(wished))
-    # Without gaps, heights that may not fall are the mean over blocks that pool what would cross.
+    # With the gaps subtracted, this is isotonic regression: blocks that would cross are averaged.
     blocks: list[list[float]] = []
     for value in wished[order] - gap * rank:
         blocks.append([float(value), 1])
@@ -127,7 +127,7 @@ def spread(wished: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
 def threshold_line(
     ax: Axes, value: float, *, upright: bool = False, until: float | None = None
 ) -> None:
-    """Draw a dashed line at a threshold, to the end of the Axes or until an x."""
+    """Draw a dashed line at a threshold, to the end of the Axes or up to an x."""
     style = {"color": INK, "linewidth": 1.0, "linestyle": (0, (4, 3)), "zorder": 2}
     low, high = ax.get_xlim()
     share = 1.0 if until is None else (until - low) / (high - low)

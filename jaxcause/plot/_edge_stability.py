@@ -25,11 +25,12 @@ def edge_stability(
     """Draw the share of resamples in which each edge was selected, the most stable on top.
 
     Args:
-        probability: From 0 to 1, ``[source, target, lag]``, or ``[source, target]``, where a
-            symmetric matrix stands for edges without a direction. NaN and 0 are left out.
-        threshold: Share from which on an edge counts as stable: a dashed line, filled dots.
+        probability: From 0 to 1, ``[source, target, lag]`` or ``[source, target]``. A symmetric
+            matrix means edges without a direction. NaN and 0 are left out.
+        threshold: Smallest share of a stable edge, drawn as a dashed line. Stable edges have
+            filled dots.
         names: One name per variable; ``X0, X1, …`` by default.
-        most: Most edges to show; the text below says how many are left out.
+        most: Largest number of edges to show; the text below counts the others.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -70,14 +71,14 @@ def edge_stability(
 
 
 def _checked(probability: AnyArray) -> np.ndarray:
-    """The shares as an array, if they are shares."""
+    """The shares as an array; raises unless they are shares of a valid shape."""
     shares = np.asarray(probability, float)
     if shares.ndim not in (2, 3) or shares.shape[0] != shares.shape[1]:
         raise InputError(
             f"probability has shape {shares.shape}, but must be [vars, vars, lags] or [vars, vars]"
         )
     if ((shares < 0) | (shares > 1)).any():
-        raise InputError("probability holds values outside [0, 1]; divide counts by their number")
+        raise InputError("probability has values outside [0, 1]; divide counts by their total")
     return shares
 
 
@@ -91,8 +92,10 @@ def _text(cell: tuple[int, ...], labels: list[str], symmetric: bool) -> str:
 
 
 def _note(threshold: float | None, n_left: int, some: bool) -> str:
-    """What the picture shows, and what not."""
-    notes = ["share of resamples with the edge"] if some else ["no edge was ever selected"]
+    """The text below the picture: what it shows and how many edges it leaves out."""
+    notes = (
+        ["share of resamples with the edge"] if some else ["no edge was selected in any resample"]
+    )
     notes += ["dashed: threshold"] * (threshold is not None)
-    more = f"{n_left:,} less stable {'edge is' if n_left == 1 else 'edges are'} left out"
+    more = f"{n_left:,} less stable {'edge is' if n_left == 1 else 'edges are'} not shown"
     return "; ".join(notes) + f"\n{more}" * bool(n_left)

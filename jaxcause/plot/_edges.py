@@ -1,4 +1,4 @@
-"""What pictures of graphs share: edges, the ways they take, and their marks."""
+"""What all pictures of graphs use: edges, their curves, and their marks."""
 
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ class Edge(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What its parts have in their ``gid``."""
+        """The part of a ``gid`` that identifies this edge."""
         lags = "_".join(map(str, self.lags))
         return "-".join(filter(None, (str(self.source), str(self.target), lags)))
 
@@ -48,7 +48,7 @@ class Look(NamedTuple):
 
 
 def graph_edges(graph: LaggedGraph, strength: Values | None) -> list[Edge]:
-    """Every edge at one lag, contemporaneous ones once; the strongest come last."""
+    """One entry per edge and lag; contemporaneous edges appear once. The strongest come last."""
     marks = np.asarray(graph.marks)
     size = _edge_sizes(marks, strength)
     found = []
@@ -62,13 +62,13 @@ def graph_edges(graph: LaggedGraph, strength: Values | None) -> list[Edge]:
 
 
 def strength_scale(edges: list[Edge]) -> ScalarMappable:
-    """Colours of strengths, less the palest, which vanish on white."""
+    """Colours of strengths, without the palest ones, which are invisible on white."""
     shades = matplotlib.colormaps["viridis_r"](np.linspace(0.22, 1, 256))
     return color_scale([edge.strength for edge in edges], ListedColormap(shades))
 
 
 def causal_edges(marks: np.ndarray, strength: np.ndarray | None = None) -> list[Edge]:
-    """Every edge of a graph without lags, a single arrowhead at its target; strongest last."""
+    """Every edge of a graph without lags; a single arrowhead is at the target. Strongest last."""
     found = []
     for i, j in np.argwhere(np.triu(marks)).tolist():
         if _is_mirrored(i, j, int(marks[j, i]), int(marks[i, j])):
@@ -81,7 +81,7 @@ def causal_edges(marks: np.ndarray, strength: np.ndarray | None = None) -> list[
 def draw_edge(
     canvas: Canvas, curve: Curve, edge: Edge, largest: float, look: Look | None = None
 ) -> None:
-    """Draw a curve from source to target and the mark at each end, its tip at the curve's end."""
+    """Draw a curve from source to target, and a mark whose tip is at each end of the curve."""
     color, weight, dashes = look or _look(canvas, edge)
     size = min(0.9 * canvas.line, largest)
     head = min(size, 0.4 * float(_distances(curve)[-1]))
@@ -117,30 +117,30 @@ def bow(start: Point, end: Point, height: float) -> Curve:
 
 
 def clearest(curves: list[Curve], others: Points, needed: float) -> Curve:
-    """First curve that stays the needed distance from the other nodes, or else the farthest one."""
+    """First curve that keeps the needed distance from the other nodes, or else the farthest one."""
     near = [np.hypot(*(curve[:, None] - others).T).min(initial=needed) for curve in curves]
     return curves[int(np.argmax(near))]
 
 
 def _edge_sizes(marks: np.ndarray, strength: Values | None) -> Float[np.ndarray, "vars vars lags"]:
-    """Size of each edge; no other entry matters."""
+    """Size of each edge; entries without an edge are not used."""
     if strength is None:
         return np.zeros(marks.shape[:3])
     check_shape("strength", strength, marks.shape[:3])
     size = np.abs(np.asarray(strength, float))
     if not np.isfinite(size[marks[..., 0] != Mark.NONE]).all():
-        raise InputError("strength is not finite on an edge of the graph; give a number there")
+        raise InputError("strength is not finite for an edge; give a number for every edge")
     return size
 
 
 def _is_mirrored(source: int, target: int, left: int, right: int) -> bool:
-    """Whether to draw a contemporaneous edge from the other end: a single arrowhead is a target."""
+    """Whether to draw an edge from its other end, so that a single arrowhead is at the target."""
     back, forth = left == Mark.ARROW, right == Mark.ARROW
     return back if back != forth else source > target
 
 
 def _look(canvas: Canvas, edge: Edge) -> Look:
-    """How an edge looks by its source or its strength."""
+    """How an edge looks, by its source or its strength."""
     if canvas.scale is None:
         return Look(source_color(canvas, edge.source))
     share = np.asarray(canvas.scale.norm(np.array([edge.strength])), float).item()
@@ -150,7 +150,7 @@ def _look(canvas: Canvas, edge: Edge) -> Look:
 def _mark_patch(
     mark: int, tip: Point, base: Point, size: float, style: dict[str, Any]
 ) -> Patch | None:
-    """Arrowhead or circle between the end of the curve and that of the line; a tail has none."""
+    """Arrowhead or circle between the end of the curve and the end of the line; none for a tail."""
     if mark == Mark.ARROW:
         across = 0.4 * np.array([base[1] - tip[1], tip[0] - base[0]])
         corners = np.array([tip, base + across, base - across])
@@ -161,5 +161,5 @@ def _mark_patch(
 
 
 def _distances(curve: Curve) -> Float[np.ndarray, "samples"]:
-    """Way along a curve from its start to each sample."""
+    """Length along a curve from its start to each sample."""
     return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T))])

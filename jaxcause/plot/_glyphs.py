@@ -1,4 +1,4 @@
-"""Texts as the font of pictures can show them."""
+"""Texts that the font of the pictures can show."""
 
 from functools import cache
 
@@ -8,7 +8,7 @@ _LONGEST = 24
 
 
 def drawable(text: str) -> str:
-    r"""Text in which letters that the font lacks are boxes; blanks show, and long texts end in ….
+    r"""Text with boxes for letters that the font lacks; blanks are visible, long texts end in ….
 
     >>> drawable("film"), drawable(" "), drawable("a\nb"), drawable("w" * 30)
     ('film', '␣', 'a□b', 'wwwwwwwwwwwwwwwwwwwwwww…')
@@ -22,11 +22,11 @@ def drawable(text: str) -> str:
 
 
 def is_special(text: str) -> bool:
-    """Whether a token is written as models write those that are no words: ``[CLS]``, ``<s>``."""
+    """Whether a token looks like a special token of a model: ``[CLS]``, ``<s>``."""
     return len(text) > 2 and (text[0], text[-1]) in {("[", "]"), ("<", ">")}
 
 
 @cache
 def _letters() -> frozenset[int]:
-    """Code points of the font."""
+    """Code points in the font."""
     return frozenset(get_font(findfont(FontProperties())).get_charmap())

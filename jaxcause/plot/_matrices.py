@@ -1,4 +1,4 @@
-"""Pictures of the matrices from which a graph over tokens is read."""
+"""Pictures of the matrices from which a graph over tokens is computed."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -43,9 +43,9 @@ def plot_attention_panels(
     """Draw attention, correlation and partial correlation as three heat maps beside each other.
 
     Args:
-        attention: Row attends to column; colours from 0 to its largest value.
+        attention: The row attends to the column. Colours from 0 to the largest value.
         correlation: Colours from -1 (orange) to 1 (blue).
-        partial_correlation: The same; grey where it is not finite.
+        partial_correlation: The same colours; grey where it is not finite.
         tokens: One text per row and column.
         axes: Three Axes to draw into; a new figure of a fitting size by default.
 
@@ -89,7 +89,7 @@ def _panel(item: tuple[str, Any]) -> _Panel:
 
 
 def _new_axes(labels: list[str]) -> list[Axes]:
-    """Three square Axes in a row, with room for the labels left and above, for a scale below."""
+    """Three square Axes in a row, with room for labels left and above and for a scale below."""
     side = float(np.clip(14.0 * len(labels), 150, 420))
     font = _font(side, len(labels))
     gutter = max(map(text_width, labels)) * font + 14
@@ -101,7 +101,7 @@ def _new_axes(labels: list[str]) -> list[Axes]:
 
 
 def _font(side: float, n_tokens: int) -> float:
-    """Size of labels in points beside cells of a matrix of a size in points."""
+    """Font size in points of the labels of a matrix whose side is given in points."""
     return float(np.clip(0.8 * side / n_tokens, 5, 9))
 
 

@@ -1,4 +1,4 @@
-"""Nodes on a circle, their names around it, and the ways of edges between them."""
+"""Nodes on a circle, their names around it, and the curves of edges between them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -28,7 +28,7 @@ Drawn = list[tuple[Edge, Curve]]
 
 
 class Ring(NamedTuple):
-    """Nodes, and from each the direction away from the middle."""
+    """Nodes, and for each the direction away from the middle."""
 
     angle: Float[np.ndarray, "vars"]
     ahead: Points
@@ -37,7 +37,7 @@ class Ring(NamedTuple):
 
 
 class Name(NamedTuple):
-    """A name to write: its middle is a shift from a start outside a node; shift and half in em."""
+    """A name to write. Its middle is ``start`` plus ``shift``; shift and half size are in em."""
 
     text: str
     turn: float
@@ -46,7 +46,7 @@ class Name(NamedTuple):
     half: Point
 
     def middle(self, line: float) -> Point:
-        """Where to write it at a font size in data units."""
+        """Where to write the name at a font size in data units."""
         return self.start + self.shift * line
 
 
@@ -58,18 +58,19 @@ def make_ring(n_vars: int) -> Ring:
 
 
 def ring_curve(arrow: Edge, arrows: list[Edge], ring: Ring) -> Curve:
-    """Bow between two nodes, or a loop outside one; further arrows of the pair bend further."""
+    """An arc between two nodes, or a loop at one; further arrows of the pair bend more."""
     rank = [other for other in arrows if other[:2] == arrow[:2]].index(arrow)
     return (_loop if arrow.loop else _chord)(arrow, rank, ring)
 
 
 def _chord(arrow: Edge, rank: int, ring: Ring) -> Curve:
-    """Bow between two nodes that keeps clear of the others and of bows between others."""
+    """An arc between two nodes that avoids the other nodes and the arcs between them."""
     centers, n_vars, radius = ring.centers, len(ring.centers), ring.radius
     start, end = centers[arrow.source], centers[arrow.target]
     clockwise = (arrow.target - arrow.source) % n_vars <= n_vars / 2
     bends = (1.0, 2.0, 3.0) if clockwise else (1.0, 0.0, -0.5, -1.5, -2.5)
-    # Chords meet a node every pi / n: an odd number of quarters of that keeps bows apart there.
+    # Chords meet at a node at angles of pi / n. An odd number of quarters of that angle keeps
+    # the arcs apart there.
     quarter = np.pi / n_vars / 4
     bent = quarter * (1 + 2 * max(0, round((0.3 / quarter - 1) / 2)))
     unit = float(np.tan(bent) / 4 * np.linalg.norm(end - start))
@@ -79,7 +80,7 @@ def _chord(arrow: Edge, rank: int, ring: Ring) -> Curve:
 
 
 def _loop(arrow: Edge, rank: int, ring: Ring) -> Curve:
-    """Loop on the outer side of a node."""
+    """A loop on the outer side of a node."""
     ahead, radius = ring.ahead[arrow.source], ring.radius
     near, far = radius * np.array([0.7, 0.7]), (4 + 2 * rank) * radius * np.array([0.88, 0.6])
     shape = np.array([near * (1, -1), far * (1, -1), far, near])
@@ -88,7 +89,7 @@ def _loop(arrow: Edge, rank: int, ring: Ring) -> Curve:
 
 
 def ring_name(text: str, var: int, ring: Ring, drawn: Drawn) -> Name:
-    """The name of a variable, level or, where names are many, along its direction."""
+    """The name of a variable: horizontal, or along its direction if there are many names."""
     center, ahead = ring.centers[var], ring.ahead[var]
     loops = [(arrow, curve) for arrow, curve in drawn if arrow.loop and arrow.source == var]
     reach = max([1.3 * ring.radius, *(((curve - center) @ ahead).max() for _, curve in loops)])
@@ -103,13 +104,13 @@ def ring_name(text: str, var: int, ring: Ring, drawn: Drawn) -> Name:
 
 
 def _lags_reach(arrow: Edge, ahead: Point) -> float:
-    """How far, in em, the lags written on a loop stretch in a direction."""
+    """How far, in em, the lags written on a loop extend in a direction."""
     half = np.array([text_width(lag_text(arrow.lags)) / 2 + 0.2, 1.2])
     return float((half / np.maximum(np.abs(ahead), 1e-9)).min())
 
 
 def ring_layout(ring: Ring, drawn: Drawn, names: list[Name]) -> Layout:
-    """The nodes, the curves, and the names, which reach out from where they start."""
+    """The nodes, the curves, and the names, which extend from their start."""
     rims = ring.centers - ring.radius, ring.centers + ring.radius
     starts, curves = [name.start for name in names], [curve for _, curve in drawn]
     points = np.concatenate([starts, *rims, *curves])
@@ -135,7 +136,7 @@ def draw_ring(
     scale: ScalarMappable | None = None,
     looks: Sequence[Look | None] | None = None,
 ) -> Canvas:
-    """Draw edges between grey nodes on a circle, each as its look says."""
+    """Draw edges, each with its own look, between grey nodes on a circle."""
     ring = make_ring(len(labels))
     drawn = [(edge, ring_curve(edge, edges, ring)) for edge in edges]
     names = [ring_name(text, i, ring, drawn) for i, text in enumerate(labels)]
@@ -147,12 +148,12 @@ def draw_ring(
 
 
 def ring_size(n_vars: int) -> float:
-    """Points per radius to wish for."""
+    """Preferred number of points per radius."""
     return float(np.clip(100 + 9 * n_vars, 120, 330))
 
 
 def lag_text(lags: tuple[int, ...]) -> str:
-    """Write lags as text, runs of three or more as a range: ``0, 2–5``."""
+    """Lags as text; runs of three or more become a range: ``0, 2–5``."""
     runs: list[list[int]] = []
     for lag in lags:
         if not runs or lag != runs[-1][-1] + 1:

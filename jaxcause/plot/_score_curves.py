@@ -1,4 +1,4 @@
-"""Picture of scores along the lags, one curve per source and target."""
+"""Picture of scores over the lags, one curve per source and target."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -41,18 +41,18 @@ def score_curves(
     ax: Axes | None = None,
     label: str = "score",
 ) -> Axes:
-    """Draw the score of each source and target along the lags, the strongest in colour.
+    """Draw the score of each source and target over the lags, the strongest in colour.
 
     Args:
-        scores: ``[source, target, lag 0..max_lag]``; lag 0 is shown where it holds a score.
-        threshold: Score from which on there is an edge, a dashed line. ``"auto"``: midway between
-            the smallest score of an edge and the largest of the others, where ``graph`` has its
-            edges at the largest scores; None for no line.
-        graph: Its edges have filled marks, and pairs with an edge go before others.
+        scores: ``[source, target, lag 0..max_lag]``; lag 0 is shown if it has a score.
+        threshold: Smallest score of an edge, drawn as a dashed line; None for no line. ``"auto"``
+            takes the middle between the smallest score of an edge of ``graph`` and the largest
+            other score, and draws no line if these overlap.
+        graph: Its edges have filled marks. Pairs with an edge are drawn before others.
         names: One name per variable; ``X0, X1, …`` by default.
         most: Number of curves in colour and with a name; the others are grey.
         ax: Where to draw; a new figure by default.
-        label: What the scores are.
+        label: The name of the scores.
 
     Returns:
         The Axes drawn into; a named curve has the ``gid`` ``curve-i-j``, its name ``end-i-j``.
@@ -97,11 +97,11 @@ def score_curves(
     notes = ["lag"] + ["filled: edge"] * (graph is not None)
     notes += ["dashed: threshold"] * (threshold is not None)
     notes += [f"grey: {len(rest):,} other pair{'s' * (len(rest) > 1)}"] * bool(rest)
-    return title(ax, about(label, "along the lags"), "; ".join(notes), label)
+    return title(ax, about(label, "by lag"), "; ".join(notes), label)
 
 
 def _checked(scores: Values, graph: LaggedGraph | None) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and edges as arrays, if they fit; without a graph every score is filled."""
+    """Scores and edges as checked arrays; without a graph every mark is filled."""
     values = np.asarray(scores, float)
     if values.shape[0] != values.shape[1] or values.shape[2] < 2:
         raise InputError(
@@ -114,9 +114,10 @@ def _checked(scores: Values, graph: LaggedGraph | None) -> tuple[np.ndarray, np.
 
 
 def _cut(values: np.ndarray, edges: np.ndarray) -> float | None:
-    """A score between those of edges and of other pairs; None where they overlap or either is none.
+    """A score between those of edges and of other pairs; None if they overlap or one is missing.
 
-    Scores of zero are those that nobody looked at, such as lag 0 or what a penalty left out.
+    A score of zero means that the entry was not scored, such as lag 0 or a coefficient that a
+    penalty removed.
     """
     kept, rest = values[edges], values[~edges]
     rest = rest[np.isfinite(rest)]
@@ -127,7 +128,7 @@ def _cut(values: np.ndarray, edges: np.ndarray) -> float | None:
 
 
 def _pair(source: str, target: str, most: float) -> str:
-    """Both names, each cut where they are too wide together."""
+    """Both names, each shortened if they are too wide together."""
     room = most - text_width("  → ")
     widths = text_width(source), text_width(target)
     if sum(widths) > room:
@@ -146,7 +147,7 @@ def _ranked(values: np.ndarray, edges: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _scale(ax: Axes, values: np.ndarray, threshold: float | None, label: str) -> None:
-    """A linear scale that holds all scores, the threshold and zero."""
+    """A linear scale that includes all scores, the threshold and zero."""
     known = [0.0, *([] if threshold is None else [threshold])]
     finite = values[np.isfinite(values)]
     low, high = min(known + [float(finite.min(initial=0))]), max(known + [finite.max(initial=0)])
@@ -163,7 +164,7 @@ def _draw(
     style: dict[str, Any],
     key: str,
 ) -> None:
-    """A curve with a mark at each lag, filled where there is an edge."""
+    """A curve with a mark at each lag, filled if there is an edge."""
     ax.plot(lags, values, linewidth=1.5, gid=f"curve-{key}", **style, markerfacecolor="white")
     dots = {**style, "linestyle": "none", "gid": f"filled-{key}"}
     ax.plot(lags[filled], values[filled], **dots)

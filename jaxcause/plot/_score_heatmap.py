@@ -43,9 +43,10 @@ def score_heatmap(
     """Draw scores as one source × target block per lag, all on one colour scale from 0.
 
     Args:
-        scores: ``[source, target, lag 0..max_lag]``; lag 0 is left out, below 0 looks like 0.
+        scores: ``[source, target, lag 0..max_lag]``. Lag 0 is not shown; a negative score looks
+            like 0.
         names: One name per variable; ``X0, X1, …`` by default.
-        graph: Its edges are ringed.
+        graph: Its edges have a ring.
         ax: Where to draw; a new figure of a fitting size by default.
         label: What the colours mean.
 
@@ -79,7 +80,7 @@ def score_heatmap(
 
 
 def _checked(scores: Values, graph: LaggedGraph | None) -> Float[np.ndarray, "vars vars lags"]:
-    """The scores as an array, if they and the graph fit."""
+    """The scores as a checked array; raises unless they and the graph fit."""
     values = np.asarray(scores, float)
     if values.shape[0] != values.shape[1] or values.shape[2] < 2:
         raise InputError(
@@ -91,7 +92,7 @@ def _checked(scores: Values, graph: LaggedGraph | None) -> Float[np.ndarray, "va
 
 
 def _layout(columns: int, n_vars: int, n_lags: int, widest: float) -> Layout:
-    """What blocks take up with that many side by side, one unit per cell, and names around them."""
+    """The space of the blocks in so many columns, one unit per cell, with names around them."""
     rows = -(-n_lags // columns)
     points = np.array([(0.0, -rows * n_vars), ((1 + (columns - 1) * _PITCH) * n_vars, 0.0)])
     em = np.array([(widest + 0.8, rows * _names_below(widest), 0, 0), (0.0, 0, 0, 0)])
@@ -99,12 +100,12 @@ def _layout(columns: int, n_vars: int, n_lags: int, widest: float) -> Layout:
 
 
 def _names_below(widest: float) -> float:
-    """Height in em of a title and of the upright names below a block."""
+    """Height in em of a title and of the vertical names below a block."""
     return widest + 3.4
 
 
 def _roomiest(layouts: dict[int, Layout], ax: Axes | None, wish: float) -> int:
-    """Number of blocks side by side that leaves cells largest, and of those the largest."""
+    """The number of columns with the largest cells; the larger number if several are equal."""
     size, most = (np.array([800.0, 600.0]), wish) if ax is None else (axes_size(ax), np.inf)
     return max(layouts, key=lambda n: (min(largest_unit(layouts[n], size), most), n))
 
@@ -144,7 +145,7 @@ def _write_names(canvas: Canvas, corner: Point, labels: list[str], lag: int) -> 
 
 
 def _draw_rings(canvas: Canvas, corner: Point, selected: np.ndarray, lag: int) -> None:
-    """Ring the selected cells of a block, black on white so that they show on every colour."""
+    """Ring the selected cells of a block, black on white to be visible on every colour."""
     width = float(np.clip(0.5 / canvas.line, 0.6, 1.4))
     halo = [withStroke(linewidth=2.4 * width, foreground="white")]
     for i, j in np.argwhere(selected).tolist():

@@ -46,13 +46,13 @@ def summary_graph(
 ) -> Axes:
     """Draw one node per variable on a circle, and its edges with their lags written on them.
 
-    All lags of an ordered pair share one arrow; lags whose marks differ get one each. Lags that
-    find no room are left out, which the text below the picture then says.
+    All lags of an ordered pair share one arrow, unless their marks differ. Where the picture is too
+    crowded, lags are not shown, and the text below says for how many arrows.
 
     Args:
         graph: Edges to draw.
         names: One name per variable; ``X0, X1, …`` by default.
-        strength: Size of each edge ``[source, target, lag]``; an arrow shows its strongest lag.
+        strength: Size of each edge ``[source, target, lag]``. An arrow shows its strongest lag.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -78,13 +78,15 @@ def summary_graph(
     n_written = _write_lags(canvas, drawn, _boxes(ring, labels, canvas.line))
     notes = ["numbers: lags"] if n_written else []
     if n_written < len(arrows):
-        notes.append(f"arrows without lags for want of room: {len(arrows) - n_written}")
+        n_left = len(arrows) - n_written
+        arrows_left = f"{n_left} arrow{'s' * (n_left > 1)}"
+        notes.append(f"lags not shown for {arrows_left} (too crowded)")
     notes += ["colour: source variable"] if strength is None and arrows else []
     return finish(canvas.ax, "Summary graph" + ("" if arrows else ": no edge"), "; ".join(notes))
 
 
 def _merged(edges: list[Edge]) -> list[Edge]:
-    """One edge per source, target and marks, over all its lags; the strongest edge comes last."""
+    """One edge per source, target and marks, with all its lags; the strongest comes last."""
     groups: dict[tuple, list[Edge]] = {}
     for edge in edges:
         groups.setdefault((edge.source, edge.target, edge.marks), []).append(edge)
@@ -96,13 +98,13 @@ def _merged(edges: list[Edge]) -> list[Edge]:
 
 
 def _boxes(ring: Ring, names: list[Name], line: float) -> list[_Box]:
-    """What the nodes and the names cover."""
+    """The boxes that the nodes and the names cover."""
     nodes = [_box(center, np.full(2, ring.radius)) for center in ring.centers]
     return nodes + [_box(name.middle(line), name.half * line) for name in names]
 
 
 def _write_lags(canvas: Canvas, drawn: Drawn, boxes: list[_Box]) -> int:
-    """Write the lags of each arrow off the boxes, where they cover least; count those written."""
+    """Write the lags of each arrow where they meet no box and cover least; return how many."""
     if not 0 < len(drawn) <= _MOST_LABELLED:
         return 0
     crowd, written = np.concatenate([curve for _, curve in drawn]), []
@@ -121,12 +123,12 @@ def _write_lags(canvas: Canvas, drawn: Drawn, boxes: list[_Box]) -> int:
 def _free_spot(
     spots: Curve, half: Point, boxes: Float[np.ndarray, "boxes 4"], crowd: Points
 ) -> Point | None:
-    """Spot where a text of a half size meets no box and covers fewest points of the crowd."""
+    """The spot where a text meets no box and covers the fewest points of the crowd, or None."""
     low, high = np.split(boxes, 2, axis=1)
     free = [at for at in spots if not ((at - half < high) & (low < at + half)).all(1).any()]
     return min(free, key=lambda at: (np.abs(crowd - at) < half).all(axis=1).sum(), default=None)
 
 
 def _box(middle: Point, half: Point) -> _Box:
-    """Left, low, right and high end."""
+    """Left, lower, right and upper end."""
     return np.concatenate([middle - half, middle + half])

@@ -53,15 +53,15 @@ def time_series_graph(
 ) -> Axes:
     """Draw the graph unrolled in time: a row per variable, a column per time step.
 
-    Only edges into the newest column are drawn; stationarity repeats them at every earlier step.
+    Only edges into the newest column are drawn: by stationarity, every earlier step has the same.
     Contemporaneous edges are arcs to the right of that column. An edge has the colour of its
-    source or, given ``strength``, a colour and a width that grow with it.
+    source. Given ``strength``, its colour and width show the strength.
 
     Args:
         graph: Edges to draw.
         names: One name per variable; ``X0, X1, …`` by default.
-        strength: Size of each edge ``[source, target, lag]``; its sign is ignored. Contemporaneous
-            edges have the larger of their two entries.
+        strength: Size of each edge ``[source, target, lag]``; its sign is ignored. The
+            strength of a contemporaneous edge is the larger of its two entries.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -90,7 +90,7 @@ def draw_in_time(
     scale: ScalarMappable | None = None,
     looks: Sequence[Look | None] | None = None,
 ) -> Canvas:
-    """Draw edges over a grid of variables and time steps, each as its look says."""
+    """Draw edges, each with its own look, over a grid of variables and time steps."""
     n_vars = len(labels)
     wish = float(np.clip(700 / n_vars, 13, 42))
     pitch = _pitch(ax, n_vars, n_steps, wish)
@@ -106,7 +106,7 @@ def draw_in_time(
 
 
 def _pitch(ax: Axes | None, n_vars: int, n_steps: int, wish: float) -> float:
-    """Distance of two columns where that of two rows is 1, so that the grid fills its room."""
+    """Distance between columns, relative to that between rows, so that the grid fills the Axes."""
     if ax is None:
         aspect = max(450 / (n_vars * wish), 0.8)
     else:
@@ -116,7 +116,7 @@ def _pitch(ax: Axes | None, n_vars: int, n_steps: int, wish: float) -> float:
 
 
 def _curve(edge: Edge, places: _Places, pitch: float) -> Curve:
-    """Way of an edge through the grid, from rim to rim, that keeps clear of other nodes."""
+    """The curve of an edge through the grid, from rim to rim, that avoids other nodes."""
     lag, (n_vars, n_steps) = edge.lags[0], places.shape[:2]
     start, end = places[edge.source, lag], places[edge.target, 0]
     if lag == 0:
@@ -132,7 +132,7 @@ def _curve(edge: Edge, places: _Places, pitch: float) -> Curve:
 
 
 def _layout(low: Point, high: Point, curves: list[Curve], labels: list[str]) -> Layout:
-    """The grid and its curves; names reach to the left of its lower corner, steps below."""
+    """The grid and its curves, with names to the left and time steps below."""
     points = np.concatenate([[low, high], *curves])
     em = np.zeros((len(points), 4))
     em[0, :2] = max(map(text_width, labels)) + 0.5, 1.5
@@ -140,7 +140,7 @@ def _layout(low: Point, high: Point, curves: list[Curve], labels: list[str]) -> 
 
 
 def _draw_nodes(canvas: Canvas, places: _Places, edges: list[Edge], plain: bool) -> None:
-    """Draw the nodes, faint where no edge starts or ends; grey where edges have their own looks."""
+    """Draw the nodes: faint without an edge, grey if edges have their own looks."""
     used = {(edge.source, edge.lags[0]) for edge in edges}
     for i, lag in np.ndindex(places.shape[:2]):
         color = GREY if plain else source_color(canvas, i)
@@ -149,7 +149,7 @@ def _draw_nodes(canvas: Canvas, places: _Places, edges: list[Edge], plain: bool)
 
 
 def _write_names(canvas: Canvas, places: _Places, corner: Point, labels: list[str]) -> None:
-    """Name the rows to the left and the columns below."""
+    """Write the names of rows to the left and of columns below."""
     for i in legible(canvas, len(labels)):
         write(canvas, (corner[0], places[i, 0, 1]), labels[i], f"name-{i}", ha="right")
     for lag in range(places.shape[1]):

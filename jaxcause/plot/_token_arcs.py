@@ -24,7 +24,7 @@ _Places = Float[np.ndarray, "tokens"]
 
 
 class _Row(NamedTuple):
-    """Tokens along a line, in em: where, how wide, and room for the ends of edges at each."""
+    """Tokens along a line, in em: positions, widths, and room for the ends of edges at each."""
 
     labels: list[str]
     at: _Places
@@ -47,10 +47,11 @@ def plot_token_arcs(
     Args:
         tokens: Texts in order; letters that the font lacks become boxes.
         marks: ``marks[i, j]`` is the mark at ``j`` of the edge between ``i`` and ``j``.
-        weights: Symmetric, such as partial correlations: width by ``|w|`` on a scale up to 1,
-            blue above 0, orange below, grey where not finite. Equal grey arcs by default.
-        highlight: Tokens of an explanation, shaded.
-        target: The token that is explained, boxed.
+        weights: Symmetric, such as partial correlations. The width of an arc shows ``|w|``, up to
+            1. An arc is blue above 0, orange below, and grey if ``w`` is not finite. By default
+            all arcs are grey and equally wide.
+        highlight: Tokens of an explanation; they are shaded.
+        target: The token that stands for the output; it has a box.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -85,7 +86,7 @@ def plot_token_arcs(
 def _checked(
     tokens: Sequence[str], marks: Any, highlight: Collection[int], target: int | None
 ) -> np.ndarray:
-    """The marks as an array, if all fits."""
+    """The marks as a checked array; raises unless all arguments fit."""
     n_tokens, ends = len(tokens), np.asarray(marks)
     if n_tokens == 0:
         raise InputError("tokens is empty; give at least one token")
@@ -99,7 +100,7 @@ def _checked(
 
 
 def _sizes(weights: Any, n_tokens: int) -> Float[np.ndarray, "tokens tokens"]:
-    """Signed weights; all unknown by default."""
+    """Signed weights; NaN by default."""
     if weights is None:
         return np.full((n_tokens, n_tokens), np.nan)
     check_shape("weights", weights, (n_tokens, n_tokens))
@@ -107,7 +108,7 @@ def _sizes(weights: Any, n_tokens: int) -> Float[np.ndarray, "tokens tokens"]:
 
 
 def _row(labels: list[str], degrees: np.ndarray, width: float | None) -> _Row:
-    """Level labels where they fit a width in points, or else slanted ones close together."""
+    """Horizontal labels if they fit a width in points, otherwise slanted ones close together."""
     widths = np.array([text_width(label) for label in labels])
     narrow = np.maximum(widths + 1.4, 3.0)
     most = _WIDEST if width is None else width / (0.8 * _FONT)
@@ -120,7 +121,7 @@ def _row(labels: list[str], degrees: np.ndarray, width: float | None) -> _Row:
 
 
 def _curves(edges: list[Edge], row: _Row) -> list[Curve]:
-    """An arc per edge, higher the farther its ends are apart."""
+    """One arc per edge; it is higher if its ends are farther apart."""
     span = max(float(row.at[-1] - row.at[0]), 1.0)
     reach, places = float(np.clip(0.42 * span, 3.0, 24.0)), _ports(edges, row)
     curves = []
@@ -133,7 +134,7 @@ def _curves(edges: list[Edge], row: _Row) -> list[Curve]:
 
 
 def _ports(edges: list[Edge], row: _Row) -> dict[tuple[int, int], float]:
-    """Where an edge meets its first token, such that nested arcs do not cross there."""
+    """Where each edge meets each of its tokens, so that nested arcs do not cross there."""
     others: list[list[int]] = [[] for _ in row.labels]
     for edge in edges:
         others[edge.source].append(edge.target)
@@ -148,12 +149,12 @@ def _ports(edges: list[Edge], row: _Row) -> dict[tuple[int, int], float]:
 
 
 def _gaps(row: _Row, degrees: np.ndarray) -> _Places:
-    """Distance between ends of edges at each token."""
+    """Distance between the ends of edges at each token."""
     return np.minimum(0.85, 2 * row.room / np.maximum(degrees - 1, 1))
 
 
 def _head(edges: list[Edge], gaps: _Places) -> float:
-    """Length of every mark, in em: shorter where ends of edges are close together."""
+    """Length of every mark in em; shorter if ends of edges are close together."""
     near = [min(gaps[edge.source], gaps[edge.target]) for edge in edges]
     return float(np.clip(1.2 * np.median(near), 0.4, 0.75)) if near else 0.75
 
@@ -173,19 +174,19 @@ def _layout(row: _Row, curves: list[Curve]) -> Layout:
 
 
 def _size(edge: Edge) -> float:
-    """Width on the scale from 0 to 1."""
+    """Width of an arc on a scale from 0 to 1."""
     return float(min(abs(edge.strength), 1.0)) if np.isfinite(edge.strength) else 0.3
 
 
 def _colored(canvas: Canvas, edge: Edge) -> Canvas:
-    """The canvas with the colour of an edge's sign, at every strength."""
+    """The canvas with one colour for all strengths, by the sign of an edge."""
     color = POSITIVE if edge.strength >= 0 else NEGATIVE
     color = color if np.isfinite(edge.strength) else UNKNOWN
     return canvas._replace(scale=ScalarMappable(Normalize(0, 1), ListedColormap([color])))
 
 
 def _write_tokens(canvas: Canvas, row: _Row, marked: set[int], target: int | None) -> None:
-    """Write the tokens below the line; where they are too dense, every k-th and those marked."""
+    """Write the tokens below the line; if they are too dense, every k-th and the marked ones."""
     pitch = np.diff(row.at).min(initial=np.inf)
     step = 1
     if row.slanted:
@@ -210,7 +211,7 @@ def _write_tokens(canvas: Canvas, row: _Row, marked: set[int], target: int | Non
 
 
 def _legend(weighted: bool, marked: bool, target: int | None) -> str:
-    """What colours, widths and boxes mean."""
-    lines = ["colour: sign (blue +, orange −); width: size"] if weighted else []
+    """The meanings of colours, widths and boxes."""
+    lines = ["blue: +, orange: −; wider: stronger"] if weighted else []
     boxes = ["shaded: explanation"] * marked + ["boxed: target"] * (target is not None)
     return "\n".join(lines + ["; ".join(boxes)] * bool(boxes))

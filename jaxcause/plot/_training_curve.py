@@ -1,4 +1,4 @@
-"""Picture of how training went."""
+"""Picture of training and held-out error."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ def training_curve(
     baseline_name: str = "baseline",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw training loss and held-out error along the steps, on a log scale where they span much.
+    """Draw training loss and held-out error by step, on a log scale if they vary much.
 
     Args:
-        losses: Rows of step, loss and held-out error, such as ``info["losses"]`` of a discovery.
-        best_step: Step whose parameters were kept, ringed; before the first row, the text below
-            says that those from before training were kept.
+        losses: Rows of step, loss and held-out error, such as ``info.losses`` of a discovery.
+        best_step: The step whose parameters were kept has a ring. If it is before the first row,
+            the text below says that the parameters from before training were kept.
         baseline: Held-out error of another model, such as a linear one: a dotted line.
-        baseline_name: What that is.
+        baseline_name: The name of that model.
         ax: Where to draw; a new figure by default.
 
     Returns:
@@ -67,13 +67,13 @@ def training_curve(
         note += "; kept: the parameters from before training"
     elif best_step is not None:
         _ring(ax, steps, curves["held-out"], best_step)
-        note += "; ring: step that was kept"
+        note += "; ring: the step whose parameters were kept"
     write_ends(ax, ends)
     return title(ax, "Training", note, "mean squared error")
 
 
 def _scale(ax: Axes, values: np.ndarray) -> None:
-    """A scale that holds all errors, in logarithms where the largest is many times the smallest."""
+    """A scale that includes all errors; logarithmic if the largest is many times the smallest."""
     known = values[np.isfinite(values)]
     low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
     if low > 0 and high > _WIDE * low:

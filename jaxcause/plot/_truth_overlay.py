@@ -1,4 +1,4 @@
-"""Picture of a learned graph laid over the known one."""
+"""Picture that compares a learned graph with the true graph."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ from jaxcause.plot._time_series_graph import draw_in_time
 _LOOKS = {
     "missed": (Look(INK, 0.4, (0, (4, 2))), "black, dashed: missed"),
     "false": (Look(OKABE_ITO[1], 0.5, (0, (1, 1.2))), "orange, dotted: false"),
-    "other marks": (
+    "wrong marks": (
         Look(OKABE_ITO[3], 0.5, (0, (5, 1.5, 1, 1.5))),
-        "pink, dash-dotted: other marks",
+        "pink, dash-dotted: wrong marks",
     ),
-    "hit": (Look(OKABE_ITO[0], 0.5), "blue: hit"),
+    "correct": (Look(OKABE_ITO[0], 0.5), "blue: correct"),
 }
 
 
@@ -30,20 +30,20 @@ def truth_overlay(
     names: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw which edges of a known graph were found, which were missed, and which are false.
+    """Draw which edges of the true graph were found, which were missed, and which are false.
 
-    A lagged graph is unrolled in time, another stands on a circle. An edge counts as a hit where
-    both graphs have the same marks at both ends; one that joins the same nodes with other marks is
-    drawn with the marks that were found. Missed edges have the marks of the truth.
+    A lagged graph is unrolled in time, a graph without lags is drawn on a circle. An edge is
+    correct if both graphs have the same marks at both ends. An edge with wrong marks is drawn with
+    the learned marks, a missed edge with the true marks.
 
     Args:
         graph: The learned graph.
-        truth: The known graph, of the same kind and size.
+        truth: The true graph, of the same kind and size.
         names: One name per variable; ``X0, X1, …`` by default.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
-        The Axes drawn into. Parts have a ``gid`` as in other pictures; the text below counts.
+        The Axes drawn into. Parts have a ``gid`` as in other pictures; the text below has counts.
 
     Raises:
         InputError: The graphs are of different kinds or sizes, or ``names`` does not fit.
@@ -52,7 +52,7 @@ def truth_overlay(
     >>> truth = CausalGraph(np.array([[0, 2, 0], [3, 0, 2], [0, 3, 0]]))
     >>> found = CausalGraph(np.array([[0, 2, 0], [3, 0, 0], [0, 0, 0]]))
     >>> truth_overlay(found, truth).get_xlabel()
-    'blue: hit (1); black, dashed: missed (1)'
+    'blue: correct (1); black, dashed: missed (1)'
     """
     found, known = _edges(graph), _edges(truth)
     if type(graph) is not type(truth) or graph.marks.shape != truth.marks.shape:
@@ -69,12 +69,12 @@ def truth_overlay(
         canvas = draw_in_time(edges, labels, graph.max_lag + 1, ax, looks=looks)
     else:
         canvas = draw_ring(edges, variable_names(names, graph.n_nodes), ax, looks=looks)
-    title = "Beside the known graph" + ("" if edges else ": no edge")
+    title = "Learned graph and true graph" + ("" if edges else ": no edge")
     return finish(canvas.ax, title, _legend(list(verdicts.values())))
 
 
 def _edges(graph: LaggedGraph | CausalGraph) -> dict[tuple, Edge]:
-    """Edges by what they join."""
+    """Edges by the nodes and lags that they join."""
     if isinstance(graph, LaggedGraph):
         edges = graph_edges(graph, None)
         return {(_pair(edge) if edge.lags == (0,) else edge[:2], edge.lags): edge for edge in edges}
@@ -86,17 +86,17 @@ def _pair(edge: Edge) -> tuple[int, ...]:
 
 
 def _verdicts(found: dict[tuple, Edge], known: dict[tuple, Edge]) -> dict[Edge, str]:
-    """What each edge is; edges as found, or as known where they were missed."""
+    """The verdict on each edge: learned edges, and true edges that were missed."""
     verdicts = {edge: "missed" for joined, edge in known.items() if joined not in found}
     for joined, edge in found.items():
         if joined not in known:
             verdicts[edge] = "false"
         else:
-            verdicts[edge] = "hit" if edge == known[joined] else "other marks"
+            verdicts[edge] = "correct" if edge == known[joined] else "wrong marks"
     return verdicts
 
 
 def _legend(verdicts: list[str]) -> str:
-    """What colours and dashes mean, with counts."""
-    counts = {name: verdicts.count(name) for name in ("hit", "missed", "false", "other marks")}
+    """The meanings of colours and dashes, with counts."""
+    counts = {name: verdicts.count(name) for name in ("correct", "missed", "false", "wrong marks")}
     return in_rows([f"{_LOOKS[name][1]} ({count})" for name, count in counts.items() if count])

@@ -1,4 +1,4 @@
-"""Pages to read in a browser: one file each, which asks for nothing outside itself."""
+"""HTML pages: each is one self-contained file that loads nothing from elsewhere."""
 
 from jaxcause.report._discovery_page import discovery_page as discovery_page
 from jaxcause.report._explanation_page import explanation_page as explanation_page

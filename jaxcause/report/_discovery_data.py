@@ -1,4 +1,4 @@
-"""What a page carries of a discovery: checked, rounded, and packed to a bounded size."""
+"""The data of a discovery that its page contains: checked, rounded, packed to a bounded size."""
 
 from typing import Any
 
@@ -19,14 +19,14 @@ def check_discovery(discovery: dict[str, Any]) -> None:
         raise InputError(f"discovery has schema {schema!r}, but this page shows {SCHEMA!r}")
     names = discovery.get("variables") or ()
     if not names or len(set(names)) < len(names):
-        raise InputError("discovery must name its variables, each with a name of its own")
+        raise InputError("discovery must name its variables, and all names must differ")
     shape = (len(names), len(names), int(discovery["max_lag"]) + 1)
     for edge in discovery["edges"]:
         for end in ("source", "target"):
             if edge[end] not in names:
-                raise InputError(f"discovery has an edge of {edge[end]!r}, which is no variable")
+                raise InputError(f"discovery has an edge of {edge[end]!r}, which is not a variable")
         if not 0 <= edge["lag"] < shape[2]:
-            raise InputError(f"discovery has an edge at lag {edge['lag']}, past its max_lag")
+            raise InputError(f"discovery has an edge at lag {edge['lag']}, beyond its max_lag")
         if not _is_edge(edge["edge"]):
             raise InputError(
                 f"discovery has an edge {edge['edge']!r}; write it as --> or o-> or <->"
@@ -39,10 +39,10 @@ def check_discovery(discovery: dict[str, Any]) -> None:
 def discovery_data(discovery: dict[str, Any], *, hidden: bool) -> dict[str, Any]:
     """What the script of the page reads: no NaN, at most four digits, bounded in size.
 
-    Unless causes may be ``hidden``, ``<->`` stands for tests that contradict one another.
+    Unless causes may be ``hidden``, ``<->`` means that tests contradict one another.
 
-    Past the bounds the weakest edges are left out, and so are the matrices of strengths. Those are
-    int16 multiples of 1e-4 of the largest strength in base64, one per lag.
+    Beyond the bounds, the weakest edges and the matrices of strengths are left out. There is one
+    matrix per lag, in base64: int16 multiples of 1e-4 of the largest strength.
     """
     names = list(discovery["variables"])
     at = {name: i for i, name in enumerate(names)}
@@ -60,7 +60,7 @@ def discovery_data(discovery: dict[str, Any], *, hidden: bool) -> dict[str, Any]
 
 
 def _is_edge(symbol: Any) -> bool:
-    """Whether a text shows the marks of an edge."""
+    """Whether a text is an edge with two marks, such as ``o->``."""
     try:
         return Mark.NONE not in edge_marks(str(symbol))
     except ValueError:

@@ -24,34 +24,34 @@ from jaxcause.report._values import visible
 
 _METHODS = {
     "gradient": "gradients of a trained Transformer",
-    "lasso": "a linear vector autoregression with a penalty",
+    "lasso": "linear vector autoregression with a penalty",
     "pc": "PC over lagged variables",
     "pcmci": "PCMCI",
     "pcmci+": "PCMCI+",
     "var": "t-tests of a linear vector autoregression",
 }
 _LONGEST = 120
-_APART = ("notes", "losses", "seconds", "training", "model", "provenance")
+_OWN_LIST = ("notes", "losses", "seconds", "training", "model", "provenance")
 
 
 def discovery_page(discovery: dict[str, Any]) -> str:
     """Write one self-contained HTML page about a lagged graph: picture, table, origin, limits.
 
-    Style, script and data lie in the page; it opens from a folder without a server or a network.
-    Numbers have at most four digits. Of very many edges the weakest are left out, and so are the
-    strengths of very many pairs, so that the page stays below 3 MiB.
+    The page contains its style, script and data, so it opens without a server or a network.
+    Numbers have at most four digits. The page stays below 3 MiB: it leaves out the weakest of very
+    many edges, and the strengths of very many pairs.
 
     Args:
         discovery: The content of a ``discovery.json``, schema ``jaxcause.discovery/1``:
             ``variables``, ``max_lag``, ``edges`` (``source``, ``lag``, ``edge``, ``target``,
             ``strength``, ``score``), and where known ``strength [source, target, lag]``, ``info``
-            and ``provenance``. Numbers may be None or NaN. Text may hold anything.
+            and ``provenance``. Numbers may be None or NaN. Text may contain any characters.
 
     Returns:
         The page; write it as UTF-8.
 
     Raises:
-        InputError: The schema is another one, or an edge, a name or the strengths do not fit.
+        InputError: The schema is not supported, or an edge, a name or the strengths are invalid.
 
     >>> page = discovery_page({"schema": "jaxcause.discovery/1", "variables": ["<b>", "b"],
     ...     "max_lag": 1, "edges": [{"source": "<b>", "lag": 1, "edge": "-->", "target": "b"}]})
@@ -63,13 +63,13 @@ def discovery_page(discovery: dict[str, Any]) -> str:
     names, max_lag = discovery["variables"], int(discovery["max_lag"])
     marks = [edge_marks(edge["edge"]) for edge in discovery["edges"]]
     lagged = [pair for pair, edge in zip(marks, discovery["edges"], strict=True) if edge["lag"]]
-    within = any(edge["lag"] == 0 for edge in discovery["edges"])
+    contemporaneous = any(edge["lag"] == 0 for edge in discovery["edges"])
     marked = any(tuple(pair) != (Mark.TAIL, Mark.ARROW) for pair in lagged)
     hidden = allowed(info, "latents", marked)
     counted = _counted(len(discovery["edges"]), "edge")
     headline = f"{counted} among {_counted(len(names), 'variable')}"
     strength = str(info.get("strength") or "strength")
-    trust = assumptions(info, max_lag=max_lag, hidden=hidden, within=within)
+    trust = assumptions(info, max_lag=max_lag, hidden=hidden, contemporaneous=contemporaneous)
     values = {
         "head": head(f"{headline} · jaxcause"),
         "js": script("shared.js", "heat.js", "graph.js", "discovery.js"),
@@ -77,7 +77,7 @@ def discovery_page(discovery: dict[str, Any]) -> str:
         "headline": escape(headline),
         "notes": card("h-notes", "Notes", bullets(info.get("notes") or ())),
         "strength_note": isolate(visible(strength)),
-        "score": isolate(visible(info.get("score") or "what edges were chosen by")),
+        "score": isolate(visible(info.get("score") or "the value by which edges were chosen")),
         "lag_0": _lag_0(info),
         "map": MAP.format(label="Strength from source row to target column"),
         "trust": bullets(trust),
@@ -89,12 +89,12 @@ def discovery_page(discovery: dict[str, Any]) -> str:
 
 
 def _lag_0(info: dict[str, Any]) -> str:
-    """What strengths and scores are within a row, where that is something else."""
+    """What strengths and scores mean at lag 0, if that differs from other lags."""
     said = info.get("strength_at_lag_0")
     return (
         ""
         if said in (None, "", info.get("strength"))
-        else f" Both at lag 0: {isolate(visible(said))}."
+        else f" Strength and score at lag 0: {isolate(visible(said))}."
     )
 
 
@@ -103,7 +103,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _eyebrow(info: dict[str, Any], max_lag: int) -> str:
-    """Method and reach of the search."""
+    """The method, the longest lag and the number of windows, above the headline."""
     method = str(info.get("method") or "")
     parts = ["Lagged causal graph", _METHODS.get(method, method.replace("_", " "))]
     lags = "lag 1" if max_lag == 1 else f"lags up to {max_lag}"
@@ -113,12 +113,12 @@ def _eyebrow(info: dict[str, Any], max_lag: int) -> str:
 
 
 def _facts(discovery: dict[str, Any], info: dict[str, Any]) -> str:
-    """Settings, model and origin as lists."""
-    settings = {key: value for key, value in info.items() if key not in _APART}
+    """Settings, model and provenance as lists."""
+    settings = {key: value for key, value in info.items() if key not in _OWN_LIST}
     return "".join(
         facts(title, _flat(values))
         for title, values in {
-            "Settings and outcome": settings,
+            "Settings and results": settings,
             "Model": info.get("model") or {},
             "Training": info.get("training") or {},
             "Seconds": info.get("seconds") or {},
@@ -128,7 +128,7 @@ def _facts(discovery: dict[str, Any], info: dict[str, Any]) -> str:
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """Dictionaries inside as lines of their own."""
+    """Nested dictionaries become one line per entry."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
@@ -139,7 +139,7 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _short(value: Any) -> Any:
-    """A value, or of long lists and dictionaries only how long they are."""
+    """A value; of long lists and dictionaries only their length."""
     if isinstance(value, list | tuple | dict | np.ndarray) and len(str(value)) > _LONGEST:
         shape = (len(value),) if isinstance(value, dict) else _shape(value)
         return f"{' × '.join(map(str, shape))} values"

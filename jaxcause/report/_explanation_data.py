@@ -1,4 +1,4 @@
-"""What a page carries of an explanation: checked, rounded, and packed to a bounded size."""
+"""The data of an explanation that its page contains: checked, rounded, of bounded size."""
 
 from typing import Any
 
@@ -37,8 +37,8 @@ def check_explanation(explanation: dict[str, Any]) -> None:
 def page_data(explanation: dict[str, Any]) -> dict[str, Any]:
     """What the script of the page reads: no NaN, at most four digits, bounded in size.
 
-    Matrices are int16 multiples of 1e-4 in base64. Edges and matrices past the bounds are left
-    out: of the edges the weakest, of the matrices those of the last views.
+    Matrices are int16 multiples of 1e-4 in base64. Beyond the bounds, the weakest edges and the
+    matrices of the last views are left out.
     """
     views = list(explanation.get("views") or ())
     n_nodes, room = len(explanation["tokens"]), _MOST_PACKED
@@ -70,7 +70,7 @@ def page_data(explanation: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_matrix(name: str, matrix: Any, n_nodes: int) -> None:
-    """Raise unless a matrix is absent or has a row and a column per node."""
+    """Raise unless a matrix is absent or has one row and one column per node."""
     if matrix is not None and [len(row) for row in matrix] != [n_nodes] * n_nodes:
         raise InputError(f"{name} must have {n_nodes} rows of {n_nodes} values, one per token")
 
@@ -106,6 +106,6 @@ def _edge(edge: dict[str, Any]) -> list[Any]:
 
 
 def _n_heads(explanation: dict[str, Any], n_views: int) -> int:
-    """Number of heads that the consensus counts."""
+    """Number of heads among which the consensus counts."""
     counted = explanation.get("consensus_of")
     return int(counted or (explanation.get("model") or {}).get("n_heads") or n_views)

@@ -1,5 +1,6 @@
 """The page of one explanation."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from jaxcause.report._explanation_data import check_explanation, page_data
@@ -19,28 +20,28 @@ from jaxcause.report._markup import (
 from jaxcause.report._values import finite, visible
 
 _INTERVENTIONS = {
-    "mask": "Tokens are removed by putting the mask token in their place.",
-    "pad": "Tokens are removed by hiding them from attention, as padding is.",
-    "delete": "Tokens are removed by deleting them, which also moves those that follow.",
+    "mask": "A token is removed by putting the mask token in its place.",
+    "pad": "A token is removed by hiding it from attention, like padding.",
+    "delete": "A token is removed by deleting it, which also moves the tokens that follow.",
 }
 
 
 def explanation_page(explanation: dict[str, Any]) -> str:
-    """Write one self-contained HTML page about an explanation: graph, evidence, sentences.
+    """Write one self-contained HTML page about an explanation: graph, matrices, sentences.
 
-    Style, script and data lie in the page; it opens from a folder without a server or a network.
-    Numbers have at most four digits. With very many heads and tokens, the weakest edges and the
-    matrices of the last views are left out so that the page stays below 3 MiB.
+    The page contains its style, script and data, so it opens without a server or a network.
+    Numbers have at most four digits. The page stays below 3 MiB: with very many heads and tokens
+    it leaves out the weakest edges and the matrices of the last views.
 
     Args:
         explanation: The content of an ``explanation.json``, schema ``jaxcause.explanation/1``.
-            Numbers may be None or NaN where they are not defined. Text may hold anything.
+            Undefined numbers may be None or NaN. Text may contain any characters.
 
     Returns:
         The page; write it as UTF-8.
 
     Raises:
-        InputError: The schema is another one, a matrix has the wrong size, an edge has an
+        InputError: The schema is not supported, a matrix has the wrong size, an edge has an
             unknown mark, or a node is not a token.
 
     >>> page = explanation_page({"schema": "jaxcause.explanation/1", "tokens": ["<b>", "good"]})
@@ -59,7 +60,7 @@ def explanation_page(explanation: dict[str, Any]) -> str:
             "Correlation of token pairs",
             "Partial correlation of token pairs",
             "Attention from row token to column token",
-            "Number of heads that hold an edge",
+            "Number of heads whose graph has an edge",
         )
     }
     values = {
@@ -74,7 +75,7 @@ def explanation_page(explanation: dict[str, Any]) -> str:
         "hidden": f" ({escape(hidden)})" if hidden else "",
         "intervention": escape(
             _INTERVENTIONS.get(
-                str(settings.get("intervention")), "Removing a token is an intervention."
+                str(settings.get("intervention")), "Removing a token changes the input."
             )
         ),
         "notes": card("h-notes", "Notes", bullets(explanation.get("notes") or ())),
@@ -88,11 +89,15 @@ def explanation_page(explanation: dict[str, Any]) -> str:
 
 
 def _headline(target: dict[str, Any], tokens: list[str]) -> str:
-    """What the model said, as a heading."""
+    """The output of the model, as a heading."""
     output, kind = target.get("output"), target.get("kind")
     if output is None:
         node = target.get("node")
-        return "Graph over the tokens" if node is None else f"What bears on {_quoted(tokens[node])}"
+        return (
+            "Causal graph over the tokens"
+            if node is None
+            else f"Causal graph around {_quoted(tokens[node])}"
+        )
     said = f"{_quoted(output)}{_odds(target.get('probability'))}"
     return {
         "class": f"The model says {said}",
@@ -115,44 +120,40 @@ def _model_line(model: dict[str, Any]) -> str:
 def _search_line(explanation: dict[str, Any]) -> str:
     """How the search for explanations ended."""
     search = explanation.get("search") or {}
-    queries = search.get("n_queries")
-    asked = (
-        ""
-        if queries is None
-        else f" after {queries} model {'query' if queries == 1 else 'queries'}"
-    )
+    n = search.get("n_queries")
+    used = "" if n is None else f" after {n} model {'query' if n == 1 else 'queries'}"
     line = {
-        "explained": f"Search ended{asked}.",
-        "not found": f"No set of tokens that was tried changes the output{asked}.",
-        "budget": f"The search stopped at its query budget{asked}.",
-        "time": f"The search stopped at its time limit{asked}.",
+        "explained": f"The search ended{used}.",
+        "not found": f"The search ended{used}: no set of tokens that it tried changes the output.",
+        "budget": f"The search reached its limit on model queries{used}.",
+        "time": f"The search reached its time limit{used}.",
     }.get(str(search.get("status")), "")
     return f"{line} {search.get('note') or ''}".strip()
 
 
 def _explanations(explanation: dict[str, Any]) -> str:
-    """A button per explanation, with what removing its tokens changes."""
+    """A button per explanation that says how the output changes without its tokens."""
     found = explanation.get("explanations") or ()
     if not found:
         return '<p class="soft">No explanation was found.</p>'
     tokens = explanation["tokens"]
     items = "".join(
         f'<li><button data-explanation="{k}" aria-pressed="{"false" if k else "true"}">'
-        f"{_change(one, tokens)}{_meta(one)}</button></li>"
+        f"{_change(one, tokens)}{_meta(one, explanation)}</button></li>"
         for k, one in enumerate(found)
     )
     return f'<ul class="explanations">{items}</ul>'
 
 
 def _change(found: dict[str, Any], tokens: list[str]) -> str:
-    """The sentence of an explanation: what is removed and what the output becomes."""
+    """The sentence of an explanation: which tokens are removed and what the output becomes."""
     names = found.get("tokens") or [tokens[node] for node in found["nodes"]]
     members = ", ".join(isolate(visible(name)) for name in names)
-    said = f'Remove <span class="what">{{{members}}}</span>'
+    removed = f'Remove <span class="what">{{{members}}}</span>'
     before, after = found.get("before"), found.get("after")
     if not before or not after:
-        return said
-    return f"{said} → the output changes from {_outcome(before)} to {_outcome(after)}"
+        return removed
+    return f"{removed} → the output changes from {_outcome(before)} to {_outcome(after)}"
 
 
 def _outcome(state: dict[str, Any]) -> str:
@@ -160,27 +161,54 @@ def _outcome(state: dict[str, Any]) -> str:
     return f"<b>{isolate(visible(state.get('output')))}</b>{_odds(state.get('probability'))}"
 
 
-def _meta(found: dict[str, Any]) -> str:
-    """Smaller print under an explanation."""
-    n_nodes = len(found["nodes"])
+def _meta(found: dict[str, Any], explanation: dict[str, Any]) -> str:
+    """Smaller print under an explanation: size, distances, cost, and the first output's fate."""
+    n_nodes, search = len(found["nodes"]), explanation.get("search") or {}
     parts = ["1 token" if n_nodes == 1 else f"{n_nodes} tokens"]
-    distances = found.get("distances")
-    if distances:
-        steps = ", ".join(str(d) if d else "out of reach" for d in distances)
-        parts.append(f"distance to the target {steps}")
+    most = finite((explanation.get("settings") or {}).get("max_size"))
+    if most is not None and n_nodes > most:
+        parts[0] += f", more than max_size={most:g}: some may not be needed"
+    parts += [_nearness(found.get("distances") or (), explanation)]
     if found.get("n_queries") is not None:
-        parts.append(f"found at query {found['n_queries']}")
-    after = found.get("after") or {}
-    kept = finite(after.get("probability_of_before"))
-    if kept is not None:
-        rank = after.get("rank_of_before")
-        place = "" if rank is None else f", now rank {rank}"
-        parts.append(f"the first output falls to {_share(kept)}{place}")
-    return f'<span class="meta num">{escape(" · ".join(parts))}</span>'
+        total = search.get("n_queries")
+        of = "" if total is None else f" of {total}"
+        parts.append(escape(f"found with model query {found['n_queries']}{of}"))
+    parts += [_fall(found.get("before") or {}, found.get("after") or {})]
+    return f'<span class="meta num">{" · ".join(filter(None, parts))}</span>'
+
+
+def _nearness(distances: Sequence[int | None], explanation: dict[str, Any]) -> str:
+    """How far the tokens are from the target in the graph; 0 and None are out of its reach."""
+    node, n = (explanation.get("target") or {}).get("node"), len(distances)
+    target = "the target" if node is None else isolate(visible(explanation["tokens"][node]))
+    if not n:
+        return ""
+    if all(steps == 1 for steps in distances):
+        several = "both" if n == 2 else f"all {n}"
+        return f"a neighbour of {target}" if n == 1 else f"{several} are neighbours of {target}"
+    if not any(distances):
+        return f"not connected to {target}"
+    steps = ", ".join(str(steps) if steps else "not connected" for steps in distances)
+    return f"edges to {target}: {steps}"
+
+
+def _fall(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """The probability of the first output before and after the removal, and its rank then."""
+    first, then = finite(before.get("probability")), finite(after.get("probability_of_before"))
+    if then is None:
+        return ""
+    output = before.get("output")
+    whose = "the first output" if output is None else isolate(visible(output))
+    rank = after.get("rank_of_before")
+    end = escape(_share(then) + ("" if rank is None else f" (rank {rank})"))
+    if first is None:
+        return f"the probability of {whose} is then {end}"
+    verb = "rises" if then > first else "falls"
+    return f"the probability of {whose} {verb} from {escape(_share(first))} to {end}"
 
 
 def _sentence(explanation: dict[str, Any]) -> str:
-    """The tokens in order, wrapped as text is."""
+    """The tokens in order, as running text."""
     kinds = list(explanation.get("node_kinds") or ())
     target = (explanation.get("target") or {}).get("node")
     first = list([*(explanation.get("explanations") or ()), {"nodes": ()}][0]["nodes"])
@@ -200,13 +228,13 @@ def _quoted(text: Any) -> str:
 
 
 def _odds(value: Any) -> str:
-    """A probability in brackets, if it is known."""
+    """A probability in parentheses, if it is known."""
     known = finite(value)
     return "" if known is None else f" ({escape(_share(known))})"
 
 
 def _share(value: float) -> str:
-    """A probability of two digits that is 0 or 1 only where it is."""
+    """A probability with two digits; 0.00 and 1.00 stand for exactly 0 and 1 only."""
     if 0 < value < 0.005:
         return "<0.01"
     return ">0.99" if 0.995 <= value < 1 else f"{value:.2f}"

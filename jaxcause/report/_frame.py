@@ -7,10 +7,10 @@ _HEIGHT = 680
 
 
 def notebook_frame(page: str, headline: str) -> str:
-    """HTML for a notebook's output: a headline, and the page in a frame of its own below.
+    """HTML for the output of a notebook cell: a headline, and below it the page in a frame.
 
-    Scripts of the page run in a sandbox that reaches neither the notebook nor a network. Where
-    frames are not shown, as on GitHub, the headline remains.
+    The scripts of the page run in a sandbox without access to the notebook or a network. Viewers
+    that do not show frames, such as GitHub, show the headline alone.
 
     Args:
         page: A page of this package.

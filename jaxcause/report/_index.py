@@ -14,7 +14,7 @@ def index_page(rows: list[dict[str, Any]], *, title: str = "Explanations") -> st
     Args:
         rows: One per text: ``href`` (where its page lies, relative to this one), ``text``,
             ``output``, ``tokens`` (of its smallest explanation, or None if none was found),
-            ``n_queries``, ``status``. Only ``href`` and ``text`` must be there.
+            ``n_queries``, ``status``. Only ``href`` and ``text`` are required.
         title: Heading of the page.
 
     Returns:
@@ -32,14 +32,14 @@ def index_page(rows: list[dict[str, Any]], *, title: str = "Explanations") -> st
         "title": escape(visible(title)),
         "head": head(visible(title), "index.css"),
         "js": asset("index.js"),
-        "summary": f"{len(rows)} texts, {explained} of them explained.",
-        "rows": "".join(map(_row, rows)) or '<tr><td colspan="6">No text.</td></tr>',
+        "summary": f"{len(rows)} texts; an explanation was found for {explained}.",
+        "rows": "".join(map(_row, rows)) or '<tr><td colspan="6">There are no texts.</td></tr>',
     }
     return fill(asset("index.html"), values)
 
 
 def _row(row: dict[str, Any]) -> str:
-    """A row of the table; the keys of its number cells are what it is sorted by."""
+    """A row of the table; number cells carry the key by which the table is sorted."""
     tokens, output = row.get("tokens"), row.get("output")
     named = "{" + ", ".join(isolate(visible(token)) for token in tokens) + "}" if tokens else "–"
     link = f'<a href="{_relative(row["href"])}">{isolate(visible(row["text"]))}</a>'
@@ -55,7 +55,7 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def _relative(href: str) -> str:
-    """A path that stays a path: no scheme, no host, no letter that means something in a URL."""
+    """A relative path, quoted for a URL; a scheme or a host is refused."""
     parts = urlsplit(href)
     if parts.scheme or parts.netloc or href.startswith(("/", "\\")):
         raise InputError(f"href={href!r} must be a relative path, such as 0/explanation.html")

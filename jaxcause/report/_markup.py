@@ -1,4 +1,4 @@
-"""Templates of the package, and text made safe for them."""
+"""Templates of the package, and text that is safe to put into them."""
 
 import html
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from jaxcause.report._values import visible
 
 MAP = (
-    '<canvas tabindex="0" role="img" aria-label="{label}; arrow keys read out cells"></canvas>'
+    '<canvas tabindex="0" role="img" aria-label="{label}; arrow keys read the cells"></canvas>'
     '<div class="scale"><span class="low num"></span><span class="ramp"></span>'
     '<span class="high num"></span></div><output aria-live="polite"></output>'
 )
@@ -18,23 +18,23 @@ _SLOT = re.compile(r"\{\{([\w:, -]+)\}\}")
 
 
 def asset(name: str) -> str:
-    """A template, style sheet or script that lies beside this module."""
+    """A template, style sheet or script in the folder of this module."""
     return resources.files("jaxcause.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def fill(template: str, values: dict[str, str]) -> str:
-    """Put HTML into the slots of a template, in one pass: what is put in is not read again."""
+    """Put HTML into the slots of a template, in one pass, so inserted text has no slots."""
     return _SLOT.sub(lambda found: values[found[1]], template)
 
 
 def head(title: str, *sheets: str) -> str:
-    """The head of a page, which lets nothing be asked for outside it."""
+    """The head of a page; its security policy forbids loading anything from elsewhere."""
     css = "".join(map(asset, ("page.css", *sheets)))
     return fill(asset("head.html"), {"title": escape(title), "css": css})
 
 
 def script(*names: str) -> str:
-    """Scripts of the package as one, whose names are its own."""
+    """Scripts of the package as one script, whose names do not leak into the page."""
     return '(() => {\n"use strict";\n' + "\n".join(map(asset, names)) + "})();"
 
 
@@ -44,12 +44,12 @@ def escape(text: Any) -> str:
 
 
 def isolate(text: Any) -> str:
-    """Text whose direction of writing does not reach beyond it."""
+    """Text whose writing direction does not affect the text around it."""
     return f"<bdi>{escape(text)}</bdi>"
 
 
 def script_json(value: Any) -> str:
-    r"""JSON that no script element ends early on.
+    r"""JSON without characters that would end a script element early.
 
     >>> script_json({"token": "</script>"})
     '{"token":"\\u003c/script\\u003e"}'
@@ -61,13 +61,13 @@ def script_json(value: Any) -> str:
 
 
 def bullets(lines: Iterable[Any]) -> str:
-    """A list; empty where there is nothing to list."""
+    """A list; empty text if there are no lines."""
     items = "".join(f"<li>{isolate(visible(line))}</li>" for line in lines)
     return f'<ul class="plain">{items}</ul>' if items else ""
 
 
 def card(key: str, title: str, content: str) -> str:
-    """A section with a heading; empty without content."""
+    """A section with a heading; empty text if there is no content."""
     if not content:
         return ""
     return (
@@ -77,7 +77,7 @@ def card(key: str, title: str, content: str) -> str:
 
 
 def facts(title: str, values: dict[str, Any]) -> str:
-    """A list of names and values under a heading; empty where there is nothing to list."""
+    """A list of names and values under a heading; empty text if there are no values."""
     if not values:
         return ""
     rows = "".join(

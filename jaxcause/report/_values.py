@@ -1,4 +1,4 @@
-"""Texts and numbers made fit for a page."""
+"""Texts and numbers in the form in which a page shows them."""
 
 import base64
 import math
@@ -12,7 +12,7 @@ _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\
 
 
 def visible(text: Any) -> str:
-    r"""Text whose characters all show: controls are written out, and so are blanks alone.
+    r"""Text whose characters are all visible: controls are written out, and so is a blank text.
 
     >>> visible("a\u202eb"), visible(" "), visible("\n")
     ('a⟨U+202E⟩b', '␣', '⟨U+000A⟩')
@@ -28,7 +28,7 @@ def finite(value: Any) -> float | None:
 
 
 def pack(matrix: Any) -> str | None:
-    """Base64 of int16 multiples of 1e-4; of a symmetric matrix, the upper triangle alone."""
+    """Base64 of int16 multiples of 1e-4; a symmetric matrix is stored as its upper triangle."""
     if matrix is None:
         return None
     values = np.array([[np.nan if v is None else v for v in row] for row in matrix], float)

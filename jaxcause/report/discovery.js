@@ -12,9 +12,9 @@ const largest = Math.max(0, ...edges.map((e) => e.size)) || 1;
 const kind = (e) => e.left === CIRCLE || e.right === CIRCLE ? "open"
   : { [2 * ARROW]: "latent", [2 * TAIL]: "tied" }[e.left + e.right] || "directed";
 const visible = () => edges.filter((e) => e.size >= state.threshold || (e.value === null && state.threshold === 0));
-const told = (e) => `${meaning(e)}. Strength ${round(e.value)}.`;
+const described = (e) => `${meaning(e)}. Strength ${round(e.value)}.`;
 
-// --- what the picture draws: an edge, or all lags of a pair that have the same marks ------------------------
+// --- what the picture draws: one edge, or all lags of a pair that have the same marks ------------------------
 function groups(shown) {
   const found = new Map();
   for (const e of shown) {
@@ -45,7 +45,8 @@ function ringWay(g, plan, rank) {
   }
   const length = Math.hypot(b[0] - a[0], b[1] - a[1]);
   const others = plan.at.filter((_, i) => i !== g.from && i !== g.to);
-  // Where names are many, inwards and off them, the way back further; else the way back on the other side.
+  // With many names, edges bend inwards, away from the names, and the reverse edge bends further.
+  // With few names, the reverse edge bends to the other side.
   const inward = [plan.middle[0] - (a[0] + b[0]) / 2, plan.middle[1] - (a[1] + b[1]) / 2];
   const side = labels.length <= 6 ? 0 : Math.sign(Math.round((b[0] - a[0]) * inward[1] - (b[1] - a[1]) * inward[0]));
   const first = side < 0 ? 0.2 : 0.1;
@@ -74,7 +75,7 @@ function draw() {
   const loops = new Set(drawn.filter((g) => g.from === g.to).map((g) => g.from));
   const plan = state.layout === "ring" ? onRing(room, loops) : inTime(room);
   const svg = shape("svg", { width: plan.w, height: plan.h, viewBox: `0 0 ${plan.w} ${plan.h}`, role: "group", "data-mode": plan.mode,
-    "aria-label": "Variables and the edges between them; arrow keys move among variables or edges" });
+    "aria-label": "Variables and the edges between them; use the arrow keys to move among variables or edges" });
   const [wires, tags, nodes] = ["Edges", null, "Variables"].map((said) => shape("g", said ? { role: "group", "aria-label": said } : {}, svg));
   const ranks = {};
   const ways = drawn.map((g) => {
@@ -95,7 +96,7 @@ function draw() {
 }
 function edge(group, way, plan, thick) {
   const g = shape("g", { class: `edge ${kind(group)}`, "data-edge": group.index, "data-edges": group.edges.map((e) => e.index).join(" "),
-    "data-from": group.from, "data-to": group.to, role: "img", tabindex: "-1", "aria-label": group.edges.map(told).join(" ") });
+    "data-from": group.from, "data-to": group.to, role: "img", tabindex: "-1", "aria-label": group.edges.map(described).join(" ") });
   const share = Math.max(group.size, 0) / largest;
   const loop = group.from === group.to && plan.mode === "ring";
   wire(g, way, group, { gap: plan.radius + (loop ? 1 : 2), width: 1 + thick * share, opacity: 0.45 + 0.5 * share });
@@ -155,7 +156,7 @@ function timeNodes(plan, parent, drawn) {
     shape("text", { class: "muted", x, y: plan.h - 4, "text-anchor": "middle", "font-size": 12 }, parent).textContent = step(lag);
   }
 }
-// Lags are written where they meet neither names, nodes nor one another; those without room are left to the detail.
+// Lags are written where they overlap neither names, nodes nor one another. The others appear in the detail box only.
 function writeLags(parent, drawn, ways, plan) {
   const taken = [...$("arcs").querySelectorAll(".token")].flatMap((g) => [...g.children]).filter((part) => part.tagName !== "title").map((part) => part.getBBox());
   const meets = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
@@ -201,7 +202,7 @@ function focusOn(what) {
   const detail = $("detail");
   detail.replaceChildren();
   if (!what) {
-    detail.append(make("span", { class: "soft" }, "Point at a variable or an edge, or reach it with Tab and the arrow keys. Click a variable to keep its edges in view."));
+    detail.append(make("span", { class: "soft" }, "Point at a variable or an edge, or move there with Tab and the arrow keys. Click a variable to keep its edges highlighted."));
     return;
   }
   const mine = what.group ? what.group.edges : what.edge ? [what.edge] : visible().filter((e) => [e.from, e.to].includes(what.token));
@@ -209,7 +210,7 @@ function focusOn(what) {
   const list = make("ul");
   for (const e of [...mine].sort((a, b) => b.size - a.size)) {
     const row = make("li");
-    row.append(make("b", {}, `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`), ` ${told(e)}`);
+    row.append(make("b", {}, `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`), ` ${described(e)}`);
     list.append(row);
   }
   detail.append(list);
@@ -230,8 +231,8 @@ function table() {
     row.addEventListener("pointerleave", () => focusOn(null));
     return row;
   });
-  if (mine.length > MOST_ROWS) rows.push(emptyRow(7, `${mine.length - MOST_ROWS} more; filter by a name to see them.`));
-  if (!mine.length) rows.push(emptyRow(7, !edges.length ? "The graph has no edge." : above.length ? "No edge matches." : "No edge reaches this threshold."));
+  if (mine.length > MOST_ROWS) rows.push(emptyRow(7, `${mine.length - MOST_ROWS} more edges. Filter by a name to see them.`));
+  if (!mine.length) rows.push(emptyRow(7, !edges.length ? "The graph has no edges." : above.length ? "No edge matches the filter." : "No edge reaches this threshold."));
   $("rows").replaceChildren(...rows);
   $("listed").textContent = `${mine.length} of ${data.n} listed`;
 }
@@ -267,7 +268,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && state.pinned !== null) { state.pinned = null; focusOn(null); }
 });
 $("cut").hidden = data.n <= edges.length;
-if (data.none_hidden) $("both").textContent = "direction contradicted";
+if (data.none_hidden) $("both").textContent = "contradictory tests";
 for (const some of ["latent", "open", "tied"]) document.querySelector(`.legend .${some}`).hidden = !edges.some((e) => kind(e) === some);
 $("maps").hidden = !data.maps || !data.max_lag;
 if (!$("maps").hidden) {

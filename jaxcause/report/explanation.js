@@ -42,7 +42,7 @@ function arrange(room) {
     half: labels.map(() => Math.min(0.42 * pitch, 13)), total: lead + pitch * labels.length + 12, room, reach: 250 };
 }
 
-// Ends of edges at one token stand side by side in the order in which nested arcs do not cross.
+// The ends of edges at one token are side by side, in an order in which nested arcs do not cross.
 function ports(plan, shown) {
   const ends = labels.map(() => []);
   for (const e of shown) {
@@ -80,7 +80,7 @@ function draw() {
   const p = (t, d) => spot(t, d).map((v) => v.toFixed(1)).join(" ");
   const svg = shape("svg", { width: w, height: h, viewBox: `0 0 ${w} ${h}`, role: "group",
     "data-mode": plan.slanted ? "slanted" : plan.mode,
-    "aria-label": "Tokens and the edges between them; arrow keys move among tokens or edges" });
+    "aria-label": "Tokens and the edges between them; use the arrow keys to move among tokens or edges" });
   if (line) shape("line", { class: "axis", x1: 0, x2: w, y1: tallest + .5, y2: tallest + .5 }, svg);
   else shape("line", { class: "axis", x1: plan.x0, x2: plan.x0, y1: 0, y2: h }, svg);
   const shown = visible();
@@ -184,7 +184,7 @@ function focusOn(what) {
   const detail = $("detail");
   detail.replaceChildren();
   if (!what) {
-    detail.append(make("span", { class: "soft" }, "Point at a token or an arc, or reach it with Tab and the arrow keys. Click a token to keep its edges in view."));
+    detail.append(make("span", { class: "soft" }, "Point at a token or an arc, or move there with Tab and the arrow keys. Click a token to keep its edges highlighted."));
   } else if (what.edge) {
     const e = what.edge;
     detail.append(make("b", {}, `${called(e.from)} ${symbol(e)} ${called(e.to)}`), make("br"),
@@ -225,7 +225,7 @@ function table() {
     row.addEventListener("pointerleave", () => focusOn(null));
     return row;
   });
-  if (!rows.length) rows.push(emptyRow(6, !edges.length ? "This view has no edge." : above.length ? "No edge matches." : "No edge reaches this threshold."));
+  if (!rows.length) rows.push(emptyRow(6, !edges.length ? "This graph has no edges." : above.length ? "No edge matches the filter." : "No edge reaches this threshold."));
   $("rows").replaceChildren(...rows);
   $("listed").textContent = `${mine.length} of ${data.views[state.view]?.n ?? 0} listed`;
 }
@@ -243,7 +243,7 @@ function maps() {
 function allMaps() {
   maps();
   heat("map-consensus", data.consensus, { high: String,
-    say: (i, j, count) => `${name(i)} and ${name(j)}: ${count} of ${data.heads} heads` });
+    say: (i, j, count) => `${name(i)} and ${name(j)}: an edge in ${count} of ${data.heads} heads` });
 }
 
 // --- everything together ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// --- ways between points: cubic curves [start, control, control, end] ---------------------------------
+// --- paths between points: cubic curves [start, control, control, end] ---------------------------------
 const HEAD = 8;
 const towards = (a, b) => {
   const [x, y] = [b[0] - a[0], b[1] - a[1]];
@@ -7,7 +7,7 @@ const towards = (a, b) => {
 };
 const move = (a, d, by) => [a[0] + d[0] * by, a[1] + d[1] * by];
 const blend = (a, b, share) => [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share];
-// Bends to the right of the way, so that the two directions of a pair stay apart.
+// Bends to the right of its direction, so that the two directions of a pair do not overlap.
 function bow(a, b, height) {
   const d = towards(a, b);
   const top = move(blend(a, b, 0.5), [-d[1], d[0]], 2 * height);
@@ -54,7 +54,7 @@ function wire(g, curve, e, { gap, width, opacity, head = HEAD }) {
 }
 
 // --- where the variables stand ------------------------------------------------------------------------------
-// Loops lie outside the ring, and push the names of their variables further out.
+// Loops are outside the ring, and move the names of their variables further out.
 function onRing(room, loops) {
   const n = labels.length;
   const level = n <= 20;
@@ -62,7 +62,7 @@ function onRing(room, loops) {
   const narrow = room < 500;
   const [loop, out] = level ? (narrow ? [34, 31] : [46, 41]) : [26, 22];
   const angle = labels.map((_, i) => -Math.PI / 2 + 2 * Math.PI * i / n);
-  // What the smallest ring leaves beside a variable, or, for a name centred above or below, between its neighbours.
+  // The space that the smallest ring leaves beside a variable, or between its neighbours for a name centred above or below.
   const least = Math.min(110 + 16 * n, narrow ? Math.max(40, 10 * (n - 1)) : 0.17 * room);
   const centred = angle.map((a) => level && Math.abs(Math.cos(a)) < 0.2);
   const alone = 150 * (1 - Math.cos(2 * Math.PI / n)) > 20;
@@ -72,7 +72,7 @@ function onRing(room, loops) {
   const texts = labels.map((label, i) => shorten(label, most(i), size, 500));
   const needed = texts.map((text, i) => centred[i] ? widthOf(text, size, 500) / 2 : widthOf(text, size, 500) + 18 + (loops.has(i) ? out : 0));
   const widest = Math.max(...needed);
-  // As wide as every name allows, given the side of the ring on which it stands.
+  // The ring is as wide as every name allows on its side.
   const fits = angle.map((a, i) => (room / 2 - needed[i]) / Math.max(Math.abs(Math.cos(a)), 0.2));
   const rx = Math.max(40, Math.min(...(level ? [...fits, 110 + 16 * n] : [room / 2 - widest, 330])));
   const ry = level ? Math.max(rx, Math.min(150, 60 + 14 * n)) * (n > 2 ? 1 : 0.4) : rx;

@@ -4,7 +4,7 @@ const [CIRCLE, ARROW, TAIL] = [1, 2, 3];
 const labels = data.labels;
 
 // --- words -----------------------------------------------------------------------------------
-// A label that stands more than once is told apart by its place, counted from 1.
+// Labels that occur more than once get their position, counted from 1.
 const times = new Map();
 for (const label of labels) times.set(label, (times.get(label) ?? 0) + 1);
 const nth = (i) => times.get(labels[i]) > 1 ? ` #${i + 1}` : "";
@@ -20,18 +20,18 @@ function meaning(e) {
   const [a, b] = e.named || [name(e.from), name(e.to)];
   const key = e.left * 10 + e.right;
   if (data.none_hidden && e.left === e.right) return e.left === ARROW
-    ? `${a} and ${b} are related, and the tests contradict one another about the direction`
-    : `${a} and ${b} are related; the tests leave the direction open`;
+    ? `${a} and ${b} are dependent; the tests contradict one another about the direction`
+    : `${a} and ${b} are dependent; the direction is undecided`;
   return {
-    [CIRCLE * 10 + CIRCLE]: `${a} and ${b} are related; which way is not decided`,
-    [CIRCLE * 10 + ARROW]: `${b} is not an ancestor of ${a}: ${a} causes ${b}, or both share a latent cause`,
-    [ARROW * 10 + CIRCLE]: `${a} is not an ancestor of ${b}: ${b} causes ${a}, or both share a latent cause`,
+    [CIRCLE * 10 + CIRCLE]: `${a} and ${b} are dependent; the direction is undecided`,
+    [CIRCLE * 10 + ARROW]: `${b} does not cause ${a}: either ${a} causes ${b}, or a hidden cause drives both`,
+    [ARROW * 10 + CIRCLE]: `${a} does not cause ${b}: either ${b} causes ${a}, or a hidden cause drives both`,
     [TAIL * 10 + ARROW]: `${a} causes ${b}`,
     [ARROW * 10 + TAIL]: `${b} causes ${a}`,
-    [ARROW * 10 + ARROW]: `${a} shares a latent cause with ${b}; neither causes the other`,
-    [TAIL * 10 + TAIL]: `${a} and ${b} are tied by selection: each is an ancestor of the other or of what was selected`,
-    [TAIL * 10 + CIRCLE]: `${a} is an ancestor of ${b} or of what was selected; the other end is not decided`,
-    [CIRCLE * 10 + TAIL]: `${b} is an ancestor of ${a} or of what was selected; the other end is not decided`,
+    [ARROW * 10 + ARROW]: `A hidden cause drives ${a} and ${b}; neither causes the other`,
+    [TAIL * 10 + TAIL]: `${a} and ${b} are dependent by selection: each causes the other or something that was selected`,
+    [TAIL * 10 + CIRCLE]: `${a} causes ${b} or something that was selected; the other end is undecided`,
+    [CIRCLE * 10 + TAIL]: `${b} causes ${a} or something that was selected; the other end is undecided`,
   }[key];
 }
 
@@ -54,7 +54,7 @@ function widthOf(text, size = 14, weight = 650) {
   pen.font = `${weight} ${size}px ${FONT}`;
   return pen.measureText(text).width;
 }
-// Both ends are kept: names that begin alike often differ in a number at the end.
+// Both ends of a name are kept, because names that begin alike often differ in a number at the end.
 function shorten(text, most, size = 14, weight = 650) {
   if (widthOf(text, size, weight) <= most) return text;
   const letters = Array.from(text);
@@ -66,7 +66,7 @@ function shorten(text, most, size = 14, weight = 650) {
   return letters[0] + "\u2026";
 }
 
-// One stop of the Tab key for a group; arrow keys move inside.
+// The Tab key stops once per group; arrow keys move inside it.
 function rove(group, kind) {
   const items = [...group.querySelectorAll(kind)].sort((a, b) => kind === ".edge"
     ? a.dataset.from - b.dataset.from || a.dataset.to - b.dataset.to : 0);
@@ -84,7 +84,7 @@ function rove(group, kind) {
 }
 
 // --- tables that sort and filter ----------------------------------------------------------------
-// Headers with `data-sort` sort by a column; those named in `down` start with the largest.
+// A header with `data-sort` sorts by its column; columns named in `down` start with the largest value.
 function sortable(state, down, redraw) {
   document.querySelectorAll("th[data-sort]").forEach((th) => th.querySelector("button").addEventListener("click", () => {
     const key = th.dataset.sort;
@@ -100,7 +100,7 @@ function sortRows(rows, state, values, ties) {
   });
   return rows.sort((a, b) => order(a, b) || ties(a, b));
 }
-// Rows whose text holds every word of the field `filter`; a hyphen before a digit finds a minus, too.
+// Rows whose text contains every word of the field `filter`; a hyphen before a digit also finds a minus sign.
 function filterable(state, redraw) {
   $("filter").addEventListener("input", (event) => { state.filter = event.target.value; redraw(); });
 }

@@ -9,7 +9,7 @@ from jaxcause._checks import InputError, check_at_least
 
 
 def random_dag(key: PRNGKeyArray, n_nodes: int, *, degree: float) -> Bool[Array, "nodes nodes"]:
-    """Erdős–Rényi DAG: a random order, each forward edge kept with equal probability.
+    """Erdős–Rényi DAG: a random order of nodes, and each forward edge with equal probability.
 
     Args:
         key: Random key.
@@ -20,7 +20,7 @@ def random_dag(key: PRNGKeyArray, n_nodes: int, *, degree: float) -> Bool[Array,
         ``dag[i, j]`` says ``i → j``.
 
     Raises:
-        InputError: ``degree`` is negative or more than the other nodes.
+        InputError: ``degree`` is negative or larger than ``n_nodes - 1``.
 
     >>> import jax
     >>> dag = random_dag(jax.random.key(0), 5, degree=4)

@@ -9,13 +9,13 @@ from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
 HIDDEN = 8
-"""Hidden units of the network of an edge."""
+"""Number of hidden units in the network of an edge."""
 
 STEEPNESS = 3.0
-"""Standard deviation of their weights."""
+"""Standard deviation of the weights into these units."""
 
 CENTRES = (-2.0, 2.0)
-"""Where they are steepest, so that bends lie where the data are."""
+"""Range of the points at which the units are steepest; the data lie there."""
 
 N_MONOTONIC = 5
 KNOTS = (-0.8, 0.0, 0.8)
@@ -28,10 +28,10 @@ class EdgeFunction(NamedTuple):
     """A family of functions of a standardised input.
 
     Args:
-        draw: Key and shape to parameters, a dictionary of arrays ``[*shape, …]``.
-        apply: Parameters and inputs ``[*shape]`` to outputs ``[*shape]``.
-        growth: Parameters to a bound on |slope| for large |input|: 0 for what is bounded, or grows
-            slower than linearly.
+        draw: Maps a key and a shape to parameters, a dictionary of arrays ``[*shape, …]``.
+        apply: Maps parameters and inputs ``[*shape]`` to outputs ``[*shape]``.
+        growth: Maps parameters to a bound on |slope| for large |input|; it is 0 for functions that
+            are bounded or grow slower than linearly.
     """
 
     draw: Callable[[PRNGKeyArray, tuple[int, ...]], dict[str, Array]]
@@ -70,7 +70,7 @@ def _monotonic(theta: dict[str, Array], x: Array) -> Array:
 
 
 def _monotonic_growth(theta: dict[str, Array]) -> Array:
-    # A softplus and the wavy line have slope 1 far out; the others flatten.
+    # For large inputs the softplus and the wavy line have slope 1; the others flatten.
     return (theta["which"] >= 3).astype(jnp.float32)
 
 
@@ -139,4 +139,4 @@ FAMILIES = {
         _draw_network, _network, lambda theta: jnp.zeros(theta["out"].shape[:-1], jnp.float32)
     ),
 }
-"""Functions that add up over the parents of a variable."""
+"""Functions of one parent; their values are summed over the parents of a variable."""

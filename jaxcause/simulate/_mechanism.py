@@ -1,7 +1,8 @@
-"""How the parents and the noise of a variable make its next value.
+"""Mechanisms: how the parents and the noise of a variable determine its next value.
 
-Two kinds share one form: ``respond`` computes a row from the parents' values and the noise, and
-``calibrated`` adjusts the constants to a stretch of the system's own past.
+A mechanism is a sum of functions of the parents, or one network over parents and noise. For both,
+``respond`` computes a row from the parents' values and the noise, and ``calibrated`` adjusts the
+constants to a simulated stretch of the system.
 """
 
 from functools import partial
@@ -15,31 +16,31 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from jaxcause.simulate._functions import FAMILIES
 
 SIGNAL = 0.6
-"""Share of a variable's variance that its parents are to carry together."""
+"""Share of a variable's variance that its parents together should explain."""
 
 GROWTH = 0.9
-"""Bound on the sum of slopes, below 1: what keeps the system from exploding or drifting away."""
+"""Bound on the sum of slopes; below 1 it keeps the system from exploding or drifting away."""
 
 MAX_SIGNAL = 0.85
-"""Largest share of the parents' sum, so that noise keeps the system moving."""
+"""Largest share of variance that the parents explain, so that noise keeps the system moving."""
 
 SPREAD_OF_SHARES = (0.75, 1.25)
-"""Relative shares of the parents before they are scaled to the sum."""
+"""Range of the parents' relative shares, before they are scaled to `SIGNAL`."""
 
 SCALE_SWING = 0.8
-"""Heteroscedastic noise is scaled by 1 ± this, by the parents' weighted sum."""
+"""Heteroscedastic noise is scaled by up to 1 ± this, depending on the parents' weighted sum."""
 
 HIDDEN = 16
-"""Hidden units of the network of a variable."""
+"""Number of hidden units in the network of a variable."""
 
 INPUT_SIZE = 3.0
-"""Root of the summed squares of what scales the inputs of that network."""
+"""Euclidean norm of the factors that scale the inputs of that network."""
 
 BIAS = 2.0
-"""Biases of its units are uniform on ± this."""
+"""Biases of its units are uniform between ± this."""
 
 SMALLEST_SPREAD = 0.3
-"""A function's spread is not taken for smaller than this part of its spread on normal inputs."""
+"""Smallest standard deviation of a function, relative to that on normal inputs."""
 
 
 class Mechanism(NamedTuple):
@@ -47,15 +48,15 @@ class Mechanism(NamedTuple):
 
     Args:
         theta: Parameters of the functions.
-        share: Share of the target's variance that each parent is to carry.
-        gain: What scales each parent: its output, or, in a concatenated network, its input.
-        centre: Mean of each function's output, which is taken off.
-        spread: Its standard deviation, which is divided by.
-        noise: What scales the noise.
-        tilt: Weights of the parents in the scale of heteroscedastic noise, else 0.
-        active: Which parents there are.
-        returns: Which of them are part of the system, and not hidden noise that nothing acts on.
-        least: Smallest spread.
+        share: Share of the target's variance that each parent should explain.
+        gain: Factor of each function's output or, in a concatenated network, of each input.
+        centre: Mean of each function's output, which is subtracted.
+        spread: Standard deviation of that output, by which it is divided.
+        noise: Factor of the noise.
+        tilt: Weights of the parents in the scale of heteroscedastic noise; 0 for other noise.
+        active: Which places hold a parent.
+        returns: Which parents are variables of the system, and not hidden white noise.
+        least: Smallest allowed spread.
     """
 
     theta: dict[str, Array]
@@ -78,7 +79,7 @@ def draw_mechanism(
     function: str,
     heteroscedastic: bool,
 ) -> Mechanism:
-    """Random functions, shares and signs; ``calibrated`` must follow."""
+    """Draw functions, shares and signs; ``calibrated`` must be called next."""
     theta_key, share_key, sign_key, tilt_key = jax.random.split(key, 4)
     shape = active.shape
     n_all, n_parents = shape
@@ -117,7 +118,7 @@ def respond(
     *,
     function: str,
 ) -> Float[Array, "all"]:
-    """The values that follow from the parents' values and the noise."""
+    """The values of a row, from the parents' values and the noise."""
     noise = m.noise * noise_scale(m, seen) * shock
     if function == "mlp_cat":
         return (_network(m, seen, noise) - m.centre) / m.spread
@@ -125,7 +126,7 @@ def respond(
 
 
 def noise_scale(m: Mechanism, seen: Float[Array, "all parents"]) -> Float[Array, "all"]:
-    """1 + 0.8 tanh of the parents' tilted sum; 1 where the noise is homoscedastic."""
+    """1 + 0.8 tanh of the parents' weighted sum; 1 for homoscedastic noise."""
     return 1 + SCALE_SWING * jnp.tanh((m.tilt * seen).sum(axis=-1))
 
 
@@ -136,7 +137,7 @@ def calibrated(
     *,
     function: str,
 ) -> Mechanism:
-    """Constants under which this stretch would have variance 1 and the shares asked for."""
+    """Constants with which this stretch would have variance 1 and the wanted shares."""
     if function == "mlp_cat":
         return _calibrated_network(m, seen, shock)
     family = FAMILIES[function]
@@ -155,7 +156,7 @@ def calibrated(
 
 
 def _with_least_spread(m: Mechanism, *, function: str) -> Mechanism:
-    """The mechanism with its limit on spreads, from its functions' spread on normal inputs."""
+    """Set the smallest spread, from the functions' spread on normal inputs."""
     if function == "mlp_cat":
         return m
     at = jnp.linspace(-2.5, 2.5, 101, dtype=jnp.float32)
@@ -176,8 +177,8 @@ def total_effect(
 ) -> Float[Array, "all parents_and_noise"]:
     r"""Jansen's total effect: :math:`\tfrac12 E[(f(x) - f(x'))^2] / \mathrm{Var} f`.
 
-    x' has one parent's values (or, in the last place, the noise) replaced by others of the stretch,
-    half of it away. Where parents add up it is the share of variance of the parent's term.
+    In x', the values of one parent (or, in the last place, of the noise) are replaced by those half
+    a stretch away. If the parents' terms add up, the effect is the variance share of a term.
     """
     at = jax.vmap(partial(respond, m, function=function))
     value = at(seen, shock)
@@ -211,14 +212,14 @@ def _draw_network(key: PRNGKeyArray, n_all: int, n_parents: int) -> dict[str, Ar
 
 
 def _network(m: Mechanism, seen: Array, noise: Array) -> Array:
-    """One hidden layer over parents and noise; a variable without parents is its noise."""
+    """One hidden layer over parents and noise; a variable without parents equals its noise."""
     into = jnp.einsum("ihp,ip->ih", m.theta["into"], m.gain * seen)
     hidden = jnp.tanh(into + m.theta["noise"] * noise[:, None] + m.theta["bias"])
     return jnp.where(m.active.any(axis=-1), jnp.einsum("ih,ih->i", m.theta["out"], hidden), noise)
 
 
 def _calibrated_network(m: Mechanism, seen: Array, shock: Array) -> Mechanism:
-    """Inputs are scaled towards their shares, then the output to mean 0 and variance 1."""
+    """Scale the inputs towards their shares, then the output to mean 0 and variance 1."""
     effect = total_effect(m, seen, shock, function="mlp_cat")
     value = jax.vmap(partial(respond, m, function="mlp_cat"))(seen, shock)
     slope = jnp.abs(_mean_slope(jnp.broadcast_to(value[:, :, None], seen.shape), seen))
@@ -241,6 +242,6 @@ def _mean_slope(values: Array, seen: Array) -> Array:
 
 
 def _damping(slope: Array, m: Mechanism) -> Array:
-    """What brings the sum of slopes down to its bound."""
+    """The factor that reduces the sum of slopes to its bound."""
     total = jnp.where(m.returns, slope, 0.0).sum(axis=-1, keepdims=True)
     return jnp.where(m.returns, GROWTH / jnp.maximum(total, GROWTH), 1.0)

@@ -10,9 +10,9 @@ NOISES = ("gaussian", "uniform", "mixed", "heteroscedastic")
 
 
 def draw_noise(key: PRNGKeyArray, kind: str, shape: tuple[int, int]) -> Float[Array, "time all"]:
-    """Independent draws; ``mixed`` gives the variables normal, uniform and Laplace laws in turn.
+    """Independent draws; with ``mixed``, variables have normal, uniform or Laplace noise by turns.
 
-    Heteroscedastic noise is normal here; the mechanism scales it.
+    Heteroscedastic noise is drawn as normal noise, which the mechanism then scales.
     """
     if kind == "uniform":
         return _uniform(key, shape)

@@ -1,4 +1,4 @@
-"""Running a system forward, and tuning its constants to its own path."""
+"""Simulating a system, and calibrating its constants to its own simulations."""
 
 from functools import partial
 
@@ -10,10 +10,10 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from jaxcause.simulate._mechanism import Mechanism, calibrated, respond, total_effect
 
 ROUNDS = 6
-"""Rounds of simulating a pilot stretch and calibrating the constants to it."""
+"""Number of pilot runs, after each of which the constants are calibrated."""
 
 
-@partial(jax.jit, static_argnames=("max_lag", "function", "within_step"))
+@partial(jax.jit, static_argnames=("max_lag", "function", "contemporaneous"))
 def run_forward(
     regimes: Mechanism,
     source: Int[Array, "all parents"],
@@ -24,20 +24,20 @@ def run_forward(
     *,
     max_lag: int,
     function: str,
-    within_step: bool,
+    contemporaneous: bool,
 ) -> Float[Array, "time all"]:
-    """Run the recursion from zeros; the carry holds the newest ``max_lag`` rows as a ring.
+    """Run the recursion from zeros; the carry holds the newest ``max_lag`` rows as a ring buffer.
 
     Args:
         regimes: Mechanisms with a leading axis of regimes.
-        source: Parent of each place.
-        lag: Lag of each place.
+        source: The parent in each place.
+        lag: The lag of that parent.
         shocks: Noise.
         domain: Regime of each step.
-        depth: Longest path within a time step: a row is computed that many times and once more.
+        depth: Length of the longest contemporaneous path; a row is computed ``depth + 1`` times.
         max_lag: Longest lag.
         function: Kind of mechanism.
-        within_step: Whether there are parents at lag 0.
+        contemporaneous: Whether there are parents at lag 0.
     """
     single = jax.tree.leaves(regimes)[0].shape[0] == 1
 
@@ -51,7 +51,7 @@ def run_forward(
             seen = jnp.where(lag == 0, row[source], past)
             return respond(m, seen, shock, function=function)
 
-        if within_step:
+        if contemporaneous:
             row = lax.fori_loop(0, depth + 1, once, jnp.zeros_like(shock))
         else:
             row = respond(m, past, shock, function=function)
@@ -71,24 +71,24 @@ def tuned(
     *,
     max_lag: int,
     function: str,
-    within_step: bool,
+    contemporaneous: bool,
     skipped: int,
 ) -> tuple[Mechanism, Float[Array, "domains all parents_and_noise"]]:
     """Mechanisms calibrated to stationary pilot runs of their own, and their total effects.
 
     Args:
-        key: Random key of the inputs from which the first constants come.
+        key: Random key of the inputs for the first calibration.
         regimes: Mechanisms with a leading axis of regimes.
-        source: Parent of each place.
-        lag: Lag of each place.
+        source: The parent in each place.
+        lag: The lag of that parent.
         shocks: Noise of the pilot runs.
-        depth: Longest path within a time step.
+        depth: Length of the longest contemporaneous path.
         max_lag: Longest lag.
         function: Kind of mechanism.
-        within_step: Whether there are parents at lag 0.
-        skipped: Steps at the start of a run that are left out, at least ``max_lag``.
+        contemporaneous: Whether there are parents at lag 0.
+        skipped: Steps left out at the start of a run, at least ``max_lag``.
     """
-    static = {"max_lag": max_lag, "function": function, "within_step": within_step}
+    static = {"max_lag": max_lag, "function": function, "contemporaneous": contemporaneous}
     times = jnp.arange(skipped, shocks.shape[0], dtype=jnp.int32)
     at = times[:, None, None] - lag[None], jnp.broadcast_to(source, (times.size, *source.shape))
     later = shocks[skipped:]
@@ -117,9 +117,9 @@ def tuned(
 
 
 def _calibrate(regimes: Mechanism, seen: Array, shocks: Array, *, function: str) -> Mechanism:
-    """Calibrate every regime to its inputs, standardised: what they are to be in the end.
+    """Calibrate every regime to its standardised inputs, since the final inputs are standardised.
 
-    Taking them as they come would overshoot wherever a variable acts back on itself. This runs
+    Raw inputs would make the calibration overshoot if a variable acts back on itself. This runs
     operation by operation: compiled as a whole, sums over broadcast products are wrong on CPUs
     under jaxlib 0.10.2 (https://github.com/jax-ml/jax/issues/39103).
     """
@@ -137,7 +137,7 @@ def _effects(regimes: Mechanism, seen: Array, shocks: Array, *, function: str) -
 
 
 def segments(key: PRNGKeyArray, n_domains: int, n_steps: int, rounds: int) -> Int[Array, "time"]:
-    """Regime of each step: every round holds each regime once, in a random order."""
+    """Regime of each step; every round contains each regime once, in a random order."""
     orders = jax.vmap(lambda k: jax.random.permutation(k, n_domains))(jax.random.split(key, rounds))
     number = (jnp.arange(n_steps) * (rounds * n_domains)) // n_steps
     return orders.reshape(-1)[number].astype(jnp.int32)

@@ -12,10 +12,10 @@ from jaxcause._typing import AnyArray
 def linear_sem(
     key: PRNGKeyArray, dag: Bool[AnyArray, "nodes nodes"], *, n_samples: int
 ) -> Float[Array, "samples nodes"]:
-    r"""Draw from :math:`x = W^\top x + e` along a DAG, every variable scaled to unit variance.
+    r"""Draw from :math:`x = W^\top x + e` over a DAG, with every variable scaled to unit variance.
 
-    Weights are uniform on ±[0.5, 1] and the noise is standard normal. Scaling the result keeps
-    variances from growing along the order, so that sorting by variance tells nothing of the graph.
+    Weights are uniform on ±[0.5, 1] and the noise is standard normal. Without the scaling,
+    variances would grow along the order, and sorting by variance would reveal it.
 
     Args:
         key: Random key.

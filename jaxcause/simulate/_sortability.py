@@ -1,4 +1,4 @@
-"""Whether variances, or what is predictable, give a graph's order away."""
+"""Whether variances or R² reveal the causal order of a graph."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,23 +11,22 @@ from jaxcause.graph import LaggedGraph
 def sortability(
     measure: Float[AnyArray, "vars"], truth: LaggedGraph | Bool[AnyArray, "vars vars"]
 ) -> float:
-    r"""Share of the edges along which a measure rises, ties counting half.
+    r"""Share of the edges along which a measure increases; ties count half.
 
     .. math:: \frac{\#\{i \to j : m_i < m_j\} + \tfrac12 \#\{i \to j : m_i = m_j\}}
                    {\#\{i \to j\}}
 
-    Edges are those of the summary graph, without those from a variable to itself. Time gives the
-    order of cause and effect away in any case, so what is left to give away is which variables
-    are joined, and one half means that the measure tells nothing of it. (For acyclic graphs
-    Reisach and others count directed paths; a summary graph has cycles, through which everything
-    leads everywhere, so edges are counted here.)
+    Edges are those of the summary graph, without edges from a variable to itself. A value of one
+    half means that the measure reveals nothing about the edges. For acyclic graphs, Reisach and
+    others count directed paths. A summary graph has cycles, through which paths lead almost
+    everywhere, so edges are counted here.
 
     Args:
         measure: One number for each variable.
         truth: Known graph.
 
     Raises:
-        InputError: The graph is about another number of variables, or has no edge to count.
+        InputError: The graph has another number of variables, or no edge to count.
 
     Source: Reisach, Seiler & Weichwald (2021), "Beware of the simulated DAG!".
 
@@ -73,13 +72,13 @@ def r2_sortability(
 ) -> float:
     r"""`sortability` by :math:`R^2 = 1 - \mathrm{Var}(X_i \mid \text{rest}) / \mathrm{Var}(X_i)`.
 
-    The rest is every other variable at the same time and all variables at the lags up to
-    ``max_lag``: least squares. Standardising a series does not change it.
+    The rest consists of all other variables at the same time and all variables at lags up to
+    ``max_lag``. The regression is by least squares, and standardising the series changes nothing.
 
     Args:
-        series: Observed series, longer than there are regressors.
+        series: Observed series, longer than the number of regressors.
         truth: Known graph.
-        max_lag: Longest lag; that of the graph by default.
+        max_lag: Longest lag; by default that of the graph.
 
     Raises:
         InputError: The series is too short.
@@ -105,6 +104,6 @@ def r2_sortability(
     slices = np.concatenate([x[lags - lag : n_rows - lag] for lag in range(lags + 1)], axis=1)
     slices = slices - slices.mean(axis=0)
     covariance = slices.T @ slices / len(slices)
-    # What is left of a variable given all others is one over the diagonal of the precision.
+    # The residual variance given all others is one over the diagonal of the precision matrix.
     left = 1 / np.diagonal(np.linalg.inv(covariance))[:n_vars]
     return sortability(1 - left / np.diagonal(covariance)[:n_vars], truth)

@@ -1,4 +1,4 @@
-"""One simulator for every kind of lagged system that a benchmark asks for."""
+"""One simulator for all kinds of lagged systems in benchmarks."""
 
 from typing import NamedTuple
 
@@ -19,25 +19,25 @@ from jaxcause.simulate._wiring import Wiring, draw_wiring, true_graph
 FUNCTIONS = (*FAMILIES, "mlp_cat")
 
 BURN_IN = 500
-"""Steps thrown away, and ten times the longest lag beside, so that the start is forgotten."""
+"""Steps discarded at the start, in addition to ten times the longest lag."""
 
 PILOT = 2000
-"""Steps of the pilot runs."""
+"""Number of steps of a pilot run."""
 
 SEGMENTS_PER_DOMAIN = 4
-"""Stretches of each regime."""
+"""Number of stretches of each regime."""
 
 
 class LaggedSystem(NamedTuple):
-    """A series, the graph that made it, and what is known about it beside.
+    """A simulated series, its graph, and further facts about it.
 
     Args:
-        series: The observed variables, of mean about 0 and variance about 1.
-        truth: The latent projection: ``-->`` for parents, ``<->`` where two observed variables
-            share a hidden cause and neither is a parent of the other at that lag.
-        domain: Regime of each step, all 0 with one regime.
-        effect: Total effect of each edge, as a share of its target's variance; 0 off the graph.
-        confounded: Pairs and lags that share a hidden cause, with an edge or without.
+        series: The observed variables, with mean about 0 and variance about 1.
+        truth: The latent projection: ``-->`` for parents, ``<->`` if two observed variables share a
+            hidden cause and neither is a parent of the other at that lag.
+        domain: Regime of each step; all 0 with one regime.
+        effect: Total effect of each edge, as a share of its target's variance; 0 without an edge.
+        confounded: Pairs and lags that share a hidden cause, with or without an edge.
         latents: The hidden variables.
     """
 
@@ -66,13 +66,13 @@ def lagged_system(
 
     Every variable has exactly ``n_parents`` parents (source, lag), drawn without replacement. Each
     :math:`\hat g` is a random function scaled to mean 0 and variance 1, so that :math:`a_{ip}^2` is
-    the share of variance that the parent carries: the parents' relative shares are uniform on
-    [0.75, 1.25], they sum to 0.6, and the noise makes up for the rest of variance 1. A variable's a
-    are scaled down together until its slopes (on average, and far out) sum to at most 0.9, which
-    keeps every system from exploding or drifting. An edge of three carries at least 1 % of its
-    target's variance (measured over all functions up to 100 variables; linear 6 %; ``effect`` of
-    the result has the shares), and variances tell nothing of the order. The scales come from six
-    pilot runs of 2,000 steps.
+    the share of variance that the parent explains. The parents' relative shares are uniform on
+    [0.75, 1.25], their shares sum to 0.6, and the noise explains the rest of variance 1. A
+    variable's a are scaled down together until its slopes (on average, and for large inputs) sum to
+    at most 0.9, which keeps every system from exploding or drifting. With three parents, each edge
+    explains at least 1 % of its target's variance (measured over all functions and up to 100
+    variables; 6 % for linear ones; ``effect`` of the result holds the shares). Variances reveal
+    nothing about the order. The scales come from six pilot runs of 2,000 steps.
 
     Functions:
 
@@ -80,23 +80,25 @@ def lagged_system(
     - ``monotonic``: ± one of tanh, a shifted logistic step, sign(x) log(1 + s|x|), a shifted
       softplus and a wavy line, with steepness s uniform on [1, 4].
     - ``pl+m``: half of the edges are piecewise linear with three knots and random signs of slope
-      (inner |slope| on [0.5, 1.5], outer on [0.2, 0.6]), half monotonic.
-    - ``mlp_additive``: a random network of one input and 8 tanh units for each edge: weights into
-      them of standard deviation 3, centres uniform on [−2, 2], weights out of them 1.
-    - ``mlp_cat``: one random network of 16 tanh units for each variable, over its parents and its
-      noise together; all weights are normal, inputs are scaled to length 3, and biases uniform on
-      [−2, 2]. The shares are then of the total effect, and hold approximately.
+      (inner |slope| on [0.5, 1.5], outer on [0.2, 0.6]), half are monotonic.
+    - ``mlp_additive``: for each edge, a random network with one input and 8 tanh units. Weights
+      into the units have standard deviation 3, centres are uniform on [−2, 2], and weights out of
+      the units have standard deviation 1.
+    - ``mlp_cat``: for each variable, one random network with 16 tanh units over its parents and its
+      noise. All weights are normal, inputs are scaled to length 3, and biases are uniform on
+      [−2, 2]. The shares are then shares of the total effect, and hold approximately.
 
     Noise: ``gaussian``, ``uniform``, ``mixed`` (normal, uniform and Laplace by turns), or
     ``heteroscedastic``: normal, times :math:`s_i = 1 + 0.8\tanh(\sum_p \pm x_p/\sqrt{n})`.
 
-    Regimes share the graph; functions, shares and signs are drawn anew for each. Every regime has
-    four stretches of about equal length, and each quarter of the series holds every regime once.
+    Regimes share the graph; functions, shares and signs are drawn anew for each regime. Every
+    regime has four stretches of about equal length, and each quarter of the series contains every
+    regime once.
 
-    Hidden variables are white noise. Each is a parent, at random lags from 1 on, of three observed
-    variables; children at lags a ≤ b are then joined by ``<->`` at lag b − a. Beyond that, a
-    maximal ancestral graph over the observed variables may hold further edges, where a collider
-    between them is an ancestor of either; ``truth`` leaves those out.
+    Hidden variables are white noise. Each is a parent, at random lags of at least 1, of three
+    observed variables. Children at lags a ≤ b are then joined by ``<->`` at lag b − a. A maximal
+    ancestral graph over the observed variables may have further edges, between variables with a
+    collider between them that is an ancestor of either; ``truth`` leaves these out.
 
     Args:
         key: Random key.
@@ -107,16 +109,16 @@ def lagged_system(
         noise: One of the noises above.
         n_domains: Number of regimes.
         n_latents: Number of hidden variables.
-        instantaneous: Chance of each parent to act within the time step; acyclic, so the first
-            variables of a random order have fewer such parents.
+        instantaneous: Probability that a parent acts within the time step. These edges are
+            acyclic, so the first variables of a random order have fewer of them.
         n_parents: Observed parents of each variable.
 
     Raises:
-        InputError: A size is not positive, a name is not known, there are not that many parents to
-            choose from, or the series is too short for its regimes.
+        InputError: A size is not positive, a name is not known, ``n_parents`` is too large, or the
+            series is too short for its regimes.
 
     Source: settings after Wang, Wang & Huang (2026), arXiv 2601.05647; total effects by Jansen
-    (1999); scaling as one generates as in Ormaniec et al. (2025), "Standardizing structural causal
+    (1999); scaling during generation as in Ormaniec et al. (2025), "Standardizing structural causal
     models".
 
     >>> import jax
@@ -146,7 +148,7 @@ def lagged_system(
     )
     n_all = n_vars + n_latents
     before = BURN_IN + 10 * max_lag
-    static = {"max_lag": max_lag, "function": function, "within_step": wiring.depth > 0}
+    static = {"max_lag": max_lag, "function": function, "contemporaneous": wiring.depth > 0}
     source, lag, active = (jnp.asarray(a) for a in (wiring.source, wiring.lag, wiring.active))
     returns = active & (source < n_vars)
     depth = jnp.asarray(wiring.depth, jnp.int32)

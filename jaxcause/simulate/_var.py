@@ -13,7 +13,7 @@ from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 
 BURN_IN = 500
-"""Steps thrown away, so that the start is forgotten."""
+"""Steps discarded at the start."""
 
 _NONLINEAR: tuple[Callable[[Array], Array], ...] = (
     lambda x: jnp.tanh(2 * x),
@@ -22,11 +22,11 @@ _NONLINEAR: tuple[Callable[[Array], Array], ...] = (
     lambda x: jnp.where(x > 0, x, 0.1 * x),
 )
 _FIRST_UNBOUNDED = 2
-"""tanh and sine are bounded, so only the functions from here on can make the series grow."""
+"""tanh and sine are bounded, so only the functions from this index on can make the series grow."""
 
 
 class SimulatedSeries(NamedTuple):
-    """A series and the graph that made it."""
+    """A simulated series and its graph."""
 
     series: Float[Array, "time vars"]
     truth: LaggedGraph
@@ -44,10 +44,10 @@ def vector_autoregression(
 ) -> SimulatedSeries:
     r"""Simulate :math:`x_i(t) = \sum_{p} w_{ip}\, g_{ip}(x_{j_p}(t - \ell_p)) + \sigma e_i(t)`.
 
-    Every variable has exactly ``n_parents`` lagged parents drawn without replacement from all
-    (source, lag), with |w| uniform on [0.3, 0.8] and a random sign. A variable's weights are scaled
-    down where those on unbounded functions sum to more than 0.95, which keeps every choice stable.
-    The noise is standard normal.
+    Every variable has exactly ``n_parents`` lagged parents, drawn without replacement from all
+    (source, lag), with |w| uniform on [0.3, 0.8] and a random sign. If the |w| of a variable's
+    unbounded functions sum to more than 0.95, its weights are scaled down, which keeps the system
+    stable. The noise is standard normal.
 
     Args:
         key: Random key.
@@ -60,8 +60,7 @@ def vector_autoregression(
         noise: Standard deviation σ of the noise.
 
     Raises:
-        InputError: A size is not positive, there are not that many parents to choose from, or the
-            function is unknown.
+        InputError: A size is not positive, ``n_parents`` is too large, or the function is unknown.
 
     >>> import jax
     >>> sim = vector_autoregression(jax.random.key(0), n_vars=3, max_lag=2, n_steps=50)
@@ -130,8 +129,8 @@ def lorenz96(
 ) -> SimulatedSeries:
     r"""Simulate the Lorenz-96 flow :math:`\dot x_i = (x_{i+1} - x_{i-2})\,x_{i-1} - x_i + F`.
 
-    Integrated by the classical Runge–Kutta rule in ten steps per observation, then observed with
-    noise. Truth has lag 1: variable i has the parents i−2, i−1, i and i+1.
+    It is integrated by the classical Runge–Kutta rule in ten steps per observation, and observed
+    with noise. The graph has lag 1: variable i has the parents i−2, i−1, i and i+1.
 
     Args:
         key: Random key.
@@ -169,10 +168,10 @@ def lorenz96(
 def lorenz96_flow(
     x: Float[AnyArray, "vars"], *, forcing: float = 10.0, dt: float = 0.05
 ) -> Float[Array, "vars"]:
-    r"""Where :math:`\dot x_i = (x_{i+1} - x_{i-2})\,x_{i-1} - x_i + F` leads from x in time dt.
+    r"""The state at time dt from x under :math:`\dot x_i = (x_{i+1} - x_{i-2})\,x_{i-1} - x_i + F`.
 
-    Integrated as in `lorenz96`, and differentiable: its Jacobian is what one observation depends on
-    of the one before, which reaches further than the equation does.
+    It is integrated as in `lorenz96`, and differentiable. Its Jacobian shows how one observation
+    depends on the previous one, which involves more variables than the differential equation.
 
     Args:
         x: State.

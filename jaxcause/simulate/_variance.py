@@ -14,17 +14,17 @@ from jaxcause.simulate._var import BURN_IN
 from jaxcause.simulate._wiring import generator
 
 MEAN_SHARE = 0.4
-"""Share of the variance that the parents of the mean carry, at most."""
+"""Largest share of the variance that the parents of the mean explain."""
 
 SWING = 1.0
-"""Standard deviation's logarithm moves by at most ± this over all its parents together."""
+"""All parents together change the logarithm of the standard deviation by at most ± this."""
 
 
 class VarianceSystem(NamedTuple):
-    """A series, its graph, and which edges act on what.
+    """A simulated series, its graph, and the edges that act on the mean or on the variance.
 
     Args:
-        series: Of mean 0 and variance about 1.
+        series: The variables, with mean 0 and variance about 1.
         truth: All edges.
         on_mean: Edges that act on the mean.
         on_variance: Edges that act on the variance alone.
@@ -49,11 +49,11 @@ def variance_parents(
 
     .. math:: \log \sigma_i(t) = c_i + \tfrac{1}{K}\sum_{q=1}^{K} \pm\tanh(2 x_{j_q}(t-\ell_q))
 
-    with standard normal noise. Parents of the mean and of the variance are drawn together, without
-    replacement, so that none is both; each of the first carries :math:`a^2 = 0.4 / n` with a
-    random sign, scaled down so that Σ|a| ≤ 0.9. A parent of the variance alone has no effect
-    whatever on :math:`E[x_i(t) \mid \text{past}]`, so that no forecaster trained on squared errors
-    can see it, while it moves the variance by a factor of up to :math:`e^{4/K}`.
+    with standard normal noise. Parents of the mean and of the variance are drawn together without
+    replacement, so that no parent is both. Each parent of the mean has :math:`a^2 = 0.4 / n` and a
+    random sign, scaled down so that Σ|a| ≤ 0.9. A parent of the variance has no effect on
+    :math:`E[x_i(t) \mid \text{past}]`, so no forecaster trained on squared errors can find it, but
+    it changes the variance by a factor of up to :math:`e^{4/K}`.
 
     Args:
         key: Random key.
@@ -64,7 +64,7 @@ def variance_parents(
         n_variance_parents: Parents K of each variable's variance.
 
     Raises:
-        InputError: A size is not positive, or there are not that many parents to choose from.
+        InputError: A size is not positive, or there are too many parents.
 
     >>> import jax
     >>> made = variance_parents(jax.random.key(0), n_vars=3, max_lag=2, n_steps=50)
@@ -120,7 +120,7 @@ def _roll(
     max_lag: int,
 ) -> Float[Array, "time vars"]:
     """Run the recursion; the carry holds the newest ``max_lag`` rows, newest first."""
-    # E exp(2 u) for u = s tanh(2 x), x about normal, so that the noise keeps its size on average.
+    # E exp(2 u) for u = s tanh(2 x) and normal x: dividing by it keeps the mean size of the noise.
     at = np.linspace(-4, 4, 801)
     weight = np.exp(-(at**2) / 2)
     swing = np.abs(np.asarray(on_scale))[:, :, None] * np.tanh(2 * at)

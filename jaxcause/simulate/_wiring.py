@@ -1,4 +1,4 @@
-"""Which variable acts on which, at which lag."""
+"""The parents of every variable and their lags."""
 
 from typing import NamedTuple
 
@@ -10,21 +10,21 @@ from jaxcause._checks import InputError, check_at_least
 from jaxcause.graph import LaggedGraph, Mark
 
 CHILDREN = 3
-"""Observed variables that a hidden one acts on."""
+"""Number of observed variables on which a hidden variable acts."""
 
 
 class Wiring(NamedTuple):
-    """Parents of every variable, hidden ones last; unused places have ``active`` False."""
+    """Parents of every variable, hidden parents last; in unused places ``active`` is False."""
 
     source: Int[np.ndarray, "all parents"]
     lag: Int[np.ndarray, "all parents"]
     active: Bool[np.ndarray, "all parents"]
     depth: int
-    """Edges on the longest path within a time step."""
+    """Number of edges on the longest contemporaneous path."""
 
 
 def generator(key: PRNGKeyArray) -> np.random.Generator:
-    """A generator of numpy that follows from a key."""
+    """A numpy generator seeded by a key."""
     return np.random.default_rng(np.asarray(jax.random.bits(key, (4,), "uint32")))
 
 
@@ -37,17 +37,18 @@ def draw_wiring(
     n_latents: int,
     instantaneous: float,
 ) -> Wiring:
-    """Exactly ``n_parents`` observed parents for each variable, then the hidden variables.
+    """Draw exactly ``n_parents`` observed parents for each variable, then hidden parents.
 
     Args:
         key: Random key.
         n_vars: Observed variables.
         max_lag: Longest lag.
-        n_parents: Observed parents of each, drawn without replacement from all (source, lag).
-        n_latents: Hidden variables; the k-th acts on `CHILDREN` observed ones in turn along a
-            random order, so that each observed variable has about equally many.
-        instantaneous: Chance of a parent to act within the time step, where the random order of
-            the variables leaves one to choose.
+        n_parents: Observed parents of each variable, drawn without replacement from all
+            (source, lag).
+        n_latents: Hidden variables. They act on `CHILDREN` observed variables each, which are
+            assigned by turns along a random order, so that all have about equally many.
+        instantaneous: Probability that a parent acts within the time step, if an earlier variable
+            in the random order is available.
     """
     _check(n_vars, max_lag, n_parents, n_latents, instantaneous)
     rng = generator(key)

@@ -1,4 +1,4 @@
-"""Training that survives a killed process: everything that its path depends on, in one file."""
+"""Checkpoints: all that training depends on, in one file, so that it survives a killed process."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from jaxcause._checks import InputError
 
 
 def fingerprint(*parts: Any) -> str:
-    """A short hash of arrays (by their bytes) and of anything else (by its repr)."""
+    """A short hash: arrays enter by their bytes, anything else by its repr."""
     digest = hashlib.sha256()
     for leaf in jax.tree.leaves(parts):
         if hasattr(leaf, "dtype") and hasattr(leaf, "shape"):
@@ -24,30 +24,32 @@ def fingerprint(*parts: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def save_checkpoint(path: Path, content: dict[str, Any], *, of: str) -> None:
-    """Write a checkpoint in place of an older one; a kill leaves the one or the other whole.
+def save_checkpoint(path: Path, content: dict[str, Any], *, training: str) -> None:
+    """Replace a checkpoint; if the process is killed, the old one or the new one is complete.
 
     Args:
         path: The file.
         content: A pytree of arrays and numbers.
-        of: Fingerprint of what is being trained.
+        training: Fingerprint of the data and settings of the training.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(path.name + ".part")
-    scratch.write_bytes(serialization.to_bytes({"of": of, "content": jax.device_get(content)}))
+    scratch.write_bytes(
+        serialization.to_bytes({"of": training, "content": jax.device_get(content)})
+    )
     os.replace(scratch, path)
 
 
-def load_checkpoint(path: Path, like: dict[str, Any], *, of: str) -> dict[str, Any] | None:
+def load_checkpoint(path: Path, like: dict[str, Any], *, training: str) -> dict[str, Any] | None:
     """Read a checkpoint, or None where there is none.
 
     Args:
         path: The file.
         like: A pytree of the same structure.
-        of: Fingerprint of what is being trained.
+        training: Fingerprint of the data and settings of the training.
 
     Raises:
-        InputError: The file is damaged, or was written for other data or settings.
+        InputError: The file is damaged, or belongs to other data or settings.
     """
     if not path.exists():
         return None
@@ -56,10 +58,9 @@ def load_checkpoint(path: Path, like: dict[str, Any], *, of: str) -> dict[str, A
         found, content = stored["of"], stored["content"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is no checkpoint ({error}); delete it to start anew") from None
-    if found != of:
+    if found != training:
         raise InputError(
-            f"{path} was written for other data or settings; repeat those, or delete it to start "
-            "anew"
+            f"{path} was written for other data or settings; use those, or delete it to start anew"
         )
     state: Any = content
     return serialization.from_state_dict(like, state)

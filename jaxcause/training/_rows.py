@@ -1,4 +1,4 @@
-"""Stretches of rows to train on: values, what is there, regimes, and what is to be predicted."""
+"""Stretches of a series for training: values, what is observed, regimes, and what is predicted."""
 
 from typing import NamedTuple
 
@@ -8,15 +8,15 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 
-class Rows(NamedTuple):
-    """A batch of stretches of ``max_lag`` rows and the rows to predict after them.
+class SeriesRows(NamedTuple):
+    """A batch of stretches, each of ``max_lag`` rows followed by the rows that they predict.
 
     Args:
-        values: Missing values may hold anything finite.
-        observed: Which values are there.
+        values: The values; a missing one is replaced by any finite number.
+        observed: Which values are observed.
         domain: Regime of each row.
-        weight: What an error in predicting a value counts; 0 where it is missing, where its history
-            crosses a gap, and for all rows that are not trained on.
+        weight: Weight of the error in predicting a value. It is 0 where the value is missing, where
+            its history crosses a gap, and in rows that are not used for training.
     """
 
     values: Float[Array, "*batch time vars"]
@@ -32,16 +32,16 @@ def rows_of(
     length: int,
     stretch: int,
     domain: Int[np.ndarray, "time"] | None = None,
-) -> Rows:
-    """A whole series as `Rows`, where exactly the newest rows of the given windows are predicted.
+) -> SeriesRows:
+    """Turn a series into `SeriesRows` in which the newest row of every given window is predicted.
 
-    Rows are added behind the end, so that ``stretch`` rows can follow any window's history.
+    Rows are added at the end, so that ``stretch`` rows follow the history of every window.
 
     Args:
         values: The series; NaN where a value is missing.
         starts: First rows of the windows whose newest row is to be predicted.
         length: Rows per window.
-        stretch: Most rows predicted in one stretch.
+        stretch: Largest number of rows predicted in one stretch.
         domain: Regime of each row; 0 by default.
 
     >>> rows_of(np.ones((4, 1)), np.array([0, 1]), length=3, stretch=1).weight[:, 0].tolist()
@@ -52,7 +52,7 @@ def rows_of(
     predicted[starts + length - 1] = True
     regime = np.zeros(len(values), np.int32) if domain is None else domain
     behind = stretch - 1
-    return Rows(
+    return SeriesRows(
         jnp.asarray(np.pad(np.nan_to_num(values), [(0, behind), (0, 0)]), jnp.float32),
         jnp.asarray(np.pad(observed, [(0, behind), (0, 0)])),
         jnp.asarray(np.pad(regime, (0, behind)), jnp.int32),
@@ -60,7 +60,7 @@ def rows_of(
     )
 
 
-def gather(rows: Rows, starts: Int[Array, "batch"], length: int) -> Rows:
-    """Stretches of ``length`` rows from their first rows."""
+def gather(rows: SeriesRows, starts: Int[Array, "batch"], length: int) -> SeriesRows:
+    """The stretches of ``length`` rows that begin at ``starts``."""
     at = starts[:, None] + jnp.arange(length, dtype=starts.dtype)[None, :]
-    return Rows(*(field[at] for field in rows))
+    return SeriesRows(*(field[at] for field in rows))

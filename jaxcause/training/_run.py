@@ -1,4 +1,4 @@
-"""What the training loop remembers: progress, the best parameters, patience."""
+"""The state of a training run on the host: progress, best parameters, patience."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from jaxcause.training._step import Params, TrainingConfig
 
 
 class Progress(NamedTuple):
-    """Where training stands; ``held_out`` is the newest held-out error, both means over members."""
+    """Progress of training; ``loss`` and the newest held-out error are means over members."""
 
     step: int
     n_steps: int
@@ -25,9 +25,9 @@ class Progress(NamedTuple):
 class TrainingResult(NamedTuple):
     """The parameters with the lowest held-out error, and how training went.
 
-    ``status`` is ``"finished"``, ``"stopped early"``, ``"diverged"`` or ``"interrupted"``. Of
-    several members, every leaf of ``params`` has a leading axis, and ``held_out`` is their mean.
-    ``retried`` says that training diverged once and was started again at a lower rate.
+    ``status`` is ``"finished"``, ``"stopped early"``, ``"diverged"`` or ``"interrupted"``. With
+    several members, every leaf of ``params`` has a leading axis, and ``held_out`` is the mean of
+    their errors. ``retried`` says that training diverged once and started again at a lower rate.
     """
 
     params: Params
@@ -40,7 +40,7 @@ class TrainingResult(NamedTuple):
 
 
 class Run:
-    """What the loop remembers between calls: the best parameters, the history, the patience."""
+    """What the loop keeps between calls: the best parameters, the history, the patience."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Run:
         self.retried = attempt > 0
 
     def advance(self, loss: Float[np.ndarray, "members"]) -> None:
-        """Count the steps of a call, and stop if a loss is no number."""
+        """Count the steps of a call, and stop if a loss is not finite."""
         self.step += self.config.call_length
         if not np.isfinite(loss).all():
             self.status = "diverged"
@@ -69,7 +69,7 @@ class Run:
             self.on_progress(self.history[-1])
 
     def evaluate(self, params: Params, held_out: Float[Array, "members"]) -> None:
-        """Keep each member's parameters if they are its best; give up when patience is spent."""
+        """Keep each member's parameters if they are its best; stop when patience runs out."""
         self.held_out = float(held_out.mean())
         better = held_out < self.best
         if bool(better.any()):
@@ -82,7 +82,7 @@ class Run:
             self.status = "stopped early"
 
     def result(self, status: str) -> TrainingResult:
-        """What there is to return now."""
+        """The result at this point."""
         return TrainingResult(
             self.params,
             self.best_step,

@@ -1,4 +1,4 @@
-"""One optimiser step of every member of an ensemble, and many in one compiled call."""
+"""Optimiser steps of all members of an ensemble, many of them in one compiled call."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,29 +11,29 @@ from jax import Array, lax
 from jaxtyping import Float, Int, Key
 
 from jaxcause._checks import InputError, check_at_least
-from jaxcause.training._rows import Rows, gather
+from jaxcause.training._rows import SeriesRows, gather
 
 Params = Any
-LossFn = Callable[[Params, Rows], Float[Array, ""]]
+LossFn = Callable[[Params, SeriesRows], Float[Array, ""]]
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
     """How to train: AdamW, gradients clipped to norm 1, linear warm-up, cosine decay to 2 %.
 
-    The defaults were found on simulated and real series of 1,000 to 50,000 steps.
+    The defaults were tuned on simulated and real series of 1,000 to 50,000 steps.
 
     Args:
         n_steps: Optimiser steps.
         batch_size: Stretches per step.
-        stretch: Rows predicted in a stretch, one after another. A step predicts
-            ``batch_size * stretch`` rows; only positional attention shares work among them.
+        stretch: Consecutive rows predicted in one stretch. A step predicts ``batch_size * stretch``
+            rows; only positional attention shares work among them.
         learning_rate: Peak learning rate.
         weight_decay: Decoupled weight decay, per unit of learning rate.
-        patience: Evaluations without a better held-out error before training stops.
-        n_evaluations: How often the held-out error is taken.
-        steps_per_call: Most steps in one compiled call, at whose end an interrupt is seen; the
-            largest divisor of ``n_steps`` up to it is taken.
+        patience: Training stops after this many evaluations without a lower held-out error.
+        n_evaluations: Number of evaluations of the held-out error.
+        steps_per_call: Upper bound on the steps of one compiled call; the largest divisor of
+            ``n_steps`` up to it is used. An interrupt takes effect at the end of a call.
 
     Raises:
         InputError: A count is not positive, or the learning rate is not.
@@ -69,7 +69,7 @@ class TrainingConfig:
         return next(n for n in range(most, 0, -1) if self.n_steps % n == 0)
 
     def optimizer(self, decay: Params) -> optax.GradientTransformation:
-        """The optimiser of this configuration, with a weight decay for every parameter."""
+        """The optimiser of this configuration, with one weight decay per parameter."""
         schedule = optax.warmup_cosine_decay_schedule(
             init_value=0.0,
             peak_value=self.learning_rate,
@@ -102,7 +102,7 @@ class TrainState(NamedTuple):
 
 
 def init_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
-    """State of members with stacked parameters before their first step."""
+    """The state before the first step, from stacked parameters."""
     n_members = jax.tree.leaves(params)[0].shape[0]
     return TrainState(params, jax.vmap(optimizer.init)(params), jnp.zeros(n_members, jnp.int32))
 
@@ -110,7 +110,7 @@ def init_state(params: Params, optimizer: optax.GradientTransformation) -> Train
 def run_steps(
     state: TrainState,
     keys: Key[Array, "members"],
-    rows: Rows,
+    rows: SeriesRows,
     starts: Int[Array, "members windows"],
     *,
     loss_fn: LossFn,
@@ -118,20 +118,20 @@ def run_steps(
     config: TrainingConfig,
     length: int,
 ) -> tuple[TrainState, Float[Array, "members"]]:
-    """Run one call's scanned steps on stretches drawn at random; returns each member's mean loss.
+    """Run the steps of one call on random stretches; returns the state and each member's mean loss.
 
-    The stretches of step number s depend on the member's key and s alone, so the path of training
-    depends neither on how steps are grouped into calls nor on the other members.
+    The stretches of step s depend on the member's key and on s alone. Training therefore depends
+    neither on how steps are grouped into calls nor on the other members.
 
     Args:
         state: Parameters and optimiser of the members.
         keys: Random key of each member.
         rows: The series.
-        starts: First rows of the windows that each member draws from.
+        starts: First rows of the windows from which each member draws.
         loss_fn: ``(params, rows) -> scalar`` of one member.
         optimizer: From `TrainingConfig.optimizer`.
         config: Batch size and steps.
-        length: Rows of history before the first predicted one.
+        length: Rows of history before the first predicted row.
     """
 
     def step(state: TrainState, key: Key[Array, ""], starts: Array) -> tuple[TrainState, Array]:
@@ -140,7 +140,7 @@ def run_steps(
         )
         batch = gather(rows, starts[chosen], length + config.stretch)
         loss, gradient = jax.value_and_grad(loss_fn)(state.params, batch)
-        # optax multiplies its integer step counter with floats, which a caller may forbid.
+        # optax multiplies its integer step counter by floats, which strict promotion forbids.
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
             params = optax.apply_updates(state.params, updates)

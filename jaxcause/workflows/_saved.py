@@ -1,4 +1,4 @@
-"""What results of both paths share: the same names for JSON, pages and notebooks."""
+"""What the results of `discover` and `explain` share: JSON, pages, and notebooks."""
 
 import base64
 import json
@@ -17,14 +17,14 @@ from jaxcause.report import notebook_frame
 
 
 class Saved:
-    """A result that becomes a text, a JSON document, and a page."""
+    """A result that can be written as text, as JSON, and as a page."""
 
     def headline(self) -> str:
         """The result in one line."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values of a schema."""
+        """The result as plain values that follow a schema."""
         raise NotImplementedError
 
     def to_html(self) -> str:
@@ -36,10 +36,10 @@ class Saved:
         return self.to_dict()
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Everything as JSON; ``from_json`` makes an equal result of it.
+        """The result as JSON text, from which ``from_json`` makes an equal result.
 
         Args:
-            path: File to write it to as well.
+            path: File to which the text is also written.
 
         Raises:
             InputError: The file cannot be written.
@@ -79,10 +79,14 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def read_document(source: str | Path | Mapping[str, Any], schema: str) -> dict[str, Any]:
-    """The document of a schema from a file, from JSON text (it begins with a brace), or as it is.
+    """Read a document and check its schema.
+
+    Args:
+        source: A file, JSON text (which begins with a brace), or the document itself.
+        schema: The schema that it must have.
 
     Raises:
-        InputError: It cannot be read, is no JSON, or has another schema.
+        InputError: It cannot be read, is not JSON, or has another schema.
     """
     if isinstance(source, Mapping):
         found: Any = dict(source)
@@ -102,7 +106,7 @@ def read_document(source: str | Path | Mapping[str, Any], schema: str) -> dict[s
 
 
 def plain(value: Any) -> Any:
-    """Values that JSON knows: arrays become lists, NaN and infinities None, the rest text."""
+    """Values that JSON can hold: arrays become lists, NaN and infinities None, the rest text."""
     if isinstance(value, jax.Array | np.ndarray | np.generic):
         value = value.tolist() if value.dtype.kind in "biufSU" else str(value)
     if isinstance(value, Mapping):
@@ -115,7 +119,7 @@ def plain(value: Any) -> Any:
 
 
 def exact(values: np.ndarray) -> list[Any]:
-    """Nested lists of numbers that `as_array` turns into the same array; NaN is None."""
+    """Nested lists of numbers, from which `as_array` makes the same array; NaN becomes None."""
     digits = 9 if values.dtype.itemsize <= 4 else 17
 
     def number(value: float) -> float | str | None:
@@ -130,7 +134,7 @@ def exact(values: np.ndarray) -> list[Any]:
 
 
 def as_array(values: Any, dtype: str) -> np.ndarray:
-    """The array of which `exact` made lists."""
+    """The array from the lists that `exact` made."""
 
     def rows(part: Any) -> Any:
         if isinstance(part, list):
@@ -149,7 +153,7 @@ def pack(values: Any) -> dict[str, Any]:
 
 
 def unpack(packed: Mapping[str, Any]) -> np.ndarray:
-    """The array that `pack` packed; never more bytes than its shape says."""
+    """The array that `pack` packed, which never unpacks to more bytes than its shape says."""
     dtype, shape = np.dtype(packed["dtype"]), tuple(packed["shape"])
     if dtype.kind not in "biuf" or any(not isinstance(n, int) or n < 0 for n in shape):
         raise ValueError(f"an array of {dtype} {shape}")

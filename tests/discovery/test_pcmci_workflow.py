@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from jaxcause.workflows._discover.methods.linear import discover_lasso, discover_pcmci
 
 from jaxcause.series import as_series_table
-from jaxcause.workflows._discover.methods.linear import discover_lasso, discover_pcmci
 
 SEARCH = {
     "max_lag": 2,
@@ -35,7 +35,7 @@ def test_pcmci(series):
         ("a", 2, "b"),
         ("a", 2, "c"),
     }
-    assert found.info["n_windows"] == 600 - 4 - 5
+    assert found.info.n_windows == 600 - 4 - 5
     assert (found.scores[:, :, 0] == 0).all()
     now = discover_pcmci(table, **(SEARCH | {"contemporaneous": True}))
     assert ("b", 0, "o-o", "c") in now.graph.edges(now.names)
@@ -46,7 +46,7 @@ def test_pcmci_plus(series):
     table = as_series_table(series, names=["a", "b", "c"])
     found = discover_pcmci(table, **SEARCH, plus=True)
     assert sorted(found.graph.edges(found.names)) == [("a", 2, "-->", "b"), ("b", 0, "-->", "c")]
-    assert (found.info["q_value"] <= 1).all()
+    assert (found.info.q_value <= 1).all()
 
 
 def test_lasso(series):
@@ -54,4 +54,4 @@ def test_lasso(series):
     found = discover_lasso(table, max_lag=2, held_out=0.2, transform="standardise")
     assert found.table[["source", "target", "lag"]][0].tolist() == ("a", "b", 2)
     assert (found.scores[np.asarray(found.graph.adjacency)] > 0).all()
-    assert len(found.info["penalty"]) == 3
+    assert len(found.info.penalty) == 3

@@ -167,7 +167,7 @@ def test_numpy_files(tmp_path):
     np.savez_compressed(tmp_path / "x.npz", data=X, names=np.array(NAMES), truth=np.eye(3))
     assert_is_x(read_series(tmp_path / "x.npz", array="data"), segment=[0] * 8)
     assert read_series(tmp_path / "x.npz", array="data", drop=["snow"]).names == NAMES[:2]
-    with pytest.raises(InputError, match="arrays data, names, truth; tell which one"):
+    with pytest.raises(InputError, match="arrays data, names, truth; name the one"):
         read_series(tmp_path / "x.npz")
     np.savez(tmp_path / "y.npz", data=X.T, names=np.array(NAMES))
     with pytest.raises(InputError, match="names must hold 8"):

@@ -51,8 +51,8 @@ def test_page_nests_and_tells_origin_limits_and_notes():
     assert found.urls == ["data:,"]
     for words in ("8 edges among 5 variables", "gradients of a trained Transformer", "512 windows",
                   "jax.random.key(7)", "ab12", "transform errors: log", "Almost </script> nothing.",
-                  "About 10 % of the edges may be false", "marks other than --> say so",
-                  "Effects within a row"):  # fmt: skip
+                  "About 10 % of the edges may be false", "any mark other than -->",
+                  "Contemporaneous effects"):  # fmt: skip
         assert words in found.text, words
 
 
@@ -61,15 +61,15 @@ def test_page_nests_and_tells_origin_limits_and_notes():
     [
         ({"method": "var", "q": 0.05}, "autoregression that differ", "Do not believe"),
         ({"method": "pc", "alpha": 0.01}, "Each test errs in about 1 %", "false-discovery"),
-        ({"method": "pc"}, "copes with better", "Effects are linear"),
+        ({"method": "pc"}, "handles such series better", "Effects are linear"),
         ({"method": "lasso"}, "No test stands behind an edge", "partial correlation"),
         ({"method": "lasso", "held_out_error": 0.4}, "a penalty", "Each test"),
         ({"method": "pcmci", "q": 0.1, "alpha": 0.2}, "given those of both ends", "Each test"),
         ({"method": "pcmci+"}, "given the past of both ends", "trained Transformer"),
         ({"method": "gradient"}, "forecasts of a trained Transformer depend", "Only linear"),
-        ({"method": "gradient", "selection": "t-tests"}, "Strengths are its own", "depend on that"),
-        ({"method": "gradient", "refined": {"alpha": 0.1}}, "searched again by tests", "Each test"),
-        ({"method": "else"}, "is not known to this page", "Only linear"),
+        ({"method": "gradient", "selection": "t-tests"}, "strengths come from", "depend on that"),
+        ({"method": "gradient", "refined": {"alpha": 0.1}}, "searched again with", "Each test"),
+        ({"method": "else"}, "This page does not know how", "Only linear"),
         ({"method": "gradient", "held_out_error": 0.99}, "Do not believe this graph", "t-test"),
         ({"method": "gradient", "held_out_error": 0.5, "held_out_error_linear": 0.4},
          "a linear model forecasts better than the Transformer (0.4 against 0.5)", "Do not"),
@@ -81,45 +81,45 @@ def test_what_is_assumed_depends_on_method_marks_and_errors(info, words, absent)
     text = parsed(discovery_page(document(edges=EDGES[:3], info=info))).text
     assert words in text
     assert absent not in text
-    assert "No cause takes longer than lag 2" in text
+    assert "No effect takes longer than lag 2" in text
 
 
-ACROSS, WITHIN = "Causes act from one row to later ones.", "Effects within a row (lag 0) are"
-COMPLETE, HIDDEN = "Every common cause of two variables is", "not measured are allowed for"
+LAGGED, AT_LAG_0 = "Causes act from one time step to later ones.", "Contemporaneous effects (lag 0"
+COMPLETE, HIDDEN = "Every common cause of two variables is", "Hidden common causes are allowed for"
 
 
 @pytest.mark.parametrize(
     ("info", "edges", "words"),
     [
         # What was asked for holds, whatever was found.
-        ({"contemporaneous": True, "latents": False}, EDGES[:3], (WITHIN, COMPLETE)),
-        ({"contemporaneous": False, "latents": True}, EDGES[:3], (ACROSS, HIDDEN)),
-        ({"contemporaneous": True, "latents": True}, EDGES[:3], (WITHIN, HIDDEN)),
-        ({"contemporaneous": False, "latents": False}, EDGES[:3], (ACROSS, COMPLETE)),
+        ({"contemporaneous": True, "latents": False}, EDGES[:3], (AT_LAG_0, COMPLETE)),
+        ({"contemporaneous": False, "latents": True}, EDGES[:3], (LAGGED, HIDDEN)),
+        ({"contemporaneous": True, "latents": True}, EDGES[:3], (AT_LAG_0, HIDDEN)),
+        ({"contemporaneous": False, "latents": False}, EDGES[:3], (LAGGED, COMPLETE)),
         ({"contemporaneous": False, "latents": True}, [(0, 1, 0, "<->")],
          ("can only be <->", HIDDEN)),
         # Older files: settings of the refinement, or else the marks.
-        ({"refined": {"contemporaneous": True, "latents": True}}, EDGES[:3], (WITHIN, HIDDEN)),
-        ({}, EDGES, (WITHIN, HIDDEN)),
-        ({}, EDGES[:3], (ACROSS, COMPLETE)),
-        ({"method": "pc"}, [(0, 1, 0, "---")], (WITHIN, COMPLETE)),
+        ({"refined": {"contemporaneous": True, "latents": True}}, EDGES[:3], (AT_LAG_0, HIDDEN)),
+        ({}, EDGES, (AT_LAG_0, HIDDEN)),
+        ({}, EDGES[:3], (LAGGED, COMPLETE)),
+        ({"method": "pc"}, [(0, 1, 0, "---")], (AT_LAG_0, COMPLETE)),
     ],
 )  # fmt: skip
 def test_what_may_be_hidden_or_fast_is_what_was_allowed_for(info, edges, words):
     text = parsed(discovery_page(document(edges=edges, info=info))).text
-    others = {ACROSS, WITHIN, COMPLETE, HIDDEN} - set(words)
+    others = {LAGGED, AT_LAG_0, COMPLETE, HIDDEN} - set(words)
     if "can only be <->" in words:
-        others = {WITHIN, COMPLETE}
+        others = {AT_LAG_0, COMPLETE}
     assert all(word in text for word in words)
     assert not any(word in text for word in others)
 
 
-def test_the_page_says_what_strengths_are_within_a_row():
+def test_the_page_says_what_strengths_are_at_lag_0():
     said = {"strength": "root energy", "strength_at_lag_0": "absolute <partial> correlation"}
-    assert "Both at lag 0: absolute <partial> correlation." in parsed(
+    assert "Strength and score at lag 0: absolute <partial> correlation." in parsed(
         discovery_page(document(info=said))
     ).text  # fmt: skip
-    assert "Both at lag 0" not in discovery_page(document())
+    assert "Strength and score at lag 0" not in discovery_page(document())
 
 
 def test_long_settings_are_counted_instead_of_shown():
@@ -162,7 +162,7 @@ def test_undefined_numbers_become_null():
         ({"schema": "x/2"}, "discovery has schema 'x/2', but this page shows"),
         ({"variables": []}, "must name its variables"),
         ({"variables": ["a", "a"]}, "must name its variables"),
-        ({"max_lag": 1}, "edge at lag 2, past its max_lag"),
+        ({"max_lag": 1}, "edge at lag 2, beyond its max_lag"),
         ({"strength": [[1.0]]}, r"strength of the discovery has shape \(1, 1\)"),
         ({"edges": [{"source": "x", "target": "wind", "lag": 1, "edge": "-->"}]}, "edge of 'x'"),
         (
@@ -259,7 +259,7 @@ def test_graph_slider_table_and_map(visit, width):
         e["lag"] == 1 and "<b>bold</b>" in (e["source"], e["target"]) for e in by_size
     )
     slide(page, "#filter", "nothing like it")
-    assert page.js(ROWS) == [["No edge matches."]]
+    assert page.js(ROWS) == [["No edge matches the filter."]]
     slide(page, "#filter", "")
     page.js("document.querySelector('#rows tr').dispatchEvent(new Event('pointerenter'))")
     assert page.js("document.querySelectorAll('#arcs .edge.on').length") == 1
@@ -313,8 +313,8 @@ def test_everything_can_be_reached_by_keys(visit):
 @pytest.mark.parametrize(
     ("latents", "said", "key"),
     [
-        (True, "shares a latent cause with", "latent common cause"),
-        (False, "the tests contradict one another about the direction", "direction contradicted"),
+        (True, "A hidden cause drives", "hidden common cause"),
+        (False, "the tests contradict one another about the direction", "contradictory tests"),
     ],
 )
 def test_two_arrowheads_are_a_hidden_cause_only_where_one_is_possible(visit, latents, said, key):

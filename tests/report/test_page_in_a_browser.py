@@ -178,7 +178,7 @@ def test_table_filters_by_tokens_and_marks(visit, explanation):
     type_into(page, "filter", "film ->")
     assert rows_of(page) == [row for row in mine if "->" in row[1]]
     type_into(page, "filter", "nowhere")
-    assert rows_of(page) == [["No edge matches."]]
+    assert rows_of(page) == [["No edge matches the filter."]]
     assert page.js("document.getElementById('places').offsetParent === null")
     clean(page)
 

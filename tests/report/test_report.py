@@ -61,13 +61,13 @@ def test_explanations_are_told_in_sentences(explanation):
         "Remove {very, good} → the output changes from negative (0.97) to positive (0.81)" in text
     )
     assert "The model says “negative” (0.97)" in text
-    assert "Search ended after 120 model queries. Tried to size 2." in text
-    assert "the first output falls to 0.19, now rank 2" in text
+    assert "The search ended after 120 model queries. Tried to size 2." in text
+    assert "the probability of negative falls from 0.97 to 0.19 (rank 2)" in text
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [("not found", "No set of tokens that was tried"), ("budget", "query budget"),
+    [("not found", "no set of tokens that it tried"), ("budget", "limit on model queries"),
      ("time", "time limit")],
 )  # fmt: skip
 def test_ways_in_which_a_search_ends(explanation, status, words):
@@ -82,7 +82,8 @@ def test_ways_in_which_a_search_ends(explanation, status, words):
     ("target", "words"),
     [({"kind": "masked token", "node": 1, "output": "film"}, "fills the mask with “film”"),
      ({"kind": "next token", "node": 1, "output": "x", "probability": 0.999}, "x” (>0.99)"),
-     ({"kind": "token", "node": 2}, "What bears on “film”"), (None, "Graph over the tokens")],
+     ({"kind": "token", "node": 2}, "Causal graph around “film”"),
+     (None, "Causal graph over the tokens")],
 )  # fmt: skip
 def test_headlines(explanation, target, words):
     assert words in parsed(explanation_page(explanation() | {"target": target})).text
@@ -179,9 +180,9 @@ def test_index_links_each_text_and_counts():
     rows = [{"href": "a b/é&.html", "text": "<b>", "tokens": ["x"]}, {"href": "1.html", "text": ""}]
     found = parsed(index_page(rows, title="Five & more"))
     assert found.urls == ["data:,", "a%20b/%C3%A9%26.html", "1.html"]
-    assert "2 texts, 1 of them explained." in found.text
+    assert "2 texts; an explanation was found for 1." in found.text
     assert "Five & more" in found.text
-    assert parsed(index_page([])).text.count("No text.") == 1
+    assert parsed(index_page([])).text.count("There are no texts.") == 1
 
 
 @pytest.mark.parametrize("href", ["javascript:alert(1)", "//host/x", "http://x", "/etc", "\\\\x"])

@@ -46,7 +46,7 @@ def test_gradients_find_what_a_line_cannot():
     assert float(metrics.auroc(found.scores, truth)) == 1.0
     linear = discover(x, 2, method="var")
     assert float(metrics.auprc(linear.scores, truth)) < 0.9
-    assert found.info["held_out_error"] < 0.8 * found.info["held_out_error_linear"]
+    assert found.info.held_out_error < 0.8 * found.info.held_out_error_linear
     assert found.scores.shape == found.strength.shape == (3, 3, 3)
     assert (found.scores[:, :, 0] == 0).all()
 
@@ -66,22 +66,22 @@ def test_the_table_lists_the_edges_strongest_first():
 
 def test_few_candidates_are_told_of():
     _, _, found = product_found()
-    assert "simultaneous_errors" not in found.info
-    assert found.info["selection"] == "empirical null"
-    assert any("of 18 candidate edges stand out" in note for note in found.info["notes"])
+    assert found.info.simultaneous_errors is None
+    assert found.info.selection == "empirical null"
+    assert any("of 18 candidate edges stand out" in note for note in found.info.notes)
 
 
 def test_info_tells_what_was_done():
     _, _, found = product_found()
     info = found.info
-    assert info["method"] == "gradient"
-    assert info["transform"] == "standardise"
-    assert info["skip"] is False
-    assert set(info["seconds"]) == {"training", "attribution", "total"}
-    steps, losses, held_out = zip(*info["losses"], strict=True)
+    assert info.method == "gradient"
+    assert info.transform == "standardise"
+    assert info.skip is False
+    assert set(info.seconds) == {"training", "attribution", "total"}
+    steps, losses, held_out = zip(*info.losses, strict=True)
     assert losses[-1] < losses[0]
-    assert steps[-1] == info["steps"]
-    assert min(held_out) == pytest.approx(info["held_out_error"], rel=1e-2)
+    assert steps[-1] == info.steps
+    assert min(held_out) == pytest.approx(info.held_out_error, rel=1e-2)
 
 
 def test_the_same_key_gives_the_same_graph():
@@ -99,7 +99,7 @@ def test_a_saved_forecaster_gives_the_same_graph(tmp_path):
     loaded = TrainedForecaster.load(tmp_path / "f.safetensors")
     again = discover(x, 2, names=["a", "b", "c"], forecaster=loaded, progress=False)
     np.testing.assert_array_equal(again.scores, found.scores)
-    assert again.info["held_out_error"] == pytest.approx(found.info["held_out_error"], abs=0.02)
+    assert again.info.held_out_error == pytest.approx(found.info.held_out_error, abs=0.02)
     np.testing.assert_allclose(loaded.predict(x[:2]), found.forecaster.predict(x[:2]))
     with pytest.raises(InputError, match="trained on a, b, c"):
         discover(x, 2, forecaster=loaded)
@@ -139,9 +139,9 @@ def test_on_a_linear_series_the_notes_say_that_a_line_is_as_good():
     x, truth = linear_series()
     quick = SMALL | {"training": TrainingConfig(100)}
     found = discover(x, 2, key=jax.random.key(0), **quick)
-    assert found.info["skip"] is True
-    assert found.info["selection"] == "t-tests"
-    assert any("linear model predicts as well" in note for note in found.info["notes"])
+    assert found.info.skip is True
+    assert found.info.selection == "t-tests"
+    assert any("linear model forecasts as well" in note for note in found.info.notes)
     assert float(metrics.precision_recall(found.graph, truth).f1) > 0.85
     assert float(metrics.auroc(found.scores, truth)) > 0.95
 
@@ -155,7 +155,7 @@ def test_the_linear_methods_find_a_linear_series(method):
     assert float(metrics.precision_recall(found.graph, truth).f1) > least
     assert float(metrics.auroc(found.scores, truth)) > 0.97
     assert found.forecaster is None
-    assert found.info["method"] == method
+    assert found.info.method == method
 
 
 def test_pc_orients_contemporaneous_edges_where_the_past_allows():
@@ -174,9 +174,9 @@ def test_missing_rows_and_several_series_are_windowed_apart():
     holes = x.copy()
     holes[::50, 1] = np.nan
     found = discover([holes[:700], holes[700:]], 2, method="var")
-    assert found.info["n_windows"] < len(x) * 0.96
+    assert found.info.n_windows < len(x) * 0.96
     assert float(metrics.precision_recall(found.graph, truth).f1) > 0.8
-    assert any("missing value" in note for note in found.info["notes"])
+    assert any("missing value" in note for note in found.info.notes)
 
 
 def test_names_of_a_frame_are_kept():
@@ -273,7 +273,7 @@ def test_a_gaussian_head_finds_a_parent_of_the_variance():
     into_c = np.asarray(found.scores)[:, 2, 1]
     others = np.delete(np.asarray(found.scores)[:, :, 1:].ravel(), [2 * 2, 4 * 2 + 2])
     assert min(into_c[0], into_c[1]) > 10 * np.median(others)
-    parts = found.info["parts"]
+    parts = found.info.parts
     assert parts["variance_part"][1, 2, 1] > 5 * parts["mean_part"][1, 2, 1]
     np.testing.assert_allclose(parts["mean_part"] + parts["variance_part"], found.scores, rtol=1e-4)
 
@@ -304,7 +304,7 @@ def test_members_read_their_own_scores():
     x, truth, _ = product_found()
     quick = SMALL | {"training": TrainingConfig(200, batch_size=8)}
     found = discover(x, 2, key=jax.random.key(0), skip=False, members=3, **quick)
-    members = found.info["member_scores"]
+    members = found.info.member_scores
     assert members.shape == (3, 3, 3, 3)
     np.testing.assert_allclose(members.mean(0), found.scores, rtol=1e-5)
     assert (members.std(0)[truth] > 0).all()
@@ -323,7 +323,7 @@ def test_the_regime_index_tells_mechanisms_apart():
     x, domain = regime_series()
     with_index = discover(x, 1, key=jax.random.key(0), skip=False, domain=domain, **SMALL)
     without = discover(x, 1, key=jax.random.key(0), skip=False, **SMALL)
-    assert with_index.info["held_out_error"] < 0.75 * without.info["held_out_error"]
+    assert with_index.info.held_out_error < 0.75 * without.info.held_out_error
     scores = np.asarray(with_index.scores)[:, :, 1]
     assert scores[0, 1] > 20 * np.delete(scores.ravel(), 1).max()
 
@@ -332,12 +332,12 @@ def test_missing_values_are_masked_where_few_windows_are_complete():
     x, truth = linear_series()
     holes = np.where(np.random.default_rng(0).random(x.shape) < 0.12, np.nan, x)
     found = discover(holes, 2, key=jax.random.key(0), skip=False, **SMALL)
-    assert any("inputs of their own" in note for note in found.info["notes"])
-    assert found.info["model"]["missing"]
+    assert any("inputs of their own" in note for note in found.info.notes)
+    assert found.info.model["missing"]
     assert float(metrics.auroc(found.scores, truth)) > 0.9
     quick = SMALL | {"training": TrainingConfig(20)}
     dropped = discover(holes, 2, key=jax.random.key(0), skip=False, missing="drop", **quick)
-    assert not dropped.info["model"]["missing"]
+    assert not dropped.info.model["missing"]
 
 
 @pytest.mark.parametrize("readout", ["attn_lrp", "cp_lrp"])
@@ -358,7 +358,7 @@ def test_the_longest_lag_is_chosen_by_forecasts_only_if_asked(max_lag):
     x[1:, 2] += 0.5 * x[:-1, 1]
     found = discover(x, "auto", method="var")
     assert found.graph.max_lag == max_lag
-    assert any(f"max_lag={max_lag} was chosen" in note for note in found.info["notes"])
+    assert any(f"max_lag={max_lag} was chosen" in note for note in found.info.notes)
     with pytest.raises(InputError, match="max_lag='auto'"):
         discover(x[:6], "auto", method="var")
 
@@ -366,12 +366,12 @@ def test_the_longest_lag_is_chosen_by_forecasts_only_if_asked(max_lag):
 def test_the_method_is_chosen_and_the_reason_told():
     x, _ = linear_series()
     short = discover(x[:200], 2, method="auto")
-    assert short.info["method"] == "pcmci"
-    assert any("198 windows are too few" in note for note in short.info["notes"])
+    assert short.info.method == "pcmci"
+    assert any("198 windows are too few" in note for note in short.info.notes)
     quick = SMALL | {"training": TrainingConfig(20)}
     long = discover(x, 2, method="auto", key=jax.random.key(0), **quick)
-    assert long.info["method"] == "gradient"
-    assert any("method='gradient' was chosen" in note for note in long.info["notes"])
+    assert long.info.method == "gradient"
+    assert any("method='gradient' was chosen" in note for note in long.info.notes)
 
 
 def test_selected_edges_are_searched_for_effects_within_a_step():
@@ -384,13 +384,15 @@ def test_selected_edges_are_searched_for_effects_within_a_step():
     quick = SMALL | {"training": TrainingConfig(40)}
     before = discover(x, 1, key=jax.random.key(0), skip=True, **quick)
     assert ("X0", 1, "-->", "X1") in before.graph.edges()
-    assert before.info["simultaneous_errors"]["pair"] == ["X0", "X1"]
-    assert any("X0 and X1 in the same step correlate" in n for n in before.info["notes"])
+    assert before.info.simultaneous_errors["pair"] == ["X0", "X1"]
+    assert any(
+        "errors of X0 and X1 are correlated within a time step" in n for n in before.info.notes
+    )
     found = discover(x, 1, key=jax.random.key(0), skip=True, contemporaneous=True, **quick)
     expected = {("X0", 1, "-->", "X0"), ("X0", 0, "-->", "X1"), ("X1", 1, "-->", "X2")}
     assert set(found.graph.edges()) == expected
-    assert found.info["refined"]["n_directed"] == 3
-    assert not any("same step correlate" in note for note in found.info["notes"])
+    assert found.info.refined["n_directed"] == 3
+    assert not any("correlated within a time step" in note for note in found.info.notes)
     forbidden = discover(
         x, 1, key=jax.random.key(0), skip=True, contemporaneous=True,
         forbidden=[("X1", "X2")], **quick,
@@ -474,7 +476,7 @@ def test_monitoring_files_run_as_they_are(data, name, method):
     quick = SMALL | {"training": TrainingConfig(50)} if method == "gradient" else {}
     found = discover(table, 2, method=method, key=jax.random.key(0), **quick)
     assert np.isfinite(found.scores).all()
-    assert any("'timestamp'" in note for note in found.info["notes"])
+    assert any("'timestamp'" in note for note in found.info.notes)
 
 
 def test_lorenz96_is_read_from_the_gradients(data):

@@ -19,6 +19,7 @@ from jaxcause.models._functional import init_params
 from jaxcause.series import as_series_table
 from jaxcause.workflows import (
     Discovery,
+    DiscoveryInfo,
     TextExplanation,
     TextModel,
     explain,
@@ -47,12 +48,12 @@ def discovery(dtype=np.float32):
     strength = np.sqrt(scores)
     scores[1, 2, 1], scores[0, 3, 1], strength[1, 2, 2] = np.nan, np.inf, np.nan
     losses = [(0, 1.0, 1.1), (100, 0.5, 0.7), (200, np.float64(0.4), float("nan"))]
-    info = {
-        "method": "gradient", "strength": "root gradient energy: deviations", "q": 0.1,
-        "notes": ["A note with </script> in it."], "losses": losses, "best_step": 100,
-        "held_out_error": np.float32(0.7), "held_out_error_linear": 0.8, "n_windows": 64,
-        "member_scores": np.arange(3.0), "seconds": {"total": 1.5}, "status": None,
-    }  # fmt: skip
+    info = DiscoveryInfo(
+        score="gradient energy", strength="root gradient energy: deviations", method="gradient",
+        q=0.1, notes=("A note with </script> in it.",), losses=losses, best_step=100,
+        held_out_error=float(np.float32(0.7)), held_out_error_linear=0.8, n_windows=64,
+        member_scores=np.arange(3.0), seconds={"total": 1.5},
+    )  # fmt: skip
     return Discovery(jc.LaggedGraph(marks), scores, strength, NAMES, None, info)
 
 
@@ -89,9 +90,9 @@ def test_a_discovery_comes_back_from_json_to_the_last_bit(tmp_path, dtype):
         assert again.names == NAMES
         assert again.forecaster is None
         assert again.to_json() == text
-    assert again.info["losses"][2] == [200, 0.4, None]
-    assert again.info["member_scores"] == [0, 1, 2]
-    assert again.info["provenance"]["jaxcause"] == jc.__version__
+    assert again.info.losses[2] == [200, 0.4, None]
+    assert again.info.member_scores == [0, 1, 2]
+    assert again.info.provenance["jaxcause"] == jc.__version__
 
 
 def test_every_reader_of_graphs_reads_a_discovery():
@@ -161,7 +162,7 @@ def test_every_picture_of_a_discovery_is_drawn_into_given_axes():
         assert found.plot(kind, ax=ax) is ax
         assert ax.has_data()
     with pytest.raises(InputError, match="needs a training"):
-        dataclasses.replace(found, info={}).plot("training")
+        dataclasses.replace(found, info=DiscoveryInfo(score="", strength="")).plot("training")
 
 
 @pytest.mark.usefixtures("untyped")
@@ -268,18 +269,18 @@ def test_provenance_knows_data_and_key():
     ]
     assert said["fingerprint"] not in map(fingerprint, others)
     found = discovery()
-    found.info["provenance"] = said
+    found = dataclasses.replace(found, info=dataclasses.replace(found.info, provenance=said))
     assert f"<bdi>{said['fingerprint']}</bdi>" in found.to_html()
-    assert Discovery.from_json(found.to_json()).info["provenance"] == said
+    assert Discovery.from_json(found.to_json()).info.provenance == said
 
 
 def test_discover_keeps_the_provenance_of_its_series():
     x = np.random.default_rng(0).normal(size=(200, 2))
     found = jc.discover(x, 2, method="var", names=["a", "b"])
-    said = found.info["provenance"]
+    said = found.info.provenance
     assert said["fingerprint"] == fingerprint(as_series_table(x, names=["a", "b"]))
     assert "key" not in said
-    assert Discovery.from_json(found.to_json()).info["provenance"] == said
+    assert Discovery.from_json(found.to_json()).info.provenance == said
 
 
 @pytest.mark.parametrize(

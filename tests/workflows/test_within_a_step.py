@@ -71,7 +71,7 @@ def test_gradient_scores_hold_edges_within_a_step(series, latents):
     said = {"latents": latents, "contemporaneous": True}
     assert said.items() <= found.info.items()
     assert said.items() <= Discovery.from_json(found.to_json()).info.items()
-    assert found.info["strength_at_lag_0"].endswith("parents of both ends")
+    assert found.info.strength_at_lag_0.endswith("parents of both ends")
 
 
 def test_pc_scores_edges_within_a_step_from_both_ends_alike(series):
@@ -86,11 +86,11 @@ def test_pc_scores_edges_within_a_step_from_both_ends_alike(series):
 @pytest.mark.parametrize("method", ["lasso", "pc", "pcmci", "pcmci+", "var"])
 def test_results_say_what_was_allowed_for(series, method):
     found = discover(series[:300], 1, names=NAMES, method=method)
-    assert found.info["latents"] is False
-    assert found.info["contemporaneous"] is (method == "pcmci+")
+    assert found.info.latents is False
+    assert found.info.contemporaneous is (method == "pcmci+")
     if method in ("pc", "pcmci"):
         now = discover(series[:300], 1, names=NAMES, method=method, contemporaneous=True)
-        assert now.info["contemporaneous"] is True
+        assert now.info.contemporaneous is True
 
 
 def test_sizes_within_a_step_are_given_to_tigramite_once():
@@ -118,6 +118,6 @@ def test_the_curves_of_a_result_have_its_threshold_and_say_what_they_are(series,
     edges = np.asarray(found.graph.adjacency)
     assert found.scores[~edges].max() < line.get_ydata()[0] < found.scores[edges].min()
     assert ax.get_ylabel() == score
-    assert ax.get_title() == f"{score.capitalize()} along the lags"
-    strength = found.info["strength"].split(" given")[0].capitalize()
+    assert ax.get_title() == f"{score.capitalize()} by lag"
+    strength = found.info.strength.split(" given")[0].capitalize()
     assert found.plot("scores").get_title() == f"{strength} by lag"

@@ -25,35 +25,35 @@ HEADS = (None, "masked_lm", "sequence_classification")
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
-    """What an `Encoder` is made of.
+    """Sizes and options of an `Encoder`.
 
     Args:
-        vocab_size: Number of tokens it knows.
+        vocab_size: Number of tokens in the vocabulary.
         hidden_size: Width of a token; a multiple of ``n_heads``.
         n_layers: Number of layers.
         n_heads: Attention heads per layer.
-        intermediate_size: Width within a layer's perceptron.
+        intermediate_size: Hidden width of a layer's perceptron.
         max_positions: Length of the table of positions.
         n_types: Number of token types; 0 for none.
         first_position: Position of the first token.
-        positions: ``"index"`` counts all tokens, ``"real"`` those that are no padding from the
-            first on, ``"recent"`` those from the last one back.
+        positions: How positions are counted: ``"index"`` counts all tokens, ``"real"`` counts the
+            tokens that are not padding from the first on, ``"recent"`` from the last one back.
         pad_token_id: Token that fills up a batch.
-        mask_padding: Whether nobody looks at padding when no attention mask is given.
-        activation: Within a layer's perceptron.
-        layer_norm_eps: Added to variances.
-        dropout: Rate behind embeddings and sublayers.
-        attention_dropout: Rate of attention weights.
+        mask_padding: Whether padding is masked if no attention mask is given.
+        activation: Activation of a layer's perceptron.
+        layer_norm_eps: Number added to variances.
+        dropout: Dropout rate after embeddings and sublayers.
+        attention_dropout: Dropout rate of attention weights.
         head: None, ``"masked_lm"`` or ``"sequence_classification"``.
-        head_activation: Between the two layers of the head.
-        head_dropout: Rate before the last layer of a classifier.
-        head_input_dropout: Whether that rate applies to the input of the classifier, too.
-        n_labels: Classes of a classifier.
+        head_activation: Activation between the two layers of the head.
+        head_dropout: Dropout rate before the last layer of a classifier.
+        head_input_dropout: Whether that rate also applies to the input of the classifier.
+        n_labels: Number of classes of a classifier.
         tied: Whether the masked-LM head shares the table of token embeddings.
         never_predicted: Tokens to which the masked-LM head gives a logit of -1e9.
         initializer_range: Standard deviation of initial weights.
-        dtype: Of computation: float32 or bfloat16.
-        param_dtype: Of parameters.
+        dtype: Dtype of computation: float32 or bfloat16.
+        param_dtype: Dtype of parameters.
 
     Raises:
         InputError: A size is not positive or does not fit, or a name is not known.
@@ -104,12 +104,12 @@ class EncoderConfig:
 
     @property
     def max_length(self) -> int:
-        """Most tokens of a sequence."""
+        """Largest number of tokens of a sequence."""
         return self.max_positions - self.first_position
 
     @property
     def causal(self) -> bool:
-        """Whether tokens see only earlier ones."""
+        """Whether tokens see only earlier tokens."""
         return False
 
 
@@ -117,7 +117,7 @@ class Embeddings(nnx.Module):
     """Tokens, positions and token types, added and normalised."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs) -> None:
-        """Make the tables."""
+        """Create the tables."""
         width, make = config.hidden_size, maker(config, rngs)
         self.words = make.table(config.vocab_size, width)
         self.positions = make.table(config.max_positions, width)
@@ -140,7 +140,7 @@ class EncoderLayer(nnx.Module):
     """Attention and a perceptron, each added to its input and then normalised."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs) -> None:
-        """Make one layer."""
+        """Create the layer."""
         width, inner = config.hidden_size, config.intermediate_size
         make = maker(config, rngs)
         self.config = config
@@ -159,7 +159,7 @@ class EncoderLayer(nnx.Module):
         mask: Bool[Array, "batch 1 1 tokens"],
         rngs: nnx.Rngs | None,
     ) -> tuple[Float[Array, "batch tokens width"], Float[Array, "batch heads q k"]]:
-        """Apply the layer; also the attention weights."""
+        """Apply the layer; returns the output and the attention weights."""
         config = self.config
         query, key, value = (
             split_heads(part(x), config.n_heads) for part in (self.query, self.key, self.value)
@@ -174,10 +174,10 @@ class EncoderLayer(nnx.Module):
 
 
 class MaskedLMHead(nnx.Module):
-    """A transform of each token, and its product with every token's embedding."""
+    """A transform of each position, and its product with every token's embedding."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs) -> None:
-        """Make the head."""
+        """Create the head."""
         width, make = config.hidden_size, maker(config, rngs)
         self.config = config
         self.dense = make.linear(width, width)
@@ -204,7 +204,7 @@ class ClassificationHead(nnx.Module):
     """Two layers over the first token."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs) -> None:
-        """Make the head."""
+        """Create the head."""
         width, make = config.hidden_size, maker(config, rngs)
         self.config = config
         self.dense = make.linear(width, width)
@@ -232,7 +232,7 @@ class Encoder(nnx.Module):
     """
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs) -> None:
-        """Make the model with random parameters."""
+        """Create the model with random parameters."""
         self.config = config
         self.embeddings = Embeddings(config, rngs=rngs)
         self.layers = nnx.List(EncoderLayer(config, rngs=rngs) for _ in range(config.n_layers))
@@ -254,7 +254,7 @@ class Encoder(nnx.Module):
         words: Float[Array, "batch tokens width"] | None,
         rngs: nnx.Rngs | None,
     ) -> ModelOutput:
-        """One pass, from token ids or from the embeddings of words."""
+        """One forward pass, from token ids or from token embeddings."""
         config = self.config
         if positions is None:
             positions = self._positions(input_ids, mask)
@@ -291,7 +291,7 @@ class Encoder(nnx.Module):
 
 
 def maker(config: EncoderConfig, rngs: nnx.Rngs) -> Maker:
-    """Makes the layers of such a model."""
+    """Creates the layers of a model with this configuration."""
     return Maker(
         config.initializer_range,
         config.layer_norm_eps,

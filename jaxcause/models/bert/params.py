@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxcause._checks import InputError
-from jaxcause.models._rules import EMBEDDING, NORM, PLAIN, Layout, Rule
+from jaxcause.models._rules import EMBEDDING, NORM, PLAIN, Rule, WeightLayout
 from jaxcause.models.bert.modeling import EncoderConfig
 
 BERT_LAYERS = (
@@ -70,7 +70,7 @@ DECODERS = {
     "roberta": ("lm_head.decoder", "lm_head.bias"),
     "distilbert": ("vocab_projector", ""),
 }
-"""The last layer of a masked-LM head, and the second name of its bias if it has one."""
+"""The last layer of a masked-LM head, and the second name of its bias; empty if there is none."""
 BUFFERS = (r"embeddings\.position_ids", r"embeddings\.token_type_ids")
 OTHER_HEADS = (r"qa_outputs\..*", r"cls\.seq_relationship\..*", r"pooler\.dense\.(weight|bias)")
 HEAD_NAMES = {
@@ -79,7 +79,7 @@ HEAD_NAMES = {
 }
 
 
-def layout(architecture: str, config: EncoderConfig) -> Layout:
+def layout(architecture: str, config: EncoderConfig) -> WeightLayout:
     """How the weights of one model are stored."""
     rules = list(LAYERS[architecture])
     if config.head is not None:
@@ -91,14 +91,14 @@ def layout(architecture: str, config: EncoderConfig) -> Layout:
         rules.append(Rule(decoder, table, EMBEDDING, inside=False, alias=config.tied))
         if config.tied and bias:
             rules.append(Rule(bias, "head.bias", PLAIN, inside=False))
-        # Where both are stored and not tied, PyTorch adds the decoder's and leaves the other.
+        # If both biases are stored and not tied, PyTorch uses that of the decoder only.
         alias = config.tied and bool(bias)
         rules.append(Rule(f"{decoder}.bias", "head.bias", PLAIN, inside=False, alias=alias))
         ignored += [re.escape(bias)] if bias and not config.tied else []
     for head, names in HEAD_NAMES.items():
         ignored += names if head != config.head else ()
     prefixed = config.head is not None
-    return Layout(rules, config.n_layers, f"{architecture}.", prefixed, ignored)
+    return WeightLayout(rules, config.n_layers, f"{architecture}.", prefixed, ignored)
 
 
 def encoder_config(
@@ -111,19 +111,19 @@ def encoder_config(
     dtype: np.dtype,
     param_dtype: np.dtype,
 ) -> EncoderConfig:
-    """The configuration of an encoder from one of transformers.
+    """The configuration of an encoder, from the configuration of transformers.
 
     Args:
         architecture: ``"bert"``, ``"roberta"`` or ``"distilbert"``.
-        given: What transformers makes of ``config.json``.
-        raw: ``config.json`` itself.
+        given: The configuration that transformers reads from ``config.json``.
+        raw: The contents of ``config.json``.
         head: Head to build.
-        n_labels: Classes of a classifier.
-        dtype: Of computation.
-        param_dtype: Of parameters.
+        n_labels: Number of classes of a classifier.
+        dtype: Dtype of computation.
+        param_dtype: Dtype of parameters.
 
     Raises:
-        InputError: The configuration asks for a variant that is not built.
+        InputError: The configuration needs a variant that is not supported.
     """
     refuse(raw, "position_embedding_type", (None, "absolute"))
     for name in ("is_decoder", "add_cross_attention", "pruned_heads"):
@@ -177,7 +177,7 @@ def encoder_config(
 
 
 def refuse(raw: Mapping[str, Any], name: str, allowed: tuple[Any, ...]) -> None:
-    """Raise if a configuration asks for something else than what is built."""
+    """Raise unless a value of a configuration is supported."""
     value = raw.get(name)
     if value not in allowed:
         choices = " or ".join(repr(choice) for choice in allowed if choice is not None)

@@ -1,4 +1,4 @@
-"""BERT4Rec: what comes next in a session of items."""
+"""BERT4Rec, which predicts the next item of a session."""
 
 import dataclasses
 
@@ -14,18 +14,18 @@ FLOAT32 = np.dtype(np.float32)
 class BERT4RecConfig:
     """Sizes of a BERT4Rec.
 
-    Items are 1 … ``n_items``; 0 is padding, and ``n_items + 1`` asks for an item. Positions count
-    back from the newest, so padding on the left may have any width.
+    Items are 1 … ``n_items``; 0 is padding, and ``n_items + 1`` is the mask, whose item the model
+    predicts. Positions count back from the newest item, so padding on the left may have any width.
 
     Args:
         n_items: Number of items.
-        max_length: Longest session, with the item that is asked for.
+        max_length: Longest session, including the mask.
         hidden_size: Width of an item; a multiple of ``n_heads``.
         n_layers: Number of layers.
         n_heads: Attention heads per layer.
-        intermediate_size: Width within a layer's perceptron.
-        dropout: Rate behind embeddings and sublayers.
-        attention_dropout: Rate of attention weights.
+        intermediate_size: Hidden width of a layer's perceptron.
+        dropout: Dropout rate after embeddings and sublayers.
+        attention_dropout: Dropout rate of attention weights.
         initializer_range: Standard deviation of initial weights.
 
     Raises:
@@ -58,7 +58,7 @@ class BERT4RecConfig:
 
     @property
     def mask_id(self) -> int:
-        """The item that asks for an item."""
+        """The mask, in whose place the model predicts an item."""
         return self.n_items + 1
 
     def encoder(
@@ -70,8 +70,8 @@ class BERT4RecConfig:
         """The encoder, with a head over the items that shares their embeddings.
 
         Args:
-            dtype: Of computation.
-            param_dtype: Of parameters.
+            dtype: Dtype of computation.
+            param_dtype: Dtype of parameters.
         """
         return EncoderConfig(
             vocab_size=self.n_items + 2,

@@ -1,4 +1,4 @@
-"""Configuration and stored weights of BERT4Rec; the stored names are BERT's."""
+"""Configuration and stored weights of BERT4Rec; the stored names are those of BERT."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from jaxcause._checks import InputError
-from jaxcause.models._rules import Layout
+from jaxcause.models._rules import WeightLayout
 from jaxcause.models.bert import params as bert
 from jaxcause.models.bert.modeling import EncoderConfig
 from jaxcause.models.bert4rec.modeling import BERT4RecConfig
 
 
-def layout(architecture: str, config: EncoderConfig) -> Layout:
-    """How the weights are stored: as those of a BERT with a masked-LM head."""
+def layout(architecture: str, config: EncoderConfig) -> WeightLayout:
+    """How the weights are stored: like those of a BERT with a masked-LM head."""
     return bert.layout("bert", config)
 
 

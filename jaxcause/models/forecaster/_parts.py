@@ -1,4 +1,4 @@
-"""What both forecasters share."""
+"""Parts that both forecasters share."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ from jax import Array, lax
 from jaxtyping import Float
 
 SMALLEST_VARIANCE = 1e-4
-"""Floor of a predicted variance, in units of standardised data."""
+"""Smallest predicted variance, in units of standardised data."""
 UNIT = 0.5413
-"""softplus(UNIT) = 1: the variance of standardised data, where training starts."""
+"""softplus(UNIT) = 1, the variance of standardised data, with which training starts."""
 
 
 class Forecast(NamedTuple):
@@ -20,14 +20,14 @@ class Forecast(NamedTuple):
 
 
 def positive(raw: Array) -> Array:
-    """A variance from an unbounded output."""
+    """A positive variance from an unbounded output."""
     return jax.nn.softplus(raw + UNIT) + SMALLEST_VARIANCE
 
 
 def causal_filter(
     windows: Float[Array, "batch time vars"], weights: Float[Array, "lags source target"]
 ) -> Float[Array, "batch time vars"]:
-    """At step s, the sum over ℓ of ``weights[ℓ-1]`` applied to row s+1−ℓ, 0 before the window."""
+    """At step s, the sum over ℓ of ``weights[ℓ-1]`` times row s+1−ℓ; earlier rows are zero."""
     return lax.conv_general_dilated(
         windows,
         weights[::-1],

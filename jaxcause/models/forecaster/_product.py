@@ -1,8 +1,8 @@
-"""Batched matrix products whose derivatives lie in memory as their operands do.
+"""Batched matrix products whose derivatives have the memory layout of their operands.
 
-JAX writes the derivative of a product by its second operand with rows and columns exchanged, and
-then turns it round: on a CPU that costs as much as the product itself. Here each derivative is
-taken in the order in which it comes out right.
+JAX computes the derivative of a product by its second operand with rows and columns exchanged, and
+then transposes it. On a CPU the transpose costs as much as the product itself. Here each derivative
+is computed in the order that needs no transpose.
 """
 
 from typing import Any
@@ -18,12 +18,15 @@ from jaxtyping import Float
 def product(
     a: Float[Array, "batch _ _"], b: Float[Array, "batch _ _"], over: tuple[int, int] = (2, 1)
 ) -> Float[Array, "batch rows columns"]:
-    r"""Sum over one axis of each, :math:`c_{nij} = \sum_k a_{nik} b_{nkj}`, in float32 at least.
+    r"""Sum over one axis of each operand, :math:`c_{nij} = \sum_k a_{nik} b_{nkj}`.
+
+    The sum is computed in float32 or, for float64 operands, in float64.
 
     Args:
         a: Left operands.
         b: Right operands, of the same precision.
-        over: Which axis of each is summed over, 1 or 2; the other ones remain, that of ``a`` first.
+        over: The axis of each operand that is summed over, 1 or 2; the other axes remain, that of
+            ``a`` first.
 
     >>> a, b = jnp.ones((1, 2, 3)), jnp.ones((1, 4, 3))
     >>> product(a, b, (2, 2)).shape
@@ -38,14 +41,14 @@ def _dot(a: Array, b: Array, *, over: tuple[int, int]) -> Array:
 
 
 def _by_left(c: Array, a: Any, b: Array, *, over: tuple[int, int]) -> Array:
-    """Pull ``c`` back to a, whose summed axis comes last or first."""
+    """Pull the cotangent ``c`` back to a."""
     b, kept = b.astype(c.dtype), 3 - over[1]
     found = product(c, b, (2, kept)) if over[0] == 2 else product(b, c, (kept, 2))
     return found.astype(a.aval.dtype)
 
 
 def _by_right(c: Array, a: Array, b: Any, *, over: tuple[int, int]) -> Array:
-    """Pull ``c`` back to b."""
+    """Pull the cotangent ``c`` back to b."""
     a, kept = a.astype(c.dtype), 3 - over[0]
     found = product(a, c, (kept, 1)) if over[1] == 1 else product(c, a, (1, kept))
     return found.astype(b.aval.dtype)
@@ -54,7 +57,7 @@ def _by_right(c: Array, a: Array, b: Any, *, over: tuple[int, int]) -> Array:
 def _batched(
     operands: tuple[Array, Array], axes: tuple[int | None, int | None], *, over: tuple[int, int]
 ) -> tuple[Array, int]:
-    """Many products at once: their number joins the batch, or an axis that only one of them has."""
+    """Under ``vmap``: the mapped axis joins the batch, or an axis that only one operand has."""
     (a, b), (at_a, at_b) = operands, axes
     if at_a is not None and at_b is not None:
         a, b = jnp.moveaxis(a, at_a, 0), jnp.moveaxis(b, at_b, 0)

@@ -24,19 +24,19 @@ class ForecasterConfig:
 
     Args:
         n_vars: Number of variables.
-        max_lag: Number of past steps that it sees.
-        attention: ``"positional"``, where the weight of a lagged variable depends on the target and
-            the lag only (`PositionalForecaster`), or ``"content"``, where it depends on the values
-            too (`ContentForecaster`).
+        max_lag: Number of past steps that the forecaster sees.
+        attention: ``"positional"``, where the attention weight of a lagged variable depends on
+            target, source and lag only (`PositionalForecaster`), or ``"content"``, where it also
+            depends on the values (`ContentForecaster`).
         width: Width of a token over all heads; a multiple of ``n_heads``.
         depth: Number of layers after (positional) or with (content) attention.
-        n_heads: Attention heads.
-        mlp_ratio: Hidden width of a perceptron, in widths.
+        n_heads: Number of attention heads.
+        mlp_ratio: Hidden width of a perceptron, as a multiple of ``width``.
         skip: Whether a linear autoregression is added to the prediction.
-        head: ``"mean"``, or ``"gaussian"``: mean and variance of the next row.
+        head: ``"mean"``, or ``"gaussian"`` for mean and variance of the next row.
         n_domains: Number of regimes whose index is an input.
-        missing: Whether inputs may be missing; they are then replaced by a learned token.
-        dtype: ``"float32"``, or ``"bfloat16"`` for the matrix products alone.
+        missing: Whether inputs may be missing; a learned token then replaces them.
+        dtype: ``"float32"``, or ``"bfloat16"`` for the matrix products only.
 
     Raises:
         InputError: A size is not positive, ``width`` is not a multiple of ``n_heads``, or an option
@@ -68,7 +68,7 @@ class ForecasterConfig:
 
     @property
     def flops(self) -> float:
-        """Floating-point operations of one forward pass per predicted row, roughly."""
+        """Approximate floating-point operations of a forward pass per predicted row."""
         inputs, width = self.n_vars * self.max_lag, self.width
         if self.attention == "content":
             per_token = (8 + 4 * self.mlp_ratio) * width**2 + 4 * inputs * width

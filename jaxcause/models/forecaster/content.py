@@ -1,4 +1,4 @@
-"""The paper's Transformer: one token per variable and time step, attention by content."""
+"""The Transformer of the paper: one token per variable and time step, and attention by content."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,15 +17,15 @@ class ContentForecaster(nnx.Module):
 
     The scalar :math:`x_j(s)` becomes the token :math:`x_j(s)\,a + b_j + c_s` (value, variable and
     time embedding). Attention is causal by time step: a token sees every variable of its own and of
-    earlier steps. The token of variable i at step s reads out the mean of :math:`X_i(s+1)`, so one
-    model fits :math:`p(X_t \mid X_{t-1}) \dots p(X_t \mid X_{t-1:t-L})` in one pass. With ``skip``,
+    earlier steps. The mean of :math:`X_i(s+1)` is read from the token of variable i at step s, so
+    one pass fits :math:`p(X_t \mid X_{t-1}) \dots p(X_t \mid X_{t-1:t-L})`. With ``skip``,
     :math:`\sum_\ell W_\ell x(t-\ell)` over the lags in the window is added.
 
     Source: Wang, Wang & Huang (2026), "Transformer Is Inherently a Causal Learner".
     """
 
     def __init__(self, config: ForecasterConfig, *, rngs: nnx.Rngs) -> None:
-        """Make the model with random parameters (the skip starts at zero)."""
+        """Create the model with random parameters; the skip starts at zero."""
         width, normal = config.width, nnx.initializers.normal(1.0)
         self.config = config
         self.value = nnx.Param(normal(rngs.params(), (width,), jnp.float32))
@@ -63,7 +63,7 @@ class ContentForecaster(nnx.Module):
         domain: Int[Array, "batch time"] | None = None,
         ops: Ops = STANDARD,
     ) -> Forecast:
-        """Predict the row after each row of windows of ``max_lag`` rows, newest last."""
+        """Predict the row after each row of a window of ``max_lag`` rows, newest last."""
         tokens, mask = self._tokens(rows, observed, domain)
         for block in self.blocks:
             tokens, _ = block(tokens, mask, ops)
@@ -90,7 +90,7 @@ class ContentForecaster(nnx.Module):
     def _tokens(
         self, rows: Array, observed: Array | None, domain: Array | None
     ) -> tuple[Array, Array]:
-        """Embedded tokens, oldest step first, and which of them see which."""
+        """Embedded tokens, oldest step first, and the mask of attention."""
         batch, time, n_vars = rows.shape
         values = rows[..., None] * self.value[...][None, None, None]
         if observed is not None:

@@ -1,4 +1,4 @@
-"""Parameters of a forecaster as a plain pytree, and the pure functions over them."""
+"""Parameters of a forecaster as a plain pytree, and pure functions of them."""
 
 import dataclasses
 from functools import partial
@@ -45,16 +45,16 @@ def forward(
     domain: Int[Array, "batch predictions"] | None = None,
     ops: Ops = STANDARD,
 ) -> Forecast:
-    """Predict the newest rows, the last prediction being of the row after the newest given.
+    """Predict rows; the last prediction is that of the row after the newest given row.
 
     Args:
         config: Sizes and options.
         params: Parameters from `init_params` or training.
-        rows: ``max_lag`` rows or, with positional attention, more: there is one prediction for
-            every full history (positional), or one after every row (content).
-        observed: Which values are there, for a model with ``missing=True``.
+        rows: ``max_lag`` rows or, with positional attention, at least that many. There is one
+            prediction per full history (positional), or one after every row (content).
+        observed: Which values are observed, for a model with ``missing=True``.
         domain: Regime of each predicted row, for a model with ``n_domains > 1``.
-        ops: Layer operations, whose backward rules may differ: see `jaxcause.nn`.
+        ops: Layer operations, which define the backward rules: see `jaxcause.nn`.
     """
     return _merged(config, params)(rows, observed=observed, domain=domain, ops=ops)
 
@@ -76,7 +76,7 @@ def positional_attention(
 def predictor(
     config: ForecasterConfig, params: Params, *, domain: int = 0, ops: Ops = STANDARD
 ) -> Partial:
-    """The forecast of the next row, ``[time, vars] -> [vars]``, as a pytree of its parameters."""
+    """The forecast of the next row, ``[time, vars] -> [vars]``, as a pytree over its parameters."""
     return Partial(Predictor(config, domain, ops, density=False), params)
 
 
@@ -88,10 +88,10 @@ def density_predictor(
 
 
 def with_skip(params: Params, coefficients: Float[np.ndarray, "vars vars lags"]) -> Params:
-    """Parameters whose mean is that of a linear autoregression.
+    """Parameters with which the forecast equals a linear autoregression.
 
-    The skip is ``coefficients [source, target, lag]`` (lag 0 left out), and what the Transformer
-    adds to the mean starts at zero.
+    The skip becomes ``coefficients [source, target, lag]`` without lag 0. The read-outs that the
+    Transformer adds to the mean become zero.
     """
     weights = jnp.asarray(coefficients[:, :, 1:].transpose(2, 0, 1), jnp.float32)
     readouts = {
@@ -103,11 +103,11 @@ def with_skip(params: Params, coefficients: Float[np.ndarray, "vars vars lags"])
 
 
 def with_allowed(params: Params, allowed: Bool[AnyArray, "source target lags"]) -> Params:
-    """Parameters of a positional model that never uses an input outside of ``allowed``.
+    """Parameters of a positional model that uses no input outside ``allowed``.
 
     Args:
-        params: Parameters to start from.
-        allowed: Entry ``[source, target, lag]`` with lags 0 … max_lag; lag 0 is left out.
+        params: The parameters to restrict.
+        allowed: Allowed inputs, ``[source, target, lag]`` with lags 0 … max_lag; lag 0 is ignored.
     """
     mask = jnp.asarray(allowed, bool)[:, :, 1:].swapaxes(0, 1)
     return {**params, "logits": jnp.where(mask[None], params["logits"], jnp.float32(FORBIDDEN))}
@@ -121,7 +121,7 @@ def _init(key: PRNGKeyArray, *, config: ForecasterConfig) -> Params:
 
 @dataclasses.dataclass(frozen=True)
 class Predictor:
-    """The forecast from one window; two of equal settings share compiled code."""
+    """The forecast from one window; equal predictors share compiled code."""
 
     config: ForecasterConfig
     domain: int
@@ -129,7 +129,7 @@ class Predictor:
     density: bool
 
     def __call__(self, params: Params, window: Float[Array, "time vars"]) -> Any:
-        """Mean of the next row, and its variance (1 without a Gaussian head) if asked for."""
+        """Mean of the next row; with ``density`` also its variance, 1 without a Gaussian head."""
         domain = None
         if self.config.n_domains > 1:
             length = window.shape[0] if self.config.attention == "content" else 1
@@ -149,6 +149,6 @@ def _merged(config: ForecasterConfig, params: Params) -> Any:
 
 
 def _structure(config: ForecasterConfig) -> tuple[Any, Any]:
-    """Graph definition and shapes of a forecaster, without computing any parameter."""
+    """Graph definition and shapes of a forecaster, without computing parameters."""
     build = MODELS[config.attention]
     return nnx.split(nnx.eval_shape(lambda: build(config, rngs=nnx.Rngs(0))))

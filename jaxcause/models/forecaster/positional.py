@@ -1,4 +1,4 @@
-"""Transformer whose attention weights depend on target, source and lag: exact at every row."""
+"""A Transformer whose attention weights depend on target, source and lag only."""
 
 from typing import NamedTuple
 
@@ -15,15 +15,15 @@ from jaxcause.models.forecaster.config import ForecasterConfig
 from jaxcause.nn import STANDARD, Ops
 
 LOGIT_SCALE = 10.0
-"""Logits are stored divided by this, so that an optimiser that moves all parameters alike moves
-them faster: from one in 5,000 inputs to one that matters takes a logit of about nine."""
+"""Logits are stored divided by this factor, so that an optimiser whose steps are equal for all
+parameters changes them faster: to stand out among 5,000 inputs takes a logit of about nine."""
 FORBIDDEN = -1e6
 """Stored logit of an input that may not be used: its weight and its gradient are exactly zero."""
 MOST_INPUTS_AT_ONCE = 512
-"""Values mixed in one matrix product, in rows of the predicted stretch; more are taken in blocks,
-each computed again in the backward pass, which bounds the memory."""
+"""Largest number of inputs per predicted row in one matrix product. More inputs are split into
+blocks that are computed again in the backward pass, which bounds the memory."""
 COPYING = 50
-"""What copying a value to the place where it is mixed costs, in multiplications with a weight."""
+"""Cost of copying a value into the operand of a matrix product, in multiplications by a weight."""
 
 
 class PositionalForecaster(nnx.Module):
@@ -37,22 +37,23 @@ class PositionalForecaster(nnx.Module):
     .. math:: \alpha_{hij\ell} = \frac{\exp B_{hij\ell}}{1 + \sum_{j'\ell'} \exp B_{hij'\ell'}},
         \qquad z_{ih}(t) = \sum_{j\ell} \alpha_{hij\ell}\, v_{jh}(t-\ell),
 
-    where the 1 is a sink that lets a head attend to nothing. The heads side by side go through
-    gated perceptron layers of the target's own and a linear read-out. Values are computed once per
-    row and shared by all windows, so a stretch of rows costs little more than its matrix products,
-    and every prediction in it has its full history and no more.
+    where the 1 is a sink that lets a head attend to nothing. The concatenated heads enter gated
+    perceptron layers and a linear read-out, which each target has for itself. Values are computed
+    once per row and shared by all windows. A stretch of rows therefore costs little more than its
+    matrix products, and every prediction in it uses exactly its full history.
 
-    The mixture is a convolution in time. Rows are taken in groups of c, a group of predictions sees
-    a few groups of values, and the weights between two groups are a Toeplitz matrix of the lags:
-    one matrix product for all lags, in which a value is copied once per group that sees it, not
-    once per lag. Values are ``[variable, width, row]``, the rows ordered by their place in a group.
+    The mixture is a convolution in time. Rows are cut into groups of c. A group of predictions
+    depends on a few groups of values, and the weights between two groups form a Toeplitz matrix of
+    the lags. One matrix product thus covers all lags, and a value is copied once per group that
+    uses it, not once per lag. Values are ``[variable, width, row]``, with rows ordered by their
+    place in a group.
 
     Source: position-only attention is the random Synthesizer of Tay et al. (2021), "Synthesizer:
     rethinking self-attention for Transformer models"; the sink is Miller's (2023) "softmax1".
     """
 
     def __init__(self, config: ForecasterConfig, *, rngs: nnx.Rngs) -> None:
-        """Make the model with random parameters (the skip starts at zero)."""
+        """Create the model with random parameters; the skip starts at zero."""
         n, width, heads = config.n_vars, config.width, config.n_heads
         features, hidden = max(8, width // 2), config.mlp_ratio * width
 
@@ -96,7 +97,7 @@ class PositionalForecaster(nnx.Module):
         domain: Int[Array, "batch predictions"] | None = None,
         ops: Ops = STANDARD,
     ) -> Forecast:
-        """Predict rows ``max_lag … time`` (the last is the one after the newest given)."""
+        """Predict rows ``max_lag … time``; the last one follows the newest given row."""
         batch, time, n = rows.shape
         groups = Groups.of(n, self.config.max_lag, time - self.config.max_lag + 1)
         seen = None if observed is None else groups.given(observed)
@@ -121,7 +122,7 @@ class PositionalForecaster(nnx.Module):
         read = product(h, self.readout[...].transpose(1, 2, 0))
         read += product(z, self.linear_readout[...].transpose(1, 2, 0), (1, 1))
         out = read.transpose(2, 0, 1) + self.bias[...][:, :, None]
-        # Kept apart from the errors, which XLA would compute again for every hidden unit.
+        # Without the barrier, XLA computes the errors again for every hidden unit.
         out = jax.lax.optimization_barrier(groups.in_order(out, batch).transpose(0, 3, 2, 1))
         mean = out[0]
         if self.config.skip:
@@ -143,7 +144,7 @@ class PositionalForecaster(nnx.Module):
     def _values(
         self, x: Float[Array, "source rows"], observed: Array | None, ops: Ops
     ) -> Float[Array, "source width rows"]:
-        # Sums over rows are left to matrix products, which are faster than reductions.
+        # Biases enter as weights of a row of ones: products sum over rows faster than reductions.
         one_too = jnp.stack([x, jnp.ones_like(x)], axis=1)
         affine = jnp.stack([self.value[...], self.variable[...]], axis=1)
         features = ops.activation(jax.nn.gelu, self._layer(affine, one_too))
@@ -189,7 +190,14 @@ class PositionalForecaster(nnx.Module):
 
 
 class Groups(NamedTuple):
-    """Groups of consecutive rows: how long, how many are predicted, how many a prediction sees."""
+    """Groups of consecutive rows.
+
+    Args:
+        length: Rows per group.
+        n_predicted: Number of groups that are predicted.
+        n_seen: Number of groups that a predicted group depends on.
+        max_lag: Longest lag.
+    """
 
     length: int
     n_predicted: int
@@ -198,7 +206,7 @@ class Groups(NamedTuple):
 
     @classmethod
     def of(cls, n_vars: int, max_lag: int, n_rows: int) -> "Groups":
-        """Groups that make the mixture cheap: long ones spare copies and waste multiplications."""
+        """The cheapest groups: long groups save copies, but waste multiplications."""
         fitting = [c for c in range(1, n_rows + 1) if n_rows % c == 0]
         length = min(fitting, key=lambda c: cls._n_seen(c, max_lag) * (n_vars * c + COPYING))
         return cls(length, n_rows // length, cls._n_seen(length, max_lag), max_lag)
@@ -209,34 +217,34 @@ class Groups(NamedTuple):
 
     @property
     def n_before(self) -> int:
-        """Rows of the first group that lie before the oldest given one; nothing reads them."""
+        """Rows of the first group before the oldest given row; no prediction uses them."""
         return (self.n_seen - 1) * self.length - (self.max_lag - 1)
 
     def given(self, rows: Shaped[Array, "batch time vars"]) -> Shaped[Array, "vars rows"]:
-        """The given rows by variable, ordered by place in the group, group and series."""
+        """The given rows by variable, ordered by place in the group, by group, and by series."""
         padded = jnp.pad(rows, ((0, 0), (self.n_before, 0), (0, 0)))
         batch, time, n = padded.shape
         return padded.reshape(batch, -1, self.length, n).transpose(3, 2, 1, 0).reshape(n, -1)
 
     def predicted(self, rows: Shaped[Array, "batch time"]) -> Shaped[Array, "rows"]:
-        """What belongs to predicted rows, in the same order."""
+        """Values that belong to predicted rows, in the same order."""
         return rows.reshape(len(rows), -1, self.length).transpose(2, 1, 0).ravel()
 
     def in_order(
         self, rows: Float[Array, "outputs vars rows"], batch: int
     ) -> Float[Array, "outputs vars time batch"]:
-        """Predicted rows in the order of time again."""
+        """Predicted rows in the order of time."""
         outputs, n, _ = rows.shape
-        apart = rows.reshape(outputs, n, self.length, self.n_predicted, batch)
-        return apart.swapaxes(2, 3).reshape(outputs, n, -1, batch)
+        grouped = rows.reshape(outputs, n, self.length, self.n_predicted, batch)
+        return grouped.swapaxes(2, 3).reshape(outputs, n, -1, batch)
 
     def toeplitz(
         self, weights: Float[Array, "heads target source lags"]
     ) -> Float[Array, "heads target row group source row"]:
-        """Weights of the rows of the groups seen, oldest first, for the rows of one predicted."""
+        """Weights of the rows in the groups seen, oldest first, for each row of a predicted one."""
         place = np.arange(self.length)
         row = self.length * np.arange(self.n_seen)[:, None] + place
         lag = place[:, None, None] + self.max_lag + self.n_before - row
-        # A product with zeros and ones: exact, and faster than a gather when differentiated.
+        # A product with zeros and ones is exact, and its derivative is faster than a gather's.
         chosen = np.arange(1, self.max_lag + 1) == lag[..., None]
         return jnp.einsum("hijl,cgdl->hicgjd", weights, chosen.astype(np.float32))

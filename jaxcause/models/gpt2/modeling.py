@@ -25,29 +25,29 @@ HEADS = (None, "lm", "sequence_classification")
 
 @dataclasses.dataclass(frozen=True)
 class GPT2Config:
-    """What a `GPT2` is made of.
+    """Sizes and options of a `GPT2`.
 
     Args:
-        vocab_size: Number of tokens it knows.
+        vocab_size: Number of tokens in the vocabulary.
         hidden_size: Width of a token; a multiple of ``n_heads``.
         n_layers: Number of layers.
         n_heads: Attention heads per layer.
-        intermediate_size: Width within a layer's perceptron.
-        max_positions: Most tokens of a sequence.
+        intermediate_size: Hidden width of a layer's perceptron.
+        max_positions: Largest number of tokens of a sequence.
         pad_token_id: Token that fills up a batch, or None.
-        activation: Within a layer's perceptron.
-        layer_norm_eps: Added to variances.
-        dropout: Rate behind sublayers.
-        embedding_dropout: Rate behind the embeddings.
-        attention_dropout: Rate of attention weights.
-        scale_by_width: Whether logits of attention are divided by the root of a head's width.
+        activation: Activation of a layer's perceptron.
+        layer_norm_eps: Number added to variances.
+        dropout: Dropout rate after sublayers.
+        embedding_dropout: Dropout rate after the embeddings.
+        attention_dropout: Dropout rate of attention weights.
+        scale_by_width: Whether attention logits are divided by the root of a head's width.
         scale_by_layer: Whether they are divided by the number of the layer, from 1.
         head: None, ``"lm"`` or ``"sequence_classification"``.
-        n_labels: Classes of a classifier.
+        n_labels: Number of classes of a classifier.
         tied: Whether the LM head is the table of token embeddings.
         initializer_range: Standard deviation of initial weights.
-        dtype: Of computation: float32 or bfloat16.
-        param_dtype: Of parameters.
+        dtype: Dtype of computation: float32 or bfloat16.
+        param_dtype: Dtype of parameters.
 
     Raises:
         InputError: A size is not positive or does not fit, or a name is not known.
@@ -91,30 +91,30 @@ class GPT2Config:
 
     @property
     def max_length(self) -> int:
-        """Most tokens of a sequence."""
+        """Largest number of tokens of a sequence."""
         return self.max_positions
 
     @property
     def n_types(self) -> int:
-        """Token types share the table of tokens."""
+        """Number of token types, which share the table of tokens."""
         return self.vocab_size
 
     @property
     def mask_padding(self) -> bool:
-        """Without an attention mask, padding is a token like others."""
+        """Whether padding is masked without an attention mask; in GPT-2 it is not."""
         return False
 
     @property
     def causal(self) -> bool:
-        """Whether tokens see only earlier ones."""
+        """Whether tokens see only earlier tokens."""
         return True
 
 
 class GPT2Layer(nnx.Module):
-    """Attention and a perceptron, each behind a normalisation and added to its input."""
+    """Attention and a perceptron, each applied after a normalisation and added to its input."""
 
     def __init__(self, config: GPT2Config, index: int, *, rngs: nnx.Rngs) -> None:
-        """Make one layer; ``index`` is its number from 0."""
+        """Create the layer; ``index`` is its number from 0."""
         width, inner = config.hidden_size, config.intermediate_size
         make = maker(config, rngs)
         self.config = config
@@ -134,7 +134,7 @@ class GPT2Layer(nnx.Module):
         mask: Bool[Array, "batch 1 tokens tokens"],
         rngs: nnx.Rngs | None,
     ) -> tuple[Float[Array, "batch tokens width"], Float[Array, "batch heads q k"]]:
-        """Apply the layer; also the attention weights."""
+        """Apply the layer; returns the output and the attention weights."""
         config = self.config
         parts = jnp.split(self.qkv(self.attention_norm(x)), 3, axis=-1)
         query, key, value = (split_heads(part, config.n_heads) for part in parts)
@@ -149,13 +149,13 @@ class GPT2Layer(nnx.Module):
 class GPT2(nnx.Module):
     """Transformer decoder with an optional head.
 
-    A query whose every key is masked (padding on the left) looks at all keys alike.
+    A query whose keys are all masked (padding on the left) attends equally to all keys.
 
     Source: Radford et al. (2019), "Language Models are Unsupervised Multitask Learners".
     """
 
     def __init__(self, config: GPT2Config, *, rngs: nnx.Rngs) -> None:
-        """Make the model with random parameters."""
+        """Create the model with random parameters."""
         width, make = config.hidden_size, maker(config, rngs)
         self.config = config
         self.words = make.table(config.vocab_size, width)
@@ -180,7 +180,7 @@ class GPT2(nnx.Module):
         words: Float[Array, "batch tokens width"] | None,
         rngs: nnx.Rngs | None,
     ) -> ModelOutput:
-        """One pass, from token ids or from the embeddings of words."""
+        """One forward pass, from token ids or from token embeddings."""
         config, n_tokens = self.config, mask.shape[1]
         if positions is None:
             positions = jnp.broadcast_to(jnp.arange(n_tokens, dtype=jnp.int32)[None], mask.shape)
@@ -223,7 +223,7 @@ class GPT2(nnx.Module):
 
 
 def maker(config: GPT2Config, rngs: nnx.Rngs) -> Maker:
-    """Makes the layers of such a model."""
+    """Creates the layers of a model with this configuration."""
     return Maker(
         config.initializer_range,
         config.layer_norm_eps,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcause.models._rules import CONV1D, EMBEDDING, NORM, WEIGHT, Layout, Rule
+from jaxcause.models._rules import CONV1D, EMBEDDING, NORM, WEIGHT, Rule, WeightLayout
 from jaxcause.models.bert.params import refuse
 from jaxcause.models.gpt2.modeling import GPT2Config
 
@@ -25,7 +25,7 @@ HEAD_NAMES = {"lm": r"lm_head\..*", "sequence_classification": r"score\..*"}
 OTHER_HEADS = (r"multiple_choice_head\..*", r"classifier\..*", r"qa_outputs\..*")
 
 
-def layout(architecture: str, config: GPT2Config) -> Layout:
+def layout(architecture: str, config: GPT2Config) -> WeightLayout:
     """How the weights of one model are stored."""
     rules = list(RULES)
     if config.head == "lm" and config.tied:
@@ -37,7 +37,7 @@ def layout(architecture: str, config: GPT2Config) -> Layout:
     others = [names for head, names in HEAD_NAMES.items() if head != config.head]
     prefixed = config.head is not None
     ignored = [*BUFFERS, *OTHER_HEADS, *others]
-    return Layout(rules, config.n_layers, "transformer.", prefixed, ignored)
+    return WeightLayout(rules, config.n_layers, "transformer.", prefixed, ignored)
 
 
 def gpt2_config(
@@ -50,19 +50,19 @@ def gpt2_config(
     dtype: np.dtype,
     param_dtype: np.dtype,
 ) -> GPT2Config:
-    """The configuration of a GPT-2 from the one of transformers.
+    """The configuration of a GPT-2, from the configuration of transformers.
 
     Args:
         architecture: ``"gpt2"``.
-        given: What transformers makes of ``config.json``.
-        raw: ``config.json`` itself.
+        given: The configuration that transformers reads from ``config.json``.
+        raw: The contents of ``config.json``.
         head: Head to build.
-        n_labels: Classes of a classifier.
-        dtype: Of computation.
-        param_dtype: Of parameters.
+        n_labels: Number of classes of a classifier.
+        dtype: Dtype of computation.
+        param_dtype: Dtype of parameters.
 
     Raises:
-        InputError: The configuration asks for a variant that is not built.
+        InputError: The configuration needs a variant that is not supported.
     """
     for name in ("add_cross_attention", "pruned_heads"):
         refuse(raw, name, (None, False, {}))

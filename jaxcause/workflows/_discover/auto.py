@@ -1,11 +1,17 @@
 """What is left to the library: the longest lag, and the method, each with its reason."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from jaxcause._checks import InputError
-from jaxcause.series import SeriesTable, fit_transform, split_by_time, window_starts
+from jaxcause.series import (
+    SeriesTable,
+    fit_transform,
+    split_by_time,
+    usable_windows,
+    window_starts,
+)
 from jaxcause.stats import fit_var
 
 LAGS = (1, 2, 3, 5, 8, 12, 20, 30, 50)
@@ -19,11 +25,32 @@ FEW_WINDOWS = 300
 """Windows below which no Transformer is trained: PCMCI has more power there."""
 
 
+M = TypeVar("M")
+
+
 class Choice(NamedTuple):
     """What was chosen, and why, in a plain sentence."""
 
     value: str | int
     reason: str
+
+
+def resolve_auto(
+    table: SeriesTable, max_lag: int | Literal["auto"], method: M
+) -> tuple[SeriesTable, int, M | str]:
+    """Fill in the longest lag and the method that are ``"auto"``; notes of the table say why."""
+    notes = list(table.notes)
+    if max_lag == "auto":
+        choice = choose_max_lag(table)
+        max_lag = int(choice.value)
+        notes.append(choice.reason)
+    chosen: M | str = method
+    if method == "auto":
+        n_windows = len(usable_windows(table, max_lag, mask_missing=False))
+        choice = choose_method(n_windows, len(table.names), max_lag)
+        chosen = str(choice.value)
+        notes.append(choice.reason)
+    return table._replace(notes=tuple(notes)), max_lag, chosen
 
 
 def choose_max_lag(table: SeriesTable) -> Choice:
@@ -65,9 +92,8 @@ def choose_max_lag(table: SeriesTable) -> Choice:
     differences = [loss - losses[best] for loss in losses]
     number = next(k for k, d in enumerate(differences) if d.mean() <= d.std() / np.sqrt(len(d)))
     reason = (
-        f"max_lag={lags[number]} was chosen: a regression on so many lags has the held-out error "
-        f"{errors[number]:.3g}, the best of lags to {lags[-1]} is {errors[best]:.3g} at "
-        f"{lags[best]}."
+        f"max_lag={lags[number]} was chosen: more lags (up to {lags[-1]}) do not lower the "
+        f"held-out error of a linear model ({errors[number]:.3g}) by more than chance."
     )
     return Choice(lags[number], reason)
 
@@ -83,5 +109,6 @@ def choose_method(n_windows: int, n_vars: int, max_lag: int) -> Choice:
     return Choice(
         "gradient",
         f"method='gradient' was chosen: {n_windows} windows of {n_vars * max_lag} inputs are "
-        "enough to train on; where a line forecasts as well, its t-tests choose the edges.",
+        "enough to train on. If a linear model forecasts equally well, its t-tests choose the "
+        "edges.",
     )

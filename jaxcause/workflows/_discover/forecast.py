@@ -1,288 +1,148 @@
-"""Training the forecaster of a prepared series: losses, defaults, members of an ensemble."""
+"""Second stage: a trained forecaster, and how well it forecasts."""
 
 import dataclasses
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Float, Key
 
-from jaxcause.models.forecaster import (
-    Forecast,
-    ForecasterConfig,
-    Params,
-    forward,
-    init_params,
-    with_allowed,
-    with_skip,
-)
-from jaxcause.series import LinkKnowledge
-from jaxcause.training import (
-    Progress,
-    Rows,
-    TrainingConfig,
-    TrainingInterrupted,
-    TrainingResult,
-    fit,
-    fit_members,
-    held_out_rows,
-    rows_of,
-)
-from jaxcause.workflows._discover.forecaster import DiscoveryInterrupted, TrainedForecaster
+from jaxcause._checks import InputError
+from jaxcause.models.forecaster import PRESETS, ForecasterConfig, Params
+from jaxcause.series import SeriesTable
+from jaxcause.training import TrainingConfig
+from jaxcause.workflows._discover.forecaster import TrainedForecaster
 from jaxcause.workflows._discover.prepare import Prepared
-from jaxcause.workflows._discover.progress import training_bar
+from jaxcause.workflows._discover.training import (
+    LONG,
+    TrainedModel,
+    default_training,
+    held_out_residuals,
+    settings_of,
+    train,
+    train_members,
+)
 
-SKIP_DECAY = 1.0
-"""Decay of the linear skip per unit of learning rate: the Transformer is to take over."""
-LONG = 20_000
-"""Windows from which on the skip is not tried: the Transformer learns the linear part by itself."""
-SHORT = 5_000
-"""Windows below which training is shorter and decays weights more."""
-FLOPS_PER_SECOND = 4e10
-"""About what training reaches on two cores; only the length of compiled calls depends on it."""
-SECONDS_PER_CALL = 0.3
-"""Aimed-at length of a compiled call, at whose end an interrupt is seen."""
-MEMBER_SHARE = 0.2
-"""Steps of a member of an ensemble, which starts from the model of the whole series."""
-BLOCKS = 50
-"""Blocks of windows that a member draws from with replacement (at least ``2 * max_lag`` long)."""
+LINEAR_IS_AS_GOOD = 0.99
+"""Relative held-out error from which on a linear model counts as good as the Transformer."""
 
 
-class Fitted(NamedTuple):
-    """A trained model and how its training went."""
-
-    config: ForecasterConfig
-    training: TrainingConfig
-    result: TrainingResult
-
-
-def train(
-    config: ForecasterConfig,
-    data: Prepared,
-    training: TrainingConfig,
-    keys: Key[Array, "2"],
-    *,
-    known: LinkKnowledge,
-    label: str,
-    progress: bool,
-    checkpoint: Path | None = None,
-) -> Fitted:
-    """Train one configuration from fresh parameters, the skip from the ridge autoregression."""
-    training = with_short_calls(training, config)
-    params = init_params(keys[0], config)
-    decay = training.uniform_decay(params)
-    if config.skip:
-        allowed = np.where(known.allowed, data.linear.coefficients, 0.0)
-        params = with_skip(params, allowed)
-        decay["skip"] = SKIP_DECAY
-    if config.attention == "positional" and not known.allowed[:, :, 1:].all():
-        params = with_allowed(params, known.allowed)
-    rows = series_rows(config, data, training)
-    judged = _all_rows(data)
-    with training_bar(label, show=progress) as on_progress:
-        try:
-            result = fit(
-                *losses(config),
-                params,
-                rows,
-                data.split.train,
-                held_out_rows(judged, data.split.held_out, length=data.max_lag + 1),
-                length=data.max_lag,
-                config=training,
-                key=keys[1],
-                decay=decay,
-                on_progress=on_progress,
-                checkpoint=checkpoint,
-            )
-        except TrainingInterrupted as interrupt:
-            kept = TrainedForecaster(config, interrupt.result.params, data.transform, data.names)
-            raise DiscoveryInterrupted(str(interrupt), kept) from None
-    return Fitted(config, training, result)
-
-
-def train_members(
-    fitted: Fitted,
-    data: Prepared,
-    n_members: int,
-    keys: Key[Array, "members"],
-    *,
-    label: str,
-    progress: bool,
-) -> Params:
-    """Members of an ensemble, each trained on from the same model on its own block bootstrap.
-
-    A member draws blocks of consecutive windows with replacement, as many as there are, and takes
-    a fifth of the steps that the model took, with a learning rate that rises and falls again. One
-    member fills a CPU, and its arrays still fit the cache, so that there members are trained one
-    after another.
-    """
-    at_once = 1 if jax.default_backend() == "cpu" else n_members
-    training = dataclasses.replace(
-        fitted.training,
-        n_steps=max(1, int(MEMBER_SHARE * fitted.result.history[-1].step)),
-        n_evaluations=2,
-        steps_per_call=max(1, fitted.training.steps_per_call // at_once),
-    )
-    starts = np.stack([_block_bootstrap(key, data) for key in keys])
-    params = jax.tree.map(
-        lambda leaf: jnp.broadcast_to(leaf[None], (at_once, *leaf.shape)), fitted.result.params
-    )
-    rows = series_rows(fitted.config, data, training)
-    judged = held_out_rows(_all_rows(data), data.split.held_out, length=data.max_lag + 1)
-    results = []
-    with training_bar(label, show=progress) as on_progress:
-        for first in range(0, n_members, at_once):
-            done, last = first * training.n_steps, first + at_once
-
-            def step_of_all(at: Progress, done: int = done) -> None:
-                total = training.n_steps * n_members // at_once
-                on_progress(at._replace(step=at.step + done, n_steps=total))
-
-            result = fit_members(
-                *losses(fitted.config),
-                params,
-                rows,
-                starts[first:last],
-                judged,
-                length=data.max_lag,
-                config=training,
-                keys=keys[first:last],
-                on_progress=step_of_all,
-            )
-            results.append(result.params)
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *results)
-
-
-def _block_bootstrap(key: Key[Array, ""], data: Prepared) -> np.ndarray:
-    starts = data.split.train
-    length = min(len(starts), max(2 * data.max_lag, len(starts) // BLOCKS, 1))
-    n_blocks = -(-len(starts) // length)
-    first = np.asarray(jax.random.randint(key, (n_blocks,), 0, len(starts) - length + 1))
-    return starts[(first[:, None] + np.arange(length)).ravel()[: len(starts)]]
-
-
-def series_rows(config: ForecasterConfig, data: Prepared, training: TrainingConfig) -> Rows:
-    """The rows to train on: only those that the training windows predict have a weight."""
-    rows = rows_of(
-        data.values,
-        data.split.train,
-        length=data.max_lag + 1,
-        stretch=training.stretch,
-        domain=data.domain,
-    )
-    if config.attention == "content":
-        # Every position of a window is predicted, and windows are wholly in the training part.
-        rows = rows._replace(weight=rows.observed.astype(jnp.float32))
-    return rows
-
-
-def _all_rows(data: Prepared) -> Rows:
-    rows = rows_of(data.values, data.split.held_out, length=data.max_lag + 1, stretch=1)
-    if data.domain is None:
-        return rows
-    return rows._replace(domain=jnp.asarray(data.domain, jnp.int32))
-
-
-def _n_predicted(config: ForecasterConfig, length: int) -> int:
-    """Rows that a stretch of ``length`` rows predicts, itself but for the last."""
-    return length - config.max_lag if config.attention == "positional" else config.max_lag
-
-
-def _forecast(config: ForecasterConfig, params: Params, rows: Rows) -> Forecast:
-    """Forecasts of stretches of rows from all but their last."""
-    observed = rows.observed[:, :-1] if config.missing else None
-    n_predicted = _n_predicted(config, rows.values.shape[1])
-    domain = rows.domain[:, -n_predicted:] if config.n_domains > 1 else None
-    return forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
-
-
-@dataclasses.dataclass(frozen=True)
-class Loss:
-    """Mean squared error, or negative log-likelihood, of the rows that a forecaster predicts.
+class FittedForecaster(NamedTuple):
+    """A forecaster and its held-out errors.
 
     Args:
-        config: The forecaster.
-        newest: Whether only the newest row counts, where all lags are known.
-        likelihood: Whether the Gaussian density is scored, instead of the mean alone.
+        forecaster: The forecaster.
+        members: Parameters of the members of an ensemble; those of the forecaster if it is alone.
+        residuals: Held-out values less their forecasts; NaN where a value is missing.
+        error: Their mean square.
+        linear_is_as_good: Whether a linear model forecasts as well, to one percent.
+        training: How training went, as `DiscoveryInfo` keeps it; empty if it was given.
     """
 
-    config: ForecasterConfig
-    newest: bool
-    likelihood: bool
-
-    def __call__(self, params: Params, rows: Rows) -> Float[Array, ""]:
-        """The loss of a batch, weighted as its rows are."""
-        config = self.config
-        n_predicted = _n_predicted(config, rows.values.shape[1])
-        found = _forecast(config, params, rows)
-        at = slice(-1, None) if self.newest else slice(-n_predicted, None)
-        weight, truth = rows.weight[:, at], rows.values[:, at]
-        error = (found.mean[:, at] - truth) ** 2
-        if self.likelihood:
-            assert found.variance is not None
-            variance = found.variance[:, at]
-            error = 0.5 * (jnp.log(variance) + error / variance)
-        return (weight * error).sum() / jnp.maximum(weight.sum(), 1.0)
+    forecaster: TrainedForecaster
+    members: tuple[Params, ...]
+    residuals: Float[np.ndarray, "windows vars"]
+    error: float
+    linear_is_as_good: bool
+    training: dict[str, Any]
 
 
-def losses(config: ForecasterConfig) -> tuple[Loss, Loss]:
-    """What a forecaster minimises, and what judges it on held-out windows."""
-    likelihood = config.head == "gaussian"
-    return Loss(config, False, likelihood), Loss(config, True, likelihood)
+class ForecasterOptions(NamedTuple):
+    """What is trained, and how; see `jaxcause.methods.Gradient`."""
+
+    skip: bool | None
+    head: Literal["mean", "gaussian"]
+    model: str | dict[str, Any]
+    training: TrainingConfig | None
+    members: int
+    checkpoint: Path | None
 
 
-def held_out_residuals(
-    forecaster: TrainedForecaster, data: Prepared
-) -> Float[np.ndarray, "windows vars"]:
-    """Newest row less its forecast for all held-out windows; NaN where a value is missing."""
-    rows = _all_rows(data)
-    at = data.split.held_out[:, None] + np.arange(data.max_lag + 1)
-    windows = jax.tree.map(lambda field: field[at], rows)
-    found = _residuals(forecaster.params, windows, config=forecaster.config)
-    return np.where(np.asarray(windows.observed)[:, -1], np.asarray(found, np.float64), np.nan)
+def fit_forecaster(
+    data: Prepared, keys: Key[Array, "4"], options: ForecasterOptions, *, progress: bool
+) -> FittedForecaster:
+    """Train with and without the linear skip, keep the better, and train the members from it."""
+    trained, skip_errors = _train(data, keys[:2], options, progress=progress)
+    params = (trained.result.params,)
+    if options.members > 1:
+        stacked = train_members(
+            trained,
+            data,
+            options.members,
+            jax.random.split(keys[2], options.members),
+            label=f"Training {options.members} members",
+            progress=progress,
+        )
+        params = tuple(
+            jax.tree.map(lambda leaf, m=m: leaf[m], stacked) for m in range(options.members)
+        )
+    forecaster = TrainedForecaster(
+        trained.config, trained.result.params, data.transform, data.names
+    )
+    record = settings_of(trained) | {"skip": trained.config.skip, "skip_errors": skip_errors}
+    return _judged(data, forecaster, params, record)
 
 
-@partial(jax.jit, static_argnames="config")
-def _residuals(
-    params: Params, windows: Rows, *, config: ForecasterConfig
-) -> Float[Array, "windows vars"]:
-    def one(window: Rows) -> Array:
-        found = _forecast(config, params, jax.tree.map(lambda field: field[None], window))
-        return window.values[-1] - found.mean[0, -1]
-
-    return jax.lax.map(one, windows, batch_size=128)
+def given_forecaster(data: Prepared, forecaster: TrainedForecaster) -> FittedForecaster:
+    """The forecaster that the caller has, judged on the held-out windows."""
+    return _judged(data, forecaster, (forecaster.params,), {})
 
 
-def default_training(n_windows: int, config: ForecasterConfig) -> TrainingConfig:
-    """Training settings from the number of windows: longer on longer series."""
-    if config.attention == "content":
-        steps = 2000 if n_windows < LONG else 3000
-        return TrainingConfig(n_steps=steps, batch_size=64, stretch=1, weight_decay=1e-4)
-    if n_windows < SHORT:
-        return TrainingConfig(n_steps=1000, weight_decay=0.1)
-    return TrainingConfig(n_steps=1500 if n_windows < LONG else 3000)
+def check_forecaster(forecaster: TrainedForecaster, table: SeriesTable, max_lag: int) -> None:
+    """Raise unless the forecaster is one of these variables and lags."""
+    if forecaster.names != table.names:
+        raise InputError(
+            f"forecaster was trained on {', '.join(forecaster.names)}, but the series has "
+            f"{', '.join(table.names)}; train a new one"
+        )
+    if forecaster.config.max_lag != max_lag:
+        raise InputError(
+            f"forecaster was trained with max_lag={forecaster.config.max_lag}, not {max_lag}; pass "
+            f"max_lag={forecaster.config.max_lag} or train a new one"
+        )
 
 
-def with_short_calls(training: TrainingConfig, config: ForecasterConfig) -> TrainingConfig:
-    """Fewer steps per compiled call for a large model, so that an interrupt is soon seen."""
-    seconds = 3 * training.batch_size * training.stretch * config.flops / FLOPS_PER_SECOND
-    most = int(np.clip(SECONDS_PER_CALL / seconds, 1, training.steps_per_call))
-    return dataclasses.replace(training, steps_per_call=most)
+def _judged(
+    data: Prepared,
+    forecaster: TrainedForecaster,
+    members: tuple[Params, ...],
+    training: dict[str, Any],
+) -> FittedForecaster:
+    residuals = held_out_residuals(forecaster, data)
+    error = float(np.nanmean(residuals**2))
+    as_good = error >= LINEAR_IS_AS_GOOD * data.linear_error
+    return FittedForecaster(forecaster, members, residuals, error, as_good, training)
 
 
-def settings_of(fitted: Fitted) -> dict[str, Any]:
-    """What `discover` says of a training."""
-    result = fitted.result
-    return {
-        "training": dataclasses.asdict(fitted.training),
-        "model": dataclasses.asdict(fitted.config),
-        "status": result.status,
-        "retried": result.retried,
-        "steps": result.history[-1].step,
-        "best_step": result.best_step,
-        "losses": [(p.step, p.loss, p.held_out) for p in result.history],
-    }
+def _train(
+    data: Prepared, keys: Key[Array, "2"], options: ForecasterOptions, *, progress: bool
+) -> tuple[TrainedModel, dict[str, float]]:
+    """The model that forecasts best, without or with the linear skip, and the errors of both."""
+    n_windows = len(data.split.train)
+    sizes = PRESETS[options.model] if isinstance(options.model, str) else options.model
+    base = ForecasterConfig(
+        len(data.names),
+        data.max_lag,
+        head=options.head,
+        n_domains=1 if data.domain is None else int(data.domain.max()) + 1,
+        missing=data.masked,
+        **sizes,
+    )
+    tried = (False, True) if options.skip is None and n_windows < LONG else (bool(options.skip),)
+    results: dict[bool, TrainedModel] = {}
+    for number, skip in enumerate(tried, start=1):
+        config = dataclasses.replace(base, skip=skip)
+        checkpoint = options.checkpoint
+        results[skip] = train(
+            config,
+            data,
+            options.training or default_training(n_windows, config),
+            keys,
+            label=f"Training {number}/{len(tried)}{' (linear skip)' if skip else ''}",
+            progress=progress,
+            checkpoint=checkpoint and checkpoint.with_name(f"{checkpoint.name}.skip{int(skip)}"),
+        )
+    best = min(results.values(), key=lambda trained: trained.result.held_out)
+    return best, {str(skip): trained.result.held_out for skip, trained in results.items()}

@@ -1,82 +1,156 @@
-"""Whether hidden causes, and effects within a step, are allowed for where nobody said so."""
+"""Fifth stage: hidden causes and contemporaneous effects, if asked for or if data show them."""
 
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
+from jaxcause.discovery import Refined, refine
 from jaxcause.discovery._refine.instruments import settle
 from jaxcause.discovery.refine import PAST_AT_MOST
-from jaxcause.workflows._discover.simultaneous_errors import told
+from jaxcause.graph import BackgroundKnowledge, LaggedGraph
+from jaxcause.workflows._discover.edges import SelectedEdges
+from jaxcause.workflows._discover.forecast import FittedForecaster
+from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.progress import stage
+from jaxcause.workflows._discover.training import LONG
 
 LEVEL = 1e-3
-"""Chance that instruments are said to differ where they do not, for all edges together."""
+"""Chance that a sign of hidden causes is seen where there is none, over all pairs or edges."""
+SMALLEST = 0.05
+"""Smaller correlations of forecast errors are not reported: any misfit of a model leaves some."""
+FEWEST = 30
+"""Held-out windows that correlations of forecast errors need."""
 MOST_DOUBTED = 0.2
-"""Share of the targets for which the older past may be no instrument."""
+"""Share of the targets for which the older past may be no valid instrument."""
 
 
-class Allowed(NamedTuple):
-    """What edges may be due to beside effects from step to step, and what is told of that."""
+class SearchedEdges(NamedTuple):
+    """Edges after hidden causes and contemporaneous effects were, or were not, allowed for.
 
+    Args:
+        graph: The edges with their marks.
+        scores: What they were chosen by; at lag 0 the strength.
+        strength: The size of each effect.
+        latents: Whether hidden causes were allowed for.
+        contemporaneous: Whether contemporaneous effects were allowed for.
+        unasked: Whether the data, not the caller, asked for both.
+        simultaneous: The largest correlation of forecast errors within a time step, if any.
+        n_differing: Edges whose instrumental and least-squares estimates differ; None where that
+            cannot be told.
+        refined: The second search, if there was one.
+    """
+
+    graph: LaggedGraph
+    scores: Float[AnyArray, "vars vars lags"]
+    strength: Float[AnyArray, "vars vars lags"]
     latents: bool
     contemporaneous: bool
-    notes: tuple[str, ...] = ()
+    unasked: bool
+    simultaneous: dict[str, Any] | None
+    n_differing: int | None
+    refined: Refined | None
 
-    def with_doubts(self, refined: dict[str, Any], names: tuple[str, ...]) -> "Allowed":
-        """The same, telling of the targets that instruments say nothing of."""
-        doubted = (refined["instruments"] or {}).get("doubted", ())
-        if not doubted:
-            return self
-        some = ", ".join(names[k] for k in doubted)
-        told_of = (
-            f"The past beyond max_lag has to do with {some} by another way than its causes here, "
-            "such as a hidden cause with a long memory: marks of edges into it rest on the search "
-            "alone."
-        )
-        return self._replace(notes=(*self.notes, told_of))
+    @property
+    def doubted(self) -> tuple[int, ...]:
+        """Targets for which the older past is no valid instrument."""
+        if self.refined is None:
+            return ()
+        return tuple((self.refined.info["instruments"] or {}).get("doubted", ()))
 
 
-def allowed_for(
+def search_hidden(
+    data: Prepared,
+    fitted: FittedForecaster,
+    selected: SelectedEdges,
     *,
     latents: bool | None,
     contemporaneous: bool,
-    related: dict[str, Any] | None,
-    differing: int | None,
-) -> Allowed:
-    """What was asked for; or, where nothing was, both where the data tell that one is at work.
+    alpha: float,
+    q: float,
+    progress: bool,
+) -> SearchedEdges:
+    """Search the selected edges again, if the caller asks for it or the data do.
+
+    The data are asked where the caller leaves it open and the linear tests of the second search fit
+    the series: long ones of one regime which a linear model forecasts as well. There both hidden
+    causes and contemporaneous effects are allowed for if forecast errors of one time step are
+    correlated, or if instrumental and least-squares estimates differ.
 
     Args:
-        latents: As asked for; None leaves it to the data.
-        contemporaneous: As asked for.
-        related: What `simultaneous_errors` found.
-        differing: What `differing_effects` found; None where the tests of a second search do not
-            fit the series.
+        data: The series.
+        fitted: The forecaster.
+        selected: The edges so far.
+        latents: Whether causes may be hidden; None leaves it to the data.
+        contemporaneous: Whether effects within a time step are possible.
+        alpha: Significance level of the second search.
+        q: False-discovery rate of the effects that instruments confirm.
+        progress: Whether to draw progress on stderr.
     """
-    if latents is not None or contemporaneous or not (related or differing):
-        chosen = Allowed(bool(latents), contemporaneous)
-    else:
-        fits = differing is not None
-        chosen = Allowed(fits, fits)
-    if chosen.latents and latents is None:
-        reasons = [told(related)] if related else []
-        if differing:
-            reasons.append(
-                f"What is older than max_lag tells another effect than a regression does of "
-                f"{differing} edge{'s' * (differing != 1)}, as where causes are hidden."
-            )
-        done = (
-            "So hidden causes and effects within a step were allowed for, and the selected edges "
-            "searched again; latents=False (--no-latents) leaves that out."
+    simultaneous = simultaneous_errors(fitted.residuals, data.names)
+    left_open = latents is None and not contemporaneous
+    n_differing = None
+    if left_open and _linear_tests_fit(data, fitted, selected):
+        edges = np.asarray(selected.graph.directed)
+        n_differing = differing_effects(data.values, edges, segment=data.segment)
+    unasked = left_open and n_differing is not None and bool(simultaneous or n_differing)
+    found = SearchedEdges(
+        graph=selected.graph,
+        scores=selected.scores,
+        strength=selected.strength,
+        latents=bool(latents) or unasked,
+        contemporaneous=contemporaneous or unasked,
+        unasked=unasked,
+        simultaneous=simultaneous,
+        n_differing=n_differing,
+        refined=None,
+    )
+    if not (found.latents or found.contemporaneous):
+        return found
+    refined = _search_again(data, found, alpha=alpha, q=q, progress=progress)
+    # No gradient leads from a row to itself: the search's tests say how strong those edges are.
+    scores, strength = np.array(found.scores), np.array(found.strength)
+    scores[:, :, 0] = strength[:, :, 0] = refined.strength
+    return found._replace(graph=refined.graph, scores=scores, strength=strength, refined=refined)
+
+
+def _linear_tests_fit(data: Prepared, fitted: FittedForecaster, selected: SelectedEdges) -> bool:
+    """Whether the tests of the second search fit the series; on short ones they lose true edges."""
+    return (
+        len(data.split.train) >= LONG
+        and fitted.linear_is_as_good
+        and fitted.forecaster.config.head == "mean"
+        and data.domain is None
+        and selected.rule != "given"
+    )
+
+
+def _search_again(
+    data: Prepared, found: SearchedEdges, *, alpha: float, q: float, progress: bool
+) -> Refined:
+    """`refine` the edges; those that no linear test sees are required, and so stay as they are."""
+    known = data.known
+    unseen = np.asarray(found.graph.directed) & (data.linear_on_all().p_value > alpha)
+    knowledge = BackgroundKnowledge.temporal(
+        len(data.names),
+        data.max_lag,
+        contemporaneous=found.contemporaneous,
+        forbidden_links=~known.allowed & (np.arange(data.max_lag + 1) > 0),
+        required_links=known.required | unseen,
+    )
+    with stage("Searching the selected edges again", show=progress):
+        return refine(
+            found.graph,
+            data.values,
+            latents=found.latents,
+            contemporaneous=found.contemporaneous,
+            alpha=alpha,
+            q=q,
+            segment=data.segment,
+            knowledge=knowledge,
         )
-        return chosen._replace(notes=(*reasons, done))
-    if related and not (chosen.latents or chosen.contemporaneous):
-        remedy = (
-            "Edges can be false for that reason; allow for it with latents=True, "
-            "contemporaneous=True or domain= (--latents, --contemporaneous, --domain)."
-        )
-        return chosen._replace(notes=(f"{told(related)} {remedy}",))
-    return chosen
 
 
 def differing_effects(
@@ -85,10 +159,10 @@ def differing_effects(
     *,
     segment: Any = None,
 ) -> int | None:
-    """Edges whose effect differs from that of a regression, with the older past as instruments.
+    """Count the edges whose instrumental and least-squares estimates differ.
 
-    One more sign of hidden causes than `simultaneous_errors`: it shows those whose effects take
-    different times.
+    The older past is the instrument. Beside `simultaneous_errors` this is a second sign of hidden
+    causes: it shows those whose effects take different times.
 
     Returns:
         None where that cannot be told, and no second search should be made unasked: the series is
@@ -102,3 +176,47 @@ def differing_effects(
     if settled is None or settled.doubted.mean() > MOST_DOUBTED:
         return None
     return int((settled.difference < LEVEL / edges.sum()).sum())
+
+
+def simultaneous_errors(
+    residuals: Float[np.ndarray, "windows vars"], names: tuple[str, ...]
+) -> dict[str, Any] | None:
+    """The largest correlation between errors of the same step, and how many pairs correlate.
+
+    Errors of the right model are independent of one another. Where a hidden cause reaches two
+    variables in the same step, one variable acts on the other within it, or the mechanism changes
+    unseen, they correlate. (A hidden cause with two different delays leaves no such trace: nothing
+    found proves nothing.)
+
+    Args:
+        residuals: Held-out values less their forecasts; rows with NaN are left out.
+        names: Of the variables.
+
+    Returns:
+        ``correlation``, ``pair``, ``n_pairs`` and ``n_tested``; None where no pair correlates
+        (at a level of 0.001 for all pairs together), or there are too few rows.
+
+    >>> rng = np.random.default_rng(0)
+    >>> errors = rng.normal(size=(500, 3)); errors[:, 2] += errors[:, 0]
+    >>> simultaneous_errors(errors, ("a", "b", "c"))["pair"]
+    ['a', 'c']
+    """
+    whole = residuals[~np.isnan(residuals).any(axis=1)]
+    n_vars = whole.shape[1]
+    if len(whole) < FEWEST or n_vars < 2:
+        return None
+    spread = whole.std(axis=0)
+    scaled = (whole - whole.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    first, second = np.triu_indices(n_vars, 1)
+    size = (scaled.T @ scaled / len(whole))[first, second]
+    limit = NormalDist().inv_cdf(1 - LEVEL / (2 * size.size)) / np.sqrt(len(whole) - 3)
+    correlated = np.abs(size) > max(float(np.tanh(limit)), SMALLEST)
+    if not correlated.any():
+        return None
+    largest = int(np.abs(size).argmax())
+    return {
+        "correlation": float(size[largest]),
+        "pair": [names[first[largest]], names[second[largest]]],
+        "n_pairs": int(correlated.sum()),
+        "n_tested": size.size,
+    }

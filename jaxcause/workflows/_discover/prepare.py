@@ -1,12 +1,14 @@
-"""What the gradient method trains on: a transformed series, its windows, its linear baseline."""
+"""First stage: a transformed series, its windows, and the linear model that they fit."""
 
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxcause._checks import InputError
 from jaxcause.series import (
     TRANSFORMS,
+    LinkKnowledge,
     SeriesTable,
     Split,
     Transform,
@@ -14,6 +16,7 @@ from jaxcause.series import (
     fit_transform,
     split_by_time,
     usable_windows,
+    window_starts,
 )
 from jaxcause.stats import VarFit, VarMoments, var_moments
 
@@ -21,20 +24,46 @@ RIDGES = (1e-3, 1e-2, 1e-1, 0.3, 1.0, 3.0)
 """Penalties per sample to choose from for the linear autoregression."""
 TRANSFORM_GAIN = 0.05
 """How much better, relatively, another transform must forecast than plain standardising."""
+MOSTLY_MISSING = 0.5
+"""Share of windows that must be complete for incomplete ones to be left out."""
+
+
+def complete_windows(
+    table: SeriesTable, length: int, transform: str
+) -> tuple[Float[np.ndarray, "time vars"], Int[np.ndarray, "windows"]]:
+    """Transformed values, and the first rows of the windows of ``length`` complete rows."""
+    starts = window_starts(table.complete, table.segment, length=length)
+    return fit_transform(table.values, kind=transform)(table.values), starts
 
 
 class Prepared(NamedTuple):
     """A transformed series, its windows, and the linear baseline on them.
 
-    ``values`` holds NaN where a value is missing; ``domain`` is the regime of each row; ``linear``
-    is fitted to the training windows, with the penalty ``ridge`` per sample; ``moments`` are those
-    of all windows.
+    Args:
+        names: Names of the variables.
+        known: Which links may be, and which must be.
+        transform: From the units of the data to those of the values.
+        values: The transformed series; NaN where a value is missing.
+        segment: Which unbroken stretch each row belongs to.
+        domain: The regime of each row, if there are several.
+        masked: Whether windows with missing values are used.
+        split: First rows of the windows to train on and of those held out.
+        max_lag: Longest lag.
+        moments: Moments of all windows.
+        linear: The linear autoregression on the training windows, with the penalty ``ridge``.
+        ridge: Its penalty per sample, the one that forecasts best.
+        linear_error: Its held-out mean squared error.
+        rank_error: The same, of values mapped to normal quantiles of their ranks.
+        transform_errors: ``rank_error`` under each transform that was tried.
     """
 
     names: tuple[str, ...]
+    known: LinkKnowledge
     transform: Transform
     values: Float[np.ndarray, "time vars"]
+    segment: Int[np.ndarray, "time"]
     domain: Int[np.ndarray, "time"] | None
+    masked: bool
     split: Split
     max_lag: int
     moments: VarMoments
@@ -42,6 +71,7 @@ class Prepared(NamedTuple):
     ridge: float
     linear_error: float
     rank_error: float
+    transform_errors: dict[str, float] | None = None
 
     @property
     def filled(self) -> Float[np.ndarray, "time vars"]:
@@ -49,7 +79,7 @@ class Prepared(NamedTuple):
         return np.nan_to_num(self.values)
 
     def linear_on_all(self, *, ridge: float = 0.0) -> VarFit:
-        """A linear autoregression on all windows, held out or not: what it says, not predicts."""
+        """A linear autoregression on all windows: for its tests, not to be judged by forecasts."""
         return self.moments.fit(ridge=ridge)
 
 
@@ -58,13 +88,33 @@ class WindowOptions(NamedTuple):
 
     held_out: float
     domain: Int[np.ndarray, "time"] | None = None
-    mask_missing: bool = False
+    masked: bool = False
 
 
-def choose_transform(
-    table: SeriesTable, max_lag: int, *, transform: str, options: WindowOptions
-) -> tuple[Prepared, dict[str, float]]:
-    """The transform under which the ridge autoregression forecasts best, and the errors of all.
+def window_options(
+    table: SeriesTable, max_lag: int, *, held_out: float, domain: object, missing: str
+) -> WindowOptions:
+    """Check the regimes, and mask missing values if asked to or if too few windows are complete.
+
+    Raises:
+        InputError: ``domain`` does not give a whole number from 0 on to each row.
+    """
+    masked = missing == "mask"
+    if missing == "auto" and not table.complete.all():
+        whole = len(usable_windows(table, max_lag, mask_missing=False))
+        masked = whole < MOSTLY_MISSING * len(usable_windows(table, max_lag, mask_missing=True))
+    return WindowOptions(held_out, _checked_domain(domain, len(table.values)), masked)
+
+
+def prepare(
+    table: SeriesTable,
+    max_lag: int,
+    *,
+    known: LinkKnowledge,
+    transform: str,
+    options: WindowOptions,
+) -> Prepared:
+    """Transform the series, by ``"auto"`` as the ridge autoregression forecasts best.
 
     Errors under different transforms are compared in one unit: forecasts are taken back to the data
     and mapped, as the truth is, to normal quantiles of their ranks. Plain standardising stays
@@ -74,18 +124,30 @@ def choose_transform(
     if transform == "auto":
         kinds = [k for k in TRANSFORMS if k != "log" or can_log(table.values)]
     prepared = {
-        kind: prepare(table, max_lag, fit_transform(table.values, kind=kind), options)
+        kind: prepare_as(
+            table,
+            max_lag,
+            known=known,
+            transform=fit_transform(table.values, kind=kind),
+            options=options,
+        )
         for kind in kinds
     }
     best = min(prepared, key=lambda kind: prepared[kind].rank_error)
     plain = prepared.get("standardise", prepared[best])
     if prepared[best].rank_error > (1 - TRANSFORM_GAIN) * plain.rank_error:
         best = plain.transform.kind
-    return prepared[best], {kind: data.rank_error for kind, data in prepared.items()}
+    errors = {kind: data.rank_error for kind, data in prepared.items()}
+    return prepared[best]._replace(transform_errors=errors)
 
 
-def prepare(
-    table: SeriesTable, max_lag: int, transform: Transform, options: WindowOptions
+def prepare_as(
+    table: SeriesTable,
+    max_lag: int,
+    *,
+    known: LinkKnowledge,
+    transform: Transform,
+    options: WindowOptions,
 ) -> Prepared:
     """Transformed values, windows, and the ridge autoregression with its held-out error.
 
@@ -93,7 +155,7 @@ def prepare(
     """
     values = transform(table.values)
     length = max_lag + 1
-    starts = usable_windows(table, max_lag, mask_missing=options.mask_missing)
+    starts = usable_windows(table, max_lag, mask_missing=options.masked)
     split = split_by_time(starts, length=length, held_out=options.held_out)
     filled = np.nan_to_num(values)
     windows = filled[split.held_out[:, None] + np.arange(length)]
@@ -107,34 +169,32 @@ def prepare(
     truth = ranks(table.values[split.held_out + max_lag])
     rank_error = float(np.nanmean((ranks(transform.inverse(forecasts[best])) - truth) ** 2))
     return Prepared(
-        table.names,
-        transform,
-        values,
-        options.domain,
-        split,
-        max_lag,
-        seen + unseen,
-        fits[best],
-        RIDGES[best],
-        errors[best],
-        rank_error,
+        names=table.names,
+        known=known,
+        transform=transform,
+        values=values,
+        segment=table.segment,
+        domain=options.domain,
+        masked=options.masked,
+        split=split,
+        max_lag=max_lag,
+        moments=seen + unseen,
+        linear=fits[best],
+        ridge=RIDGES[best],
+        linear_error=errors[best],
+        rank_error=rank_error,
     )
 
 
-class ReadWindows(NamedTuple):
-    """Windows to read gradients on, missing values at their mean; the regime of each next row."""
-
-    windows: Float[np.ndarray, "windows time vars"]
-    domain: Int[np.ndarray, "windows"]
-
-
-def spread_windows(data: Prepared, n_windows: int) -> ReadWindows:
-    """At most ``n_windows`` windows, spread evenly over the series."""
-    starts = np.concatenate(data.split)
-    chosen = np.unique(np.linspace(0, len(starts) - 1, min(n_windows, len(starts))).astype(int))
-    at = starts[chosen]
-    windows = data.filled[at[:, None] + np.arange(data.max_lag)]
-    domain = np.zeros(len(at), np.int32)
-    if data.domain is not None:
-        domain = data.domain[at + data.max_lag].astype(np.int32)
-    return ReadWindows(windows.astype(np.float32), domain)
+def _checked_domain(domain: object, n_rows: int) -> Int[np.ndarray, "time"] | None:
+    if domain is None:
+        return None
+    given = np.asarray(domain)
+    if given.shape != (n_rows,):
+        raise InputError(
+            f"domain has shape {given.shape}, but the series has {n_rows} rows; give one regime "
+            "to each row"
+        )
+    if not np.issubdtype(given.dtype, np.integer) or given.min() < 0:
+        raise InputError("domain must hold whole numbers 0, 1, …; number the regimes")
+    return given.astype(np.int32)

@@ -30,7 +30,7 @@ def provenance(
     key: PRNGKeyArray | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What to keep with a result as ``info["provenance"]``.
+    """What to keep with a result as ``info.provenance``.
 
     Args:
         table: The series that was read.

@@ -13,7 +13,7 @@ from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.io import graph_from_json, graph_to_json, to_networkx
 from jaxcause.report import discovery_page
-from jaxcause.workflows._discover.forecaster import TrainedForecaster
+from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.provenance import versions
 from jaxcause.workflows._saved import Saved, as_array, exact, plain, read_document
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from jaxcause.workflows._discover.forecaster import TrainedForecaster
 
 SCHEMA = "jaxcause.discovery/1"
 PICTURES = ("time", "summary", "scores", "curves", "training")
@@ -34,25 +36,23 @@ class Discovery(Saved):
     Args:
         graph: Edges ``X_i(t-lag) *-* X_j(t)``.
         scores: What the edges were chosen by, ``[source, target, lag]``; what it is stands in
-            ``info["score"]``.
+            ``info.score``.
         strength: The size of each effect, ``[source, target, lag]``; what it is stands in
-            ``info["strength"]``. Within a step (lag 0), scores and strengths are symmetric: of an
+            ``info.strength``. Within a step (lag 0), scores and strengths are symmetric: of an
             edge both are the absolute partial correlation given the other parents of both ends,
             and 0 elsewhere (``"pcmci"`` and ``"pcmci+"``: of all pairs that were tested). Lag 0 is
             all zero where neither hidden causes nor effects within a step were allowed for.
         names: Names of the variables.
         forecaster: The trained Transformer; None for methods without one.
-        info: Settings, errors, times, and notes in plain sentences. ``info["latents"]`` and
-            ``info["contemporaneous"]`` say whether hidden causes, and effects within a step, were
-            allowed for.
+        info: Settings, errors, times, and notes in plain sentences: a `DiscoveryInfo`.
     """
 
     graph: LaggedGraph
     scores: Float[AnyArray, "vars vars lags"]
     strength: Float[AnyArray, "vars vars lags"]
     names: tuple[str, ...]
-    forecaster: TrainedForecaster | None
-    info: dict[str, Any]
+    forecaster: "TrainedForecaster | None"
+    info: DiscoveryInfo
 
     @property
     def table(self) -> Shaped[np.ndarray, "edges"]:
@@ -75,7 +75,7 @@ class Discovery(Saved):
     def headline(self) -> str:
         """The result in one line."""
         n_edges = len(self.graph.edges())
-        method = str(self.info.get("method", "")).replace("_", " ")
+        method = self.info.method.replace("_", " ")
         return (
             f"{n_edges or 'no'} edge{'s' * (n_edges != 1)} among {len(self.names)} variables, "
             f"lags up to {self.graph.max_lag}" + f" ({method})" * bool(method)
@@ -91,7 +91,7 @@ class Discovery(Saved):
             lines.append(f"{source:<{width}}  {lag:>3}  {edge}   {target:<{width}}  {size:>8.3f}")
         if len(table) > _MOST_TOLD:
             lines.append(f"… and {len(table) - _MOST_TOLD} more")
-        return "\n".join([*lines, *(f"- {note}" for note in self.info.get("notes", ()))])
+        return "\n".join([*lines, *(f"- {note}" for note in self.info.notes)])
 
     def plot(
         self,
@@ -116,8 +116,7 @@ class Discovery(Saved):
 
         size, names = np.asarray(self.strength), self.names
         label, score_label = (
-            str(self.info.get(name, name)).split(":")[0].split(" given ")[0]
-            for name in ("strength", "score")
+            said.split(":")[0].split(" given ")[0] for said in (self.info.strength, self.info.score)
         )
         if kind == "scores":
             return plot.score_heatmap(size, names=names, graph=self.graph, ax=ax, label=label)
@@ -127,11 +126,15 @@ class Discovery(Saved):
                 scores, names=names, graph=self.graph, ax=ax, label=score_label
             )
         if kind == "training":
-            if not self.info.get("losses"):
+            if not self.info.losses:
                 raise InputError("kind='training' needs a training, and this result has none")
-            kept, linear = (self.info.get(k) for k in ("best_step", "held_out_error_linear"))
-            look = {"best_step": kept, "baseline": linear, "baseline_name": "linear model"}
-            return plot.training_curve(self.info["losses"], ax=ax, **look)
+            return plot.training_curve(
+                self.info.losses,
+                ax=ax,
+                best_step=self.info.best_step,
+                baseline=self.info.held_out_error_linear,
+                baseline_name="linear model",
+            )
         known = bool(np.isfinite(size[np.asarray(self.graph.adjacency)]).all())
         draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
         return draw(self.graph, names=names, strength=size if known else None, ax=ax)
@@ -155,15 +158,16 @@ class Discovery(Saved):
         """
         scores, strength = np.asarray(self.scores), np.asarray(self.strength)
         graph = graph_to_json(self.graph, names=self.names, scores=scores, strength=strength)
-        rest = {key: value for key, value in self.info.items() if key != "provenance"}
+        rest = self.info.to_dict()
+        origin = rest.pop("provenance")
         return {
             "schema": SCHEMA,
             **plain(graph),
             "scores": exact(scores),
             "strength": exact(strength),
             "dtype": {"scores": scores.dtype.name, "strength": strength.dtype.name},
-            "info": plain(rest),
-            "provenance": plain(self.info.get("provenance") or versions()),
+            "info": {name: value for name, value in plain(rest).items() if value is not None},
+            "provenance": plain(origin or versions()),
         }
 
     def to_html(self) -> str:
@@ -189,7 +193,9 @@ class Discovery(Saved):
             arrays = [
                 as_array(document[name], document["dtype"][name]) for name in ("scores", "strength")
             ]
-            info = {**document["info"], "provenance": dict(document["provenance"])}
+            info = DiscoveryInfo.from_dict(
+                {**document["info"], "provenance": dict(document["provenance"])}
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the document does not follow {SCHEMA}: {error!r}") from None
         if not isinstance(graph, LaggedGraph) or any(

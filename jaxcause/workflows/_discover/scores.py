@@ -1,10 +1,10 @@
-"""Scores of lagged edges of a trained forecaster, by the name of the readout."""
+"""Third stage: scores of lagged edges, read from the gradients of the forecaster."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxcause import attribution
 from jaxcause._checks import InputError
@@ -15,7 +15,9 @@ from jaxcause.models.forecaster import (
     predictor,
 )
 from jaxcause.nn import ATTN_LRP, CP_LRP, STANDARD, Ops
-from jaxcause.workflows._discover.prepare import ReadWindows
+from jaxcause.workflows._discover.forecast import FittedForecaster
+from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.progress import stage
 
 Scores = Float[np.ndarray, "source target lag"]
 
@@ -63,6 +65,63 @@ def default_readout(readout: str | None, config_head: str) -> str:
     if READOUTS[readout].density and config_head != "gaussian":
         raise InputError(f"readout={readout!r} needs head='gaussian'; give both")
     return readout
+
+
+class ReadWindows(NamedTuple):
+    """Windows to read gradients on, missing values at their mean; the regime of each next row."""
+
+    windows: Float[np.ndarray, "windows time vars"]
+    domain: Int[np.ndarray, "windows"]
+
+
+def spread_windows(data: Prepared, n_windows: int) -> ReadWindows:
+    """At most ``n_windows`` windows, spread evenly over the series."""
+    starts = np.concatenate(data.split)
+    chosen = np.unique(np.linspace(0, len(starts) - 1, min(n_windows, len(starts))).astype(int))
+    at = starts[chosen]
+    windows = data.filled[at[:, None] + np.arange(data.max_lag)]
+    domain = np.zeros(len(at), np.int32)
+    if data.domain is not None:
+        domain = data.domain[at + data.max_lag].astype(np.int32)
+    return ReadWindows(windows.astype(np.float32), domain)
+
+
+class EdgeScores(NamedTuple):
+    """Scores of every lagged edge.
+
+    Args:
+        name: Name of the readout.
+        total: Mean over the members of an ensemble.
+        parts: Scores by the part of the forecast that they act on, if the readout tells them apart.
+        members: Scores of each member, if there are several.
+        n_windows: Windows that they are averaged over.
+    """
+
+    name: str
+    total: Scores
+    parts: dict[str, Scores]
+    members: Float[np.ndarray, "members source target lag"] | None
+    n_windows: int
+
+
+def score_edges(
+    data: Prepared,
+    fitted: FittedForecaster,
+    *,
+    readout: str | None,
+    n_windows: int,
+    progress: bool,
+) -> EdgeScores:
+    """Read every member, averaged over at most ``n_windows`` windows."""
+    config = fitted.forecaster.config
+    name = default_readout(readout, config.head)
+    read = spread_windows(data, n_windows)
+    with stage("Reading input gradients", show=progress):
+        found = [read_scores(name, config, params, read) for params in fitted.members]
+    totals = [total for total, _ in found]
+    parts = {part: np.mean([p[part] for _, p in found], axis=0) for part in found[0][1]}
+    members = np.stack(totals) if len(totals) > 1 else None
+    return EdgeScores(name, np.mean(totals, axis=0), parts, members, len(read.windows))
 
 
 def read_scores(

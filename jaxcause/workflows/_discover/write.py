@@ -1,6 +1,7 @@
 """The files of a discovery."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,9 @@ _PICTURES: dict[str, _Kind] = {
     "summary.png": "summary",
     "scores.png": "scores",
 }
+
+NO_PICTURES = 'No pictures without matplotlib: pip install "jaxcause[plot]".'
+"""Note where pictures are missing."""
 
 
 def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
@@ -49,17 +53,9 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
         )
         if found.forecaster is not None:
             found.forecaster.save(scratch / "forecaster.safetensors")
-        try:
-            _draw(scratch, found)
-        except ModuleNotFoundError as error:
-            if error.name != "matplotlib":
-                raise
-            found.info["notes"].append(
-                'No pictures without matplotlib: pip install "jaxcause[plot]".'
-            )
-        found.save_html(scratch / "report.html")
-        names = sorted(file.name for file in scratch.iterdir())
-    return names
+        drawn = _draw(scratch, found)
+        (found if drawn else _without_pictures(found)).save_html(scratch / "report.html")
+        return sorted(file.name for file in scratch.iterdir())
 
 
 def _write_edges(path: Path, found: Discovery) -> None:
@@ -71,8 +67,21 @@ def _write_edges(path: Path, found: Discovery) -> None:
             writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
 
 
-def _draw(folder: Path, found: Discovery) -> None:
-    for name, kind in _PICTURES.items():
-        figure = found.plot(kind).get_figure(root=True)
-        assert figure is not None
-        figure.savefig(folder / name, dpi=150, bbox_inches="tight")
+def _draw(folder: Path, found: Discovery) -> bool:
+    """Whether the pictures could be drawn: they need matplotlib."""
+    try:
+        for name, kind in _PICTURES.items():
+            figure = found.plot(kind).get_figure(root=True)
+            assert figure is not None
+            figure.savefig(folder / name, dpi=150, bbox_inches="tight")
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        return False
+    return True
+
+
+def _without_pictures(found: Discovery) -> Discovery:
+    """The same, with a note on the missing pictures."""
+    info = dataclasses.replace(found.info, notes=(*found.info.notes, NO_PICTURES))
+    return dataclasses.replace(found, info=info)

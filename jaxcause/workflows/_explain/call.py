@@ -1,21 +1,16 @@
 """From a text to the causal graph over its tokens, and to what explains the model's output."""
 
 import os
-from collections.abc import Callable
 from typing import Literal
 
-import numpy as np
-from jaxtyping import Bool
-
-from jaxcause._checks import InputError, check_at_least, check_choice, check_probability
-from jaxcause.attention import Explanations, abcd, cleann
-from jaxcause.discovery import SearchResult
-from jaxcause.graph import CausalGraph
-from jaxcause.workflows._explain.question import Nodes, Question, nodes_of, question_about
-from jaxcause.workflows._explain.result import Target, TextExplanation
-from jaxcause.workflows._explain.text_model import Intervention, Outputs, TextModel
-
-BATCH = 32
+from jaxcause._checks import check_choice, check_probability
+from jaxcause.workflows._explain.explained import Target
+from jaxcause.workflows._explain.graphs import TokenGraphs, token_graphs
+from jaxcause.workflows._explain.query import OutputQuery, output_query
+from jaxcause.workflows._explain.removal import RemovalSets, removal_sets
+from jaxcause.workflows._explain.result import TextExplanation
+from jaxcause.workflows._explain.settings import ExplainSettings, resolve_settings
+from jaxcause.workflows._explain.text_model import Intervention, TextModel
 
 
 def explain(
@@ -41,10 +36,10 @@ def explain(
 ) -> TextExplanation:
     """Learn the causal graph over the tokens of a text, and what explains the model's output.
 
-    Attention of one layer is read as a structural equation model over tokens (`abcd`); sets of
-    tokens near the output in that graph are removed, until the output changes (`cleann`). What the
-    output is depends on the model's head: the class of the text, the token behind ``[MASK]``, or
-    the next token of a GPT. A model without a head has no output: the graph alone comes back.
+    The attention of one layer is read as a structural equation model over tokens (`abcd`). Sets of
+    tokens near the output in that graph are removed until the output changes (`cleann`). The
+    model's head defines the output: the class of the text, the token behind ``[MASK]``, or the next
+    token of a GPT. A model without a head has no output, and the result holds its graph alone.
 
     Args:
         model: Folder of a Hugging Face model, the name of one on the hub, or a `TextModel`.
@@ -52,32 +47,33 @@ def explain(
         target: For a masked-language model the word that is masked and explained, or the position
             of its token; by default the ``[MASK]`` in the text.
         layer: The layer whose attention is read; -1 is the deepest.
-        heads: ``union`` explains by the graphs of all heads together, which needs the fewest
-            queries (see the benchmark ``cleann_sentiment``); ``mean`` by that of the averaged
-            heads. The result holds the graph of each head either way.
+        heads: ``union`` draws candidate sets from the graphs of all heads, which needs the fewest
+            queries (see the benchmark ``cleann_sentiment``); ``mean`` draws them from the graph of
+            the averaged heads. The result holds the graph of each head either way.
         units: Whether nodes are tokens or whole words.
-        alpha: Tokens are taken as independent given S iff p > alpha.
-        n_samples: Samples behind the correlations; by default the model's hidden size.
-        one_sided: Take negative partial correlations as independent.
-        shrinkage: Intensity of shrinkage of the correlations, in [0, 1]; none by default.
+        alpha: Significance level: tokens count as independent given S iff p > alpha.
+        n_samples: Number of samples behind the correlations; by default the model's hidden size.
+        one_sided: Whether negative partial correlations count as independent.
+        shrinkage: Intensity of the shrinkage of correlations, in [0, 1]; none by default.
         max_cond_size: Largest conditioning set of the search; no limit by default.
-        intervention: What removing is: ``mask`` puts the mask token there, ``pad`` hides the token
-            from attention, ``delete`` takes it out. By default ``mask`` where there is one.
-        max_size: Most tokens of the sets that the graph proposes.
-        max_range: Largest distance in the graph; no limit by default.
-        n_larger: Queries to keep for larger sets, the tokens that the output attends to most, where
-            no set of the graph explains it (see the benchmarks); 0 for none.
-        every: Find all minimal explanations within the limits, not only the first.
-        max_queries: Most versions of the text that the model is asked about.
-        time_limit: Seconds after which no further batch is asked.
+        intervention: How tokens are removed: ``mask`` replaces them by the mask token, ``pad``
+            hides them from attention, ``delete`` takes them out. By default ``mask`` if the
+            tokeniser has a mask token, else ``pad``.
+        max_size: Largest set of tokens that the graph proposes.
+        max_range: Largest distance of a token from the output in the graph; no limit by default.
+        n_larger: Model queries kept for larger sets. If no set from the graph explains the output,
+            they try growing sets of the tokens that it attends to most (see the benchmarks).
+        every: Whether to find all minimal explanations within the limits, not only the first.
+        max_queries: Largest number of model queries; each is one version of the text.
+        time_limit: Seconds after which no further batch is sent to the model.
 
     Returns:
-        ``.graph``, ``.explanations``, ``.tokens``, ``.attention``, and ``.to_dict()`` with all of
-        what `write_explanation` writes.
+        ``.graph``, ``.explanations``, ``.tokens``, ``.attention``, and ``.to_dict()`` with
+        everything that `write_explanation` writes.
 
     Raises:
         InputError: The folder holds no model or tokeniser, the text is empty or too long, the
-            target is not in it, or an option is not known.
+            target is not in the text, or an option is not known.
 
     Source: Rohekar, Gurwicz & Nisimov (2023), arXiv 2310.20307.
     """
@@ -85,128 +81,53 @@ def explain(
     check_choice("units", units, ("tokens", "words"))
     check_probability("alpha", alpha)
     text_model = model if isinstance(model, TextModel) else TextModel.load(model)
-    pretrained = text_model.model
-    if not -pretrained.n_layers <= layer < pretrained.n_layers:
-        raise InputError(f"layer={layer} does not exist; the model has {pretrained.n_layers}")
-    how: Intervention = intervention or (
-        "pad" if text_model.tokenizer.mask_token_id is None else "mask"
-    )
-    check_choice("intervention", how, ("mask", "pad", "delete"))
-    if how == "mask" and text_model.tokenizer.mask_token_id is None:
-        raise InputError(
-            "intervention='mask' needs a mask token, and this tokeniser has none; choose pad or "
-            "delete"
-        )
-    samples = pretrained.hidden_size if n_samples is None else n_samples
-    check_at_least("n_samples", samples, 1)
-
-    encoded = text_model.encode(text)
-    asked, before = question_about(text_model, encoded, target)
-    nodes, attention = nodes_of(asked, text_model.attention(asked.attended)[layer], units)
-    views = np.concatenate([attention.mean(axis=0, keepdims=True, dtype=np.float64), attention])
-    found = abcd(
-        views,
-        samples,
+    settings = resolve_settings(
+        text_model,
+        layer=layer,
+        heads=heads,
+        units=units,
         alpha=alpha,
-        nodes=nodes.kept,
-        order="causal" if pretrained.causal else None,
+        n_samples=n_samples,
         one_sided=one_sided,
         shrinkage=shrinkage,
         max_cond_size=max_cond_size,
+        intervention=intervention,
+        max_size=max_size,
+        max_range=max_range,
+        n_larger=n_larger,
+        every=every,
+        max_queries=max_queries,
+        time_limit=time_limit,
     )
-    explanations, after = None, None
-    if before is not None:
-        verify = _verifier(text_model, asked, nodes, before, how)
-        explanations = cleann(
-            _of_heads(found, heads),
-            nodes.root,
-            lambda removed: verify(removed).best != before.best[0],
-            max_size=max_size,
-            max_range=max_range,
-            removable=nodes.removable,
-            # Of equally near tokens first those that the output attends to most.
-            weights=views[0, nodes.kept[nodes.root], nodes.kept],
-            n_larger=n_larger,
-            every=every,
-            batch_size=BATCH,
-            max_queries=max_queries,
-            time_limit=time_limit,
-        )
-        after = _outputs_without(verify, explanations, len(nodes.kept))
-    settings = {
-        "layer": layer % pretrained.n_layers,
-        "heads": heads,
-        "units": units,
-        "alpha": alpha,
-        "n_samples": samples,
-        "one_sided": one_sided,
-        "shrinkage": shrinkage,
-        "order": "causal" if pretrained.causal else None,
-        "max_cond_size": max_cond_size,
-        "intervention": how,
-        "max_size": max_size,
-        "max_range": max_range,
-        "n_larger": n_larger,
-        "max_queries": max_queries,
-    }
+    query = output_query(text_model, text, target)
+    graphs = token_graphs(text_model, query, settings)
+    removed = removal_sets(text_model, query, graphs, settings)
+    return _result(text, text_model, settings, query, graphs, removed)
+
+
+def _result(
+    text: str,
+    text_model: TextModel,
+    settings: ExplainSettings,
+    query: OutputQuery,
+    graphs: TokenGraphs,
+    removed: RemovalSets,
+) -> TextExplanation:
+    """What the stages found, together."""
+    nodes, before, pretrained = graphs.nodes, query.before, text_model.model
+    sizes = ("architecture", "head", "n_layers", "n_heads", "hidden_size")
     return TextExplanation(
         text=text,
         tokens=nodes.names,
         special=nodes.special,
-        attention=views[:, nodes.kept[:, None], nodes.kept[None, :]],
-        whole_attention=views,
+        attention=graphs.attention[:, nodes.kept[:, None], nodes.kept[None, :]],
+        whole_attention=graphs.attention,
         kept=nodes.kept,
-        search=found,
-        target=None if before is None else Target(asked.kind or "", nodes.root, before),
-        explanations=explanations or Explanations((), 0, "not found"),
-        after=after,
+        search=graphs.search,
+        target=None if before is None else Target(query.kind or "", nodes.root, before),
+        explanations=removed.explanations,
+        after=removed.after,
         name_of=text_model.name_of,
-        model={
-            "name": text_model.name,
-            "architecture": pretrained.architecture,
-            "head": pretrained.head,
-            "n_layers": pretrained.n_layers,
-            "n_heads": pretrained.n_heads,
-            "hidden_size": pretrained.hidden_size,
-        },
-        settings=settings,
+        model={"name": text_model.name, **{name: getattr(pretrained, name) for name in sizes}},
+        settings=settings.reported(),
     )
-
-
-def _verifier(
-    text_model: TextModel, asked: Question, nodes: Nodes, before: Outputs, how: Intervention
-) -> Callable[[Bool[np.ndarray, "sets nodes"]], Outputs]:
-    """The model's outputs with nodes removed."""
-    n = asked.ids.size
-
-    def outputs(removed: np.ndarray) -> Outputs:
-        of_unit = np.zeros((len(removed), int(nodes.unit_of_token.max()) + 1), bool)
-        of_unit[:, nodes.kept] = removed
-        return text_model.outputs(
-            asked.ids,
-            of_unit[:, nodes.unit_of_token][:, :n],
-            position=asked.position,
-            original=int(before.best[0]),
-            intervention=how,
-        )
-
-    return outputs
-
-
-def _outputs_without(
-    verify: Callable[[np.ndarray], Outputs], explanations: Explanations, n_nodes: int
-) -> Outputs | None:
-    """What the model says without each explanation."""
-    found = explanations.found
-    if not found:
-        return None
-    removed = np.zeros((-(-len(found) // BATCH) * BATCH, n_nodes), bool)
-    for row, explanation in zip(removed, found, strict=False):
-        row[list(explanation.nodes)] = True
-    parts = [verify(removed[start : start + BATCH]) for start in range(0, len(removed), BATCH)]
-    return Outputs(*(np.concatenate(fields)[: len(found)] for fields in zip(*parts, strict=True)))
-
-
-def _of_heads(found: SearchResult, heads: str) -> CausalGraph:
-    marks = np.asarray(found.graph.marks)
-    return CausalGraph(marks[0] if heads == "mean" else marks[1:])

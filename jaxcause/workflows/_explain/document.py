@@ -4,7 +4,7 @@ import datetime
 import hashlib
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,29 +13,28 @@ from jaxcause.attention import head_consensus, structural_confidence
 from jaxcause.graph import Mark, edge_symbol
 from jaxcause.io import NamedGraph
 from jaxcause.io._named import graph_from_rows
+from jaxcause.workflows._explain.explained import ExplainedText
+from jaxcause.workflows._explain.wording import sentences
 from jaxcause.workflows._saved import read_document
-
-if TYPE_CHECKING:
-    from jaxcause.workflows._explain.result import TextExplanation
 
 SCHEMA = "jaxcause.explanation/1"
 _MARK_NAMES = {Mark.CIRCLE: "circle", Mark.ARROW: "arrow", Mark.TAIL: "tail"}
 
 
-def explanation_document(found: "TextExplanation") -> dict[str, Any]:
-    """Everything, in the schema of ``explanation.json``."""
-    rho, corr = found.partial_correlation, found.correlation
-    marks = np.asarray(found.search.graph.marks)
-    confidence = structural_confidence(found.search, alpha=found.settings["alpha"])
+def explanation_document(explained: ExplainedText) -> dict[str, Any]:
+    """All that the page shows, in the schema of ``explanation.json``."""
+    search, rho, corr = explained.search, explained.partial_correlation, explained.correlation
+    marks = np.asarray(search.graph.marks)
+    confidence = structural_confidence(search, alpha=explained.settings["alpha"])
     names = ["mean over heads", *(f"head {head}" for head in range(len(marks) - 1))]
     views = [
         {
             "name": name,
-            "edges": _edges(marks[view], rho[view], np.asarray(found.search.p_values)[view]),
+            "edges": _edges(marks[view], rho[view], np.asarray(search.p_values)[view]),
             "n_edges": int((marks[view] > 0).sum()) // 2,
             "confidence": _number(confidence[view]),
-            "singular": bool(np.asarray(found.search.info.singular)[view]),
-            "attention": _matrix(found.attention[view]),
+            "singular": bool(np.asarray(search.info.singular)[view]),
+            "attention": _matrix(explained.attention[view]),
             "correlation": _matrix(corr[view]),
             "partial_correlation": _matrix(rho[view]),
         }
@@ -44,23 +43,23 @@ def explanation_document(found: "TextExplanation") -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "version": version("jaxcause"),
-        "model": found.model,
-        "text": found.text,
-        "tokens": list(found.tokens),
-        "node_kinds": ["special" if special else "word" for special in found.special],
-        "target": _target(found),
-        "settings": found.settings,
+        "model": explained.model,
+        "text": explained.text,
+        "tokens": list(explained.tokens),
+        "node_kinds": ["special" if special else "word" for special in explained.special],
+        "target": _target(explained),
+        "settings": explained.settings,
         "views": views,
-        "consensus": head_consensus(found.head_graphs).edges.tolist(),
+        "consensus": head_consensus(explained.head_graphs).edges.tolist(),
         "consensus_of": len(marks) - 1,
-        "explanations": _explanations(found),
+        "explanations": _explanations(explained),
         "search": {
-            "n_queries": found.explanations.n_queries,
-            "status": found.explanations.status,
+            "n_queries": explained.explanations.n_queries,
+            "status": explained.explanations.status,
             "note": "",
         },
         "notes": [
-            *([] if found.target else found.sentences()),
+            *([] if explained.target else sentences(explained)),
             "The weight of an edge is the partial correlation given all other tokens; "
             "its p-value is the largest among the tests that kept it.",
         ],
@@ -68,7 +67,7 @@ def explanation_document(found: "TextExplanation") -> dict[str, Any]:
             "jaxcause": version("jaxcause"),
             "jax": version("jax"),
             "created": datetime.date.today().isoformat(),
-            "fingerprint": hashlib.sha256(found.whole_attention.tobytes()).hexdigest()[:16],
+            "fingerprint": hashlib.sha256(explained.whole_attention.tobytes()).hexdigest()[:16],
         },
     }
 
@@ -76,7 +75,7 @@ def explanation_document(found: "TextExplanation") -> dict[str, Any]:
 def read_explained_graph(path: Path) -> NamedGraph:
     """The graph of the mean over heads, with its numbers, from what `to_json` wrote.
 
-    Variables are the tokens, all with their position before them where two read alike.
+    Variables are the tokens. If two have the same text, each gets its position as a prefix.
 
     Raises:
         InputError: The file cannot be read, or does not follow the schema.
@@ -102,38 +101,38 @@ def read_explained_graph(path: Path) -> NamedGraph:
     return graph_from_rows(rows, tokens, None, what=path)
 
 
-def _target(found: "TextExplanation") -> dict[str, Any] | None:
-    if found.target is None:
+def _target(explained: ExplainedText) -> dict[str, Any] | None:
+    if explained.target is None:
         return None
-    before = found.target.before
+    before = explained.target.before
     return {
-        "kind": found.target.kind,
-        "node": found.target.node,
-        "output": found.name_of(int(before.best[0])),
+        "kind": explained.target.kind,
+        "node": explained.target.node,
+        "output": explained.name_of(int(before.best[0])),
         "probability": float(before.probability[0]),
     }
 
 
-def _explanations(found: "TextExplanation") -> list[dict[str, Any]]:
-    target, after = _target(found), found.after
+def _explanations(explained: ExplainedText) -> list[dict[str, Any]]:
+    target, after = _target(explained), explained.after
     if target is None or after is None:
         return []
     before = {name: target[name] for name in ("output", "probability")}
     return [
         {
             "nodes": list(one.nodes),
-            "tokens": [found.tokens[node] for node in one.nodes],
+            "tokens": [explained.tokens[node] for node in one.nodes],
             "distances": list(one.distances),
             "n_queries": one.n_queries,
             "before": before,
             "after": {
-                "output": found.name_of(int(after.best[i])),
+                "output": explained.name_of(int(after.best[i])),
                 "probability": float(after.probability[i]),
                 "probability_of_before": float(after.of_original[i]),
                 "rank_of_before": int(after.rank[i]),
             },
         }
-        for i, one in enumerate(found.explanations.found)
+        for i, one in enumerate(explained.explanations.found)
     ]
 
 
@@ -155,7 +154,7 @@ def _edges(marks: np.ndarray, rho: np.ndarray, p: np.ndarray) -> list[dict[str, 
 
 
 def _number(value: Any) -> float | None:
-    """Four digits; None for what JSON does not know."""
+    """Four digits; None for NaN and infinities, which JSON does not know."""
     return float(f"{float(value):.4g}") if np.isfinite(value) else None
 
 

@@ -1,7 +1,7 @@
-"""What an explanation holds beyond its page, so that JSON can give it back."""
+"""The arrays of an explanation at full precision, as JSON that can be read back."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,22 +11,20 @@ from jaxcause.discovery import SearchResult
 from jaxcause.discovery._result import SearchInfo
 from jaxcause.graph import CausalGraph, SepSets
 from jaxcause.workflows._explain.document import SCHEMA
+from jaxcause.workflows._explain.explained import ExplainedText, Target
 from jaxcause.workflows._explain.text_model import Outputs
 from jaxcause.workflows._saved import pack, unpack
 
-if TYPE_CHECKING:
-    from jaxcause.workflows._explain.result import TextExplanation
 
-
-def explanation_state(found: "TextExplanation") -> dict[str, Any]:
+def explanation_state(explained: ExplainedText) -> dict[str, Any]:
     """Arrays at full precision, and the names of the outputs that occur."""
-    search, target, after = found.search, found.target, found.after
+    search, target, after = explained.search, explained.target, explained.after
     outputs = [] if target is None else target.before.best.tolist()
     outputs += [] if after is None else after.best.tolist()
     levels = None if search.levels is None else pack(search.levels.marks)
     return {
-        "attention": pack(found.whole_attention),
-        "kept": pack(found.kept),
+        "attention": pack(explained.whole_attention),
+        "kept": pack(explained.kept),
         "marks": pack(search.graph.marks),
         "levels": levels,
         "p_values": pack(search.p_values),
@@ -34,12 +32,12 @@ def explanation_state(found: "TextExplanation") -> dict[str, Any]:
         "info": {name: pack(value) for name, value in search.info._asdict().items()},
         "before": None if target is None else _packed(target.before),
         "after": None if after is None else _packed(after),
-        "outputs": {str(index): found.name_of(index) for index in sorted(set(outputs))},
+        "outputs": {str(index): explained.name_of(index) for index in sorted(set(outputs))},
     }
 
 
-def explanation_parts(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the explanation that a document tells of.
+def explanation_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the `ExplainedText` that was written to a document.
 
     Raises:
         InputError: The document holds the page alone, or does not follow the schema.
@@ -48,13 +46,12 @@ def explanation_parts(document: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(state, Mapping):
         raise InputError("the document holds a page without its state; write it by to_json")
     try:
-        return _parts(document, state)
+        return _fields(document, state)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(f"the document does not follow {SCHEMA}: {error!r}") from None
 
 
-def _parts(document: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, for documents that follow the schema."""
+def _fields(document: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
     attention, kept = unpack(state["attention"]), unpack(state["kept"])
     names = {int(index): str(name) for index, name in state["outputs"].items()}
     target, before, after = document["target"], state["before"], state["after"]
@@ -70,7 +67,9 @@ def _parts(document: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, A
         "whole_attention": attention,
         "kept": kept,
         "search": _search(state),
-        "target": None if target is None else (target["kind"], target["node"], _outputs(before)),
+        "target": None
+        if target is None
+        else Target(target["kind"], target["node"], _outputs(before)),
         "explanations": Explanations(
             tuple(
                 Explanation(tuple(one["nodes"]), tuple(one["distances"]), one["n_queries"])

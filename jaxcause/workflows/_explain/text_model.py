@@ -1,4 +1,4 @@
-"""A pre-trained Transformer with its tokeniser: texts in, outputs under removal of tokens out."""
+"""A pre-trained Transformer with its tokeniser: its attention, and its output without tokens."""
 
 import dataclasses
 import os
@@ -20,12 +20,12 @@ _LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
 
 class Encoded(NamedTuple):
-    """One text as the model reads it.
+    """The tokens of one text.
 
     Args:
-        ids: Token ids, special tokens among them.
+        ids: Token ids, with those of special tokens.
         pieces: The tokens as written.
-        words: Which word each belongs to; None for special tokens.
+        words: The word of each token; None for special tokens.
     """
 
     ids: Int[np.ndarray, "tokens"]
@@ -34,13 +34,13 @@ class Encoded(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What the model says, for each of some versions of a text.
+    """The outputs of a model for several versions of a text.
 
     Args:
         best: Index of the most probable output.
         probability: Its probability.
-        of_original: Probability of the output that the whole text has.
-        rank: Place of that output, 1 for the first.
+        of_original: Probability of the most probable output of the whole text.
+        rank: Rank of that output by probability, from 1.
     """
 
     best: Int[np.ndarray, "sets"]
@@ -56,7 +56,7 @@ class TextModel:
     Args:
         model: The model.
         tokenizer: A Hugging Face tokeniser.
-        name: What to call it.
+        name: The name of the model in results.
     """
 
     model: Pretrained
@@ -76,7 +76,7 @@ class TextModel:
         """Tokens of a text.
 
         Raises:
-            InputError: The text is empty or longer than the model takes.
+            InputError: The text is empty, or longer than the model allows.
         """
         if not text.strip():
             raise InputError("text is empty; give at least one word")
@@ -108,10 +108,15 @@ class TextModel:
         original: int | None,
         intervention: Intervention,
     ) -> Outputs:
-        """The model's output at a position (None: of the sequence) with tokens removed.
+        """The model's outputs with tokens removed.
 
-        ``original`` is the output of the whole text; None where it is not known yet. Where the next
-        token is the output, it is read at the last token that is left.
+        Args:
+            ids: The whole text.
+            removed: Which tokens each version lacks.
+            position: Where the output is read. None reads a next token at the last token that is
+                left; the class of a text needs no position.
+            original: Index of the output of the whole text; None where it is not known yet.
+            intervention: How tokens are removed.
         """
         rows, mask = self.intervene(ids, removed, intervention)
         if position is None:
@@ -149,7 +154,7 @@ class TextModel:
         return np.take_along_axis(rows, order, axis=1), kept
 
     def name_of(self, output: int) -> str:
-        """An output in words: a class or a token."""
+        """The name of an output: a class or a token."""
         if self.model.head == "sequence_classification":
             return self.model.label_names[output]
         return readable(self.tokenizer.convert_ids_to_tokens(int(output))).strip() or repr(
@@ -165,17 +170,17 @@ class TextModel:
 
 
 def readable(piece: str) -> str:
-    """A token without the marks that byte-level tokenisers put before it."""
+    """A token without the sign by which byte-level tokenisers mark a space before it."""
     return piece.replace("Ġ", "").replace("▁", "") or piece
 
 
 def padded_length(n: int, largest: int) -> int:
-    """Few lengths, so that few programs are compiled."""
+    """The next of a few lengths, so that few programs are compiled."""
     return min(largest, next((length for length in _LENGTHS if length >= n), largest))
 
 
 def _tokenizer(folder: Path) -> Any:
-    # Without any of these files transformers makes up an empty tokeniser.
+    # Without any of these files, transformers returns an empty tokeniser.
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
         raise InputError(
             f"{folder} has no tokeniser; put tokenizer.json (or vocab.txt, or vocab.json and "
@@ -187,7 +192,7 @@ def _tokenizer(folder: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        # Whatever is wrong with the files: transformers raises many kinds.
+        # transformers raises many kinds of errors for damaged files.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"{folder} has no tokeniser that can be read ({reason}); "
@@ -212,9 +217,9 @@ def _outputs(
         logits = jnp.take_along_axis(logits, at[:, None, None], axis=1)[:, 0]
     probability = jax.nn.softmax(logits, axis=-1)
     best = logits.argmax(axis=-1).astype(jnp.int32)
-    asked = jnp.where(original < 0, best, original)
+    first = jnp.where(original < 0, best, original)
     of_best, of_original = (
-        jnp.take_along_axis(probability, which[:, None], axis=-1)[:, 0] for which in (best, asked)
+        jnp.take_along_axis(probability, which[:, None], axis=-1)[:, 0] for which in (best, first)
     )
     rank = 1 + (probability > of_original[:, None]).sum(axis=-1, dtype=jnp.int32)
     return best, of_best, of_original, rank

@@ -9,11 +9,13 @@ from jaxcause.workflows._explain.result import TextExplanation
 
 
 def write_explanation(found: TextExplanation, folder: str | Path) -> list[str]:
-    """Write one explanation: JSON, a page, and with matplotlib a picture; all of them or none.
+    """Write one explanation: JSON, a page and, if matplotlib is installed, a picture.
+
+    Either all files are written or none.
 
     Args:
         found: What `explain` returned.
-        folder: Made if needed; files of the same names are replaced.
+        folder: Created if it does not exist; files of the same names are replaced.
 
     Returns:
         The names of the files: ``explanation.json``, ``explanation.html``, ``explanation.png``.
@@ -27,7 +29,7 @@ def write_explanation(found: TextExplanation, folder: str | Path) -> list[str]:
 
 
 def write_explanations(found: Sequence[TextExplanation], folder: str | Path) -> list[str]:
-    """Write many explanations, numbered, and ``index.html`` that lists them."""
+    """Write numbered files for many explanations, and an ``index.html`` that lists them."""
     width = len(str(len(found)))
     with filled_at_once(folder) as scratch:
         rows = []

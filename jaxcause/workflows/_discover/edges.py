@@ -1,0 +1,81 @@
+"""Fourth stage: from scores to edges."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxcause._typing import AnyArray
+from jaxcause.attribution import select_fdr
+from jaxcause.graph import LaggedGraph
+from jaxcause.workflows._discover.forecast import FittedForecaster
+from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.scores import READOUTS, EdgeScores
+from jaxcause.workflows._discover.training import LONG
+
+SelectionRule = Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph]
+"""Maps scores ``[source, target, lag]`` to edges."""
+
+
+class SelectedEdges(NamedTuple):
+    """Edges, and what they were chosen by.
+
+    Args:
+        graph: The edges.
+        scores: What they were chosen by, ``[source, target, lag]``.
+        strength: The size of each effect.
+        rule: ``"t-tests"`` of the linear model, ``"empirical null"`` of the scores, ``"given"``.
+    """
+
+    graph: LaggedGraph
+    scores: Float[AnyArray, "vars vars lags"]
+    strength: Float[AnyArray, "vars vars lags"]
+    rule: str
+
+
+def select_edges(
+    data: Prepared,
+    fitted: FittedForecaster,
+    scores: EdgeScores,
+    *,
+    q: float,
+    rule: SelectionRule | None,
+    readout: str | None,
+) -> SelectedEdges:
+    """Keep edges by the caller's rule, by t-tests, or by the empirical null of the scores.
+
+    On short series on which a linear model forecasts as well, its t-tests have more power. They
+    are not used on long ones, where they also find dependences that no forecast profits from, such
+    as those that hidden causes leave. Forbidden links are never kept, required ones always are.
+
+    Args:
+        data: The series.
+        fitted: The forecaster.
+        scores: Its scores.
+        q: False-discovery rate.
+        rule: The caller's rule, if there is one.
+        readout: The readout that the caller asked for, if any.
+    """
+    total = scores.total
+    strength = np.sqrt(total) if READOUTS[scores.name].squared else total
+    linear = (
+        fitted.forecaster.config.head == "mean"
+        and len(data.split.train) < LONG
+        and fitted.linear_is_as_good
+    )
+    if rule is not None:
+        graph, how = rule(total), "given"
+    elif linear:
+        graph, how = LaggedGraph.from_mask(data.linear_on_all().q_value <= q), "t-tests"
+    else:
+        graph, how = select_fdr(total, q=q, candidates=data.known.allowed), "empirical null"
+    if not data.known.is_trivial:
+        kept = np.asarray(graph.directed) & data.known.allowed
+        graph = LaggedGraph.from_mask(kept | data.known.required)
+    if how == "t-tests" and readout is None:
+        # The gradients of the linear model are its coefficients, and vary less.
+        on_all = data.linear_on_all(ridge=data.ridge)
+        strength = np.where(data.known.allowed, np.abs(on_all.coefficients), 0.0)
+        total = strength**2
+    return SelectedEdges(graph, total, strength, how)

@@ -1,0 +1,138 @@
+"""How a graph was found: the record that comes with every discovery."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jaxtyping import Float
+
+from jaxcause._typing import AnyArray
+from jaxcause.graph import LaggedGraph
+
+if TYPE_CHECKING:
+    from jaxcause.workflows._discover.forecaster import TrainedForecaster
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscoveryInfo:
+    """Settings, errors, times and notes of a discovery. What does not apply to a method is None.
+
+    Args:
+        score: What the edges were chosen by, in words.
+        strength: What the strength of an edge is, in words.
+        strength_at_lag_0: What score and strength of a contemporaneous edge are, if something else.
+        method: Name of the method.
+        settings: Every option of the method, with its value.
+        notes: Plain sentences on what was found, what it means for the edges, what to do next.
+        provenance: Versions, random key, day, and a fingerprint of the data.
+        seconds: Wall-clock time of the parts, and in ``total``.
+        latents: Whether hidden common causes were allowed for.
+        contemporaneous: Whether effects within a time step were allowed for.
+        transform: What was done to each column.
+        transform_errors: Held-out error of the linear model under each transform that was tried.
+        n_windows: Windows that scores were computed from.
+        q: False-discovery rate that was aimed at.
+        alpha: Significance level of the search.
+        n_tests: Conditional independence tests at each level of the search.
+        n_conflicts: Edges on which the data contradict themselves.
+        truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
+        p_value: Of each link, ``[source, target, lag]``.
+        q_value: Of each link, ``[source, target, lag]``; 1 where nothing was tested.
+        penalty: Penalty that was chosen for each target.
+        held_out_error: Mean squared error of forecasts on held-out windows; 1 is that of the mean.
+        held_out_error_linear: The same of a linear autoregression.
+        selection: What chose the edges: ``"t-tests"`` of the linear model, ``"empirical null"`` of
+            the scores, or ``"given"``, the caller's rule.
+        skip: Whether a linear autoregression is part of the forecaster.
+        skip_errors: Held-out error without and with it.
+        model: Sizes of the forecaster.
+        training: Settings of its training.
+        status: How training ended.
+        retried: Whether training diverged and was started again.
+        steps: Steps of training.
+        best_step: The step whose model was kept.
+        losses: Step, loss and held-out error along the training.
+        parts: Scores by the part of the forecast that they act on, ``[source, target, lag]``.
+        member_scores: Scores of each member of an ensemble.
+        simultaneous_errors: The largest correlation between forecast errors of one time step.
+        refined: How the selected edges were searched again for hidden causes.
+        key: The random key, if it was the default.
+        extra: What a method of your own adds.
+    """
+
+    score: str
+    strength: str
+    strength_at_lag_0: str | None = None
+    method: str = ""
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    latents: bool = False
+    contemporaneous: bool = False
+    transform: str | None = None
+    transform_errors: Mapping[str, Any] | None = None
+    n_windows: int | None = None
+    q: float | None = None
+    alpha: float | None = None
+    n_tests: Sequence[int] | None = None
+    n_conflicts: int | None = None
+    truncated: bool | None = None
+    p_value: Any = None
+    q_value: Any = None
+    penalty: Sequence[float] | None = None
+    held_out_error: float | None = None
+    held_out_error_linear: float | None = None
+    selection: str | None = None
+    skip: bool | None = None
+    skip_errors: Mapping[str, Any] | None = None
+    model: Mapping[str, Any] | None = None
+    training: Mapping[str, Any] | None = None
+    status: str | None = None
+    retried: bool | None = None
+    steps: int | None = None
+    best_step: int | None = None
+    losses: Sequence[Any] | None = None
+    parts: Mapping[str, Any] | None = None
+    member_scores: Any = None
+    simultaneous_errors: Mapping[str, Any] | None = None
+    refined: Mapping[str, Any] | None = None
+    key: str | None = None
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that say something, by name; those of ``extra`` beside them."""
+        said = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        extra = said.pop("extra")
+        return {name: value for name, value in said.items() if value is not None} | dict(extra)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "DiscoveryInfo":
+        """The record of which `to_dict` made a dictionary, or of the same read from JSON.
+
+        Raises:
+            TypeError: ``score`` or ``strength`` is missing.
+        """
+        known = {field.name for field in dataclasses.fields(cls)} - {"extra"}
+        extra = {name: value for name, value in values.items() if name not in known}
+        fields: dict[str, Any] = {name: v for name, v in values.items() if name in known}
+        fields["notes"] = tuple(fields.get("notes") or ())
+        return cls(**fields, extra=extra)
+
+
+class Finding(NamedTuple):
+    """What a method returns.
+
+    Args:
+        graph: The lagged graph.
+        scores: What the edges were chosen by.
+        strength: The size of each effect.
+        info: How they were found.
+        forecaster: The trained Transformer, if there is one.
+    """
+
+    graph: LaggedGraph
+    scores: Float[AnyArray, "vars vars lags"]
+    strength: Float[AnyArray, "vars vars lags"]
+    info: DiscoveryInfo
+    forecaster: "TrainedForecaster | None" = None

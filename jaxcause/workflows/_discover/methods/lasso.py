@@ -1,0 +1,58 @@
+"""Sparse linear vector autoregression."""
+
+import dataclasses
+from typing import TYPE_CHECKING, ClassVar
+
+from jaxcause.workflows._discover.methods._method import Method, Probability, TransformName
+
+if TYPE_CHECKING:
+    from jaxtyping import PRNGKeyArray
+
+    from jaxcause.series import SeriesTable
+    from jaxcause.workflows._discover.info import Finding
+
+
+@dataclasses.dataclass(frozen=True)
+class Lasso(Method):
+    """A penalised autoregression; an edge for each coefficient that the best forecast keeps.
+
+    The penalty is the one that forecasts the held-out windows best. It keeps more than the true
+    edges: the order of the scores says more than the graph.
+
+    Args:
+        held_out: Share of the windows, the latest, that chooses the penalty.
+        transform: What is done to each column before.
+    """
+
+    name: ClassVar[str] = "lasso"
+    title: ClassVar[str] = "a sparse linear vector autoregression"
+
+    held_out: Probability = 0.2
+    transform: TransformName = "standardise"
+
+    def __call__(
+        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
+    ) -> "Finding":
+        """Fit along the path of penalties, and keep what the best forecast keeps."""
+        import numpy as np
+
+        from jaxcause.graph import LaggedGraph
+        from jaxcause.series import split_by_time
+        from jaxcause.stats import fit_lasso_var
+        from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+        from jaxcause.workflows._discover.prepare import complete_windows
+
+        length = self.window_length(max_lag)
+        values, starts = complete_windows(table, length, self.transform)
+        split = split_by_time(starts, length=length, held_out=self.held_out)
+        fit = fit_lasso_var(values, *split, max_lag=max_lag)
+        strength = np.abs(fit.coefficients)
+        info = DiscoveryInfo(
+            score="absolute standardised coefficient",
+            strength="absolute standardised coefficient",
+            transform=self.transform,
+            penalty=tuple(fit.penalty.tolist()),
+            held_out_error=float(fit.error.min(axis=0).mean()),
+            n_windows=len(starts),
+        )
+        return Finding(LaggedGraph.from_mask(strength > 0), strength, strength, info)

@@ -1,0 +1,72 @@
+"""PCMCI."""
+
+import dataclasses
+from typing import TYPE_CHECKING, ClassVar
+
+from jaxcause.workflows._discover.methods._method import (
+    ConditioningSize,
+    Method,
+    Probability,
+    TransformName,
+)
+
+if TYPE_CHECKING:
+    from jaxtyping import PRNGKeyArray
+
+    from jaxcause.series import SeriesTable
+    from jaxcause.workflows._discover.info import Finding
+
+
+@dataclasses.dataclass(frozen=True)
+class PCMCI(Method):
+    """Test each link given the parents of both ends; Benjamini and Hochberg choose the edges.
+
+    It copes with strong autocorrelation, finds linear effects, and assumes that no common cause is
+    left out. Every link up to the longest lag counts as one test (Runge et al. 2019).
+
+    Args:
+        q: False-discovery rate of the edges.
+        alpha: Significance level of the search for parents, which are only conditioned on.
+        max_cond_size: Largest conditioning set of the search for parents; no limit by default.
+        contemporaneous: Whether causes may act within a time step; such edges have no direction.
+        transform: What is done to each column before.
+    """
+
+    name: ClassVar[str] = "pcmci"
+    title: ClassVar[str] = "PCMCI"
+
+    q: Probability = 0.1
+    alpha: Probability = 0.2
+    max_cond_size: ConditioningSize | None = None
+    contemporaneous: bool = False
+    transform: TransformName = "standardise"
+
+    def window_length(self, max_lag: int) -> int:
+        """Rows of one window: the parents of the earlier end of a link reach back as far again."""
+        return 2 * max_lag + 1
+
+    def __call__(
+        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
+    ) -> "Finding":
+        """Select the parents of every variable, and test every link given those of both ends."""
+        import numpy as np
+
+        from jaxcause.discovery import pcmci
+        from jaxcause.graph import LaggedGraph, Mark
+        from jaxcause.workflows._discover.momentary import momentary_finding, search_momentary
+
+        found = search_momentary(
+            pcmci,
+            table,
+            max_lag,
+            window_length=self.window_length(max_lag),
+            transform=self.transform,
+            contemporaneous=self.contemporaneous,
+            alpha=self.alpha,
+            max_cond_size=self.max_cond_size,
+        )
+        kept = found.q_value <= self.q
+        marks = np.zeros((*kept.shape, 2), np.int8)
+        marks[kept] = (Mark.TAIL, Mark.ARROW)
+        marks[:, :, 0][kept[:, :, 0]] = Mark.CIRCLE
+        return momentary_finding(found, LaggedGraph(marks), q=self.q)

@@ -1,0 +1,67 @@
+"""PCMCI+."""
+
+import dataclasses
+from typing import TYPE_CHECKING, ClassVar
+
+from jaxcause.workflows._discover.methods._method import (
+    ConditioningSize,
+    Method,
+    Probability,
+    TransformName,
+)
+
+if TYPE_CHECKING:
+    from jaxtyping import PRNGKeyArray
+
+    from jaxcause.series import SeriesTable
+    from jaxcause.workflows._discover.info import Finding
+
+
+@dataclasses.dataclass(frozen=True)
+class PCMCIPlus(Method):
+    """PCMCI with contemporaneous edges, which are oriented where the data allow it.
+
+    It finds linear effects, and assumes that no common cause is left out (Runge 2020).
+
+    Args:
+        q: False-discovery rate of the edges.
+        alpha: Significance level of the search, which removes edges by itself.
+        max_cond_size: Largest conditioning set of the search; no limit by default.
+        transform: What is done to each column before.
+    """
+
+    name: ClassVar[str] = "pcmci+"
+    title: ClassVar[str] = "PCMCI+"
+
+    q: Probability = 0.1
+    alpha: Probability = 0.01
+    max_cond_size: ConditioningSize | None = None
+    transform: TransformName = "standardise"
+
+    def window_length(self, max_lag: int) -> int:
+        """Rows of one window: the parents of the earlier end of a link reach back as far again."""
+        return 2 * max_lag + 1
+
+    def __call__(
+        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
+    ) -> "Finding":
+        """Search, and leave out the edges whose momentary test has a q-value above ``q``."""
+        import numpy as np
+
+        from jaxcause.discovery import pcmci_plus
+        from jaxcause.graph import LaggedGraph, Mark
+        from jaxcause.workflows._discover.momentary import momentary_finding, search_momentary
+
+        found = search_momentary(
+            pcmci_plus,
+            table,
+            max_lag,
+            window_length=self.window_length(max_lag),
+            transform=self.transform,
+            contemporaneous=True,
+            alpha=self.alpha,
+            max_cond_size=self.max_cond_size,
+        )
+        marks = np.array(found.result.graph.marks)
+        marks[found.q_value > self.q] = Mark.NONE
+        return momentary_finding(found, LaggedGraph(marks), q=self.q)

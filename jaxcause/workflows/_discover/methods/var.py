@@ -1,0 +1,54 @@
+"""Linear vector autoregression."""
+
+import dataclasses
+from typing import TYPE_CHECKING, ClassVar
+
+from jaxcause.workflows._discover.methods._method import Method, Probability, TransformName
+
+if TYPE_CHECKING:
+    from jaxtyping import PRNGKeyArray
+
+    from jaxcause.series import SeriesTable
+    from jaxcause.workflows._discover.info import Finding
+
+
+@dataclasses.dataclass(frozen=True)
+class VAR(Method):
+    """Least squares on all lags; Benjamini and Hochberg choose edges among the t-tests.
+
+    It finds linear effects, and assumes that no common cause is left out and that none acts within
+    a time step.
+
+    Args:
+        q: False-discovery rate of the edges.
+        transform: What is done to each column before.
+    """
+
+    name: ClassVar[str] = "var"
+    title: ClassVar[str] = "t-tests of a linear vector autoregression"
+
+    q: Probability = 0.1
+    transform: TransformName = "standardise"
+
+    def __call__(
+        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
+    ) -> "Finding":
+        """Fit the autoregression, and keep the coefficients whose q-value is at most ``q``."""
+        import numpy as np
+
+        from jaxcause.graph import LaggedGraph
+        from jaxcause.stats import fit_var
+        from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+        from jaxcause.workflows._discover.prepare import complete_windows
+
+        values, starts = complete_windows(table, self.window_length(max_lag), self.transform)
+        fit = fit_var(values, starts, max_lag=max_lag)
+        info = DiscoveryInfo(
+            score="absolute t-statistic",
+            strength="absolute standardised coefficient",
+            transform=self.transform,
+            q=self.q,
+            n_windows=len(starts),
+        )
+        graph = LaggedGraph.from_mask(fit.q_value <= self.q)
+        return Finding(graph, np.abs(fit.t_statistic), np.abs(fit.coefficients), info)

@@ -1,0 +1,89 @@
+"""What PCMCI and PCMCI+ share as methods of `discover`: the search, q-values, the record."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from jaxcause.discovery import PcmciResult
+from jaxcause.graph import LaggedGraph
+from jaxcause.series import SeriesTable, lagged_correlation
+from jaxcause.stats import benjamini_hochberg
+from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+from jaxcause.workflows._discover.prepare import complete_windows
+
+SCORE = "absolute partial correlation given the parents of both ends"
+
+
+class MomentarySearch(NamedTuple):
+    """What a search found, the q-values of its momentary tests, and how it was asked."""
+
+    result: PcmciResult
+    q_value: Float[np.ndarray, "vars vars lags"]
+    n_windows: int
+    contemporaneous: bool
+    transform: str
+    alpha: float
+
+
+def search_momentary(
+    search: Callable[..., PcmciResult],
+    table: SeriesTable,
+    max_lag: int,
+    *,
+    window_length: int,
+    transform: str,
+    contemporaneous: bool,
+    alpha: float,
+    max_cond_size: int | None,
+) -> MomentarySearch:
+    """Run `pcmci` or `pcmci_plus` on the correlations of a series with its own past."""
+    values, starts = complete_windows(table, window_length, transform)
+    corr, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
+    n_vars = values.shape[1]
+    allowed = np.ones((n_vars, n_vars, max_lag + 1), bool)
+    allowed[:, :, 0] = contemporaneous
+    found = search(
+        corr,
+        n_windows,
+        n_vars=n_vars,
+        allowed=allowed,
+        pc_alpha=alpha,
+        max_cond_size=max_cond_size,
+    )
+    q_value = _q_values(found.p_value)
+    return MomentarySearch(found, q_value, n_windows, contemporaneous, transform, alpha)
+
+
+def momentary_finding(found: MomentarySearch, graph: LaggedGraph, *, q: float) -> Finding:
+    """The graph with its scores, and how it was found."""
+    strength = np.abs(found.result.statistic)
+    info = DiscoveryInfo(
+        score=SCORE,
+        strength=SCORE,
+        contemporaneous=found.contemporaneous,
+        transform=found.transform,
+        q=q,
+        alpha=found.alpha,
+        n_windows=found.n_windows,
+        n_tests=tuple(found.result.info.n_tests.tolist() + found.result.info.n_tests_mci.tolist()),
+        n_conflicts=found.result.info.n_conflicts,
+        p_value=found.result.p_value,
+        q_value=found.q_value,
+    )
+    return Finding(graph, strength, strength, info)
+
+
+def _q_values(
+    p_value: Float[np.ndarray, "vars vars lags"],
+) -> Float[np.ndarray, "vars vars lags"]:
+    """q-values of all tested links, 1 where nothing was tested; a pair at lag 0 is one test."""
+    once = p_value.copy()
+    below = np.tril_indices(len(once))
+    once[(*below, 0)] = np.nan
+    with jax.enable_x64(True):
+        q_value = np.array(benjamini_hochberg(once))
+    q_value[(*below, 0)] = q_value[below[1], below[0], 0]
+    return np.where(np.isnan(q_value), 1.0, q_value)

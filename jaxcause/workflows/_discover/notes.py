@@ -1,0 +1,108 @@
+"""Sixth stage: what was found, as plain sentences."""
+
+from jaxcause.workflows._discover.edges import SelectedEdges
+from jaxcause.workflows._discover.forecast import FittedForecaster
+from jaxcause.workflows._discover.hidden import SearchedEdges
+from jaxcause.workflows._discover.prepare import Prepared
+
+FEW_CANDIDATES = 100
+"""Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
+NOTHING_TO_PREDICT = 0.98
+"""Held-out error from which on the past says next to nothing (1 is the error of the mean)."""
+
+
+def notes_of(
+    data: Prepared, fitted: FittedForecaster, selected: SelectedEdges, found: SearchedEdges
+) -> tuple[str, ...]:
+    """Sentences on the forecast, the edges, hidden causes, training and missing values."""
+    return (
+        *_on_forecast(data, fitted, selected),
+        *_on_edges(data, selected, n_edges=int(found.graph.adjacency.sum())),
+        *_on_hidden_causes(found, data.names),
+        *_on_training(fitted),
+        *_on_missing_values(data),
+    )
+
+
+def _on_forecast(
+    data: Prepared, fitted: FittedForecaster, selected: SelectedEdges
+) -> tuple[str, ...]:
+    notes = [
+        f"The held-out error of the Transformer is {fitted.error:.3g}, that of a linear model "
+        f"{data.linear_error:.3g} (1 = no better than always forecasting the mean)."
+    ]
+    if fitted.linear_is_as_good:
+        chosen = ", so its t-tests chose the edges." if selected.rule == "t-tests" else "."
+        notes.append(f"The linear model forecasts as well as the Transformer{chosen}")
+    if fitted.error > NOTHING_TO_PREDICT:
+        notes.append(
+            "Almost nothing can be forecast from the past, so the edges of this graph mean little. "
+            "Try a larger max_lag; the series may also be too noisy."
+        )
+    return tuple(notes)
+
+
+def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple[str, ...]:
+    n_candidates = int(data.known.allowed.sum())
+    rough = n_edges == 0 or n_candidates < FEW_CANDIDATES
+    if selected.rule != "empirical null" or not rough:
+        return ()
+    return (
+        f"{n_edges} of {n_candidates} candidate edges stand out from the empirical null. The null "
+        "is rough if candidates are few or most of them are edges: compare with method='var', or "
+        "keep the strongest few by select_top_k (--top-k).",
+    )
+
+
+def _on_hidden_causes(found: SearchedEdges, names: tuple[str, ...]) -> tuple[str, ...]:
+    notes = []
+    allowed = found.latents or found.contemporaneous
+    if found.simultaneous and (found.unasked or not allowed):
+        a, b = found.simultaneous["pair"]
+        notes.append(
+            f"The forecast errors of {a} and {b} are correlated within a time step "
+            f"(r = {found.simultaneous['correlation']:.2f}); this holds for "
+            f"{found.simultaneous['n_pairs']} of {found.simultaneous['n_tested']} pairs. A hidden "
+            "cause may act on both, one may act on the other within the step, or the mechanism may "
+            "change."
+        )
+    if found.n_differing and found.unasked:
+        notes.append(
+            f"For {found.n_differing} edge{'s' * (found.n_differing != 1)} the instrumental and "
+            "the least-squares estimates differ, which suggests hidden causes."
+        )
+    if found.unasked:
+        notes.append(
+            "Hidden causes and contemporaneous effects were therefore allowed for, and the "
+            "selected edges were searched again; latents=False (--no-latents) turns that off."
+        )
+    elif found.simultaneous and not allowed:
+        notes.append(
+            "For that reason edges can be false. To allow for it, pass latents=True, "
+            "contemporaneous=True or domain= (--latents, --contemporaneous, --domain)."
+        )
+    if found.doubted:
+        some = ", ".join(names[k] for k in found.doubted)
+        notes.append(
+            f"Values older than max_lag affect {some} through paths that this graph does not "
+            "contain, such as a hidden cause with a long memory. The marks of edges into it rest "
+            "on the search alone."
+        )
+    return tuple(notes)
+
+
+def _on_training(fitted: FittedForecaster) -> tuple[str, ...]:
+    if fitted.training.get("status") == "diverged":
+        return (
+            f"Training diverged twice; the model of step {fitted.training['best_step']} was kept. "
+            "Lower the learning rate.",
+        )
+    if fitted.training.get("retried"):
+        return ("Training diverged and was started again at 0.3 of the learning rate.",)
+    return ()
+
+
+def _on_missing_values(data: Prepared) -> tuple[str, ...]:
+    if not data.masked:
+        return ()
+    return ("Missing values were inputs of their own to the model, and were not forecast.",)
