@@ -9,21 +9,25 @@ import numpy as np
 import jaxcause as jc
 from benchmarks.core import problems
 from benchmarks.core.problems import ALPHA, N_EMBEDDING, N_SAMPLES
+from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.evaluator import Evaluator
-from jaxcause.discovery._host.search import Problem, in_blocks, thin
-from jaxcause.discovery._host.skeleton import Asked, Skeleton, every_possible_edge
+from jaxcause.discovery._host.search import remove_separable
+from jaxcause.discovery._host.skeleton import Skeleton, every_possible_edge, run_level_0
+from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._orientation.cpdag import orient_cpdag
 from jaxcause.discovery._orientation.neighbourhoods import degree_bucket
+from jaxcause.discovery._problem import Constraints, Problem
 
 
 def skeleton(test, *, alpha: float = ALPHA, max_cond_size: int | None = None) -> Skeleton:
     """The skeleton and its separating sets, as `jc.pc` finds them, and nothing else."""
     n = test.n_nodes
-    evaluate = Evaluator(test, alpha=alpha)
-    asked = Asked.nothing(n)
-    mask = np.ones((evaluate.n_graphs, n), bool)
-    problem = Problem(evaluate, asked, mask, max_cond_size)
-    found = thin(every_possible_edge(asked, mask), problem, first_level=0)
+    engine, largest = engine_of(test), n if max_cond_size is None else max_cond_size
+    mask = np.ones((engine.n_graphs, n), bool)
+    problem = Problem(engine, alpha, Constraints.none(n), mask, False, largest, n)
+    evaluate = Evaluator(engine, alpha=alpha)
+    found = run_level_0(every_possible_edge(problem), evaluate, problem.constraints)
+    found = remove_separable(problem, evaluate, found)
     found.sepsets()
     return found
 

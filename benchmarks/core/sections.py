@@ -16,9 +16,12 @@ from benchmarks.core.problems import ALPHA, N_EMBEDDING, N_SAMPLES
 from benchmarks.core.rows import must_equal, n_different, row
 from benchmarks.core.timing import best_of, fresh, say, seconds_of
 from jaxcause.discovery._host.candidates import CandidateLists
-from jaxcause.discovery._host.evaluator import Evaluator
-from jaxcause.discovery._host.rows import Rows
-from jaxcause.discovery._host.skeleton import Pairs, Skeleton
+from jaxcause.discovery._host.rows import Pairs, Rows
+from jaxcause.discovery._host.skeleton import Skeleton
+from jaxcause.discovery._kernel.conditioning_sets import SetRange
+from jaxcause.discovery._kernel.engine import engine_of
+from jaxcause.discovery._kernel.rows import RowBatch
+from jaxcause.discovery._kernel.sizes import next_power
 from jaxcause.stats import colex_subsets
 
 PRECISIONS = ("float32", "float64")
@@ -56,9 +59,19 @@ def _kernel_seconds(test, size: int, degree: int) -> tuple[float, int, int]:
     _, rows = CandidateLists(adjacency, None).rows(Pairs.where(np.triu(adjacency)), size)
     n_rows, n_sets = rows.x.size, math.comb(degree - 1, size)
     impossible = np.full(n_rows, -1.0)
-    of = (rows, np.full(n_rows, n_sets), impossible)
-    evaluate = Evaluator(test, alpha=ALPHA)
-    call = partial(evaluate._call, of, size, (0, n_sets), evaluate.dtype)
+    batch = RowBatch(
+        rows.graph,
+        rows.x,
+        rows.y,
+        rows.owner * rows.lists.shape[1],
+        rows.skip,
+        rows.n_candidates,
+        np.full(n_rows, n_sets),
+        impossible,
+    )
+    sets, lists = SetRange(size, 0, n_sets), np.zeros(next_power(rows.lists.size, 4), np.int32)
+    lists[: rows.lists.size] = rows.lists.ravel()
+    call = partial(engine_of(test).first_separating, batch, lists, sets, best=False)
     some = np.arange(n_rows)[:: n_rows // 8]
     _check_kernel(np.asarray(test.corr, np.float64), rows, size, some, call().value[some])
     return best_of(call), n_rows, n_sets

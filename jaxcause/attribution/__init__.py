@@ -8,6 +8,9 @@ from jaxcause.attribution._rank_scores import rank_mean_over_std as rank_mean_ov
 from jaxcause.attribution._rollout import attention_rollout as attention_rollout
 from jaxcause.attribution._score_energy import ScoreEnergy as ScoreEnergy
 from jaxcause.attribution._score_energy import score_energy as score_energy
+from jaxcause.attribution._score_test import ScoreTest as ScoreTest
+from jaxcause.attribution._score_test import lagged_edges as lagged_edges
+from jaxcause.attribution._score_test import score_test as score_test
 from jaxcause.attribution._select import EdgeTest as EdgeTest
 from jaxcause.attribution._select import empirical_null as empirical_null
 from jaxcause.attribution._select import select_fdr as select_fdr
@@ -16,6 +19,3 @@ from jaxcause.attribution._select import select_threshold as select_threshold
 from jaxcause.attribution._select import select_top_k as select_top_k
 from jaxcause.attribution._stable import Stability as Stability
 from jaxcause.attribution._stable import select_stable as select_stable
-from jaxcause.attribution._test import ScoreTest as ScoreTest
-from jaxcause.attribution._test import lagged_edges as lagged_edges
-from jaxcause.attribution._test import score_test as score_test

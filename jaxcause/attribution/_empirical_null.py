@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import betainc, erfc
 from jaxtyping import Bool, Float
@@ -217,7 +216,7 @@ def _shrunk_shift(residual: np.ndarray, weight: np.ndarray, scale: float) -> np.
 
 def _normal_tail(standard: np.ndarray) -> np.ndarray:
     with jax.enable_x64(True):
-        return np.asarray(0.5 * erfc(jnp.asarray(standard / np.sqrt(2))))
+        return 0.5 * np.asarray(erfc(jax.device_put(standard / np.sqrt(2))))
 
 
 def _student_tail(standard: np.ndarray, n_values: int) -> np.ndarray:
@@ -225,6 +224,7 @@ def _student_tail(standard: np.ndarray, n_values: int) -> np.ndarray:
     t = standard / np.sqrt(1 + 0.5 * np.pi / n_values)
     degrees = 0.5 * n_values
     with jax.enable_x64(True):
-        half = jnp.full(t.shape, 0.5 * degrees)
-        both = betainc(half, jnp.full(t.shape, 0.5), jnp.asarray(degrees / (degrees + t**2)))
-    return np.where(t > 0, 0.5 * np.asarray(both), 1 - 0.5 * np.asarray(both))
+        half = np.full(t.shape, 0.5 * degrees)
+        beta = (half, np.full(t.shape, 0.5), degrees / (degrees + t**2))
+        both = np.asarray(betainc(*jax.device_put(beta)))
+    return np.where(t > 0, 0.5 * both, 1 - 0.5 * both)

@@ -7,15 +7,14 @@ core selects the edges from them.
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_at_least, check_probability
 from jaxcause._typing import AnyArray
 from jaxcause.attribution._empirical_null import fit_null
-from jaxcause.attribution._test import lagged_edges, score_test
+from jaxcause.attribution._score_test import lagged_edges, score_test
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import benjamini_hochberg
 
@@ -92,11 +91,11 @@ def empirical_null(
     tested = np.ones(lagged.shape, bool) if candidates is None else _tested(candidates, lagged)
     null = fit_null(np.asarray(lagged, np.float64), tested)
     with jax.enable_x64(True):
-        q_value = benjamini_hochberg(np.where(tested, null.p_value, np.nan))
+        q_value = np.asarray(benjamini_hochberg(np.where(tested, null.p_value, np.nan)))
     at_lag_0 = [(0, 0), (0, 0), (1, 0)]
     return EdgeTest(
         *(
-            jnp.asarray(np.pad(v, at_lag_0, constant_values=1.0), lagged.dtype)
+            jax.device_put(np.pad(v, at_lag_0, constant_values=1.0).astype(lagged.dtype))
             for v in (null.p_value, np.where(tested, q_value, 1.0), null.local_fdr)
         )
     )
@@ -129,9 +128,9 @@ def select_fdr(
     """
     check_probability("q", q)
     test = empirical_null(scores, candidates=candidates)
-    unlikely = test.local_fdr > UNLIKELY_EDGE
-    one = jnp.ones_like(test.q_value)
-    return lagged_edges(score_test(jnp.where(unlikely, one, test.q_value)), alpha=q)
+    q_value, local_fdr = np.asarray(test.q_value), np.asarray(test.local_fdr)
+    likely = np.where(local_fdr > UNLIKELY_EDGE, np.ones_like(q_value), q_value)
+    return lagged_edges(score_test(likely), alpha=q)
 
 
 def select_threshold(
@@ -157,8 +156,8 @@ def select_threshold(
     level = 1.0 / (n_vars * max_lag) if threshold is None else threshold
     if n_vars * max_lag > 1:
         check_probability("threshold", level)
-    total = lagged.sum(axis=(0, 2), keepdims=True)
-    share = lagged / jnp.where(total > 0, total, jnp.ones_like(total))
+    total = np.asarray(jax.device_put(lagged).sum(axis=(0, 2), keepdims=True))
+    share = lagged / np.where(total > 0, total, np.ones_like(total))
     return _keep(share > level)
 
 
@@ -180,9 +179,9 @@ def select_top_k(scores: Float[AnyArray, "vars vars lags"], k: int) -> LaggedGra
     [('X0', 1, '-->', 'X0'), ('X0', 1, '-->', 'X1')]
     """
     check_at_least("k", k, 0)
-    by_target = jnp.swapaxes(_lagged(scores), 0, 1)
+    by_target = np.swapaxes(_lagged(scores), 0, 1)
     ranks = _ranks(by_target.reshape(by_target.shape[0], -1))
-    return _keep(jnp.swapaxes(ranks.reshape(by_target.shape), 0, 1) < k)
+    return _keep(np.swapaxes(ranks.reshape(by_target.shape), 0, 1) < k)
 
 
 def select_global_top_k(scores: Float[AnyArray, "vars vars lags"], k: int) -> LaggedGraph:
@@ -207,17 +206,17 @@ def select_global_top_k(scores: Float[AnyArray, "vars vars lags"], k: int) -> La
     return _keep(_ranks(lagged.reshape(1, -1)).reshape(lagged.shape) < k)
 
 
-def _lagged(scores: AnyArray) -> Array:
-    """Check the scores, and return those at lags 1, 2, …."""
+def _lagged(scores: AnyArray) -> Float[np.ndarray, "vars vars max_lag"]:
+    """Check the scores, and return those at lags 1, 2, …, in a type that JAX has."""
     given = np.asarray(scores)
     if given.ndim != 3 or given.shape[0] != given.shape[1] or given.shape[2] < 2:
         raise InputError(f"scores has shape {given.shape}, but must be [vars, vars, max_lag+1]")
     if not np.isfinite(given).all() or (given < 0).any():
         raise InputError("scores holds negative values or NaN; pass energies or absolute values")
-    return jnp.asarray(scores)[:, :, 1:]
+    return given[:, :, 1:].astype(jax.dtypes.canonicalize_dtype(given.dtype))
 
 
-def _tested(candidates: AnyArray, lagged: Array) -> np.ndarray:
+def _tested(candidates: AnyArray, lagged: np.ndarray) -> np.ndarray:
     """Check the candidates, and return those at lags 1, 2, …."""
     given = np.asarray(candidates)
     n_vars, _, max_lag = lagged.shape
@@ -229,14 +228,13 @@ def _tested(candidates: AnyArray, lagged: Array) -> np.ndarray:
     return given[:, :, 1:]
 
 
-def _ranks(rows: Float[Array, "rows candidates"]) -> Array:
+def _ranks(rows: Float[np.ndarray, "rows candidates"]) -> Int[np.ndarray, "rows candidates"]:
     """Rank of each entry in its row, from 0 for the largest."""
-    return jnp.argsort(jnp.argsort(-rows, axis=1, stable=True), axis=1)
+    return np.argsort(np.argsort(-rows, axis=1, stable=True), axis=1)
 
 
-def _keep(chosen: Array) -> LaggedGraph:
+def _keep(chosen: Bool[np.ndarray, "vars vars max_lag"]) -> LaggedGraph:
     """The graph of the chosen lagged edges, from the search core."""
-    p_value = jnp.pad(
-        1.0 - chosen.astype(jnp.float32), [(0, 0), (0, 0), (1, 0)], constant_values=1.0
-    )
+    at_lag_0 = [(0, 0), (0, 0), (1, 0)]
+    p_value = np.pad(1.0 - chosen.astype(np.float32), at_lag_0, constant_values=1.0)
     return lagged_edges(score_test(p_value), alpha=0.5)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -10,9 +11,9 @@ from jaxtyping import Bool, Float
 
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
+from jaxcause.attribution._score_test import lagged_edges, score_test
 from jaxcause.attribution._select import select_fdr
-from jaxcause.attribution._test import lagged_edges, score_test
-from jaxcause.graph import LaggedGraph
+from jaxcause.graph import LaggedGraph, Mark
 
 Rule = Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph]
 """Maps the scores of one member to its graph."""
@@ -80,25 +81,31 @@ def select_stable(
             f"scores_by_member has shape {shape}, but must be [members, vars, vars, max_lag+1]"
         )
     keep = select_fdr if rule is None else rule
-    kept = jnp.stack([jnp.asarray(keep(scores).directed) for scores in scores_by_member])
-    return _agreed(kept.at[..., 0].set(False), threshold)
+    kept = np.stack([_directed(keep(scores)) for scores in scores_by_member])
+    return _agreed(kept, threshold)
 
 
-def _agreed(kept: Bool[Array, "members vars vars lags"], threshold: float) -> Stability:
+def _directed(graph: LaggedGraph) -> Bool[np.ndarray, "vars vars lags"]:
+    """Which edges at lags 1, 2, … are directed."""
+    marks = np.asarray(graph.marks)
+    directed = (marks[..., 0] == Mark.TAIL) & (marks[..., 1] == Mark.ARROW)
+    directed[..., 0] = False
+    return directed
+
+
+def _agreed(kept: Bool[np.ndarray, "members vars vars lags"], threshold: float) -> Stability:
     """Count votes, and bound the number of false edges among those with enough votes."""
-    votes = kept.sum(axis=0)
+    votes, dtype = kept.sum(axis=0), jnp.result_type(float)
     n_members, n_vars, _, n_lags = kept.shape
-    probability = votes / n_members
+    probability = (votes / n_members).astype(dtype)
     n_candidates = n_vars * n_vars * (n_lags - 1)
-    mean_selected = votes.sum() / n_members
+    mean_selected = dtype.type(votes.sum() / n_members)
     excess = 2 * threshold - 1
-    bound = mean_selected**2 / n_candidates / excess if excess > 0 else jnp.inf
+    bound = mean_selected**2 / n_candidates / excess if excess > 0 else np.inf
     # The 1e-9 undoes rounding: a share of 0.7 of ten members means seven of them.
     enough = votes >= int(np.ceil(threshold * n_members - 1e-9))
-    p_value = 1.0 - enough.astype(probability.dtype)
+    p_value = 1.0 - enough.astype(dtype)
     return Stability(
         lagged_edges(score_test(p_value), alpha=0.5),
-        probability,
-        mean_selected,
-        jnp.asarray(bound, probability.dtype),
+        *(jax.device_put(part) for part in (probability, mean_selected, dtype.type(bound))),
     )

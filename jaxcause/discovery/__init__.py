@@ -5,9 +5,9 @@ from jaxcause.discovery._host.possible_d_sep_trees import (
 )
 from jaxcause.discovery._pcmci.result import PcmciInfo as PcmciInfo
 from jaxcause.discovery._pcmci.result import PcmciResult as PcmciResult
+from jaxcause.discovery._problem import Caps as Caps
 from jaxcause.discovery._result import SearchInfo as SearchInfo
 from jaxcause.discovery._result import SearchResult as SearchResult
-from jaxcause.discovery._traced.search import Caps as Caps
 from jaxcause.discovery.fci import fci as fci
 from jaxcause.discovery.icd import icd as icd
 from jaxcause.discovery.pc import pc as pc

@@ -3,26 +3,23 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int8
 
 from jaxcause._typing import AnyArray, CITest
-from jaxcause.discovery._host.search import (
-    Problem,
-    as_result,
-    in_blocks,
-    known_marks,
-    search_graphs,
-    thin,
-)
-from jaxcause.discovery._host.skeleton import Asked, every_possible_edge
+from jaxcause.discovery._entry import search_graphs
+from jaxcause.discovery._host import search as host
+from jaxcause.discovery._host import skeleton as host_skeleton
+from jaxcause.discovery._host.blocks import in_blocks
+from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._orientation.pag import orient_colliders, orient_pag
 from jaxcause.discovery._orientation.possible_d_sep import possible_d_sep
+from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchResult
-from jaxcause.discovery._traced.search import Caps, Question, begin
-from jaxcause.discovery._traced.search import as_result as result_with_caps
-from jaxcause.discovery._traced.search import thin as thin_with_caps
+from jaxcause.discovery._traced import search as traced
+from jaxcause.discovery._traced import skeleton as traced_skeleton
 from jaxcause.graph import BackgroundKnowledge, SepSets
 
 
@@ -39,9 +36,9 @@ def fci(
 ) -> SearchResult:
     """Learn a PAG by FCI: common causes may be unobserved.
 
-    The skeleton of PC-stable is thinned further by sets from possible-d-sep, and oriented by rules
-    R0–R10. A circle says that the data do not tell which mark it is. The second phase takes time
-    exponential in the density of the graph.
+    Sets from possible-d-sep remove further edges from the skeleton of PC-stable. Rules R0–R10
+    orient the rest. A circle says that the data do not tell which mark it is. The second phase
+    takes time exponential in the density of the graph.
 
     Args:
         test: Conditional independence test; leading axes are a batch of graphs.
@@ -75,7 +72,8 @@ def fci(
     [('a', 'o->', 'c'), ('b', 'o->', 'd'), ('c', '<->', 'd')]
     """
     return search_graphs(
-        partial(_search, selection_bias),
+        partial(_fci_on_host, selection_bias),
+        partial(_fci_with_caps, selection_bias=selection_bias),
         test,
         alpha=alpha,
         max_cond_size=max_cond_size,
@@ -83,45 +81,48 @@ def fci(
         node_mask=node_mask,
         sepset=sepset,
         caps=caps,
-        with_caps=partial(_with_caps, selection_bias=selection_bias),
     )
 
 
-def _search(selection_bias: bool, problem: Problem) -> SearchResult:
-    n_graphs = len(problem.mask)
-    first = thin(every_possible_edge(problem.asked, problem.mask), problem, first_level=0)
-    circles = np.asarray(known_marks(first.adjacency, problem.asked))
-    wider = in_blocks(_wider, circles, first.sepsets())
-    last = thin(first, problem, first_level=1, candidates=wider)
-    sepsets = last.sepsets()
-    circles = np.asarray(known_marks(last.adjacency, problem.asked))
-    marks = in_blocks(partial(orient_pag, selection_bias=selection_bias), circles, sepsets)
-    n_conflicts = np.zeros(n_graphs, np.int64)
-    return as_result(last, marks, problem, n_conflicts=n_conflicts, sepsets=sepsets)
+def _fci_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) -> SearchResult:
+    orient = problem.constraints.orient
+    skeleton = host_skeleton.every_possible_edge(problem)
+    skeleton = host_skeleton.run_level_0(skeleton, evaluate, problem.constraints)
+    skeleton = host.remove_separable(problem, evaluate, skeleton)
+    known = np.asarray(orient(skeleton.adjacency))
+    wider = in_blocks(_possible_d_sep, known, skeleton.sepsets())
+    skeleton = host.remove_separable(problem, evaluate, skeleton, wider)
+    known, sepsets = np.asarray(orient(skeleton.adjacency)), skeleton.sepsets()
+    marks = in_blocks(partial(orient_pag, selection_bias=selection_bias), known, sepsets)
+    return host.as_result(problem, evaluate, skeleton, marks, sepsets=sepsets)
 
 
 @jax.jit
-def _wider(
+def _possible_d_sep(
     marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets
 ) -> Bool[Array, "graphs nodes nodes"]:
+    """Nodes that the second phase may condition on, after the colliders are oriented."""
     return possible_d_sep(orient_colliders(marks, sepsets))
 
 
 @partial(jax.jit, static_argnames=("caps", "max_p", "selection_bias"))
-def _with_caps(
+def _fci_with_caps(
     test: CITest,
     alpha: Float[Array, ""],
-    asked: Asked,
+    constraints: Constraints,
     mask: Bool[Array, "graphs nodes"],
-    *,
     caps: Caps,
     max_p: bool,
+    *,
     selection_bias: bool,
 ) -> SearchResult:
-    question = Question(test, alpha, asked, caps, max_p)
-    state = thin_with_caps(question, begin(question, mask))
-    wider = _wider(known_marks(state.adjacency, asked), state.sepsets)
-    state = thin_with_caps(question, state, wider)
-    marks = known_marks(state.adjacency, asked)
-    marks = orient_pag(marks, state.sepsets, selection_bias=selection_bias)
-    return result_with_caps(question, state, marks)
+    problem, evaluate = traced.problem_of(test, alpha, constraints, mask, caps, max_p)
+    skeleton = traced_skeleton.every_possible_edge(problem)
+    skeleton = traced_skeleton.run_level_0(problem, evaluate, skeleton)
+    skeleton = traced.remove_separable(problem, evaluate, skeleton)
+    known = jnp.asarray(constraints.orient(skeleton.adjacency))
+    wider = _possible_d_sep(known, skeleton.sepsets)
+    skeleton = traced.remove_separable(problem, evaluate, skeleton, wider)
+    known = jnp.asarray(constraints.orient(skeleton.adjacency))
+    marks = orient_pag(known, skeleton.sepsets, selection_bias=selection_bias)
+    return traced.as_result(problem, skeleton, marks)

@@ -5,13 +5,11 @@ from functools import partial
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray, CITest
+from jaxcause.discovery._entry import search_graphs
 from jaxcause.discovery._host.icd import icd_on_host
-from jaxcause.discovery._host.search import (
-    search_graphs,
-)
+from jaxcause.discovery._problem import Caps
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._traced.icd import icd_with_caps
-from jaxcause.discovery._traced.search import Caps
 from jaxcause.graph import BackgroundKnowledge
 
 
@@ -71,6 +69,7 @@ def icd(
     """
     return search_graphs(
         partial(icd_on_host, selection_bias),
+        partial(icd_with_caps, selection_bias=selection_bias),
         test,
         alpha=alpha,
         max_cond_size=max_cond_size,
@@ -78,5 +77,4 @@ def icd(
         node_mask=node_mask,
         sepset=sepset,
         caps=caps,
-        with_caps=partial(icd_with_caps, selection_bias=selection_bias),
     )

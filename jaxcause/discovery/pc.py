@@ -6,19 +6,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, Int8
 
 from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray, CITest
-from jaxcause.discovery._host.collider_rules import ColliderRule, vote
-from jaxcause.discovery._host.search import Problem, as_result, in_blocks, search_graphs, thin
-from jaxcause.discovery._host.skeleton import Asked, every_possible_edge
+from jaxcause.discovery._entry import search_graphs
+from jaxcause.discovery._host import search as host
+from jaxcause.discovery._host import skeleton as host_skeleton
+from jaxcause.discovery._host.blocks import in_blocks
+from jaxcause.discovery._host.collider_rules import ColliderRule, decide_triples
+from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._orientation.cpdag import orient_cpdag
 from jaxcause.discovery._orientation.neighbourhoods import degree_bucket, neighbour_lists
+from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchResult
-from jaxcause.discovery._traced.search import Caps, Question, begin
-from jaxcause.discovery._traced.search import as_result as result_with_caps
-from jaxcause.discovery._traced.search import thin as thin_with_caps
+from jaxcause.discovery._traced import search as traced
+from jaxcause.discovery._traced import skeleton as traced_skeleton
 from jaxcause.graph import BackgroundKnowledge, Mark, SepSets
 
 
@@ -75,7 +78,8 @@ def pc(
     if caps is not None and colliders != "sepset":
         raise InputError(f"colliders={colliders!r} cannot run with caps; leave one of them out")
     return search_graphs(
-        partial(_search, colliders),
+        partial(_pc_on_host, colliders),
+        _pc_with_caps,
         test,
         alpha=alpha,
         max_cond_size=max_cond_size,
@@ -83,50 +87,65 @@ def pc(
         node_mask=node_mask,
         sepset=sepset,
         caps=caps,
-        with_caps=_with_caps,
     )
 
 
-def _search(colliders: ColliderRule, problem: Problem) -> SearchResult:
-    asked = problem.asked
-    skeleton = thin(every_possible_edge(asked, problem.mask), problem, first_level=0)
-    sepsets = skeleton.sepsets()
+def _pc_on_host(colliders: ColliderRule, problem: Problem, evaluate: Evaluator) -> SearchResult:
+    skeleton = host_skeleton.every_possible_edge(problem)
+    skeleton = host_skeleton.run_level_0(skeleton, evaluate, problem.constraints)
+    skeleton = host.remove_separable(problem, evaluate, skeleton)
+    sepsets, n_open = skeleton.sepsets(), None
+    marks = problem.constraints.directions(skeleton.adjacency)
+    if marks is None or colliders != "sepset":
+        marks, n_open = _oriented(colliders, problem, evaluate, skeleton, sepsets)
+    n_conflicts = _n_conflicts(np.asarray(problem.constraints.repeat(marks)))
+    return host.as_result(
+        problem, evaluate, skeleton, marks, sepsets=sepsets, n_conflicts=n_conflicts, n_open=n_open
+    )
+
+
+def _oriented(
+    colliders: ColliderRule,
+    problem: Problem,
+    evaluate: Evaluator,
+    skeleton: host_skeleton.Skeleton,
+    sepsets: SepSets,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The marks of each graph, and how many triples are open."""
     width = degree_bucket(skeleton.adjacency)
-    votes, n_open = (), None
+    triples, n_open = (), None
     if colliders != "sepset":
         lists = np.asarray(neighbour_lists(jnp.asarray(skeleton.adjacency), width))
-        cap = problem.max_cond_size
-        cast = vote(skeleton, lists, problem.evaluate, asked, rule=colliders, max_cond_size=cap)
-        votes, n_open = (cast.collider, cast.chain), cast.n_open
-    cannot_cause = asked.cannot_cause
+        *triples, n_open = decide_triples(problem, evaluate, skeleton, lists, colliders)
+    cannot_cause = problem.constraints.cannot_cause
 
     def rules(adjacency: AnyArray, separated: SepSets, *tiles: AnyArray) -> Array:
         more = adjacency.shape[1] - len(cannot_cause)
         cannot = np.pad(cannot_cause, [(0, more), (0, more)])
         return orient_cpdag(adjacency, separated, cannot, tiles or None, width=width)
 
-    marks = in_blocks(rules, skeleton.adjacency, sepsets, *votes)
-    marks = problem.asked.repeated(marks)
-    both = (marks == Mark.ARROW) & (np.swapaxes(marks, 1, 2) == Mark.ARROW)
-    n_conflicts = both.sum(axis=(1, 2)) // 2
-    return as_result(
-        skeleton, marks, problem, n_conflicts=n_conflicts, sepsets=sepsets, n_open=n_open
-    )
+    return in_blocks(rules, skeleton.adjacency, sepsets, *triples), n_open
+
+
+def _n_conflicts(marks: Int8[AnyArray, "graphs nodes nodes"]) -> Int[AnyArray, "graphs"]:
+    """Edges with two arrowheads."""
+    both = (marks == Mark.ARROW) & (marks.swapaxes(1, 2) == Mark.ARROW)
+    return both.sum(axis=(1, 2)) // 2
 
 
 @partial(jax.jit, static_argnames=("caps", "max_p"))
-def _with_caps(
+def _pc_with_caps(
     test: CITest,
     alpha: Float[Array, ""],
-    asked: Asked,
+    constraints: Constraints,
     mask: Bool[Array, "graphs nodes"],
-    *,
     caps: Caps,
     max_p: bool,
 ) -> SearchResult:
-    question = Question(test, alpha, asked, caps, max_p)
-    state = thin_with_caps(question, begin(question, mask))
-    width = min(caps.max_degree, mask.shape[1])
-    marks = orient_cpdag(state.adjacency, state.sepsets, asked.cannot_cause, None, width=width)
-    both = (marks == Mark.ARROW) & (jnp.swapaxes(marks, 1, 2) == Mark.ARROW)
-    return result_with_caps(question, state, marks, n_conflicts=both.sum(axis=(1, 2)) // 2)
+    problem, evaluate = traced.problem_of(test, alpha, constraints, mask, caps, max_p)
+    skeleton = traced_skeleton.every_possible_edge(problem)
+    skeleton = traced_skeleton.run_level_0(problem, evaluate, skeleton)
+    skeleton = traced.remove_separable(problem, evaluate, skeleton)
+    adjacency, width = skeleton.adjacency, min(caps.max_degree, mask.shape[1])
+    marks = orient_cpdag(adjacency, skeleton.sepsets, constraints.cannot_cause, None, width=width)
+    return traced.as_result(problem, skeleton, marks, n_conflicts=jnp.asarray(_n_conflicts(marks)))

@@ -61,13 +61,12 @@ class LaggedGraph:
         n_slices, remainder = divmod(graph.n_nodes, n_vars)
         if remainder:
             raise InputError(f"graph has {graph.n_nodes} nodes, not a multiple of n_vars={n_vars}")
-        at_target = jnp.reshape(graph.marks[:, :n_vars], (n_slices, n_vars, n_vars))
-        at_source = jnp.reshape(graph.marks[:n_vars, :], (n_vars, n_slices, n_vars))
-        return cls(
-            jnp.stack(
-                [jnp.transpose(at_source, (2, 0, 1)), jnp.transpose(at_target, (1, 2, 0))], axis=-1
-            )
-        )
+        # Numpy compiles nothing.
+        xp = np if is_concrete(graph.marks) else jnp
+        marks = xp.asarray(graph.marks)
+        at_target = marks[:, :n_vars].reshape(n_slices, n_vars, n_vars)
+        at_source = marks[:n_vars, :].reshape(n_vars, n_slices, n_vars)
+        return cls(xp.stack([at_source.transpose(2, 0, 1), at_target.transpose(1, 2, 0)], axis=-1))
 
     @property
     def n_vars(self) -> int:

@@ -1,9 +1,12 @@
 """False-discovery control."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from jaxcause._checks import is_concrete
 from jaxcause._typing import AnyArray
 
 
@@ -20,12 +23,18 @@ def benjamini_hochberg(p_values: Float[AnyArray, "*tests"]) -> Float[Array, "*te
 
     Source: Benjamini & Hochberg (1995).
 
-    >>> import jax.numpy as jnp
+    >>> import jax
+    import jax.numpy as jnp
     >>> [round(float(q), 4) for q in benjamini_hochberg(jnp.array([0.01, 0.04, 0.03, 0.5]))]
     [0.04, 0.0533, 0.0533, 0.5]
     """
-    p = jnp.asarray(p_values)
-    return _step_up(p, _number_tested(p))
+    if not is_concrete(p_values):
+        p = jnp.asarray(p_values)
+        return jnp.asarray(_step_up(p, _number_tested(p)))
+    # Numpy compiles nothing, and rounds these operations as XLA does.
+    p = np.asarray(p_values)
+    p = p.astype(jax.dtypes.canonicalize_dtype(p.dtype))
+    return jax.device_put(_step_up(p, _number_tested(p)))
 
 
 def benjamini_yekutieli(p_values: Float[AnyArray, "*tests"]) -> Float[Array, "*tests"]:
@@ -41,27 +50,31 @@ def benjamini_yekutieli(p_values: Float[AnyArray, "*tests"]) -> Float[Array, "*t
     Source: Benjamini & Yekutieli (2001), "The control of the false discovery rate in multiple
     testing under dependency".
 
-    >>> import jax.numpy as jnp
+    >>> import jax
+    import jax.numpy as jnp
     >>> [round(float(q), 4) for q in benjamini_yekutieli(jnp.array([0.01, 0.04, 0.03, 0.5]))]
     [0.0833, 0.1111, 0.1111, 1.0]
     """
     p = jnp.asarray(p_values)
-    n_tests = _number_tested(p)
+    n_tests = jnp.asarray(_number_tested(p))
     rank = jnp.arange(1, p.size + 1, dtype=p.dtype)
     harmonic = jnp.where(rank <= n_tests, 1 / rank, jnp.zeros_like(rank)).sum()
-    return _step_up(p, n_tests * harmonic)
+    return jnp.asarray(_step_up(p, n_tests * harmonic))
 
 
-def _number_tested(p: Float[Array, "*tests"]) -> Float[Array, ""]:
-    return (~jnp.isnan(p)).sum().astype(p.dtype)
+def _number_tested(p: Float[AnyArray, "*tests"]) -> Float[AnyArray, ""]:
+    return (p == p).sum().astype(p.dtype)
 
 
-def _step_up(p_values: Float[Array, "*tests"], factor: Float[Array, ""]) -> Float[Array, "*tests"]:
+def _step_up(
+    p_values: Float[AnyArray, "*tests"], factor: Float[AnyArray, ""]
+) -> Float[AnyArray, "*tests"]:
     """Running minima from the largest p-value down of factor · p / rank, at most 1."""
-    p = jnp.ravel(p_values)
-    order = jnp.argsort(p)
-    rank = jnp.arange(1, p.size + 1, dtype=p.dtype)
-    stepped = jnp.where(jnp.isnan(p[order]), jnp.inf, p[order] * factor / rank)
-    smallest_after = jnp.flip(jnp.minimum.accumulate(jnp.flip(stepped)))
-    q = jnp.zeros_like(p).at[order].set(jnp.minimum(smallest_after, jnp.ones_like(p)))
-    return jnp.where(jnp.isnan(p), p, q).reshape(p_values.shape)
+    xp = np if isinstance(p_values, np.ndarray) else jnp
+    p = p_values.reshape(-1)
+    order = xp.argsort(p, stable=True)
+    rank = xp.arange(1, p.size + 1, dtype=p.dtype)
+    stepped = xp.where(xp.isnan(p[order]), xp.inf, p[order] * factor / rank)
+    smallest_after = xp.flip(xp.minimum.accumulate(xp.flip(stepped)))
+    q = xp.minimum(smallest_after, xp.ones_like(p))[xp.argsort(order)]
+    return xp.where(xp.isnan(p), p, q).reshape(p_values.shape)

@@ -24,14 +24,16 @@ from jaxcause import (
     rank_correlation_test_from_data,
 )
 from jaxcause._typing import CIResult
-from jaxcause.discovery._host import evaluator, icd_sep
+from jaxcause.discovery import _entry
+from jaxcause.discovery._host import blocks as orientation_blocks
 from jaxcause.discovery._host import icd as host_icd
-from jaxcause.discovery._host import search as host_search
+from jaxcause.discovery._host import icd_sep, rounds
+from jaxcause.discovery._kernel import conditioning_sets, sizes
 from jaxcause.stats import PartialCorrelationTest
 
 SEARCHES = [pc, fci, icd]
 GRAPHS, N, SAMPLES, ALPHA = 3, 8, 300, 0.1
-ASKED = {"alpha": ALPHA, "max_cond_size": 4}
+OPTIONS = {"alpha": ALPHA, "max_cond_size": 4}
 KEPT = np.array([0, 2, 3, 5, 6, 7])
 """Nodes of the smaller problem that a mask cuts out of a larger one."""
 
@@ -135,13 +137,13 @@ def made_for(name, graph):
 @cache
 def found(search, name, sepset="first"):
     """Result of the first graph."""
-    return search(made_for(name, 0), **ASKED, sepset=sepset)
+    return search(made_for(name, 0), **OPTIONS, sepset=sepset)
 
 
 @cache
 def found_together(search, name, sepset="first"):
     """Result of the whole batch."""
-    return search(made(name), **ASKED, sepset=sepset)
+    return search(made(name), **OPTIONS, sepset=sepset)
 
 
 def one_graph(result, graph):
@@ -207,19 +209,19 @@ def test_dtypes_and_shapes(search, name):
 def test_edges_are_dependent_and_the_others_independent(search, name):
     result, test = found(search, name), made_for(name, 0)
     p = np.asarray(result.p_values)
-    adjacent, apart = np.asarray(result.graph.adjacency), np.asarray(result.sepsets.found)
+    adjacent, separated = np.asarray(result.graph.adjacency), np.asarray(result.sepsets.found)
     off_diagonal = ~np.eye(N, dtype=bool)
     assert adjacent.any()
-    assert apart.any()
-    np.testing.assert_array_equal(adjacent, off_diagonal & ~apart)
+    assert separated.any()
+    np.testing.assert_array_equal(adjacent, off_diagonal & ~separated)
     np.testing.assert_array_equal(np.isnan(p), ~off_diagonal)
     np.testing.assert_array_equal(p, p.T)
     assert (p[adjacent] <= ALPHA).all()
-    assert (p[apart] > ALPHA).all()
+    assert (p[separated] > ALPHA).all()
     assert p[off_diagonal].max() <= 1
     call = jax.jit(lambda x, y, cond: test(x, y, cond).p_value)
     width = result.sepsets.nodes.shape[-1]
-    for i, j in np.argwhere(np.triu(apart)).astype(np.int32):
+    for i, j in np.argwhere(np.triu(separated)).astype(np.int32):
         cond = np.asarray(result.sepsets.nodes[i, j], np.int32)
         assert cond.shape == (width,)
         assert float(call(i, j, cond)) == pytest.approx(p[i, j], rel=1e-3)
@@ -255,7 +257,7 @@ def test_results_are_pytrees(search, name):
 @every_search
 @every_test
 def test_repeated_runs_are_identical(search, name):
-    check_identical(found(search, name), search(made_for(name, 0), **ASKED))
+    check_identical(found(search, name), search(made_for(name, 0), **OPTIONS))
 
 
 @every_search
@@ -264,7 +266,7 @@ def test_a_batch_equals_its_graphs(search, name):
     together = found_together(search, name)
     assert together.graph.marks.shape == (GRAPHS, N, N)
     for graph in range(GRAPHS):
-        alone = search(made_for(name, graph), **ASKED)
+        alone = search(made_for(name, graph), **OPTIONS)
         check_same(alone, one_graph(together, graph))
 
 
@@ -281,19 +283,23 @@ def test_the_order_of_a_batch_does_not_matter(search, name):
         return jax.tree.map(lambda leaf: leaf[::-1] if np.ndim(leaf) else leaf, tree)
 
     together = found_together(search, name)
-    check_identical(together, reverse(search(reverse(made(name)), **ASKED)))
+    check_identical(together, reverse(search(reverse(made(name)), **OPTIONS)))
 
 
 BLOCKS = {
     "rounds": {
-        (evaluator, "TESTS_PER_ROUND"): 1,
-        (evaluator, "FIRST_ROUND"): 1,
+        (rounds, "TESTS_PER_ROUND"): 1,
+        (rounds, "FIRST_ROUND"): 1,
         (host_icd, "SETS_PER_ROUND"): (1, 3),
     },
-    "sets": {(evaluator, "SETS_PER_CALL"): 7, (icd_sep, "SETS_PER_BLOCK"): 1},
-    "rows": {(evaluator, "ROWS_PER_CALL"): 5, (evaluator, "TILE_ENTRIES"): 1 << 6},
-    "lanes": {(evaluator, "_LANES"): (16, 32), (host_search, "ENTRIES_PER_BLOCK"): 1},
-    "graphs": {(host_search, "PAIRS_PER_CHUNK"): 1},
+    "sets": {(sizes, "SETS_PER_CALL"): 7, (icd_sep, "SETS_PER_BLOCK"): 1},
+    "rows": {(sizes, "ROWS_PER_CALL"): 5, (sizes, "TILE_ENTRIES"): 1 << 6},
+    "lanes": {
+        (sizes, "FEWEST_LANES"): 16,
+        (sizes, "MOST_LANES"): 32,
+        (orientation_blocks, "ENTRIES_PER_BLOCK"): 1,
+    },
+    "graphs": {(_entry, "PAIRS_PER_CHUNK"): 1},
 }
 
 
@@ -314,11 +320,11 @@ def test_blocks_change_nothing(search, blocks, sepset, monkeypatch):
     for (module, name), value in BLOCKS[blocks].items():
         assert type(getattr(module, name)) is type(value)
         monkeypatch.setattr(module, name, value)
-    evaluator._table.cache_clear()
+    conditioning_sets._table.cache_clear()
     try:
-        again = search(made("float64"), **ASKED, sepset=sepset)
+        again = search(made("float64"), **OPTIONS, sepset=sepset)
     finally:
-        evaluator._table.cache_clear()
+        conditioning_sets._table.cache_clear()
     if search is fci and blocks == "graphs":
         for graph in range(GRAPHS):
             check_same(one_graph(again, graph), one_graph(expected, graph))
@@ -334,7 +340,7 @@ def test_blocks_change_nothing(search, blocks, sepset, monkeypatch):
 @given(order=st.permutations(range(N)))
 def test_relabelling_the_nodes_relabels_what_the_oracle_gives(search, order):
     order = np.array(order)
-    relabelled = search(at_nodes(made_for("oracle", 0), order), **ASKED)
+    relabelled = search(at_nodes(made_for("oracle", 0), order), **OPTIONS)
     marks = np.asarray(found(search, "oracle").graph.marks)
     np.testing.assert_array_equal(relabelled.graph.marks, marks[np.ix_(order, order)])
 
@@ -348,7 +354,7 @@ def test_relabelling_the_nodes_relabels_what_the_oracle_gives(search, order):
 def test_relabelling_the_nodes_relabels_the_graph(search, name, order):
     # The first set that separates depends on the order of the nodes; the best one does not.
     order = np.array(order)
-    relabelled = search(at_nodes(made_for(name, 0), order), **ASKED, sepset="max_p")
+    relabelled = search(at_nodes(made_for(name, 0), order), **OPTIONS, sepset="max_p")
     at = np.ix_(order, order)
     result = found(search, name, "max_p")
     np.testing.assert_array_equal(relabelled.graph.marks, np.asarray(result.graph.marks)[at])
@@ -362,7 +368,7 @@ def test_relabelling_the_nodes_relabels_the_graph(search, name, order):
 def test_relabelling_keeps_the_skeleton_of_pc_whichever_set_is_kept(order):
     # One-sided, many sets are equally good: p = 1.
     order = np.array(order)
-    relabelled = pc(at_nodes(made_for("one_sided", 0), order), **ASKED)
+    relabelled = pc(at_nodes(made_for("one_sided", 0), order), **OPTIONS)
     adjacency = np.asarray(found(pc, "one_sided").graph.adjacency)
     np.testing.assert_array_equal(relabelled.graph.adjacency, adjacency[np.ix_(order, order)])
 
@@ -372,8 +378,8 @@ def test_relabelling_keeps_the_skeleton_of_pc_whichever_set_is_kept(order):
 def test_masked_nodes_change_nothing(search, name):
     test = made_for(name, 0)
     mask = np.isin(np.arange(N), KEPT)
-    masked = search(test, **ASKED, node_mask=mask)
-    check_same(search(at_nodes(test, KEPT), **ASKED), masked, KEPT)
+    masked = search(test, **OPTIONS, node_mask=mask)
+    check_same(search(at_nodes(test, KEPT), **OPTIONS), masked, KEPT)
     assert not masked.graph.adjacency[~mask].any()
     assert not masked.sepsets.found[~mask].any()
     assert np.isnan(masked.p_values[~mask]).all()
@@ -383,28 +389,10 @@ def test_masked_nodes_change_nothing(search, name):
 def test_each_graph_has_its_own_mask(search):
     masks = np.ones((GRAPHS, N), bool)
     masks[0, [1, 4]] = masks[2, 7] = False
-    together = search(made("float64"), **ASKED, node_mask=masks)
+    together = search(made("float64"), **OPTIONS, node_mask=masks)
     for graph in range(GRAPHS):
-        alone = search(made_for("float64", graph), **ASKED, node_mask=masks[graph])
+        alone = search(made_for("float64", graph), **OPTIONS, node_mask=masks[graph])
         check_same(alone, one_graph(together, graph))
-
-
-# Caps ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("search", "name"), [(pc, "one_sided"), (icd, "own")])
-def test_inside_jit_with_caps(search, name):
-    caps = Caps(max_degree=N - 1, max_cond_size=2)
-    test = made_for(name, 0)
-    plain = search(test, **ASKED | {"max_cond_size": 2})
-    with jax.enable_x64(name != "own"):
-        capped = jax.jit(lambda t: search(t, **ASKED, caps=caps))(test)
-    assert not capped.info.overflow
-    np.testing.assert_array_equal(plain.graph.marks, capped.graph.marks)
-    np.testing.assert_array_equal(plain.sepsets.membership(), capped.sepsets.membership())
-    np.testing.assert_allclose(plain.p_values, capped.p_values, rtol=1e-3, atol=1e-6)
-    for mine, others in zip(*map(levels_with_tests, (plain.info, capped.info)), strict=True):
-        np.testing.assert_array_equal(mine, others)
 
 
 # The smallest and the worst -----------------------------------------------------------------------
@@ -486,7 +474,7 @@ SINGULAR = {
 @pytest.mark.parametrize("matrix", SINGULAR)
 def test_singular_matrices_are_reported_and_give_no_nan(search, matrix, one_sided):
     test = partial_correlation_test(SINGULAR[matrix](), SAMPLES, one_sided=one_sided)
-    result = search(test, **ASKED)
+    result = search(test, **OPTIONS)
     p, adjacent = np.asarray(result.p_values), np.asarray(result.graph.adjacency)
     assert bool(result.info.singular)
     assert not np.isnan(p[~np.eye(N, dtype=bool)]).any()
@@ -503,7 +491,7 @@ def test_singular_matrices_are_reported_and_give_no_nan(search, matrix, one_side
 def test_singular_matrices_in_a_batch_leave_the_others_alone(search, matrix):
     corr = np.array(made("float64").corr)
     corr[1] = SINGULAR[matrix]()
-    result = search(partial_correlation_test(corr, SAMPLES), **ASKED)
+    result = search(partial_correlation_test(corr, SAMPLES), **OPTIONS)
     assert np.asarray(result.info.singular).tolist() == [False, True, False]
     check_same(found(search, "float64"), one_graph(result, 0))
 

@@ -15,11 +15,6 @@ LONG_BODIES = {
     "workflows/_discover/methods/gradient.py discover_gradient",
 }
 SAME_NAMES = {"Links", "Skeleton"}
-NAMED_LIKE_TESTS = {
-    "discovery/_host/skeleton.py test_level_0",
-    "discovery/_host/skeleton.py test_level",
-    "discovery/_traced/search.py test_slots",
-}
 
 
 def modules():
@@ -80,4 +75,4 @@ def test_functions_that_are_not_tests_are_not_named_like_tests():
         for path, function in nodes(ast.FunctionDef, ast.AsyncFunctionDef)
         if function.name.startswith("test_")
     }
-    assert named <= NAMED_LIKE_TESTS
+    assert named == set()

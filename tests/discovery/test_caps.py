@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -111,9 +112,9 @@ def test_knowledge_and_masks_count_with_caps_too(search, knowledge):
     test = partial_correlation_test(correlations(3, 6, graphs=(2,)), SAMPLES)
     mask = np.ones((2, 6), bool)
     mask[1, 5] = False
-    asked = {"alpha": 0.1, "knowledge": known, "node_mask": mask}
-    plain = search(test, max_cond_size=2, **asked)
-    check_equal(plain, search(test, caps=Caps(max_degree=5, max_cond_size=2), **asked))
+    options = {"alpha": 0.1, "knowledge": known, "node_mask": mask}
+    plain = search(test, max_cond_size=2, **options)
+    check_equal(plain, search(test, caps=Caps(max_degree=5, max_cond_size=2), **options))
 
 
 @pytest.mark.parametrize("search", SEARCHES)
@@ -122,23 +123,22 @@ def test_a_traced_test_needs_caps(search):
         jax.jit(lambda c: search(partial_correlation_test(c, SAMPLES)).graph.marks)(jnp.eye(3))
 
 
-def test_votes_and_caps_exclude_each_other():
+def test_collider_rules_and_caps_exclude_each_other():
     with pytest.raises(InputError, match="colliders='majority' cannot run with caps"):
         pc(partial_correlation_test(np.eye(3), 100), colliders="majority", caps=Caps(2, 1))
 
 
 def test_the_same_shapes_compile_once():
-    traces = []
+    chex.clear_trace_counter()
 
     @jax.jit
+    @chex.assert_max_traces(n=1)
     def search(corr, n_samples, alpha):
-        traces.append(corr.shape)
         test = partial_correlation_test(corr, n_samples)
         return pc(test, alpha=alpha, caps=Caps(max_degree=4, max_cond_size=1)).graph.marks
 
     for seed, n_samples, alpha in ((0, 100.0, 0.01), (1, 200.0, 0.05), (2, 50.0, 0.2)):
         search(jnp.asarray(correlations(seed, 5)), n_samples, alpha)
-    assert len(traces) == 1
 
 
 SHARDED = """

@@ -49,13 +49,17 @@ def test_the_disputed_marks_are_circles(fixtures, child):
     confounded[5, child] = False
     confounded[-1, [5, child]] = True
     subsets = (np.arange(2 ** (n - 2))[:, None] >> np.arange(n - 2)) & 1
-    ask = jax.jit(jax.vmap(lambda t, x, y, c: t(x, y, c).p_value, in_axes=(None, None, None, 0)))
+    p_value_of = jax.jit(
+        jax.vmap(lambda t, x, y, c: t(x, y, c).p_value, in_axes=(None, None, None, 0))
+    )
     one, two = (oracle_test(dag, case["observed"]) for dag in (causal, confounded))
     for x, y in itertools.combinations(range(n), 2):
         rest = np.array([k for k in range(n) if k not in (x, y)])
         given = np.where(subsets, rest, -1).astype(np.int32)
         x, y = np.int32(x), np.int32(y)
-        assert (np.asarray(ask(one, x, y, given)) == np.asarray(ask(two, x, y, given))).all()
+        assert (
+            np.asarray(p_value_of(one, x, y, given)) == np.asarray(p_value_of(two, x, y, given))
+        ).all()
 
 
 @pytest.mark.parametrize("seed", range(4))

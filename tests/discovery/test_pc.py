@@ -159,15 +159,15 @@ def test_tiers_orient_and_keep_the_future_out_of_the_conditions():
     knowledge = BackgroundKnowledge(tiers=np.array([0, 1, 2]))
     found = pc(oracle_test(dag), alpha=0.5, knowledge=knowledge)
     assert found.graph.edges() == [("0", "-->", "1"), ("1", "-->", "2")]
-    asked = []
+    tested = []
     pc(
-        _Recording(oracle_test(dag), jax.tree_util.Partial(asked.append)),
+        _Recording(oracle_test(dag), jax.tree_util.Partial(tested.append)),
         alpha=0.5,
         knowledge=knowledge,
     )
     jax.effects_barrier()
-    assert (0, 1, 2) not in asked
-    assert (0, 2, 1) in asked
+    assert (0, 1, 2) not in tested
+    assert (0, 2, 1) in tested
 
 
 class _Recording(NamedTuple):
@@ -201,7 +201,7 @@ def test_required_and_forbidden_edges():
 
 
 def test_meek_rule_4_needs_knowledge():
-    # Meek (1995), figure 1(d): a — b, a — c, a — d, c → d → b, c and b apart: then a → b.
+    # Meek (1995), figure 1(d): a — b, a — c, a — d, c → d → b, c and b not adjacent: then a → b.
     a, b, c, d = range(4)
     dag = np.zeros((4, 4), bool)
     for i, j in ((a, b), (c, a), (a, d), (c, d), (d, b)):
@@ -213,7 +213,7 @@ def test_meek_rule_4_needs_knowledge():
 
 
 def test_contradicting_colliders_are_marked_and_counted():
-    # 0 — 1 — 2 and 1 — 2 — 3, both "colliders": the edge 1 — 2 is asked for both ways.
+    # 0 — 1 — 2 and 1 — 2 — 3, both "colliders": the edge 1 — 2 is oriented both ways.
     found = pc(_PathOfFour(np.zeros(1)), alpha=0.5)
     assert int(found.info.n_conflicts) == 1
     assert ("1", "<->", "2") in found.graph.edges()
@@ -227,8 +227,8 @@ class _PathOfFour(NamedTuple):
     def __call__(self, x, y, cond):
         from jaxcause._typing import CIResult
 
-        apart = (abs(x - y) > 1).astype("float32")
-        return CIResult(apart, apart)
+        non_adjacent = (abs(x - y) > 1).astype("float32")
+        return CIResult(non_adjacent, non_adjacent)
 
 
 def unrolled_oracle(mask, n_past):

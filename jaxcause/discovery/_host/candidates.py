@@ -1,10 +1,9 @@
-"""Whom to condition on: candidate lists of the pairs of one level."""
+"""Candidates: the nodes that the pairs of one level may condition on."""
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxcause.discovery._host.rows import Rows, no_skip
-from jaxcause.discovery._host.skeleton import Pairs
+from jaxcause.discovery._host.rows import Pairs, Rows, no_skip
 
 
 class CandidateLists:
@@ -13,7 +12,8 @@ class CandidateLists:
     Args:
         allowed: Entry ``[g, i, k]``: k may be conditioned on for a pair of i.
         tiers: A node is no candidate for a pair that lies wholly before it; None without order.
-        entries: Entries of the flattened ``allowed`` that may hold, in order, if they are known.
+        entries: Entries of the flattened ``allowed`` that may hold, in ascending order; by default
+            all. A search passes those of the level before, since no node becomes a candidate later.
     """
 
     def __init__(
@@ -25,13 +25,15 @@ class CandidateLists:
         n_graphs, self._n, _ = allowed.shape
         self._tiers = tiers
         self._allowed = allowed.reshape(-1)
-        # To look where something was is faster than to look everywhere.
-        known = entries is not None
-        self.entries = entries[self._allowed[entries]] if known else np.flatnonzero(allowed)
+        if entries is None:
+            self.entries = np.flatnonzero(allowed)
+        else:
+            self.entries = entries[self._allowed[entries]]
         owner, node = np.divmod(self.entries, self._n)
         self.counts = np.bincount(owner, minlength=n_graphs * self._n)
         position = np.arange(owner.size) - (np.cumsum(self.counts) - self.counts)[owner]
-        # Position of each candidate in its list; what is not allowed is never read.
+        # Position of each candidate in its list. Entries that are not allowed stay unset, and are
+        # never read.
         self._position = np.empty(allowed.size, np.int32)
         self._position[self.entries] = position
         self._lists = np.full((self.counts.size, max(1, self.counts.max(initial=0))), -1, np.int32)
@@ -45,7 +47,7 @@ class CandidateLists:
         graph, x, y = pairs.at(number)
         near = np.concatenate([x[: by_x.size], y[by_x.size :]])
         far = np.concatenate([y[: by_x.size], x[by_x.size :]])
-        lists, owner, skip, counts = self._of(first[number] + near, far)
+        lists, owner, skip, counts = self._without(first[number] + near, far)
         enough = np.flatnonzero(counts >= size)
         number = number[enough]
         has_row = np.zeros(pairs.x.size, bool)
@@ -61,7 +63,7 @@ class CandidateLists:
             n_candidates=counts[enough],
         )
 
-    def _of(self, owner: np.ndarray, far: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _without(self, owner: np.ndarray, far: np.ndarray) -> tuple[np.ndarray, ...]:
         """The candidates of some nodes without ``far``: lists, owners, skips, counts."""
         if self._tiers is None:
             key = owner * self._n + far

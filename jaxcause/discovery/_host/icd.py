@@ -11,79 +11,69 @@ from jax import Array
 from jaxtyping import Bool, Int8
 
 from jaxcause._typing import AnyArray
+from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.candidates import compact
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.icd_sep import icd_sep_sets
-from jaxcause.discovery._host.rows import Rows, Separations
-from jaxcause.discovery._host.search import (
-    Problem,
-    as_result,
-    in_blocks,
-    known_marks,
-)
-from jaxcause.discovery._host.skeleton import (
-    Pairs,
-    Skeleton,
-    every_possible_edge,
-    remove,
-    test_level_0,
-)
+from jaxcause.discovery._host.rows import Pairs, Rows, Separations
+from jaxcause.discovery._host.search import as_result
+from jaxcause.discovery._host.skeleton import Skeleton, every_possible_edge, remove, run_level_0
 from jaxcause.discovery._orientation.pag import complete, orient_r0_to_r4
 from jaxcause.discovery._orientation.possible_d_sep import possible_ancestors
 from jaxcause.discovery._orientation.reachability import reachable
+from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._result import SearchResult
-from jaxcause.graph import CausalGraph, SepSets
+from jaxcause.graph import SepSets
 
 SETS_PER_ROUND = (16, 256)
 """A pair's sets are tried in rounds, so that one that is separated early costs little."""
 
 
-def icd_on_host(selection_bias: bool, problem: Problem) -> SearchResult:
+def icd_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) -> SearchResult:
     """Refine the graph level by level, until no pair has a set left to test."""
-    n_graphs = len(problem.mask)
-    skeleton = every_possible_edge(problem.asked, problem.mask)
-    marks = np.asarray(known_marks(skeleton.adjacency, problem.asked))
+    orient, n_graphs = problem.constraints.orient, len(problem.mask)
+    skeleton = every_possible_edge(problem)
+    marks = np.asarray(orient(skeleton.adjacency))
     finish = partial(complete, selection_bias=selection_bias)
     active = np.ones(n_graphs, bool)
     history = []
     for size in itertools.count():
-        tries = _tries(skeleton, marks, active, problem, size) if size else None
+        attempts = _attempts(problem, skeleton, marks, active, size) if size else None
         has_sets = active.copy()
-        if tries is not None:
-            has_sets = np.bincount(tries.pairs.graph, minlength=n_graphs) > 0
+        if attempts is not None:
+            has_sets = np.bincount(attempts.pairs.graph, minlength=n_graphs) > 0
         done = active & ~has_sets
         if done.any():
-            # No set is left to try: what R5–R10 add stays.
+            # These graphs are finished: what R5–R10 add stays.
             marks = _oriented(done, marks, skeleton, finish)
         active &= has_sets
-        if active.any() and problem.max_cond_size is not None and size > problem.max_cond_size:
+        if active.any() and size > problem.max_cond_size:
             skeleton = skeleton._replace(truncated=active)
             active = np.zeros(n_graphs, bool)
         elif active.any():
             before = skeleton.adjacency
-            skeleton = _thinner(skeleton, problem, tries, size)
+            skeleton = _run_level(problem, evaluate, skeleton, attempts, size)
             # Where no edge was removed the rules would give the same graph again.
             changed = (skeleton.adjacency != before).any(axis=(1, 2)) | (active & (size == 0))
-            known = np.asarray(known_marks(skeleton.adjacency, problem.asked))
+            known = np.asarray(orient(skeleton.adjacency))
             marks = np.where(changed[:, None, None], known, marks)
             marks = _oriented(changed, marks, skeleton, orient_r0_to_r4)
         if active.any() or done.any():
-            history.append(problem.asked.repeated(marks))
+            history.append(marks)
         if not active.any():
             break
-    return as_result(
-        skeleton,
-        problem.asked.repeated(marks),
-        problem,
-        n_conflicts=np.zeros(n_graphs, np.int64),
-        sepsets=skeleton.sepsets(),
-    )._replace(levels=CausalGraph(np.stack(history, axis=1)))
+    sepsets, levels = skeleton.sepsets(), np.stack(history, axis=1)
+    return as_result(problem, evaluate, skeleton, marks, sepsets=sepsets, levels=levels)
 
 
-class _Tries(NamedTuple):
-    """Pairs of one level, and what to try for each.
+class Attempts(NamedTuple):
+    """Pairs of one level, and the conditioning sets to try for each.
 
-    Rows with one set each come in the order in which a pair's sets are to be tried.
+    Args:
+        pairs: The pairs.
+        rows: Their candidates. With one set each, the rows of a pair come in the order in which
+            its sets are to be tried.
+        one_set_each: Whether all candidates of a row are one set.
     """
 
     pairs: Pairs
@@ -91,15 +81,16 @@ class _Tries(NamedTuple):
     one_set_each: bool
 
 
-def _tries(
-    skeleton: Skeleton, marks: np.ndarray, active: np.ndarray, problem: Problem, size: int
-) -> _Tries:
+def _attempts(
+    problem: Problem, skeleton: Skeleton, marks: np.ndarray, active: np.ndarray, size: int
+) -> Attempts:
     """The candidate sets of a level: neighbours one by one, or ICD-Sep sets."""
-    pairs = Pairs.where(skeleton.adjacency & problem.asked.tested & active[:, None, None])
+    constraints = problem.constraints
+    pairs = Pairs.where(skeleton.adjacency & constraints.tested & active[:, None, None])
     if size == 1:
-        return _single_neighbours(skeleton, pairs, problem.asked.tiers)
+        return _single_neighbours(skeleton, pairs, constraints.tiers)
     graphs = np.flatnonzero(active)
-    place = np.cumsum(active) - 1
+    place = np.cumsum(active) - 1  # number of each graph among the active ones
     here = marks[graphs]
     sets = icd_sep_sets(
         here, in_blocks(_reach, here), pairs._replace(graph=place[pairs.graph]), size
@@ -108,10 +99,10 @@ def _tries(
     pairs = pairs.at(tried)
     ends = tuple(end[number] for end in pairs)
     rows = Rows.own(number, ends, sets.members, np.full(number.size, size))
-    return _Tries(pairs, rows, one_set_each=True)
+    return Attempts(pairs, rows, one_set_each=True)
 
 
-def _single_neighbours(skeleton: Skeleton, pairs: Pairs, tiers: np.ndarray | None) -> _Tries:
+def _single_neighbours(skeleton: Skeleton, pairs: Pairs, tiers: np.ndarray | None) -> Attempts:
     """Neighbours of x, then those of y that are not among them; x and y are none."""
     adjacent, n = skeleton.adjacency, skeleton.adjacency.shape[1]
     near, far = adjacent[pairs.graph, pairs.x], adjacent[pairs.graph, pairs.y]
@@ -126,21 +117,29 @@ def _single_neighbours(skeleton: Skeleton, pairs: Pairs, tiers: np.ndarray | Non
     pairs, both = pairs.at(some), both[some]
     candidates, count = compact(np.broadcast_to(np.arange(2 * n) % n, both.shape), both)
     rows = Rows.own(np.arange(pairs.x.size), pairs, candidates, count)
-    return _Tries(pairs, rows, one_set_each=False)
+    return Attempts(pairs, rows, one_set_each=False)
 
 
-def _thinner(skeleton: Skeleton, problem: Problem, tries: _Tries | None, size: int) -> Skeleton:
+def _run_level(
+    problem: Problem,
+    evaluate: Evaluator,
+    skeleton: Skeleton,
+    attempts: Attempts | None,
+    size: int,
+) -> Skeleton:
     """Remove the pairs that a set of this level separates."""
-    evaluate = problem.evaluate
-    if tries is None:
-        return test_level_0(skeleton, evaluate, problem.asked)
-    found = _first_of(evaluate, tries, size) if tries.one_set_each else evaluate(tries.rows, size)
-    return remove(skeleton, problem.asked, tries.pairs, found)
+    if attempts is None:
+        return run_level_0(skeleton, evaluate, problem.constraints)
+    if attempts.one_set_each:
+        found = _first_of(evaluate, attempts, size)
+    else:
+        found = evaluate(attempts.rows, size)
+    return remove(skeleton, problem.constraints, attempts.pairs, found)
 
 
-def _first_of(evaluate: Evaluator, tries: _Tries, size: int) -> Separations:
+def _first_of(evaluate: Evaluator, attempts: Attempts, size: int) -> Separations:
     """The first set of each pair that separates it, in rounds over the ranks of the sets."""
-    rows, n_pairs = tries.rows, tries.pairs.x.size
+    rows, n_pairs = attempts.rows, attempts.pairs.x.size
     count = np.bincount(rows.pair, minlength=n_pairs)
     rank = np.arange(rows.pair.size) - (np.cumsum(count) - count)[rows.pair]
     found = Separations.none(n_pairs, size)
@@ -149,7 +148,7 @@ def _first_of(evaluate: Evaluator, tries: _Tries, size: int) -> Separations:
         now = np.flatnonzero((rank >= start) & (rank < stop) & ~found.separated[rows.pair])
         if now.size:
             tried, number = np.unique(rows.pair[now], return_inverse=True)
-            some = rows.picked(now)._replace(pair=number)
+            some = rows.at(now)._replace(pair=number)
             later = evaluate(some, size)
             found.update(tried, later)
             # Sets behind the one that separates a pair do not count as tested.

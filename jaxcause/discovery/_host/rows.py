@@ -1,14 +1,36 @@
-"""Pairs with their lists of candidates, and what a search finds out about them."""
+"""Pairs of nodes, the rows that look for their separating sets, and what the rows find."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause.discovery._kernel.partial_correlation import NULL
+from jaxcause.discovery._kernel.rows import NULL
 
 _NO_SKIP = NULL
+
+
+class Pairs(NamedTuple):
+    """Pairs of nodes in a batch of graphs."""
+
+    graph: Int[np.ndarray, "pairs"]
+    x: Int[np.ndarray, "pairs"]
+    y: Int[np.ndarray, "pairs"]
+
+    @classmethod
+    def where(cls, mask: Bool[np.ndarray, "graphs nodes nodes"]) -> "Pairs":
+        """All entries of a mask."""
+        graph, pair = np.divmod(np.flatnonzero(mask), mask.shape[1] * mask.shape[2])
+        return cls(graph, *np.divmod(pair, mask.shape[2]))
+
+    def at(self, index: np.ndarray) -> "Pairs":
+        """The pairs at an index, or where a mask holds."""
+        return Pairs(self.graph[index], self.x[index], self.y[index])
+
+    def write(self, whole: np.ndarray, values: object) -> None:
+        """Put values at both entries of each pair."""
+        whole[self.graph, self.x, self.y] = values
+        whole[self.graph, self.y, self.x] = values
 
 
 class Rows(NamedTuple):
@@ -54,11 +76,11 @@ class Rows(NamedTuple):
             y=y,
             lists=candidates,
             owner=np.arange(pair.size),
-            skip=np.full(pair.size, _NO_SKIP),
+            skip=no_skip(pair.size),
             n_candidates=n_candidates,
         )
 
-    def picked(self, index: np.ndarray | slice) -> "Rows":
+    def at(self, index: np.ndarray | slice) -> "Rows":
         """Some of the rows; lists that no row needs stay."""
         per_row = {name: getattr(self, name)[index] for name in self._fields if name != "lists"}
         return self._replace(**per_row)
@@ -70,10 +92,14 @@ class Rows(NamedTuple):
 
 
 class Separations(NamedTuple):
-    """What a level found: per pair its separating set (or none), and how close it came.
+    """What a level found about each pair.
 
-    ``strength`` is small where a pair looks independent; `Evaluator.p_values` translates it;
-    ``winner`` is the row whose set separated the pair.
+    Args:
+        separated: Whether some set separated it.
+        sets: The set, where one did.
+        strength: Small where the pair looks independent; `Evaluator.p_values` translates it.
+        n_tests: Tests up to the one that separated it.
+        winner: The row whose set separated it.
     """
 
     separated: Bool[np.ndarray, "pairs"]
@@ -84,7 +110,7 @@ class Separations(NamedTuple):
 
     @classmethod
     def none(cls, n_pairs: int, size: int) -> "Separations":
-        """Nothing looked at yet."""
+        """Nothing was tested yet."""
         return cls(
             np.zeros(n_pairs, bool),
             np.full((n_pairs, size), -1, np.int32),
@@ -103,10 +129,3 @@ class Separations(NamedTuple):
 def no_skip(n: int) -> Int[np.ndarray, "rows"]:
     """Rows that use their whole lists."""
     return np.full(n, _NO_SKIP)
-
-
-def n_subsets(n_candidates: np.ndarray, size: int) -> np.ndarray:
-    """Binomials: how many sets of ``size`` there are among so many candidates."""
-    largest = int(n_candidates.max(initial=0))
-    table = np.array([math.comb(n, size) for n in range(largest + 1)], np.int64)
-    return table[n_candidates]

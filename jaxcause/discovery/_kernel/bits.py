@@ -33,19 +33,23 @@ def unpack(words: UInt32[Array, "*rows words"], n: int) -> Bool[Array, "*rows n"
     return bits.reshape(*words.shape[:-1], -1)[..., :n].astype(bool)
 
 
-def joined(
+def boolean_product(
     left: Bool[Array, "*graphs i k"], right: Bool[Array, "*graphs k j"]
 ) -> Bool[Array, "*graphs i j"]:
     """Entry ``[i, j]``: some k has ``left[i, k]`` and ``right[k, j]``.
 
     >>> import jax.numpy as jnp
-    >>> chain = jnp.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], bool)
-    >>> joined(chain, chain).tolist()
+    >>> path = jnp.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], bool)
+    >>> boolean_product(path, path).tolist()
     [[False, False, True], [False, False, False], [False, False, False]]
     """
-    return meet(pack(left)[..., :, None, :], pack(jnp.swapaxes(right, -1, -2))[..., None, :, :])
+    return intersects(
+        pack(left)[..., :, None, :], pack(jnp.swapaxes(right, -1, -2))[..., None, :, :]
+    )
 
 
-def meet(a: UInt32[Array, "*#rows words"], b: UInt32[Array, "*#rows words"]) -> Bool[Array, "..."]:
+def intersects(
+    a: UInt32[Array, "*#rows words"], b: UInt32[Array, "*#rows words"]
+) -> Bool[Array, "..."]:
     """Whether two packed sets have a member in common."""
     return ((a & b) != jnp.uint32(0)).any(axis=-1)

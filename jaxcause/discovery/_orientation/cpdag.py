@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Int8
 
-from jaxcause.discovery._kernel.bits import joined
+from jaxcause.discovery._kernel.bits import boolean_product
 from jaxcause.discovery._orientation.neighbourhoods import (
     Neighbourhoods,
     gather,
@@ -90,6 +90,8 @@ def _meek(
     rule_1 = (incoming[:, :, :, None] & non_collider).any(axis=2)
     rule_2 = (outgoing[:, :, :, None] & directed).any(axis=2)
     through = free[:, :, :, None] & directed
-    rule_3 = (through & joined(non_collider, through)).any(axis=2)
-    rule_4 = (free[:, :, :, None] & joined(directed, directed) & hoods.non_adjacent).any(axis=2)
+    rule_3 = (through & boolean_product(non_collider, through)).any(axis=2)
+    rule_4 = (free[:, :, :, None] & boolean_product(directed, directed) & hoods.non_adjacent).any(
+        axis=2
+    )
     return free & (rule_1 | rule_2 | rule_3 | rule_4)

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Int8
 
-from jaxcause.discovery._kernel.bits import joined, meet, pack, unpack
+from jaxcause.discovery._kernel.bits import boolean_product, intersects, pack, unpack
 from jaxcause.discovery._orientation.reachability import spread, uncovered_walks
 from jaxcause.graph import Mark, SepSets
 
@@ -148,18 +148,18 @@ def rule_0(v: View, separated: Separated) -> Writes:
     known = v.non_adjacent & separated.found
     # For each a and b: the nodes c that were separated from a by a set without b.
     without = pack(known[:, :, None, :] & ~jnp.swapaxes(separated.member, 2, 3))
-    return Writes(meet(without, edge[:, None]), _none(v.non_adjacent))
+    return Writes(intersects(without, edge[:, None]), _none(v.non_adjacent))
 
 
 def rule_1(v: View, separated: Separated) -> Writes:
     """A *→ b o-* c, a and c non-adjacent ⇒ b → c."""
-    into = joined(_t(v.arrow), v.non_adjacent) & _t(v.circle)
+    into = boolean_product(_t(v.arrow), v.non_adjacent) & _t(v.circle)
     return Writes(into, _t(into))
 
 
 def rule_2(v: View, separated: Separated) -> Writes:
     """A → b *→ c or a *→ b → c, and a *-o c ⇒ a *→ c."""
-    into = v.circle & (joined(v.parent, v.arrow) | joined(v.arrow, v.parent))
+    into = v.circle & (boolean_product(v.parent, v.arrow) | boolean_product(v.arrow, v.parent))
     return Writes(into, _none(into))
 
 
@@ -168,7 +168,7 @@ def rule_3(v: View, separated: Separated) -> Writes:
     # For each d and b: the nodes a with a *→ b and a *-o d, packed.
     both = pack(_t(v.circle))[:, :, None] & pack(_t(v.arrow))[:, None]
     non_adjacent = pack(v.non_adjacent)[:, None, None]
-    ends = unpack(both, v.circle.shape[-1]) & meet(both[:, :, :, None], non_adjacent)
+    ends = unpack(both, v.circle.shape[-1]) & intersects(both[:, :, :, None], non_adjacent)
     into = v.circle & ends.any(axis=3)
     return Writes(into, _none(into))
 
@@ -191,13 +191,13 @@ def rule_4(v: View, separated: Separated) -> Writes:
         both = v.arrow & _t(v.arrow)
         among = both[:, None] & parent[:, :, :, None] & parent[:, :, None, :]
         ends = spread(pack(start), among)
-        discriminated = meet(ends[:, :, :, None], pack(jnp.swapaxes(turns, 2, 3))[:, :, None])
+        discriminated = intersects(ends[:, :, :, None], pack(jnp.swapaxes(turns, 2, 3))[:, :, None])
         collider = discriminated & ~separated.member
         non_collider = (discriminated & separated.member).any(axis=2)
         # The end q of a path that makes b a collider: some d reaches q and was separated without b.
         reached = pack(jnp.swapaxes(unpack(ends, v.arrow.shape[-1]), 2, 3))
         by = pack(jnp.swapaxes(collider, 2, 3))
-        at_b = (meet(reached[:, :, :, None], by[:, :, None]) & turns).any(axis=1)
+        at_b = (intersects(reached[:, :, :, None], by[:, :, None]) & turns).any(axis=1)
         at_c = collider.any(axis=2)
         return at_c | _t(at_c | non_collider) | at_b, non_collider
 
@@ -212,7 +212,11 @@ def rule_5(v: View, separated: Separated) -> Writes:
     """
     circles = v.circle & _t(v.circle)
     # Pairs for which a first and a last step of such a path exist; no other pair needs a walk.
-    likely = circles & joined(circles, v.non_adjacent) & _t(joined(circles, v.non_adjacent))
+    likely = (
+        circles
+        & boolean_product(circles, v.non_adjacent)
+        & _t(boolean_product(circles, v.non_adjacent))
+    )
 
     def around(pair: Array) -> Array:
         a, b = _split(v, pair)
@@ -245,12 +249,12 @@ def rule_6(v: View, separated: Separated) -> Writes:
 def rule_7(v: View, separated: Separated) -> Writes:
     """A -o b o-* c, a and c non-adjacent ⇒ b -* c."""
     half = v.circle & _t(v.tail)
-    return Writes(_none(v.tail), v.circle & joined(v.non_adjacent, half))
+    return Writes(_none(v.tail), v.circle & boolean_product(v.non_adjacent, half))
 
 
 def rule_8(v: View, separated: Separated) -> Writes:
     """A → b → c or a -o b → c, and a o→ c ⇒ a → c."""
-    through = joined((v.arrow | v.circle) & _t(v.tail), v.parent)
+    through = boolean_product((v.arrow | v.circle) & _t(v.tail), v.parent)
     return Writes(_none(v.tail), _t(v.arrow & through))
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Int8
 
-from jaxcause.discovery._kernel.bits import joined
+from jaxcause.discovery._kernel.bits import boolean_product
 from jaxcause.discovery._orientation.reachability import fixed_point
 from jaxcause.graph import Mark
 
@@ -32,7 +32,7 @@ def possible_d_sep(
         into = steps & arrow
         n_into = into.sum(axis=1, dtype=jnp.int32)[:, :, None]
         others = n_into - jnp.swapaxes(into, 1, 2).astype(jnp.int32)
-        triangle = joined(jnp.swapaxes(steps, 1, 2), adjacent)
+        triangle = boolean_product(jnp.swapaxes(steps, 1, 2), adjacent)
         return steps | (adjacent & (triangle | ((others > 0) & back)))
 
     def from_x(x: Array) -> Array:

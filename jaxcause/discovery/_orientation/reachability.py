@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, UInt32
 
-from jaxcause.discovery._kernel.bits import joined, pack, unpack
+from jaxcause.discovery._kernel.bits import boolean_product, pack, unpack
 
 
 def fixed_point(grow: Callable[[Array], Array], start: Array) -> Array:
@@ -22,7 +22,7 @@ def fixed_point(grow: Callable[[Array], Array], start: Array) -> Array:
 def reachable(edges: Bool[Array, "graphs nodes nodes"]) -> Bool[Array, "graphs nodes nodes"]:
     """Entry ``[i, j]``: j is i or can be reached from i."""
     start = edges | jnp.eye(edges.shape[-1], dtype=bool)[None]
-    return fixed_point(lambda r: joined(r, r), start)
+    return fixed_point(lambda r: boolean_product(r, r), start)
 
 
 def uncovered_walks(
@@ -36,7 +36,7 @@ def uncovered_walks(
     """
 
     def grow(reached: Array) -> Array:
-        return reached | (joined(jnp.swapaxes(reached, 1, 2), non_adjacent) & steps)
+        return reached | (boolean_product(jnp.swapaxes(reached, 1, 2), non_adjacent) & steps)
 
     return fixed_point(grow, start)
 

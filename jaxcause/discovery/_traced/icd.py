@@ -3,6 +3,7 @@
 from functools import partial
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,28 +11,24 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import CITest
-from jaxcause.discovery._host.search import known_marks
-from jaxcause.discovery._host.skeleton import Asked
-from jaxcause.discovery._kernel.first_separating_set import NEVER
+from jaxcause.discovery._kernel.rows import NEVER
 from jaxcause.discovery._orientation.neighbourhoods import neighbour_lists
 from jaxcause.discovery._orientation.pag import complete, orient_r0_to_r4
 from jaxcause.discovery._orientation.possible_d_sep import possible_ancestors
 from jaxcause.discovery._orientation.reachability import reachable
+from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchResult
+from jaxcause.discovery._traced.candidates import candidate_rows, compact, without_later
+from jaxcause.discovery._traced.evaluator import Evaluator
 from jaxcause.discovery._traced.icd_sep import contexts, grow_tree, legal_sets
-from jaxcause.discovery._traced.search import (
-    Caps,
-    Question,
-    Slots,
-    State,
-    as_result,
-    begin,
-    compacted,
-    evaluate,
-    p_values_of,
-    settle,
-    slots_of,
-    test_slots,
+from jaxcause.discovery._traced.rows import Rows, Separations
+from jaxcause.discovery._traced.search import as_result, problem_of
+from jaxcause.discovery._traced.skeleton import (
+    Skeleton,
+    every_possible_edge,
+    remove,
+    run_level,
+    run_level_0,
 )
 
 
@@ -39,149 +36,174 @@ from jaxcause.discovery._traced.search import (
 def icd_with_caps(
     test: CITest,
     alpha: Float[Array, ""],
-    asked: Asked,
+    constraints: Constraints,
     mask: Bool[Array, "graphs nodes"],
-    *,
     caps: Caps,
     max_p: bool,
+    *,
     selection_bias: bool,
 ) -> SearchResult:
     """ICD up to ``max_cond_size``; see `jaxcause.icd`."""
-    question = Question(test, alpha, asked, caps, max_p)
-    state = begin(question, mask)
-    marks = _orient(question, state)
+    problem, evaluate = problem_of(test, alpha, constraints, mask, caps, max_p)
+    skeleton = run_level_0(problem, evaluate, every_possible_edge(problem))
+    marks = _oriented(problem, skeleton)
     history, ended = [marks], []
     active = jnp.ones(len(mask), bool)
-    for size in range(1, question.caps.max_cond_size + 2):
-        tries = _tries(question, state, marks, active, size)
-        had_sets = tries.had_sets
-        ended.append(active & ~had_sets)
-        active &= had_sets
-        state = state._replace(overflow=state.overflow | tries.crowded)
-        if size > question.caps.max_cond_size:
-            state = state._replace(truncated=active)
+    for size in range(1, problem.max_cond_size + 2):
+        attempts = _attempts(problem, skeleton, marks, active, size)
+        ended.append(active & ~attempts.has_sets)
+        active &= attempts.has_sets
+        skeleton = skeleton._replace(overflow=skeleton.overflow | attempts.crowded)
+        if size > problem.max_cond_size:
+            skeleton = skeleton._replace(truncated=active)
             history.append(marks)
             break
-        state = _try(question, state, tries)
-        marks = jnp.where(active[:, None, None], _orient(question, state), marks)
+        skeleton = _run_level(problem, evaluate, skeleton, attempts)
+        marks = jnp.where(active[:, None, None], _oriented(problem, skeleton), marks)
         history.append(marks)
-    finished = complete(marks, state.sepsets, selection_bias=selection_bias)
+    finished = complete(marks, skeleton.sepsets, selection_bias=selection_bias)
     marks = jnp.where(active[:, None, None], marks, finished)
     done = jnp.zeros(len(mask), bool)
     for level, now in enumerate(ended, 1):
         done |= now
         history[level] = jnp.where(done[:, None, None], finished, history[level])
-    return as_result(question, state, marks, jnp.stack(history, axis=1))
+    return as_result(problem, skeleton, marks, levels=jnp.stack(history, axis=1))
 
 
-def _orient(question: Question, state: State) -> Array:
-    return orient_r0_to_r4(known_marks(state.adjacency, question.asked), state.sepsets)
+def _oriented(problem: Problem, skeleton: Skeleton) -> Array:
+    marks = jnp.asarray(problem.constraints.orient(skeleton.adjacency))
+    return orient_r0_to_r4(marks, skeleton.sepsets)
 
 
-class Tries(NamedTuple):
-    """What a level may try: neighbours in a row's list, or sets of a row with their keys.
+class GrownSets(NamedTuple):
+    """Conditioning sets of each row.
 
-    The key orders the sets of a pair; without one every neighbour in the list is a set.
+    Args:
+        key: Of two sets of a pair the one with the smaller key is tried first.
+        members: The sets.
+        legal: Which of them are to be tried.
     """
 
-    slots: Slots
-    key: Int[Array, "graphs nodes slots sets"] | None
-    members: Int[Array, "graphs nodes slots sets size"] | None
-    legal: Bool[Array, "graphs nodes slots sets"] | None
-    had_sets: Bool[Array, "graphs"]
+    key: Int[Array, "graphs nodes rows sets"]
+    members: Int[Array, "graphs nodes rows sets size"]
+    legal: Bool[Array, "graphs nodes rows sets"]
+
+
+class Attempts(NamedTuple):
+    """Rows of one level, and the conditioning sets to try for each.
+
+    Args:
+        rows: The rows.
+        sets: Their sets; None if every candidate of a row is a set of its own.
+        has_sets: Which graphs have a set to try.
+        crowded: Which graphs have more candidates than the cap.
+    """
+
+    rows: Rows
+    sets: GrownSets | None
+    has_sets: Bool[Array, "graphs"]
     crowded: Bool[Array, "graphs"]
 
 
-def _tries(question: Question, state: State, marks: Array, active: Array, size: int) -> Tries:
-    """Single neighbours, or ICD-Sep sets from the trees of both nodes."""
+def _attempts(
+    problem: Problem, skeleton: Skeleton, marks: Array, active: Array, size: int
+) -> Attempts:
+    """The candidate sets of a level: neighbours one by one, or ICD-Sep sets from both nodes."""
     if size == 1:
-        slots, crowded = _single_neighbours(question, state)
-        had_sets = (slots.real & (slots.n_candidates > 0)).any(axis=(1, 2))
-        return Tries(slots, None, None, None, had_sets, crowded)
-    slots, crowded = slots_of(question, state, state.adjacency)
-    real = slots.real & (slots.x < slots.y) & active[:, None, None]
-    slots = slots._replace(real=real)
+        return _single_neighbours(problem, skeleton)
+    rows, crowded = candidate_rows(problem, skeleton.adjacency, skeleton.adjacency)
+    real = rows.real & (rows.x < rows.y) & active[:, None, None]
     tree = grow_tree(marks, depth=size)
     reach = reachable(possible_ancestors(marks))
-    adjacent, n, width = marks != 0, marks.shape[1], min(question.caps.max_degree, marks.shape[1])
-    keys, members, legal = [], [], []
-    for side, ends in enumerate(((slots.x, slots.y), (slots.y, slots.x))):
+    adjacent, n = marks != 0, marks.shape[1]
+    width = min(problem.max_degree, n)
+    of_sides = []
+    for side, ends in enumerate(((rows.x, rows.y), (rows.y, rows.x))):
         context = contexts(tree, adjacent, reach, (*ends, real), width)
         crowded |= context.crowded
-        table, allowed = legal_sets(context, n, size)
+        table, legal = legal_sets(context, n, size)
         distance = context.distance[..., table].sum(axis=-1, dtype=jnp.int32)
         rank = jnp.arange(len(table), dtype=jnp.int32)[None, None, None]
-        keys.append((2 * distance + side) * len(table) + rank)
-        members.append(context.candidates[..., table])
-        legal.append(allowed)
-    key, sets, allowed = (jnp.concatenate(part, axis=3) for part in (keys, members, legal))
-    allowed &= real[..., None]
-    return Tries(slots, key, sets, allowed, allowed.any(axis=(1, 2, 3)), crowded)
+        key = (2 * distance + side) * len(table) + rank
+        of_sides.append(GrownSets(key, context.candidates[..., table], legal))
+    both = jax.tree.map(lambda *part: jnp.concatenate(part, axis=3), *of_sides)
+    sets = both._replace(legal=both.legal & real[..., None])
+    has_sets = sets.legal.any(axis=(1, 2, 3))
+    return Attempts(rows._replace(real=real), sets, has_sets, crowded)
 
 
-def _try(question: Question, state: State, tries: Tries) -> State:
-    if tries.key is None or tries.members is None or tries.legal is None:
-        return test_slots(question, state, tries.slots, 1)
-    return _try_sets(question, state, tries.slots, (tries.key, tries.members, tries.legal))
+def _single_neighbours(problem: Problem, skeleton: Skeleton) -> Attempts:
+    """Pairs with the neighbours of x, then those of y that are not among them."""
+    adjacency, n = skeleton.adjacency, skeleton.adjacency.shape[1]
+    rows, crowded = candidate_rows(problem, adjacency, adjacency)
+    lists = neighbour_lists(adjacency, problem.max_degree)
+    graph = jnp.arange(rows.x.shape[0], dtype=jnp.int32)[:, None, None]
+    far = lists[graph, rows.y]
+    own = adjacency[graph[..., None], rows.x[..., None], jnp.minimum(far, n - 1)]
+    keep = (far < n) & (far != rows.x[..., None]) & ~own
+    far = jnp.minimum(far, n - 1)
+    keep = without_later(problem, far, keep, rows.x, rows.y)
+    place = jnp.arange(rows.candidates.shape[-1], dtype=jnp.int32)
+    near = place[None, None, None] < rows.n_candidates[..., None]
+    both = jnp.concatenate([rows.candidates, far], axis=-1)
+    candidates, count = compact(both, jnp.concatenate([near, keep], axis=-1))
+    real = rows.real & (rows.x < rows.y)
+    rows = rows._replace(real=real, candidates=candidates, n_candidates=count)
+    return Attempts(rows, None, (real & (count > 0)).any(axis=(1, 2)), crowded)
 
 
-def _try_sets(
-    question: Question, state: State, slots: Slots, tried: tuple[Array, Array, Array]
-) -> State:
-    """Test every legal set, and keep the first that separates each pair."""
-    key, members, legal = tried
-    size = members.shape[-1]
-    shape = legal.shape
+def _run_level(
+    problem: Problem, evaluate: Evaluator, skeleton: Skeleton, attempts: Attempts
+) -> Skeleton:
+    """Remove the pairs that a set of this level separates."""
+    if attempts.sets is None:
+        return run_level(problem, evaluate, skeleton, attempts.rows, 1)
+    found = _first_of(evaluate, attempts.rows, attempts.sets)
+    return remove(problem, skeleton, attempts.rows, found)
+
+
+def _first_of(evaluate: Evaluator, rows: Rows, sets: GrownSets) -> Separations:
+    """Test every legal set, and keep the first (or best) that separates each pair."""
+    shape, size = sets.legal.shape, sets.members.shape[-1]
+    chex.assert_equal_shape([sets.key, sets.legal])
+    value, separates = _all_tested(evaluate, rows, sets)
+    p = evaluate.p_values(value, size).reshape(shape)
+    chosen = jnp.where(separates, sets.key, jnp.int32(NEVER))
+    if evaluate.max_p:
+        best = jnp.where(separates, p, -jnp.ones_like(p)).max(axis=-1, keepdims=True)
+        chosen = jnp.where(separates & (p == best), sets.key, jnp.int32(NEVER))
+    smallest, at = chosen.min(axis=-1), chosen.argmin(axis=-1)
+    separated = smallest < NEVER
+    of_winner = jnp.take_along_axis(p, at[..., None], axis=-1)[..., 0]
+    largest = jnp.where(sets.legal, p, -jnp.ones_like(p)).max(axis=-1)
+    # Sets behind the one that separates a pair do not count as tested.
+    tested = sets.legal & ((sets.key <= smallest[..., None]) | evaluate.max_p)
+    n_tests = tested.sum(axis=-1, dtype=jnp.int32)
+    return Separations(
+        number=jnp.where(separated, n_tests - 1, NEVER),
+        sets=jnp.take_along_axis(sets.members, at[..., None, None], axis=3)[..., 0, :],
+        p_value=jnp.where(separated, of_winner, largest),
+        n_sets=n_tests,
+    )
+
+
+def _all_tested(
+    evaluate: Evaluator, rows: Rows, sets: GrownSets
+) -> tuple[Float[Array, "graphs nodes tests"], Bool[Array, "graphs nodes rows sets"]]:
+    """Value of each set, as a row of its own, and whether it separates its pair."""
+    shape, size = sets.legal.shape, sets.members.shape[-1]
 
     def per_set(field: Array) -> Array:
         return jnp.broadcast_to(field[..., None], shape).reshape(shape[0], shape[1], -1)
 
-    rows = Slots(
-        per_set(slots.x),
-        per_set(slots.y),
-        legal.reshape(shape[0], shape[1], -1),
-        members.reshape(shape[0], shape[1], -1, size),
-        jnp.full((shape[0], shape[1], shape[2] * shape[3]), size, jnp.int32),
+    legal = sets.legal.reshape(shape[0], shape[1], -1)
+    tests = Rows(
+        per_set(rows.x),
+        per_set(rows.y),
+        legal,
+        sets.members.reshape(shape[0], shape[1], -1, size),
+        jnp.full(legal.shape, size, jnp.int32),
     )
     table = np.arange(size, dtype=np.int32)[None]
-    found = evaluate(question, rows, legal.reshape(rows.x.shape).astype(jnp.int32), table)
-    value = jnp.asarray(found.value).reshape(rows.x.shape)
-    p = p_values_of(question, rows, value, size).reshape(shape)
-    separates = (found.first < NEVER).reshape(shape)
-    chosen = jnp.where(separates, key, jnp.int32(NEVER))
-    if question.max_p:
-        best = jnp.where(separates, p, -jnp.ones_like(p)).max(axis=-1, keepdims=True)
-        chosen = jnp.where(separates & (p == best), key, jnp.int32(NEVER))
-    number = chosen.min(axis=-1)
-    at = chosen.argmin(axis=-1)
-    members = jnp.take_along_axis(members, at[..., None, None], axis=3)[..., 0, :]
-    separated = number < NEVER
-    of_winner = jnp.take_along_axis(p, at[..., None], axis=-1)[..., 0]
-    largest = jnp.where(legal, p, -jnp.ones_like(p)).max(axis=-1)
-    p = jnp.where(separated, of_winner, largest)
-    looked = legal & ((key <= number[..., None]) | question.max_p)
-    n_tests = looked.sum(axis=-1, dtype=jnp.int32)
-    rank = jnp.where(separated, n_tests - 1, NEVER)
-    return settle(question, state, slots, rank, members, (p, n_tests))
-
-
-def _single_neighbours(question: Question, state: State) -> tuple[Slots, Array]:
-    """Pairs with the neighbours of x, then those of y that are not among them."""
-    slots, crowded = slots_of(question, state, state.adjacency)
-    width = question.caps.max_degree
-    n = state.adjacency.shape[1]
-    lists = neighbour_lists(state.adjacency, width)
-    graph = jnp.arange(slots.x.shape[0], dtype=jnp.int32)[:, None, None]
-    far = lists[graph, slots.y]
-    own = state.adjacency[graph[..., None], slots.x[..., None], jnp.minimum(far, n - 1)]
-    keep = (far < n) & (far != slots.x[..., None]) & ~own
-    far = jnp.minimum(far, n - 1)
-    if question.asked.tiers is not None:
-        tiers = jnp.asarray(question.asked.tiers)
-        keep &= tiers[far] <= jnp.maximum(tiers[slots.x], tiers[slots.y])[..., None]
-    place = jnp.arange(slots.candidates.shape[-1], dtype=jnp.int32)
-    near = place[None, None, None] < slots.n_candidates[..., None]
-    both = jnp.concatenate([slots.candidates, far], axis=-1)
-    candidates, count = compacted(both, jnp.concatenate([near, keep], axis=-1))
-    real = slots.real & (slots.x < slots.y)
-    return slots._replace(real=real, candidates=candidates, n_candidates=count), crowded
+    found = evaluate(tests, legal.astype(jnp.int32), table)
+    return jnp.asarray(found.value), (jnp.asarray(found.first) < NEVER).reshape(shape)

@@ -1,6 +1,7 @@
 """Attribution scores as a conditional independence test of the shared core."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float, Int
 
 from jaxcause._checks import InputError
@@ -20,6 +21,14 @@ class ScoreTest:
     def n_nodes(self) -> int:
         """Number of lagged variables."""
         return self.p_values.shape[0] * self.p_values.shape[2]
+
+    def marginal_p_values(self) -> Float[np.ndarray, "nodes nodes"]:
+        """The p-values of all pairs at once: the search then compiles nothing."""
+        n_vars = self.p_values.shape[0]
+        lag, var = np.divmod(np.arange(self.n_nodes), n_vars)
+        earlier = lag[:, None] >= lag
+        source, target = np.where(earlier, var[:, None], var), np.where(earlier, var, var[:, None])
+        return np.asarray(self.p_values)[source, target, np.abs(lag[:, None] - lag)]
 
     def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
         """Look up the p-value of the earlier node as a cause of the later one."""
@@ -56,6 +65,8 @@ def score_test(p_values: Float[AnyArray, "vars vars lags"]) -> ScoreTest:
 
 def lagged_edges(test: ScoreTest, *, alpha: float) -> LaggedGraph:
     """The graph of all lagged edges with p ≤ alpha: level 0 of the core with temporal tiers.
+
+    Time orients every edge, so this costs what a comparison costs: it compiles nothing.
 
     Args:
         test: The scores as a test.

@@ -16,9 +16,9 @@ def sample_test(seed, n=7):
     )
 
 
-def votes_by_hand(test, adjacency, alpha):
+def shares_by_hand(test, adjacency, alpha):
     """For each unshielded triple the share of separating sets that hold its middle node."""
-    ask = jax.jit(test)
+    call = jax.jit(test)
     n = len(adjacency)
     shares = {}
     for a, c in itertools.combinations(range(n), 2):
@@ -32,7 +32,7 @@ def votes_by_hand(test, adjacency, alpha):
         for members in sets:
             cond = np.full(n, -1, np.int32)
             cond[: len(members)] = members
-            if float(ask(np.int32(a), np.int32(c), cond).p_value) > alpha:
+            if float(call(np.int32(a), np.int32(c), cond).p_value) > alpha:
                 separating.append(members)
         for b in np.flatnonzero(adjacency[a] & adjacency[c]):
             if separating:
@@ -43,20 +43,20 @@ def votes_by_hand(test, adjacency, alpha):
 
 
 @pytest.mark.parametrize("seed", [1, 4])
-def test_votes_are_those_of_brute_force(seed):
+def test_triples_are_decided_as_by_brute_force(seed):
     test = sample_test(seed)
     plain = pc(test, alpha=0.05)
-    shares = votes_by_hand(test, np.asarray(plain.graph.adjacency), 0.05)
+    shares = shares_by_hand(test, np.asarray(plain.graph.adjacency), 0.05)
     assert shares
     rules = {
         "conservative": (lambda s: s == 0, lambda s: s == 1),
         "majority": (lambda s: s < 0.5, lambda s: s > 0.5),
     }
-    for rule, (is_collider, is_chain) in rules.items():
+    for rule, (is_collider, is_non_collider) in rules.items():
         found = pc(test, alpha=0.05, colliders=rule)
         decided = {t: s for t, s in shares.items() if s is not None}
         n_open = sum(
-            t not in decided or not (is_collider(decided[t]) or is_chain(decided[t]))
+            t not in decided or not (is_collider(decided[t]) or is_non_collider(decided[t]))
             for t in shares
         )
         assert int(found.info.n_open) == n_open
@@ -66,7 +66,7 @@ def test_votes_are_those_of_brute_force(seed):
                 assert marks[a, b] == marks[c, b] == 2
 
 
-def test_with_an_oracle_the_votes_are_unanimous():
+def test_with_an_oracle_all_separating_sets_agree():
     dag = np.asarray(random_dag(jax.random.key(5), 7, degree=2.5))
     for rule in ("conservative", "majority"):
         found = pc(oracle_test(dag), alpha=0.5, colliders=rule)
@@ -75,7 +75,7 @@ def test_with_an_oracle_the_votes_are_unanimous():
 
 
 def test_open_triples_orient_nothing_by_rule_1():
-    # 0 → 1 → 2 as votes see it: where 0, 1, 2 is open, 0 → 1 must not point on to 2.
+    # 0 → 1 → 2 : where 0, 1, 2 is open, 0 → 1 must not point on to 2.
     open_somewhere = False
     for seed in range(12):
         test = sample_test(seed)

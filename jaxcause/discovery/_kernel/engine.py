@@ -1,0 +1,108 @@
+"""What a search needs to know about a kind of test, and which engine serves which test."""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from jaxcause._typing import CITest
+from jaxcause.discovery._kernel.conditioning_sets import SetRange
+from jaxcause.discovery._kernel.gaussian import GaussianEngine
+from jaxcause.discovery._kernel.general import GeneralEngine
+from jaxcause.discovery._kernel.rows import Found, KernelRows, RowBatch
+from jaxcause.stats import PartialCorrelationTest
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Arithmetic of one kind of test, for a batch of graphs with one leading axis.
+
+    A test has a *value*, which is compared with a limit: a value below it means independent. The
+    methods that begin with ``traced_`` run inside a traced program; the others take and return
+    numpy arrays. To give a kind of test its own kernel, write such a class in a file of its own,
+    and enter it in ``engine_of``.
+
+    Args:
+        batch_shape: Leading axes of the test.
+        n_graphs: Their product.
+        n_retested: Rows that were tested again in higher precision.
+        traced_dtype: Precision of a traced search.
+    """
+
+    batch_shape: tuple[int, ...]
+    n_graphs: int
+    n_retested: int
+
+    @property
+    def traced_dtype(self) -> np.dtype: ...
+
+    def limits(self, alpha: float, size: int) -> Float[np.ndarray, "graphs"]:
+        """The limit of each graph given sets of ``size``."""
+        ...
+
+    def marginal_values(self) -> Float[np.ndarray, "graphs nodes nodes"] | None:
+        """Values of all pairs given nothing; None if tests must be made one by one."""
+        ...
+
+    def first_separating(
+        self, batch: RowBatch, lists: Int[np.ndarray, "candidates"], sets: SetRange, *, best: bool
+    ) -> Found:
+        """The first (or best) separating set of each row in a range of sets."""
+        ...
+
+    def strength(
+        self,
+        value: Float[np.ndarray, "*pairs"],
+        graph: Int[np.ndarray, "*#pairs"],
+        size: int,
+    ) -> Float[np.ndarray, "*pairs"]:
+        """Strength of dependence behind values: comparable between levels."""
+        ...
+
+    def p_values(
+        self, strength: Float[np.ndarray, "*pairs"], *, may_compile: bool
+    ) -> Float[np.ndarray, "*pairs"]:
+        """The p-values behind ``strength``; NaN stays NaN.
+
+        With ``may_compile=False`` no program is compiled, and the last digits may differ.
+        """
+        ...
+
+    def singular(self, *, may_compile: bool) -> Bool[np.ndarray, "graphs"]:
+        """Which graphs have a singular correlation matrix, as `SearchInfo.singular` has it."""
+        ...
+
+    def traced_limits(self, alpha: Float[Array, ""], size: int) -> Float[Array, "graphs"]:
+        """As `limits`."""
+        ...
+
+    def traced_first_separating(
+        self,
+        rows: KernelRows,
+        lists: Int[Array, "candidates"],
+        subsets: Int[Array, "sets k"],
+        n_subsets: Int[Array, "blocks"],
+        *,
+        best: bool,
+        lanes: int,
+    ) -> Found:
+        """As `first_separating`, on rows in blocks of ``lanes``."""
+        ...
+
+    def traced_p_values(
+        self, value: Float[Array, "graphs nodes rows"], size: int
+    ) -> Float[Array, "graphs nodes rows"]:
+        """The p-values behind values given sets of ``size``."""
+        ...
+
+    def traced_singular(self) -> Bool[Array, "graphs"]:
+        """As `singular`."""
+        ...
+
+
+def engine_of(test: CITest) -> Engine:
+    """The engine that serves a test."""
+    if isinstance(test, PartialCorrelationTest):
+        return GaussianEngine(test)
+    return GeneralEngine(test)

@@ -1,0 +1,304 @@
+"""The engine of Gaussian tests: partial correlations, with their own batched kernels.
+
+The value of a test is the squared partial correlation. It is compared with a limit, so that no
+p-value is computed before a search has ended.
+"""
+
+import math
+from functools import cached_property
+from statistics import NormalDist
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.special import erfc, ndtri
+from jaxtyping import Bool, Float, Int
+
+from jaxcause._typing import AnyArray
+from jaxcause.discovery._kernel import sizes
+from jaxcause.discovery._kernel.conditioning_sets import SetRange
+from jaxcause.discovery._kernel.partial_correlation import (
+    Correlations,
+    gaussian_each,
+    gaussian_first,
+)
+from jaxcause.discovery._kernel.rows import NEVER, Found, KernelRows, RowBatch
+from jaxcause.discovery._kernel.sizes import (
+    ROWS,
+    TESTS,
+    WIDTHS,
+    all_at_once,
+    bucket,
+    lanes,
+    next_power,
+)
+from jaxcause.stats import PartialCorrelationTest, fisher_z_p_value, is_singular
+from jaxcause.stats._definite import eigenvalues_exceed, rounding
+
+
+class GaussianEngine:
+    """Squared partial correlations; see `jaxcause.discovery._kernel.engine.Engine`."""
+
+    def __init__(self, test: PartialCorrelationTest) -> None:
+        self.test = test
+        self.batch_shape = test.batch_shape
+        self.n_graphs = int(np.prod(self.batch_shape))
+        self.n_retested = 0
+        self._flat: dict[np.dtype, Array] = {}
+
+    @property
+    def traced_dtype(self) -> np.dtype:
+        """Precision of a traced search."""
+        return np.dtype(self.test.corr.dtype)
+
+    # Where levels are decided on the host --------------------------------------------------------
+
+    def limits(self, alpha: float, size: int) -> Float[np.ndarray, "graphs"]:
+        r"""The limit :math:`\tanh^2(z_{1-α/2} / \sqrt{N-|S|-3})` of each graph."""
+        root = self._roots(size)
+        # Where nothing can be tested no square lies below the limit: dependent.
+        can_test = root > 0
+        quantile = -NormalDist().inv_cdf(alpha / 2)
+        largest = np.tanh(quantile / np.where(can_test, root, 1.0)) ** 2
+        return np.where(can_test, largest, -1.0)
+
+    def marginal_values(self) -> Float[np.ndarray, "graphs nodes nodes"]:
+        """Squared correlations of all pairs given nothing."""
+        corr = np.asarray(self.test.corr, np.float64)
+        r = corr.reshape(self.n_graphs, *corr.shape[-2:])
+        square = r * r
+        if self.test.one_sided:
+            # At r = -1 a variance vanishes: dependent, as everywhere.
+            square[(r <= 0) & (r > -1)] = 0.0
+        return square
+
+    def first_separating(
+        self, batch: RowBatch, lists: Int[np.ndarray, "candidates"], sets: SetRange, *, best: bool
+    ) -> Found:
+        """Search in the precision of the test; what float32 leaves uncertain, in float64."""
+        found = self._call(batch, lists, sets, best, self._search_dtype)
+        first, value = np.asarray(found.first, np.int64), np.asarray(found.value, np.float64)
+        if found.uncertain is not None and found.uncertain.any():
+            again = np.flatnonzero(found.uncertain)
+            self.n_retested += again.size
+            exact = self._call(batch.at(again), lists, sets, best, np.dtype(np.float64))
+            first[again], value[again] = exact.first, exact.value
+        return Found(first, value, None)
+
+    def strength(
+        self,
+        value: Float[np.ndarray, "*pairs"],
+        graph: Int[np.ndarray, "*#pairs"],
+        size: int,
+    ) -> Float[np.ndarray, "*pairs"]:
+        """√(N-|S|-3) · atanh|r|; infinite where r² ≥ 1 or nothing could be tested."""
+        root = self._roots(size)[graph]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = root * np.arctanh(np.sqrt(np.minimum(value, 1.0)))
+        return np.where((value >= 1) | (root <= 0), np.inf, z)
+
+    def p_values(
+        self, strength: Float[np.ndarray, "*pairs"], *, may_compile: bool
+    ) -> Float[np.ndarray, "*pairs"]:
+        """Probability that a standard normal variable exceeds ``strength`` in absolute value."""
+        if not may_compile:
+            return np.vectorize(math.erfc, otypes=[np.float64])(strength / math.sqrt(2))
+        padded = np.zeros(next_power(strength.size, 2))
+        padded[: strength.size] = strength.ravel()
+        with jax.enable_x64(True):
+            tails = np.asarray(_normal_tails(padded))
+        return tails[: strength.size].reshape(strength.shape)
+
+    def singular(self, *, may_compile: bool) -> Bool[np.ndarray, "graphs"]:
+        """Which correlation matrices are singular in rounding."""
+        if may_compile:
+            return np.asarray(is_singular(self.test.corr)).reshape(self.n_graphs)
+        corr = np.asarray(self.test.corr)
+        corr = corr.reshape(self.n_graphs, *corr.shape[-2:])
+        return ~_exceed(corr, rounding(corr))
+
+    @cached_property
+    def _search_dtype(self) -> np.dtype:
+        return np.dtype(self.test.search_dtype or np.asarray(self.test.corr).dtype)
+
+    def _roots(self, size: int) -> Float[np.ndarray, "graphs"]:
+        """√(N-|S|-3) of each graph."""
+        n_samples = np.asarray(self.test.n_samples, np.float64)
+        n_samples = np.broadcast_to(n_samples, self.batch_shape).reshape(-1)
+        return np.sqrt(np.maximum(n_samples - size - 3, 0))
+
+    def _call(
+        self,
+        batch: RowBatch,
+        lists: Int[np.ndarray, "candidates"],
+        sets: SetRange,
+        best: bool,
+        dtype: np.dtype,
+    ) -> Found:
+        """Make few tests at once, and many in a loop over sets."""
+        n_tests = sets.n_within(batch.n_sets)
+        if all_at_once(int(n_tests.sum()), sets.table().shape[1]):
+            with jax.enable_x64(True):
+                return self._each(batch, lists, sets, best)
+        with jax.enable_x64(dtype == np.float64):
+            return self._loop(batch, lists, sets, best, dtype)
+
+    def _loop(
+        self,
+        batch: RowBatch,
+        lists: Int[np.ndarray, "candidates"],
+        sets: SetRange,
+        best: bool,
+        dtype: np.dtype,
+    ) -> Found:
+        """Loop over the sets."""
+        width = self._tile_width(batch, sets.size)
+        subsets, n_tests = sets.table(), sets.n_within(batch.n_sets)
+        length = bucket(n_tests.size, ROWS)
+        per_block = min(length, lanes(subsets.shape[1], width, length))
+        rows = batch.packed(n_tests, length, dtype)
+        found = gaussian_first(
+            self._correlations(lists, dtype),
+            rows,
+            subsets,
+            rows.fields[5].reshape(-1, per_block).max(axis=1),
+            one_sided=self.test.one_sided,
+            best=best,
+            guarded=dtype == np.float32,
+            lanes=per_block,
+            width=width,
+        )
+        return jax.tree.map(lambda field: np.asarray(field)[: n_tests.size], found)
+
+    def _each(
+        self, batch: RowBatch, lists: Int[np.ndarray, "candidates"], sets: SetRange, best: bool
+    ) -> Found:
+        """Make all tests, and look afterwards which was the first to separate each row.
+
+        So few tests are as fast in float64, which leaves nothing uncertain.
+        """
+        n_tests = sets.n_within(batch.n_sets)
+        end = np.cumsum(n_tests)
+        start, last = end - n_tests, int(end[-1])
+        length = bucket(last, TESTS)
+        row = np.zeros(length, np.int32)
+        row[:last] = np.repeat(np.arange(n_tests.size, dtype=np.int32), n_tests)
+        # A second shape costs a compilation, so it must save much: rows are then an eighth of it.
+        few = n_tests.size <= length // 8 and length > 4096
+        dtype = np.dtype(np.float64)
+        value = gaussian_each(
+            self._correlations(lists, dtype),
+            batch.packed(start, length // 8 if few else length, dtype),
+            row,
+            sets.table(),
+            one_sided=self.test.one_sided,
+        )
+        return _first_of_each(np.asarray(value)[:last], row[:last], start, batch.limit, best)
+
+    def _tile_width(self, batch: RowBatch, size: int) -> int:
+        """Width of the tiles to gather beforehand, or 0 where single look-ups are less work."""
+        if size < 2:
+            return 0
+        width = bucket(int(batch.n_candidates.max(initial=0)), WIDTHS)
+        look_ups = int(batch.n_sets.sum()) * (2 * size + size * (size - 1) // 2)
+        affordable = width**2 * 256 <= 4 * sizes.TILE_ENTRIES
+        saves = look_ups > 2 * batch.n_sets.size * width * (width + 2)
+        return width if affordable and saves else 0
+
+    def _correlations(self, lists: Int[np.ndarray, "candidates"], dtype: np.dtype) -> Correlations:
+        """All correlations in one vector, padded so that few lengths occur, and the candidates."""
+        corr = self.test.corr
+        if dtype not in self._flat:
+            flat = np.zeros(next_power(corr.size, 2), dtype)
+            flat[: corr.size] = np.asarray(corr).ravel()
+            self._flat[dtype] = jnp.asarray(flat)
+        return Correlations(self._flat[dtype], np.array(self.test.n_nodes, np.int32), lists)
+
+    # Inside a traced program ---------------------------------------------------------------------
+
+    def traced_limits(self, alpha: Float[Array, ""], size: int) -> Float[Array, "graphs"]:
+        """As `limits`."""
+        degrees = self._degrees(size)
+        root = jnp.sqrt(jnp.maximum(degrees, jnp.ones_like(degrees)))
+        square = jnp.tanh(-ndtri(alpha / 2) / root) ** 2
+        return jnp.where(degrees > 0, square, -jnp.ones_like(square))
+
+    def traced_first_separating(
+        self,
+        rows: KernelRows,
+        lists: Int[Array, "candidates"],
+        subsets: Int[Array, "sets k"],
+        n_subsets: Int[Array, "blocks"],
+        *,
+        best: bool,
+        lanes: int,
+    ) -> Found:
+        """As `first_separating`, in the precision of the correlations."""
+        corr = jnp.asarray(self.test.corr).reshape(-1)
+        return gaussian_first(
+            Correlations(corr, jnp.int32(self.test.n_nodes), lists),
+            rows,
+            subsets,
+            n_subsets,
+            one_sided=self.test.one_sided,
+            best=best,
+            guarded=False,
+            lanes=lanes,
+            width=0,
+        )
+
+    def traced_p_values(
+        self, value: Float[Array, "graphs nodes rows"], size: int
+    ) -> Float[Array, "graphs nodes rows"]:
+        """The p-values behind squared partial correlations given ``size`` nodes."""
+        degrees = jnp.broadcast_to(self._degrees(size)[:, None, None], value.shape)
+        p = fisher_z_p_value(jnp.sqrt(value).reshape(-1), degrees.reshape(-1))
+        return p.reshape(value.shape)
+
+    def traced_singular(self) -> Bool[Array, "graphs"]:
+        """As `singular`."""
+        return jnp.asarray(is_singular(self.test.corr)).reshape(self.n_graphs)
+
+    def _degrees(self, size: int) -> Float[Array, "graphs"]:
+        """N - |S| - 3 of each graph."""
+        n_samples = jnp.asarray(self.test.n_samples, self.test.corr.dtype)
+        return jnp.broadcast_to(n_samples, self.batch_shape).reshape(-1) - size - 3
+
+
+def _first_of_each(
+    value: Float[np.ndarray, "tests"],
+    row: Int[np.ndarray, "tests"],
+    start: Int[np.ndarray, "rows"],
+    limit: Float[np.ndarray, "rows"],
+    best: bool,
+) -> Found:
+    """The first separating set of each row, from the values of all its sets."""
+    smallest = np.minimum.reduceat(value, start)
+    separates = value < limit[row]
+    if best:
+        separates &= value == smallest[row]
+    test = np.flatnonzero(separates)[::-1]
+    first = np.full(start.size, NEVER, np.int64)
+    # ``test`` holds the separating tests from last to first. Where a row has several, numpy keeps
+    # what it writes last: the smallest number.
+    first[row[test]] = test - start[row[test]]
+    found = np.flatnonzero(first < NEVER)
+    smallest[found] = value[start[found] + first[found]]
+    return Found(first, smallest, None)
+
+
+def _exceed(
+    corr: Float[np.ndarray, "graphs nodes nodes"], bound: float
+) -> Bool[np.ndarray, "graphs"]:
+    """Of which matrices all eigenvalues exceed ``bound``; halves, since one answer is for all."""
+    if eigenvalues_exceed(corr, bound):
+        return np.ones(len(corr), bool)
+    if len(corr) == 1:
+        return np.zeros(1, bool)
+    return np.concatenate([_exceed(half, bound) for half in np.array_split(corr, 2)])
+
+
+@jax.jit
+def _normal_tails(z: Float[AnyArray, "entries"]) -> Float[Array, "entries"]:
+    return erfc(z / jnp.sqrt(jnp.asarray(2, z.dtype)))
