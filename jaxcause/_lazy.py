@@ -34,7 +34,8 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
     def load(name: str) -> Any:
         """Load a public name on first use."""
         if name == "__all__":
-            return sorted(homes())
+            # A star brings no sub-packages, some of which need libraries that may be absent.
+            return sorted(name for name, home in homes().items() if home != package)
         home = None if name.startswith("__") else homes().get(name)
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
