@@ -49,9 +49,22 @@ class PartialCorrelationTest:
 
     def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""
+        return self._test(x, y, cond, redundant=False)
+
+    def given_many(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
+        """Test X ⊥ Y | S where S is long and may hold redundant nodes; see `partial_correlation`.
+
+        A call of the test itself takes a redundant node in S for dependence.
+        """
+        return self._test(x, y, cond, redundant=True)
+
+    def _test(
+        self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"], *, redundant: bool
+    ) -> CIResult:
         with float64_where_asked(self.corr, x, y, cond):
             given = jnp.asarray(cond, jnp.int32)
-            result = _test_one(self.corr, self.n_samples, x, y, given, one_sided=self.one_sided)
+            options = {"one_sided": self.one_sided, "redundant": redundant}
+            result = _test_one(self.corr, self.n_samples, x, y, given, **options)
         return outside(result)
 
 
@@ -99,7 +112,7 @@ def partial_correlation_test(
     return PartialCorrelationTest(corr, jnp.asarray(n_samples), one_sided, dtype)
 
 
-@partial(jax.jit, static_argnames=("one_sided",))
+@partial(jax.jit, static_argnames=("one_sided", "redundant"))
 def _test_one(
     corr: Float[Array, "nodes nodes"],
     n_samples: Num[Array, ""],
@@ -108,8 +121,9 @@ def _test_one(
     cond: Int[Array, "k"],
     *,
     one_sided: bool,
+    redundant: bool,
 ) -> CIResult:
-    r = partial_correlation(corr, x, y, cond)
+    r = partial_correlation(corr, x, y, cond, redundant=redundant)
     size = (cond >= 0).sum(dtype=jnp.int32).astype(corr.dtype)
     p_value = fisher_z_p_value(r, jnp.asarray(n_samples, corr.dtype) - size - 3)
     if one_sided:
@@ -123,6 +137,8 @@ def partial_correlation(
     x: NodeIndex,
     y: NodeIndex,
     cond: Int[Array, "k"],
+    *,
+    redundant: bool = False,
 ) -> Float[Array, ""]:
     r"""Partial correlation of X and Y given S; 1 where a conditional variance vanishes.
 
@@ -142,6 +158,9 @@ def partial_correlation(
         x: First node.
         y: Second node.
         cond: The set S, padded with -1.
+        redundant: Whether S may hold redundant nodes. The variance of such a node given the earlier
+            ones is a rounding error: if that is positive, the node changes r by as little, and if
+            not, r is 1.
     """
     ends = jnp.stack([jnp.asarray(x, jnp.int32), jnp.asarray(y, jnp.int32)])
     real = cond >= 0
@@ -149,10 +168,11 @@ def partial_correlation(
     both = real[:, None] & real[None, :]
     within = jnp.where(both, corr[cond[:, None], cond[None, :]], identity)
     across = jnp.where(real[:, None], corr[cond[:, None], ends[None, :]], 0)
-    half = solve_triangular(regular_cholesky(within), across, lower=True)
+    factor = jnp.linalg.cholesky(within) if redundant else regular_cholesky(within)
+    half = solve_triangular(factor, across, lower=True)
     left = corr[ends[:, None], ends[None, :]] - half.T @ half
     tolerance = least_variance(corr.dtype)
-    regular = (left[0, 0] > tolerance) & (left[1, 1] > tolerance)
+    regular = (left[0, 0] > tolerance) & (left[1, 1] > tolerance) & jnp.isfinite(left[0, 1])
     scale = jnp.where(regular, left[0, 0] * left[1, 1], 1)
     return jnp.where(regular, left[0, 1] / jnp.sqrt(scale), 1)
 
