@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """A mistake in what the caller gave, told in one line with its remedy."""
+    """A mistake in what the caller gave; one line names it and its remedy."""

@@ -65,7 +65,7 @@ def discover(
         ``.graph``, ``.scores [source, target, lag]``, ``.table``, ``.forecaster`` and ``.info``.
 
     Raises:
-        InputError: Something about the series or an option is wrong, told in one line with its
+        InputError: Something about the series or an option is wrong; one line names it and the
             remedy; an option that the method does not have is an error as well.
         DiscoveryInterrupted: On Ctrl-C while training; it carries the best forecaster so far.
 

@@ -55,7 +55,7 @@ def select_edges(
         scores: Its scores.
         q: False-discovery rate.
         rule: The caller's rule, if there is one.
-        readout: The readout that the caller asked for, if any.
+        readout: The readout that the caller wants, if any.
     """
     total = scores.total
     strength = np.sqrt(total) if READOUTS[scores.name].squared else total

@@ -1,4 +1,4 @@
-"""Fifth stage: hidden causes and contemporaneous effects, if asked for or if data show them."""
+"""Fifth stage: hidden causes and contemporaneous effects, on demand or if the data show them."""
 
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -34,10 +34,10 @@ class SearchedEdges(NamedTuple):
         strength: The size of each effect.
         latents: Whether hidden causes were allowed for.
         contemporaneous: Whether contemporaneous effects were allowed for.
-        unasked: Whether the data, not the caller, asked for both.
+        automatic: Whether the data, not the caller, called for both.
         simultaneous: The largest correlation of forecast errors within a time step, if any.
         n_differing: Edges whose instrumental and least-squares estimates differ; None where that
-            cannot be told.
+            cannot be decided.
         refined: The second search, if there was one.
     """
 
@@ -46,7 +46,7 @@ class SearchedEdges(NamedTuple):
     strength: Float[AnyArray, "vars vars lags"]
     latents: bool
     contemporaneous: bool
-    unasked: bool
+    automatic: bool
     simultaneous: dict[str, Any] | None
     n_differing: int | None
     refined: Refined | None
@@ -70,11 +70,11 @@ def search_hidden(
     q: float,
     progress: bool,
 ) -> SearchedEdges:
-    """Search the selected edges again, if the caller asks for it or the data do.
+    """Search the selected edges again, if the caller wants it or the data call for it.
 
-    The data are asked where the caller leaves it open and the linear tests of the second search fit
-    the series: long ones of one regime which a linear model forecasts as well. There both hidden
-    causes and contemporaneous effects are allowed for if forecast errors of one time step are
+    The data decide if the caller leaves it open and the linear tests of the second search fit the
+    series: a long one, of one regime, which a linear model forecasts as well. Hidden causes and
+    contemporaneous effects are then both allowed for if forecast errors of one time step are
     correlated, or if instrumental and least-squares estimates differ.
 
     Args:
@@ -93,14 +93,14 @@ def search_hidden(
     if left_open and _linear_tests_fit(data, fitted, selected):
         edges = np.asarray(selected.graph.directed)
         n_differing = differing_effects(data.values, edges, segment=data.segment)
-    unasked = left_open and n_differing is not None and bool(simultaneous or n_differing)
+    automatic = left_open and n_differing is not None and bool(simultaneous or n_differing)
     found = SearchedEdges(
         graph=selected.graph,
         scores=selected.scores,
         strength=selected.strength,
-        latents=bool(latents) or unasked,
-        contemporaneous=contemporaneous or unasked,
-        unasked=unasked,
+        latents=bool(latents) or automatic,
+        contemporaneous=contemporaneous or automatic,
+        automatic=automatic,
         simultaneous=simultaneous,
         n_differing=n_differing,
         refined=None,
@@ -163,8 +163,8 @@ def differing_effects(
     causes: it shows those whose effects take different times.
 
     Returns:
-        None where that cannot be told, and no second search should be made unasked: the series is
-        too short, or has more lagged values than the search would condition on; or the older past
+        None if that cannot be decided, and no second search should be automatic: the series is too
+        short, or has more lagged values than the search would condition on; or the older past
         acts on many targets otherwise than through the edges, as where the mechanism changes.
     """
     n_vars, _, n_lags = edges.shape

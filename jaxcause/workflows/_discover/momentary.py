@@ -18,7 +18,7 @@ SCORE = "absolute partial correlation given the parents of both ends"
 
 
 class MomentarySearch(NamedTuple):
-    """What a search found, the q-values of its momentary tests, and how it was asked."""
+    """What a search found, the q-values of its momentary tests, and its settings."""
 
     result: PcmciResult
     q_value: Float[np.ndarray, "vars vars lags"]

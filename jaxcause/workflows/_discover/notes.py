@@ -57,7 +57,7 @@ def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple
 def _on_hidden_causes(found: SearchedEdges, names: tuple[str, ...]) -> tuple[str, ...]:
     notes = []
     allowed = found.latents or found.contemporaneous
-    if found.simultaneous and (found.unasked or not allowed):
+    if found.simultaneous and (found.automatic or not allowed):
         a, b = found.simultaneous["pair"]
         notes.append(
             f"The forecast errors of {a} and {b} are correlated within a time step "
@@ -66,12 +66,12 @@ def _on_hidden_causes(found: SearchedEdges, names: tuple[str, ...]) -> tuple[str
             "cause may act on both, one may act on the other within the step, or the mechanism may "
             "change."
         )
-    if found.n_differing and found.unasked:
+    if found.n_differing and found.automatic:
         notes.append(
             f"For {found.n_differing} edge{'s' * (found.n_differing != 1)} the instrumental and "
             "the least-squares estimates differ, which suggests hidden causes."
         )
-    if found.unasked:
+    if found.automatic:
         notes.append(
             "Hidden causes and contemporaneous effects were therefore allowed for, and the "
             "selected edges were searched again; latents=False (--no-latents) turns that off."

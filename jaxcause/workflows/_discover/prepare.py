@@ -94,7 +94,7 @@ class WindowOptions(NamedTuple):
 def window_options(
     table: SeriesTable, max_lag: int, *, held_out: float, domain: object, missing: str
 ) -> WindowOptions:
-    """Check the regimes, and mask missing values if asked to or if too few windows are complete.
+    """Check the regimes, and mask missing values on demand or if too few windows are complete.
 
     Raises:
         InputError: ``domain`` does not give a whole number from 0 on to each row.

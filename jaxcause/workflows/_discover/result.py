@@ -38,10 +38,10 @@ class Discovery(Saved):
         scores: What the edges were chosen by, ``[source, target, lag]``; what it is stands in
             ``info.score``.
         strength: The size of each effect, ``[source, target, lag]``; what it is stands in
-            ``info.strength``. Within a step (lag 0), scores and strengths are symmetric: of an
-            edge both are the absolute partial correlation given the other parents of both ends,
-            and 0 elsewhere (``"pcmci"`` and ``"pcmci+"``: of all pairs that were tested). Lag 0 is
-            all zero where neither hidden causes nor effects within a step were allowed for.
+            ``info.strength``. At lag 0, scores and strengths are symmetric: both are the absolute
+            partial correlation of an edge given the other parents of both ends, and 0 for other
+            pairs (``"pcmci"`` and ``"pcmci+"``: of all pairs that were tested). Lag 0 is all zero
+            if neither hidden causes nor contemporaneous effects were allowed for.
         names: Names of the variables.
         forecaster: The trained Transformer; None for methods without one.
         info: Settings, errors, times, and notes in plain sentences: a `DiscoveryInfo`.

@@ -55,7 +55,7 @@ READOUTS = {
 
 
 def default_readout(readout: str | None, config_head: str) -> str:
-    """The readout asked for, or the one that goes with the head of the model.
+    """The readout that the caller wants, or the one that goes with the head of the model.
 
     Raises:
         InputError: The variance is to be read from a model without one.
@@ -92,7 +92,7 @@ class EdgeScores(NamedTuple):
     Args:
         name: Name of the readout.
         total: Mean over the members of an ensemble.
-        parts: Scores by the part of the forecast that they act on, if the readout tells them apart.
+        parts: Scores by the part of the forecast that they act on, if the readout has several.
         members: Scores of each member, if there are several.
         n_windows: Windows that they are averaged over.
     """
