@@ -1,7 +1,8 @@
 """PCMCI."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxcause.workflows._discover.methods._method import (
     ConditioningSize,
@@ -15,10 +16,45 @@ if TYPE_CHECKING:
 
     from jaxcause.series import SeriesTable
     from jaxcause.workflows._discover.info import Finding
+    from jaxcause.workflows._discover.momentary import MomentarySearch
+
+
+class MomentaryMethod(Method):
+    """What PCMCI and PCMCI+ share: their options, their windows, and how they search."""
+
+    q: Probability
+    alpha: Probability
+    max_cond_size: ConditioningSize | None
+    transform: TransformName
+
+    def window_length(self, max_lag: int) -> int:
+        """Rows of one window: the parents of the earlier end of a link reach back as far again."""
+        return 2 * max_lag + 1
+
+    def _search(
+        self,
+        search: Callable[..., Any],
+        table: "SeriesTable",
+        max_lag: int,
+        *,
+        contemporaneous: bool,
+    ) -> "MomentarySearch":
+        from jaxcause.workflows._discover.momentary import search_momentary
+
+        return search_momentary(
+            search,
+            table,
+            max_lag,
+            window_length=self.window_length(max_lag),
+            transform=self.transform,
+            contemporaneous=contemporaneous,
+            alpha=self.alpha,
+            max_cond_size=self.max_cond_size,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
-class PCMCI(Method):
+class PCMCI(MomentaryMethod):
     """Test each link given the parents of both ends; Benjamini and Hochberg choose the edges.
 
     It copes with strong autocorrelation, finds linear effects, and assumes that no common cause is
@@ -41,10 +77,6 @@ class PCMCI(Method):
     contemporaneous: bool = False
     transform: TransformName = "standardise"
 
-    def window_length(self, max_lag: int) -> int:
-        """Rows of one window: the parents of the earlier end of a link reach back as far again."""
-        return 2 * max_lag + 1
-
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "Finding":
@@ -53,18 +85,9 @@ class PCMCI(Method):
 
         from jaxcause.discovery import pcmci
         from jaxcause.graph import LaggedGraph, Mark
-        from jaxcause.workflows._discover.momentary import momentary_finding, search_momentary
+        from jaxcause.workflows._discover.momentary import momentary_finding
 
-        found = search_momentary(
-            pcmci,
-            table,
-            max_lag,
-            window_length=self.window_length(max_lag),
-            transform=self.transform,
-            contemporaneous=self.contemporaneous,
-            alpha=self.alpha,
-            max_cond_size=self.max_cond_size,
-        )
+        found = self._search(pcmci, table, max_lag, contemporaneous=self.contemporaneous)
         kept = found.q_value <= self.q
         marks = np.zeros((*kept.shape, 2), np.int8)
         marks[kept] = (Mark.TAIL, Mark.ARROW)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from jaxcause.workflows._discover.methods._method import (
     ConditioningSize,
-    Method,
     Probability,
     TransformName,
 )
+from jaxcause.workflows._discover.methods.pcmci import MomentaryMethod
 
 if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class PCMCIPlus(Method):
+class PCMCIPlus(MomentaryMethod):
     """PCMCI with contemporaneous edges, which are oriented where the data allow it.
 
     It finds linear effects, and assumes that no common cause is left out (Runge 2020).
@@ -38,10 +38,6 @@ class PCMCIPlus(Method):
     max_cond_size: ConditioningSize | None = None
     transform: TransformName = "standardise"
 
-    def window_length(self, max_lag: int) -> int:
-        """Rows of one window: the parents of the earlier end of a link reach back as far again."""
-        return 2 * max_lag + 1
-
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "Finding":
@@ -50,18 +46,9 @@ class PCMCIPlus(Method):
 
         from jaxcause.discovery import pcmci_plus
         from jaxcause.graph import LaggedGraph, Mark
-        from jaxcause.workflows._discover.momentary import momentary_finding, search_momentary
+        from jaxcause.workflows._discover.momentary import momentary_finding
 
-        found = search_momentary(
-            pcmci_plus,
-            table,
-            max_lag,
-            window_length=self.window_length(max_lag),
-            transform=self.transform,
-            contemporaneous=True,
-            alpha=self.alpha,
-            max_cond_size=self.max_cond_size,
-        )
+        found = self._search(pcmci_plus, table, max_lag, contemporaneous=True)
         marks = np.array(found.result.graph.marks)
         marks[found.q_value > self.q] = Mark.NONE
         return momentary_finding(found, LaggedGraph(marks), q=self.q)
