@@ -29,10 +29,11 @@ class OracleTest:
     def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
         """Test X ⊥ Y | S: the p-value is 1 if S d-separates X and Y, and 0 if not."""
         cond = jnp.asarray(cond, jnp.int32)
-        within = jnp.where(cond >= 0, self.observed[cond], self.dag.shape[-1])
+        observed = jnp.asarray(self.observed)
+        within = jnp.where(cond >= 0, observed[cond], self.dag.shape[-1])
         given = jnp.asarray(self.selected).at[within].set(True, mode="drop")
         dag, ancestors = jnp.asarray(self.dag), jnp.asarray(self.ancestors)
-        return _certain(d_separated(dag, ancestors, self.observed[x], self.observed[y], given))
+        return _certain(d_separated(dag, ancestors, observed[x], observed[y], given))
 
 
 @pytree_dataclass()

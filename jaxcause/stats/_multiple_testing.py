@@ -62,12 +62,13 @@ def benjamini_yekutieli(p_values: Float[AnyArray, "*tests"]) -> Float[Array, "*t
     return jnp.asarray(_step_up(p, n_tests * harmonic))
 
 
-def _number_tested(p: Float[AnyArray, "*tests"]) -> Float[AnyArray, ""]:
+def _number_tested(p: Float[AnyArray, "*tests"]) -> Float[AnyArray, ""] | np.floating:
+    """How many entries are not NaN."""
     return (p == p).sum().astype(p.dtype)
 
 
 def _step_up(
-    p_values: Float[AnyArray, "*tests"], factor: Float[AnyArray, ""]
+    p_values: Float[AnyArray, "*tests"], factor: Float[AnyArray, ""] | np.floating
 ) -> Float[AnyArray, "*tests"]:
     """Running minima from the largest p-value down of factor · p / rank, at most 1."""
     xp = np if isinstance(p_values, np.ndarray) else jnp

@@ -24,6 +24,7 @@ class Variants(chex.TestCase):
         plain = search(test, **OPTIONS | {"max_cond_size": 2})
         with jax.enable_x64(name != "own"):
             capped = self.variant(lambda t: search(t, **OPTIONS, caps=CAPS))(test)
+        capped = jax.tree.map(np.asarray, capped)
         assert not capped.info.overflow
         # The p-values are those of another program, and equal up to rounding.
         np.testing.assert_allclose(plain.p_values, capped.p_values, rtol=1e-3, atol=1e-6)

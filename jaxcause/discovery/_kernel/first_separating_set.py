@@ -78,11 +78,13 @@ def _scan(
         if not best:
             looking &= found.first == NEVER
         below = value < (found.value if best else rows.limit)
-        close = jnp.abs(value - rows.limit) <= error
+        uncertain = found.uncertain
+        if guarded:
+            uncertain |= looking & (jnp.abs(value - rows.limit) <= error)
         return Found(
             jnp.where(looking & below, number, found.first),
             jnp.where(looking, jnp.minimum(found.value, value), found.value),
-            found.uncertain | (looking & close) if guarded else None,
+            uncertain,
         )
 
     start = _nothing_found(rows, guarded)
