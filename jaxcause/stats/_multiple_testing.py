@@ -23,8 +23,7 @@ def benjamini_hochberg(p_values: Float[AnyArray, "*tests"]) -> Float[Array, "*te
 
     Source: Benjamini & Hochberg (1995).
 
-    >>> import jax
-    import jax.numpy as jnp
+    >>> import jax.numpy as jnp
     >>> [round(float(q), 4) for q in benjamini_hochberg(jnp.array([0.01, 0.04, 0.03, 0.5]))]
     [0.04, 0.0533, 0.0533, 0.5]
     """
@@ -50,8 +49,7 @@ def benjamini_yekutieli(p_values: Float[AnyArray, "*tests"]) -> Float[Array, "*t
     Source: Benjamini & Yekutieli (2001), "The control of the false discovery rate in multiple
     testing under dependency".
 
-    >>> import jax
-    import jax.numpy as jnp
+    >>> import jax.numpy as jnp
     >>> [round(float(q), 4) for q in benjamini_yekutieli(jnp.array([0.01, 0.04, 0.03, 0.5]))]
     [0.0833, 0.1111, 0.1111, 1.0]
     """

@@ -51,7 +51,7 @@ def provenance(
 def fingerprint(table: SeriesTable) -> str:
     """Sixteen hexadecimal digits that change with any name, value, gap or border of a series.
 
-    >>> from jaxcause.io import as_series_table
+    >>> from jaxcause.series import as_series_table
     >>> table = as_series_table(np.eye(3), names=["a", "b", "c"])
     >>> len(fingerprint(table)), fingerprint(table) == fingerprint(table)
     (16, True)
