@@ -111,7 +111,7 @@ def test_numbers_go_along_from_file_to_file(folder, tmp_path, capsys):
         assert "left out" not in capsys.readouterr().out
     np.testing.assert_array_equal(read_graph(steps[-1]).values["score"][MASK], NUMBERS[MASK])
     assert main(["convert", str(steps[-1]), str(tmp_path / "a.dot")]) == 0
-    assert "holds no numbers: score, strength left out" in capsys.readouterr().out
+    assert "cannot hold numbers: score, strength left out" in capsys.readouterr().out
 
 
 EXPLANATION = {

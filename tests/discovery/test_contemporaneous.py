@@ -69,8 +69,8 @@ def test_gradient_scores_hold_contemporaneous_edges(series, latents):
     for array in (found.scores, found.strength):
         np.testing.assert_array_equal(array[:, :, 0], array[:, :, 0].T)
     said = {"latents": latents, "contemporaneous": True}
-    assert said.items() <= found.info.items()
-    assert said.items() <= Discovery.from_json(found.to_json()).info.items()
+    assert said.items() <= found.info.to_dict().items()
+    assert said.items() <= Discovery.from_json(found.to_json()).info.to_dict().items()
     assert found.info.strength_at_lag_0.endswith("parents of both ends")
 
 

@@ -78,7 +78,7 @@ def test_what_a_given_forecaster_spares_is_refused():
 
 
 def test_a_level_of_a_search_that_is_not_made_is_refused():
-    with pytest.raises(jc.InputError, match="alpha=0.01 is the level of the search"):
+    with pytest.raises(jc.InputError, match="alpha=0.01 is for latents=True"):
         methods.Gradient(alpha=0.01)
     assert methods.Gradient(alpha=0.01, contemporaneous=True).alpha == 0.01
 
