@@ -236,9 +236,9 @@ def test_data_that_leave_nothing_are_named():
 
 
 def test_an_interrupt_carries_the_forecaster(monkeypatch):
-    from jaxcause.workflows._discover import forecast
+    from jaxcause.workflows._discover import training
 
-    real = forecast.fit
+    real = training.fit
 
     def interrupted(*arguments, on_progress, **options):
         def stop(progress):
@@ -248,7 +248,7 @@ def test_an_interrupt_carries_the_forecaster(monkeypatch):
 
         return real(*arguments, on_progress=stop, **options)
 
-    monkeypatch.setattr(forecast, "fit", interrupted)
+    monkeypatch.setattr(training, "fit", interrupted)
     x, _ = linear_series()
     with pytest.raises(DiscoveryInterrupted, match="interrupted at step") as caught:
         discover(x, 2, key=jax.random.key(0), skip=False, **SMALL)
