@@ -112,8 +112,8 @@ class Gradient(Method):
         super().__post_init__()
         if self.alpha is not None and not (self.latents or self.contemporaneous):
             raise InputError(
-                f"alpha={self.alpha:g} is for latents=True or contemporaneous=True: it is the level "
-                "of that search; the false-discovery rate of the edges is q"
+                f"alpha={self.alpha:g} is for latents=True or contemporaneous=True: it is the "
+                "level of that search; the false-discovery rate of the edges is q"
             )
         if self.forecaster is not None:
             defaults = {option.name: option.default for option in self.options()}
