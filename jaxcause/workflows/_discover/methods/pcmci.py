@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jaxcause.series import SeriesTable
     from jaxcause.workflows._discover.info import Finding
-    from jaxcause.workflows._discover.momentary import MomentarySearch
+    from jaxcause.workflows._discover.methods._momentary import MomentarySearch
 
 
 class MomentaryMethod(Method):
@@ -39,7 +39,7 @@ class MomentaryMethod(Method):
         *,
         contemporaneous: bool,
     ) -> "MomentarySearch":
-        from jaxcause.workflows._discover.momentary import search_momentary
+        from jaxcause.workflows._discover.methods._momentary import search_momentary
 
         return search_momentary(
             search,
@@ -85,7 +85,7 @@ class PCMCI(MomentaryMethod):
 
         from jaxcause.discovery import pcmci
         from jaxcause.graph import LaggedGraph, Mark
-        from jaxcause.workflows._discover.momentary import momentary_finding
+        from jaxcause.workflows._discover.methods._momentary import momentary_finding
 
         found = self._search(pcmci, table, max_lag, contemporaneous=self.contemporaneous)
         kept = found.q_value <= self.q

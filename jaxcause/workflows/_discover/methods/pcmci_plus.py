@@ -46,7 +46,7 @@ class PCMCIPlus(MomentaryMethod):
 
         from jaxcause.discovery import pcmci_plus
         from jaxcause.graph import LaggedGraph, Mark
-        from jaxcause.workflows._discover.momentary import momentary_finding
+        from jaxcause.workflows._discover.methods._momentary import momentary_finding
 
         found = self._search(pcmci_plus, table, max_lag, contemporaneous=True)
         marks = np.array(found.result.graph.marks)
