@@ -10,7 +10,6 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Int8
 
@@ -25,7 +24,7 @@ from jaxcause.discovery._orientation.neighbourhoods import (
 )
 from jaxcause.graph import Mark, SepSets
 
-_TAIL, _ARROW = np.int8(Mark.TAIL), np.int8(Mark.ARROW)
+_TAIL, _ARROW = jnp.int8(Mark.TAIL), jnp.int8(Mark.ARROW)
 
 
 @partial(jax.jit, static_argnames=("width",))
@@ -54,7 +53,7 @@ def orient_cpdag(
     """
     lists = neighbour_lists(adjacency, width)
     arrow = adjacency & cannot_cause.T[None]
-    marks = jnp.where(arrow, _ARROW, jnp.where(adjacency, _TAIL, np.int8(Mark.NONE)))
+    marks = jnp.where(arrow, _ARROW, jnp.where(adjacency, _TAIL, jnp.int8(Mark.NONE)))
     hoods = gather(marks, lists)
     if votes is None:
         collider = separated_without(hoods, sepsets)
