@@ -13,7 +13,8 @@ from jaxcause.discovery._refine.instruments import (
 )
 from jaxcause.stats import fit_var
 from jaxcause.training import TrainingConfig
-from jaxcause.workflows._discover.hidden import Allowed, allowed_for, differing_effects
+from jaxcause.workflows._discover.hidden import SearchedEdges, allow_for, differing_effects
+from jaxcause.workflows._discover.notes import notes_on_hidden_causes
 
 MAX_LAG = 2
 EFFECTS = ((0, 0, 1, 0.8), (1, 1, 1, 0.7), (2, 2, 1, -0.7), (0, 2, 2, 0.4), (1, 0, 2, 0.3))
@@ -173,34 +174,48 @@ RELATED = {"correlation": 0.3, "pair": ["a", "b"], "n_pairs": 1, "n_tested": 3}
     [
         ((None, False), (None, 0), (False, False), []),
         ((None, False), (RELATED, 0), (True, True), ["a and b", "latents=False"]),
-        ((None, False), (None, 2), (True, True), ["of 2 edges", "latents=False"]),
-        ((None, False), (RELATED, None), (False, False), ["allow for it with latents=True"]),
-        ((False, False), (RELATED, None), (False, False), ["allow for it with latents=True"]),
+        ((None, False), (None, 2), (True, True), ["For 2 edges", "latents=False"]),
+        ((None, False), (RELATED, None), (False, False), ["To allow for it, pass latents=True"]),
+        ((False, False), (RELATED, None), (False, False), ["To allow for it, pass latents=True"]),
         ((None, True), (RELATED, None), (False, True), []),
         ((True, False), (RELATED, None), (True, False), []),
     ],
 )
 def test_both_are_allowed_for_where_the_data_tell(asked, seen, expected, said):
     (latents, contemporaneous), (related, differing) = asked, seen
-    found = allowed_for(
+    allowed = allow_for(
         latents=latents,
         contemporaneous=contemporaneous,
-        related=related,
-        differing=differing,
+        simultaneous=related,
+        n_differing=differing,
     )
-    assert isinstance(found, Allowed)
-    assert (found.latents, found.contemporaneous) == expected
-    text = " ".join(found.notes)
+    assert (allowed.latents, allowed.contemporaneous) == expected
+    notes = notes_on_hidden_causes(searched_edges(allowed, related, differing), ("a", "b"))
+    text = " ".join(notes)
     assert all(part in text for part in said)
-    assert bool(found.notes) == bool(said)
+    assert bool(notes) == bool(said)
+
+
+def searched_edges(allowed, related=None, differing=None, refined=None):
+    """No edge among two variables, and what was allowed for."""
+    graph = LaggedGraph.from_mask(np.zeros((2, 2, 2), bool))
+    none = np.zeros((2, 2, 2))
+    return SearchedEdges(
+        graph, none, none, *allowed, simultaneous=related, n_differing=differing, refined=refined
+    )
 
 
 def test_doubts_are_told_by_name():
-    plain = Allowed(latents=True, contemporaneous=False)
-    assert plain.with_doubts({"instruments": None}, ("a", "b")) == plain
-    assert plain.with_doubts({"instruments": {"doubted": []}}, ("a", "b")) == plain
-    told = plain.with_doubts({"instruments": {"doubted": [1]}}, ("a", "b"))
-    assert "has to do with b by" in told.notes[0]
+    x = series(memory=0.9)
+    refined = refine(LaggedGraph.from_mask(true_edges() | shared()), x, latents=True)
+    allowed = allow_for(latents=True, contemporaneous=False, simultaneous=None, n_differing=None)
+    for doubted, words in (([], None), ([1], "Values older than max_lag affect b through paths")):
+        info = refined.info._replace(instruments={"doubted": doubted})
+        found = searched_edges(allowed, refined=refined._replace(info=info))
+        notes = notes_on_hidden_causes(found, ("a", "b", "c"))
+        assert [words in note for note in notes] == ([True] if words else [])
+    without = refined._replace(info=refined.info._replace(instruments=None))
+    assert notes_on_hidden_causes(searched_edges(allowed, refined=without), ("a", "b", "c")) == ()
 
 
 def test_long_series_are_searched_again_unless_told_not_to():

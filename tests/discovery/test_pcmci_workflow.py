@@ -2,18 +2,9 @@
 
 import numpy as np
 import pytest
-from jaxcause.workflows._discover.methods.linear import discover_lasso, discover_pcmci
 
+from jaxcause import discover
 from jaxcause.series import as_series_table
-
-SEARCH = {
-    "max_lag": 2,
-    "q": 0.05,
-    "alpha": None,
-    "max_cond_size": None,
-    "contemporaneous": False,
-    "transform": "standardise",
-}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +20,7 @@ def series():
 
 def test_pcmci(series):
     table = as_series_table(series, names=["a", "b", "c"])
-    found = discover_pcmci(table, **SEARCH)
+    found = discover(table, 2, method="pcmci", q=0.05)
     # b acts within the step: at lag 2, c is reached from a through it.
     assert {edge[:2] + edge[3:] for edge in found.graph.edges(found.names)} == {
         ("a", 2, "b"),
@@ -37,21 +28,21 @@ def test_pcmci(series):
     }
     assert found.info.n_windows == 600 - 4 - 5
     assert (found.scores[:, :, 0] == 0).all()
-    now = discover_pcmci(table, **(SEARCH | {"contemporaneous": True}))
+    now = discover(table, 2, method="pcmci", q=0.05, contemporaneous=True)
     assert ("b", 0, "o-o", "c") in now.graph.edges(now.names)
     assert now.table["source"][0] in ("a", "b")
 
 
 def test_pcmci_plus(series):
     table = as_series_table(series, names=["a", "b", "c"])
-    found = discover_pcmci(table, **SEARCH, plus=True)
+    found = discover(table, 2, method="pcmci+", q=0.05)
     assert sorted(found.graph.edges(found.names)) == [("a", 2, "-->", "b"), ("b", 0, "-->", "c")]
     assert (found.info.q_value <= 1).all()
 
 
 def test_lasso(series):
     table = as_series_table([series[:300], series[300:]], names=["a", "b", "c"])
-    found = discover_lasso(table, max_lag=2, held_out=0.2, transform="standardise")
+    found = discover(table, 2, method="lasso")
     assert found.table[["source", "target", "lag"]][0].tolist() == ("a", "b", 2)
     assert (found.scores[np.asarray(found.graph.adjacency)] > 0).all()
     assert len(found.info.penalty) == 3

@@ -93,14 +93,19 @@ def search_hidden(
     if left_open and _linear_tests_fit(data, fitted, selected):
         edges = np.asarray(selected.graph.directed)
         n_differing = differing_effects(data.values, edges, segment=data.segment)
-    automatic = left_open and n_differing is not None and bool(simultaneous or n_differing)
+    allowed = allow_for(
+        latents=latents,
+        contemporaneous=contemporaneous,
+        simultaneous=simultaneous,
+        n_differing=n_differing,
+    )
     found = SearchedEdges(
         graph=selected.graph,
         scores=selected.scores,
         strength=selected.strength,
-        latents=bool(latents) or automatic,
-        contemporaneous=contemporaneous or automatic,
-        automatic=automatic,
+        latents=allowed.latents,
+        contemporaneous=allowed.contemporaneous,
+        automatic=allowed.automatic,
         simultaneous=simultaneous,
         n_differing=n_differing,
         refined=None,
@@ -112,6 +117,34 @@ def search_hidden(
     scores, strength = np.array(found.scores), np.array(found.strength)
     scores[:, :, 0] = strength[:, :, 0] = refined.strength
     return found._replace(graph=refined.graph, scores=scores, strength=strength, refined=refined)
+
+
+class Allowances(NamedTuple):
+    """What edges may be due to; ``automatic`` if the data, not the caller, called for both."""
+
+    latents: bool
+    contemporaneous: bool
+    automatic: bool
+
+
+def allow_for(
+    *,
+    latents: bool | None,
+    contemporaneous: bool,
+    simultaneous: dict[str, Any] | None,
+    n_differing: int | None,
+) -> Allowances:
+    """What the caller wants; if that is left open, both where the data show either.
+
+    Args:
+        latents: Whether causes may be hidden; None leaves it to the data.
+        contemporaneous: Whether effects within a time step are possible.
+        simultaneous: What `simultaneous_errors` found.
+        n_differing: What `differing_effects` found; None if a second search does not fit the data.
+    """
+    left_open = latents is None and not contemporaneous
+    automatic = left_open and n_differing is not None and bool(simultaneous or n_differing)
+    return Allowances(bool(latents) or automatic, contemporaneous or automatic, automatic)
 
 
 def _linear_tests_fit(data: Prepared, fitted: FittedForecaster, selected: SelectedEdges) -> bool:

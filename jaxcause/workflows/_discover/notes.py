@@ -18,7 +18,7 @@ def notes_of(
     return (
         *_on_forecast(data, fitted, selected),
         *_on_edges(data, selected, n_edges=int(found.graph.adjacency.sum())),
-        *_on_hidden_causes(found, data.names),
+        *notes_on_hidden_causes(found, data.names),
         *_on_training(fitted),
         *_on_missing_values(data),
     )
@@ -54,7 +54,8 @@ def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple
     )
 
 
-def _on_hidden_causes(found: SearchedEdges, names: tuple[str, ...]) -> tuple[str, ...]:
+def notes_on_hidden_causes(found: SearchedEdges, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Signs of hidden causes, what was done about them, and what is left in doubt."""
     notes = []
     allowed = found.latents or found.contemporaneous
     if found.simultaneous and (found.automatic or not allowed):
