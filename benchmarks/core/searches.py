@@ -26,7 +26,7 @@ def skeleton(test, *, alpha: float = ALPHA, max_cond_size: int | None = None) ->
     mask = np.ones((engine.n_graphs, n), bool)
     problem = Problem(engine, alpha, Constraints.none(n), mask, False, largest, n)
     evaluate = Evaluator(engine, alpha=alpha)
-    found = run_level_0(every_possible_edge(problem), evaluate, problem.constraints)
+    found = run_level_0(problem, evaluate, every_possible_edge(problem))
     found = remove_separable(problem, evaluate, found)
     found.sepsets()
     return found
@@ -37,8 +37,7 @@ def orient(found: Skeleton) -> np.ndarray:
     sepsets, width = found.sepsets(), degree_bucket(found.adjacency)
 
     def rules(adjacency, separated):
-        cannot_cause = np.zeros(adjacency.shape[1:], bool)
-        return orient_cpdag(adjacency, separated, cannot_cause, None, width=width)
+        return orient_cpdag(adjacency, separated, None, None, width=width)
 
     return in_blocks(rules, found.adjacency, sepsets)
 

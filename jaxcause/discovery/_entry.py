@@ -57,8 +57,10 @@ def search_graphs(
     if not n or not math.prod(batch_shape):
         return _nothing(batch_shape, n)
     if caps is not None:
-        if max_cond_size is not None:
-            caps = caps._replace(max_cond_size=min(max_cond_size, caps.max_cond_size))
+        # No set is larger than the nodes beside a pair, or than a list of candidates.
+        sizes = (caps.max_cond_size, max_cond_size, n - 2, caps.max_degree)
+        largest = max(0, min(size for size in sizes if size is not None))
+        caps = caps._replace(max_cond_size=largest)
         mask = jnp.ones(n, bool) if node_mask is None else jnp.asarray(node_mask, bool)
         mask = jnp.broadcast_to(mask, (*batch_shape, n)).reshape(-1, n)
         with float64_where_asked(test, alpha):

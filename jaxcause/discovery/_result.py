@@ -20,7 +20,10 @@ class SearchInfo(NamedTuple):
     Args:
         n_tests: Conditional independence tests evaluated at each level.
         n_edges: Edges left after each level.
-        n_conflicts: Edges on which the orientation rules contradicted one another, ``<->``.
+        n_conflicts: Contradictions. In a CPDAG, edges that rules orient both ways, ``<->``. With
+            background knowledge, also pairs that tests separate though an edge is required, pairs
+            that no set separates though their edge is forbidden, and edges at which the tests see a
+            collider that knowledge rules out.
         n_open: Triples that ``colliders="conservative"`` or ``"majority"`` left undecided.
         truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
         overflow: Whether a node had more candidates than ``caps`` allow: the graph may be wrong.

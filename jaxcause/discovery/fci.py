@@ -15,8 +15,8 @@ from jaxcause.discovery._host import skeleton as host_skeleton
 from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._orientation.pag import orient_colliders, orient_pag
-from jaxcause.discovery._orientation.possible_d_sep import possible_d_sep
-from jaxcause.discovery._problem import Caps, Constraints, Problem
+from jaxcause.discovery._orientation.possible_d_sep import possible_d_sep, unknown_separations
+from jaxcause.discovery._problem import Caps, Constraints, Problem, selection_applies
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._traced import search as traced
 from jaxcause.discovery._traced import skeleton as traced_skeleton
@@ -30,7 +30,7 @@ def fci(
     max_cond_size: int | None = None,
     knowledge: BackgroundKnowledge | None = None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
-    selection_bias: bool = True,
+    selection_bias: bool | None = None,
     sepset: str = "first",
     caps: Caps | None = None,
 ) -> SearchResult:
@@ -44,10 +44,12 @@ def fci(
         test: Conditional independence test; leading axes are a batch of graphs.
         alpha: X and Y are taken as independent given S iff p > alpha.
         max_cond_size: Largest conditioning set; none by default.
-        knowledge: Tiers and required edges mark the edges that they decide; edges forbidden both
-            ways are left out.
+        knowledge: What cannot cause another node has an arrowhead where the two are adjacent; a
+            required edge is directed; an edge forbidden both ways is left out, which says that no
+            hidden cause joins its ends either. `BackgroundKnowledge` says which rules are complete.
         node_mask: Which nodes take part; the others stay without edges.
-        selection_bias: Whether the sample may have been selected by its values (R5–R7).
+        selection_bias: Whether the sample may have been selected by its values (R5–R7); by default
+            yes, unless knowledge gives directions, which says nothing about marks under selection.
         sepset: ``first`` keeps the first separating set of a level, ``max_p`` the one with the
             largest p-value.
         caps: Static bounds; with them the search is one compiled program, which also runs inside
@@ -59,8 +61,8 @@ def fci(
 
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
-            known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
-            traced and there are no caps.
+            known, ``knowledge`` or ``node_mask`` are about another number of nodes, the test is
+            traced and there are no caps, or ``selection_bias=True`` comes with directions.
 
     Source: Spirtes, Glymour & Scheines (2000); Colombo & Maathuis (2014); Zhang (2008).
 
@@ -71,6 +73,7 @@ def fci(
     >>> fci(oracle_test(dag, np.arange(4)), alpha=0.5).graph.edges(["a", "b", "c", "d"])
     [('a', 'o->', 'c'), ('b', 'o->', 'd'), ('c', '<->', 'd')]
     """
+    selection_bias = selection_applies(selection_bias, knowledge)
     return search_graphs(
         partial(_fci_on_host, selection_bias),
         partial(_fci_with_caps, selection_bias=selection_bias),
@@ -87,14 +90,20 @@ def fci(
 def _fci_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) -> SearchResult:
     orient = problem.constraints.orient
     skeleton = host_skeleton.every_possible_edge(problem)
-    skeleton = host_skeleton.run_level_0(skeleton, evaluate, problem.constraints)
+    skeleton = host_skeleton.run_level_0(problem, evaluate, skeleton)
     skeleton = host.remove_separable(problem, evaluate, skeleton)
     known = np.asarray(orient(skeleton.adjacency))
     wider = in_blocks(_possible_d_sep, known, skeleton.sepsets())
     skeleton = host.remove_separable(problem, evaluate, skeleton, wider)
-    known, sepsets = np.asarray(orient(skeleton.adjacency)), skeleton.sepsets()
-    marks = in_blocks(partial(orient_pag, selection_bias=selection_bias), known, sepsets)
-    return host.as_result(problem, evaluate, skeleton, marks, sepsets=sepsets)
+    known, sepsets = np.asarray(orient(skeleton.adjacency, last=True)), skeleton.sepsets()
+    rules = partial(
+        orient_pag,
+        selection_bias=selection_bias,
+        with_knowledge=problem.constraints.marks_edges,
+    )
+    marks = in_blocks(rules, known, sepsets)
+    tails = problem.constraints.known_tails
+    return host.as_result(problem, evaluate, skeleton, marks, sepsets=sepsets, no_arrowhead=tails)
 
 
 @jax.jit
@@ -102,7 +111,8 @@ def _possible_d_sep(
     marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets
 ) -> Bool[Array, "graphs nodes nodes"]:
     """Nodes that the second phase may condition on, after the colliders are oriented."""
-    return possible_d_sep(orient_colliders(marks, sepsets))
+    unknown = jnp.asarray(unknown_separations(marks, sepsets.found))
+    return possible_d_sep(orient_colliders(marks, sepsets), unknown)
 
 
 @partial(jax.jit, static_argnames=("caps", "max_p", "selection_bias"))
@@ -123,6 +133,11 @@ def _fci_with_caps(
     known = jnp.asarray(constraints.orient(skeleton.adjacency))
     wider = _possible_d_sep(known, skeleton.sepsets)
     skeleton = traced.remove_separable(problem, evaluate, skeleton, wider)
-    known = jnp.asarray(constraints.orient(skeleton.adjacency))
-    marks = orient_pag(known, skeleton.sepsets, selection_bias=selection_bias)
-    return traced.as_result(problem, skeleton, marks)
+    known = jnp.asarray(constraints.orient(skeleton.adjacency, last=True))
+    marks = orient_pag(
+        known,
+        skeleton.sepsets,
+        selection_bias=selection_bias,
+        with_knowledge=constraints.marks_edges,
+    )
+    return traced.as_result(problem, skeleton, marks, no_arrowhead=constraints.known_tails)

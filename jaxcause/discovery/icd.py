@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._entry import search_graphs
 from jaxcause.discovery._host.icd import icd_on_host
-from jaxcause.discovery._problem import Caps
+from jaxcause.discovery._problem import Caps, selection_applies
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._traced.icd import icd_with_caps
 from jaxcause.graph import BackgroundKnowledge
@@ -20,7 +20,7 @@ def icd(
     max_cond_size: int | None = None,
     knowledge: BackgroundKnowledge | None = None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
-    selection_bias: bool = True,
+    selection_bias: bool | None = None,
     sepset: str = "first",
     caps: Caps | None = None,
 ) -> SearchResult:
@@ -39,10 +39,12 @@ def icd(
         test: Conditional independence test; leading axes are a batch of graphs.
         alpha: X and Y are taken as independent given S iff p > alpha.
         max_cond_size: Largest conditioning set; none by default.
-        knowledge: Tiers and required edges mark the edges that they decide; edges forbidden both
-            ways are left out.
+        knowledge: What cannot cause another node has an arrowhead where the two are adjacent; a
+            required edge is directed; an edge forbidden both ways is left out, which says that no
+            hidden cause joins its ends either. `BackgroundKnowledge` says which rules are complete.
         node_mask: Which nodes take part; the others stay without edges.
-        selection_bias: Whether the sample may have been selected by its values (R5–R7).
+        selection_bias: Whether the sample may have been selected by its values (R5–R7); by default
+            yes, unless knowledge gives directions, which says nothing about marks under selection.
         sepset: ``first`` keeps the first separating set of a level, ``max_p`` the one with the
             largest p-value.
         caps: Static bounds; with them the search is one compiled program, which also runs inside
@@ -53,8 +55,8 @@ def icd(
 
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
-            known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
-            traced and there are no caps.
+            known, ``knowledge`` or ``node_mask`` are about another number of nodes, the test is
+            traced and there are no caps, or ``selection_bias=True`` comes with directions.
 
     Source: Rohekar, Nisimov, Gurwicz & Novik (2021), "Iterative causal discovery in the possible
     presence of latent confounders and selection bias"; ordered: Rohekar et al. (2024),
@@ -67,6 +69,7 @@ def icd(
     >>> icd(oracle_test(dag, np.arange(4)), alpha=0.5).graph.edges(["a", "b", "c", "d"])
     [('a', 'o->', 'c'), ('b', 'o->', 'd'), ('c', '<->', 'd')]
     """
+    selection_bias = selection_applies(selection_bias, knowledge)
     return search_graphs(
         partial(icd_on_host, selection_bias),
         partial(icd_with_caps, selection_bias=selection_bias),

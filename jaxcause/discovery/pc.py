@@ -92,7 +92,7 @@ def pc(
 
 def _pc_on_host(colliders: ColliderRule, problem: Problem, evaluate: Evaluator) -> SearchResult:
     skeleton = host_skeleton.every_possible_edge(problem)
-    skeleton = host_skeleton.run_level_0(skeleton, evaluate, problem.constraints)
+    skeleton = host_skeleton.run_level_0(problem, evaluate, skeleton)
     skeleton = host.remove_separable(problem, evaluate, skeleton)
     sepsets, n_open = skeleton.sepsets(), None
     marks = problem.constraints.directions(skeleton.adjacency)
@@ -100,7 +100,14 @@ def _pc_on_host(colliders: ColliderRule, problem: Problem, evaluate: Evaluator) 
         marks, n_open = _oriented(colliders, problem, evaluate, skeleton, sepsets)
     n_conflicts = _n_conflicts(np.asarray(problem.constraints.repeat(marks)))
     return host.as_result(
-        problem, evaluate, skeleton, marks, sepsets=sepsets, n_conflicts=n_conflicts, n_open=n_open
+        problem,
+        evaluate,
+        skeleton,
+        marks,
+        sepsets=sepsets,
+        no_arrowhead=problem.constraints.cannot_cause,
+        n_conflicts=n_conflicts,
+        n_open=n_open,
     )
 
 
@@ -120,9 +127,7 @@ def _oriented(
     cannot_cause = problem.constraints.cannot_cause
 
     def rules(adjacency: AnyArray, separated: SepSets, *tiles: AnyArray) -> Array:
-        more = adjacency.shape[1] - len(cannot_cause)
-        cannot = np.pad(cannot_cause, [(0, more), (0, more)])
-        return orient_cpdag(adjacency, separated, cannot, tiles or None, width=width)
+        return orient_cpdag(adjacency, separated, cannot_cause, tiles or None, width=width)
 
     return in_blocks(rules, skeleton.adjacency, sepsets, *triples), n_open
 
@@ -130,7 +135,7 @@ def _oriented(
 def _n_conflicts(marks: Int8[AnyArray, "graphs nodes nodes"]) -> Int[AnyArray, "graphs"]:
     """Edges with two arrowheads."""
     both = (marks == Mark.ARROW) & (marks.swapaxes(1, 2) == Mark.ARROW)
-    return both.sum(axis=(1, 2)) // 2
+    return both.sum(axis=(1, 2), dtype=np.int32) // 2
 
 
 @partial(jax.jit, static_argnames=("caps", "max_p"))
@@ -148,4 +153,10 @@ def _pc_with_caps(
     skeleton = traced.remove_separable(problem, evaluate, skeleton)
     adjacency, width = skeleton.adjacency, min(caps.max_degree, mask.shape[1])
     marks = orient_cpdag(adjacency, skeleton.sepsets, constraints.cannot_cause, None, width=width)
-    return traced.as_result(problem, skeleton, marks, n_conflicts=jnp.asarray(_n_conflicts(marks)))
+    return traced.as_result(
+        problem,
+        skeleton,
+        marks,
+        no_arrowhead=constraints.cannot_cause,
+        n_conflicts=jnp.asarray(_n_conflicts(marks)),
+    )

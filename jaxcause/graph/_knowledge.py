@@ -1,5 +1,6 @@
 """Background knowledge: order, forbidden and required edges, stationarity."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,14 @@ from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
 from jaxcause.graph._lagged_graph import LaggedGraph
+from jaxcause.graph._written_knowledge import (
+    Pairs,
+    checked_edges,
+    checked_tiers,
+    edges_of_pairs,
+    node_number,
+    number_of_nodes,
+)
 
 
 class Links(NamedTuple):
@@ -26,40 +35,42 @@ class BackgroundKnowledge:
     required edges say what cannot and what must exist, and stationarity makes several edges copies
     of one.
 
+    True knowledge leaves the result of `pc`, `fci` and `icd` sound. Knowledge may rule an edge out,
+    but does not say what separates its ends: the searches still test such pairs, since that orients
+    the edges around them. PC's result is complete: it holds every mark that all fitting DAGs share
+    (Meek 1995). PAGs are complete for tiers (Andrews, Spirtes & Cooper 2020); for other knowledge
+    they are sound, and may keep a circle that the rules of Wang, Qin & Zhou (2022) would decide.
+
     Args:
-        tiers: A later tier never causes an earlier one, ``[nodes]``.
-        forbidden: Entry ``[i, j]`` forbids ``i → j``; both directions forbid the edge.
-        required: Entry ``[i, j]`` asserts ``i → j``: never tested, never removed.
+        tiers: A later tier never causes an earlier one, not even by way of others, ``[nodes]``,
+            whole numbers.
+        forbidden: Entry ``[i, j]`` forbids the edge ``i → j``; both directions forbid any edge. A
+            boolean matrix, or pairs ``(i, j)`` where another argument gives the number of nodes.
+        required: Entry ``[i, j]`` asserts ``i → j``, whatever the tests say. Matrix or pairs.
         stationary: Entry ``[i, j]`` is ``i' * n + j'`` of the pair ``(i', j')`` that stands for
             ``(i, j)``: only that pair is tested and oriented, the others copy it.
 
     Raises:
-        InputError: Nothing is given, shapes differ, or the constraints contradict one another.
+        InputError: Nothing is given, shapes differ, tiers are not whole numbers, or the constraints
+            contradict one another.
 
     >>> BackgroundKnowledge(tiers=np.array([0, 0, 1])).cannot_cause.astype(int).tolist()
     [[0, 0, 0], [0, 0, 0], [1, 1, 0]]
     """
 
     tiers: Int[AnyArray, "nodes"] | None = None
-    forbidden: Bool[AnyArray, "nodes nodes"] | None = None
-    required: Bool[AnyArray, "nodes nodes"] | None = None
+    forbidden: Bool[AnyArray, "nodes nodes"] | Pairs | None = None
+    required: Bool[AnyArray, "nodes nodes"] | Pairs | None = None
     stationary: Int[AnyArray, "nodes nodes"] | None = None
 
     def __post_init__(self) -> None:
         """Fill in what was left out, and refuse contradictions."""
-        given = [
-            a for a in (self.tiers, self.forbidden, self.required, self.stationary) if a is not None
-        ]
-        if not given:
-            raise InputError("BackgroundKnowledge needs tiers, forbidden, required or stationary")
-        n = len(given[0])
+        matrices = {"forbidden": self.forbidden, "required": self.required}
+        n = number_of_nodes(self.tiers, {**matrices, "stationary": self.stationary})
         own = np.arange(n * n, dtype=np.int32).reshape(n, n)
         fields = {
-            "tiers": np.zeros(n, np.int32)
-            if self.tiers is None
-            else np.asarray(self.tiers, np.int32),
-            "forbidden": _square(self.forbidden, n),
-            "required": _square(self.required, n),
+            "tiers": np.zeros(n, np.int32) if self.tiers is None else checked_tiers(self.tiers),
+            **{name: checked_edges(name, value, n) for name, value in matrices.items()},
             "stationary": own if self.stationary is None else np.asarray(self.stationary, np.int32),
         }
         for name, value in fields.items():
@@ -74,6 +85,44 @@ class BackgroundKnowledge:
             )
         if _has_cycle(required):
             raise InputError("required edges form a cycle; drop one of them")
+
+    @classmethod
+    def named(
+        cls,
+        names: Sequence[str] | int,
+        *,
+        tiers: Mapping[str, int] | None = None,
+        forbidden: Pairs = (),
+        required: Pairs = (),
+    ) -> "BackgroundKnowledge":
+        """Knowledge about nodes that have names, or are counted.
+
+        Args:
+            names: Names of the nodes in their order, or how many nodes there are.
+            tiers: Tier of every node.
+            forbidden: Pairs ``(cause, effect)`` of nodes, by name or by number.
+            required: Pairs of the same form.
+
+        Raises:
+            InputError: A node is unknown or has no tier, or the constraints contradict one another.
+
+        >>> known = BackgroundKnowledge.named(["rain", "river"], forbidden=[("river", "rain")])
+        >>> known.cannot_cause.astype(int).tolist()
+        [[0, 0], [1, 0]]
+        """
+        nodes = range(names) if isinstance(names, int) else list(names)
+        in_order = None
+        if tiers is not None:
+            of_node = {node_number("tiers", node, nodes): tier for node, tier in tiers.items()}
+            missing = [str(node) for k, node in enumerate(nodes) if k not in of_node]
+            if missing:
+                raise InputError(f"tiers leaves out {', '.join(missing)}; give each node a tier")
+            in_order = checked_tiers([of_node[k] for k in range(len(nodes))])
+        return cls(
+            tiers=in_order,
+            forbidden=edges_of_pairs("forbidden", forbidden, nodes),
+            required=edges_of_pairs("required", required, nodes),
+        )
 
     @classmethod
     def temporal(
@@ -233,10 +282,6 @@ def _check_possible(required: np.ndarray, possible: np.ndarray) -> None:
             f"required link {i} → {j} at lag {lag} is not possible; drop it, or the allowed, "
             "forbidden or limited links that rule it out"
         )
-
-
-def _square(given: AnyArray | None, n: int) -> np.ndarray:
-    return np.zeros((n, n), bool) if given is None else np.asarray(given, bool)
 
 
 def _has_cycle(edges: np.ndarray) -> bool:

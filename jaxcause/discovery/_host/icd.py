@@ -19,7 +19,10 @@ from jaxcause.discovery._host.rows import Pairs, Rows, Separations
 from jaxcause.discovery._host.search import as_result
 from jaxcause.discovery._host.skeleton import Skeleton, every_possible_edge, remove, run_level_0
 from jaxcause.discovery._orientation.pag import complete, orient_r0_to_r4
-from jaxcause.discovery._orientation.possible_d_sep import possible_ancestors
+from jaxcause.discovery._orientation.possible_d_sep import (
+    possible_ancestors,
+    unknown_separations,
+)
 from jaxcause.discovery._orientation.reachability import reachable
 from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._result import SearchResult
@@ -32,9 +35,12 @@ SETS_PER_ROUND = (16, 256)
 def icd_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) -> SearchResult:
     """Refine the graph level by level, until no pair has a set left to test."""
     orient, n_graphs = problem.constraints.orient, len(problem.mask)
+    has_late = problem.constraints.late is not None
     skeleton = every_possible_edge(problem)
     marks = np.asarray(orient(skeleton.adjacency))
-    finish = partial(complete, selection_bias=selection_bias)
+    finish = partial(
+        complete, selection_bias=selection_bias, with_knowledge=problem.constraints.marks_edges
+    )
     active = np.ones(n_graphs, bool)
     history = []
     for size in itertools.count():
@@ -45,16 +51,21 @@ def icd_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) -> 
         done = active & ~has_sets
         if done.any():
             # These graphs are finished: what R5–R10 add stays.
+            if has_late:
+                marks = _with_last_marks(problem, skeleton, marks, done)
             marks = _oriented(done, marks, skeleton, finish)
         active &= has_sets
         if active.any() and size > problem.max_cond_size:
             skeleton = skeleton._replace(truncated=active)
+            if has_late:
+                marks = _with_last_marks(problem, skeleton, marks, active)
+                history[-1] = marks
             active = np.zeros(n_graphs, bool)
         elif active.any():
-            before = skeleton.adjacency
+            before = skeleton.unseparated
             skeleton = _run_level(problem, evaluate, skeleton, attempts, size)
-            # Where no edge was removed the rules would give the same graph again.
-            changed = (skeleton.adjacency != before).any(axis=(1, 2)) | (active & (size == 0))
+            # Where no pair was separated the rules would give the same graph again.
+            changed = (skeleton.unseparated != before).any(axis=(1, 2)) | (active & (size == 0))
             known = np.asarray(orient(skeleton.adjacency))
             marks = np.where(changed[:, None, None], known, marks)
             marks = _oriented(changed, marks, skeleton, orient_r0_to_r4)
@@ -63,7 +74,15 @@ def icd_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) -> 
         if not active.any():
             break
     sepsets, levels = skeleton.sepsets(), np.stack(history, axis=1)
-    return as_result(problem, evaluate, skeleton, marks, sepsets=sepsets, levels=levels)
+    return as_result(
+        problem,
+        evaluate,
+        skeleton,
+        marks,
+        sepsets=sepsets,
+        no_arrowhead=problem.constraints.known_tails,
+        levels=levels,
+    )
 
 
 class Attempts(NamedTuple):
@@ -86,14 +105,21 @@ def _attempts(
 ) -> Attempts:
     """The candidate sets of a level: neighbours one by one, or ICD-Sep sets."""
     constraints = problem.constraints
-    pairs = Pairs.where(skeleton.adjacency & constraints.tested & active[:, None, None])
+    pairs = Pairs.where(skeleton.unseparated & active[:, None, None])
     if size == 1:
         return _single_neighbours(skeleton, pairs, constraints.tiers)
     graphs = np.flatnonzero(active)
     place = np.cumsum(active) - 1  # number of each graph among the active ones
     here = marks[graphs]
+    unknown = None
+    if constraints.decided is not None or constraints.copies is not None:
+        unknown = unknown_separations(here, skeleton.sepsets().found[graphs])
     sets = icd_sep_sets(
-        here, in_blocks(_reach, here), pairs._replace(graph=place[pairs.graph]), size
+        here,
+        in_blocks(_reach, here),
+        pairs._replace(graph=place[pairs.graph]),
+        size,
+        unknown=unknown,
     )
     tried, number = np.unique(sets.pair, return_inverse=True)
     pairs = pairs.at(tried)
@@ -129,12 +155,12 @@ def _run_level(
 ) -> Skeleton:
     """Remove the pairs that a set of this level separates."""
     if attempts is None:
-        return run_level_0(skeleton, evaluate, problem.constraints)
+        return run_level_0(problem, evaluate, skeleton)
     if attempts.one_set_each:
         found = _first_of(evaluate, attempts, size)
     else:
         found = evaluate(attempts.rows, size)
-    return remove(skeleton, problem.constraints, attempts.pairs, found)
+    return remove(problem, skeleton, attempts.pairs, found)
 
 
 def _first_of(evaluate: Evaluator, attempts: Attempts, size: int) -> Separations:
@@ -157,6 +183,15 @@ def _first_of(evaluate: Evaluator, attempts: Attempts, size: int) -> Separations
             found.n_tests[tried] = np.where(later.separated & ~evaluate.max_p, needed, full)
         start = stop
     return found
+
+
+def _with_last_marks(
+    problem: Problem, skeleton: Skeleton, marks: np.ndarray, which: np.ndarray
+) -> np.ndarray:
+    """The marks once more from the start, with what is known of edges that are there to stay."""
+    known = np.asarray(problem.constraints.orient(skeleton.adjacency, last=True))
+    marks = np.where(which[:, None, None], known, marks)
+    return _oriented(which, marks, skeleton, orient_r0_to_r4)
 
 
 def _oriented(

@@ -64,6 +64,8 @@ def icd_sep_sets(
     possible_ancestor: Bool[np.ndarray, "graphs nodes nodes"],
     pairs: Pairs,
     size: int,
+    *,
+    unknown: Bool[np.ndarray, "graphs nodes nodes"] | None = None,
 ) -> GrownSets:
     """All ICD-Sep sets of ``size`` nodes for each pair.
 
@@ -76,11 +78,12 @@ def icd_sep_sets(
         possible_ancestor: Entry ``[u, v]``: a possibly directed path leads from u to v.
         pairs: The pairs.
         size: Members of a set, and depth of the trees.
+        unknown: Pairs that are not adjacent though no set is known that separates them.
 
     Source: Rohekar, Nisimov, Gurwicz & Novik (2021), "Iterative causal discovery in the possible
     presence of latent confounders and selection bias".
     """
-    trees = grow_trees(marks, depth=size)
+    trees = grow_trees(marks, depth=size, unknown=unknown)
     contexts = _contexts(trees, possible_ancestor, pairs, size)
     found = [_with_keys(trees, *grown) for grown in _grown_sets(trees, contexts, size)]
     if not found:

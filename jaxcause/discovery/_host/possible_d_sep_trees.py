@@ -60,14 +60,15 @@ class _Edges(NamedTuple):
     Args:
         graph: Graph of each tree.
         into: Entry ``[graph, b, a]``: the edge a, b has an arrowhead at b.
-        neighbours: Neighbours of each node, as sets.
+        onward: Nodes that a path from each node may go on to after one more step, as sets: its
+            neighbours, and those from which no set is known to separate it.
         sources: The same of those with an arrowhead at the node.
         unused: For each tree and node, the neighbours whose edge no branch has used.
     """
 
     graph: Int[np.ndarray, "trees"]
     into: Bool[np.ndarray, "graphs nodes nodes"]
-    neighbours: UInt64[np.ndarray, "graphs nodes words"]
+    onward: UInt64[np.ndarray, "graphs nodes words"]
     sources: UInt64[np.ndarray, "graphs nodes words"]
     unused: UInt64[np.ndarray, "trees nodes words"]
 
@@ -97,6 +98,7 @@ def grow_trees(
     *,
     root: int | None = None,
     depth: int | None = None,
+    unknown: Bool[np.ndarray, "graphs nodes nodes"] | None = None,
 ) -> Trees:
     """The trees of one root in each graph, or by default of every node of each graph.
 
@@ -104,6 +106,8 @@ def grow_trees(
         marks: Marks of the graphs.
         root: Where the trees start.
         depth: Depth of the trees; by default they grow to their end.
+        unknown: Pairs that are not adjacent though no set is known that separates them: a path
+            goes on past them as if they were adjacent, since its middle may be a collider.
     """
     n_graphs, n, _ = marks.shape
     roots = np.arange(n) if root is None else np.array([root])
@@ -111,7 +115,7 @@ def grow_trees(
     adjacent = marks != Mark.NONE
     tree, b = np.nonzero(adjacent[:, roots].reshape(-1, n))
     layer = _Layer(tree, root_of[tree], b)
-    edges = _edges(marks, root_of)
+    edges = _edges(marks, root_of, unknown)
     before = np.zeros((tree.size, -(-n // BITS)), np.uint64)
     nodes = one_node(b, n)
     distance = np.zeros((root_of.size, n), np.int64)
@@ -131,7 +135,7 @@ def grow_trees(
     return Trees(starts, head[order], before[order], nodes[order], distance)
 
 
-def _edges(marks: np.ndarray, root_of: np.ndarray) -> _Edges:
+def _edges(marks: np.ndarray, root_of: np.ndarray, unknown: np.ndarray | None) -> _Edges:
     """The edges as the trees begin: each has used those of its root."""
     n_graphs, n, _ = marks.shape
     graph = np.repeat(np.arange(n_graphs), root_of.size // max(1, n_graphs))
@@ -139,7 +143,8 @@ def _edges(marks: np.ndarray, root_of: np.ndarray) -> _Edges:
     neighbours = as_words(marks != Mark.NONE)
     unused = neighbours[graph] & ~one_node(root_of, n)[:, None]
     unused[np.arange(root_of.size), root_of] = 0
-    return _Edges(graph, into, neighbours, as_words(into), unused)
+    onward = neighbours if unknown is None else neighbours | as_words(unknown)
+    return _Edges(graph, into, onward, as_words(into), unused)
 
 
 def _next_layer(layer: _Layer, edges: _Edges) -> tuple[Int[np.ndarray, "more"], _Layer]:
@@ -149,7 +154,7 @@ def _next_layer(layer: _Layer, edges: _Edges) -> tuple[Int[np.ndarray, "more"], 
     """
     tree, a, b = layer
     n, graph = edges.into.shape[1], edges.graph[tree]
-    onward = edges.neighbours[graph, a]
+    onward = edges.onward[graph, a]
     collider = edges.into[graph, b, a]
     onward[collider] |= edges.sources[graph[collider], b[collider]]
     branch, c = members(onward & edges.unused[tree, b], n)

@@ -1,15 +1,20 @@
 """The search whose levels are decided on the host: the loop over levels, and its result."""
 
 import itertools
+from functools import partial
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
 from jaxcause._typing import AnyArray
+from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.candidates import CandidateLists
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.rows import Pairs
 from jaxcause.discovery._host.skeleton import Skeleton, run_level
+from jaxcause.discovery._orientation.against_knowledge import colliders_against
+from jaxcause.discovery._orientation.neighbourhoods import degree_bucket
 from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult
 from jaxcause.graph import CausalGraph, SepSets
@@ -30,7 +35,7 @@ def remove_separable(
         candidates: Nodes that may be conditioned on; by default the neighbours as a level begins.
     """
     constraints = problem.constraints
-    pairs, entries = Pairs.where(skeleton.adjacency & constraints.tested), None
+    pairs, entries = Pairs.where(skeleton.unseparated), None
     for level in itertools.count(1):
         allowed = skeleton.adjacency if candidates is None else candidates
         lists = CandidateLists(allowed, constraints.tiers, entries)
@@ -44,7 +49,7 @@ def remove_separable(
             truncated = skeleton.truncated.copy()
             truncated[pairs.graph] = True
             return skeleton._replace(truncated=truncated)
-        skeleton = run_level(skeleton, evaluate, constraints, pairs, rows, level)
+        skeleton = run_level(problem, evaluate, skeleton, pairs, rows, level)
         pairs = pairs.at(~skeleton.levels[-1].separated)
     raise AssertionError("unreachable")
 
@@ -56,7 +61,8 @@ def as_result(
     marks: AnyArray,
     *,
     sepsets: SepSets,
-    n_conflicts: AnyArray | None = None,
+    no_arrowhead: Bool[np.ndarray, "nodes nodes"] | None = None,
+    n_conflicts: AnyArray | int = 0,
     n_open: AnyArray | None = None,
     levels: AnyArray | None = None,
 ) -> SearchResult:
@@ -68,25 +74,37 @@ def as_result(
         skeleton: What was found.
         marks: The orientation.
         sepsets: Separating sets of the skeleton.
+        no_arrowhead: Entry ``[i, j]``: knowledge allows no arrowhead at j; None if it allows all.
         n_conflicts: Edges on which rules contradicted one another; none by default.
         n_open: Triples that were left undecided; none by default.
         levels: Marks after each level, where the search is anytime.
     """
-    none = np.zeros(len(skeleton.adjacency), np.int64)
+    none, constraints = np.zeros(len(skeleton.adjacency), np.int64), problem.constraints
+    contradicted = constraints.n_contradicted(
+        sepsets.found, np.asarray(problem.mask), skeleton.truncated
+    )
+    against = np.zeros_like(none)
+    if no_arrowhead is not None and no_arrowhead.any():
+        rules = partial(
+            colliders_against,
+            no_arrowhead=jnp.asarray(no_arrowhead),
+            width=degree_bucket(skeleton.adjacency),
+        )
+        against = in_blocks(rules, skeleton.adjacency, sepsets).sum(axis=(1, 2))
     info = SearchInfo(
         n_tests=np.stack([level.n_tests for level in skeleton.levels], axis=1),
         n_edges=np.stack([level.n_edges for level in skeleton.levels], axis=1),
-        n_conflicts=none if n_conflicts is None else np.asarray(n_conflicts),
+        n_conflicts=none + np.asarray(n_conflicts) + np.asarray(contradicted) + against,
         n_open=none if n_open is None else np.asarray(n_open),
         truncated=skeleton.truncated,
         overflow=np.zeros(none.size, bool),
         singular=evaluate.singular(),
     )
-    repeat = problem.constraints.repeat
+    repeat = constraints.repeat
     return SearchResult(
         CausalGraph(repeat(np.asarray(marks))),
         sepsets,
-        repeat(skeleton.p_values(evaluate)),
+        repeat(constraints.tested_alone(skeleton.p_values(evaluate))),
         info,
         None if levels is None else CausalGraph(repeat(levels)),
     )

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.rows import Pairs, Rows, Separations
-from jaxcause.discovery._problem import Constraints, Problem
+from jaxcause.discovery._problem import Problem
 from jaxcause.graph import SepSets
 
 
@@ -36,6 +36,7 @@ class Skeleton(NamedTuple):
 
     Args:
         adjacency: Edges that are left.
+        unseparated: Pairs, x before y, that no set has separated so far.
         independent: Pairs, x before y, that level 0 found independent all at once.
         strength: Strength of the pairs that level 0 tested all at once, NaN elsewhere.
         levels: What each level did.
@@ -43,6 +44,7 @@ class Skeleton(NamedTuple):
     """
 
     adjacency: Bool[np.ndarray, "graphs nodes nodes"]
+    unseparated: Bool[np.ndarray, "graphs nodes nodes"]
     independent: Bool[np.ndarray, "graphs nodes nodes"]
     strength: Float[np.ndarray, "graphs nodes nodes"]
     levels: tuple[Level, ...]
@@ -75,24 +77,32 @@ class Skeleton(NamedTuple):
 def every_possible_edge(problem: Problem) -> Skeleton:
     """The skeleton before any test: all edges that knowledge and mask allow."""
     mask = np.asarray(problem.mask)
-    adjacency = problem.constraints.possible & mask[:, :, None] & mask[:, None, :]
-    unknown = np.full(adjacency.shape, np.nan)
-    return Skeleton(adjacency, np.zeros_like(adjacency), unknown, (), np.zeros(len(mask), bool))
+    pairs = mask[:, :, None] & mask[:, None, :]
+    unknown = np.full(pairs.shape, np.nan)
+    return Skeleton(
+        adjacency=problem.constraints.possible & pairs,
+        unseparated=problem.constraints.tested & pairs,
+        independent=np.zeros_like(pairs),
+        strength=unknown,
+        levels=(),
+        truncated=np.zeros(len(mask), bool),
+    )
 
 
-def run_level_0(skeleton: Skeleton, evaluate: Evaluator, constraints: Constraints) -> Skeleton:
+def run_level_0(problem: Problem, evaluate: Evaluator, skeleton: Skeleton) -> Skeleton:
     """Remove every edge whose ends are independent given nothing."""
-    looked = skeleton.adjacency & constraints.tested
+    constraints, looked = problem.constraints, skeleton.unseparated
     marginal = evaluate.marginal()
     if marginal is None:
         pairs = Pairs.where(looked)
         no_candidates = np.full((pairs.x.size, 1), -1, np.int32)
         none = np.zeros(pairs.x.size, np.int64)
         rows = Rows.own(np.arange(pairs.x.size), pairs, no_candidates, none)
-        return run_level(skeleton, evaluate, constraints, pairs, rows, 0)
+        return run_level(problem, evaluate, skeleton, pairs, rows, 0)
     independent, strength = marginal
     independent &= looked
     adjacency = skeleton.adjacency & ~(independent | np.swapaxes(independent, 1, 2))
+    adjacency = constraints.keep_required(adjacency, np.asarray(problem.mask))
     adjacency = np.asarray(constraints.repeat(adjacency))
     none = np.zeros(0, np.int64)
     level = Level(
@@ -106,6 +116,7 @@ def run_level_0(skeleton: Skeleton, evaluate: Evaluator, constraints: Constraint
     both = looked | np.swapaxes(looked, 1, 2)
     return skeleton._replace(
         adjacency=adjacency,
+        unseparated=looked & ~independent,
         independent=independent,
         strength=np.where(both, strength, np.nan),
         levels=(*skeleton.levels, level),
@@ -113,9 +124,9 @@ def run_level_0(skeleton: Skeleton, evaluate: Evaluator, constraints: Constraint
 
 
 def run_level(
-    skeleton: Skeleton,
+    problem: Problem,
     evaluate: Evaluator,
-    constraints: Constraints,
+    skeleton: Skeleton,
     pairs: Pairs,
     rows: Rows,
     size: int,
@@ -125,16 +136,16 @@ def run_level(
     The candidates were drawn before anything is removed, so the result depends neither on the order
     of the pairs nor on how they are batched.
     """
-    return remove(skeleton, constraints, pairs, evaluate(rows, size))
+    return remove(problem, skeleton, pairs, evaluate(rows, size))
 
 
-def remove(
-    skeleton: Skeleton, constraints: Constraints, pairs: Pairs, found: Separations
-) -> Skeleton:
+def remove(problem: Problem, skeleton: Skeleton, pairs: Pairs, found: Separations) -> Skeleton:
     """Remove the pairs that were separated, and their copies, and note the level."""
-    adjacency = skeleton.adjacency.copy()
-    pairs.at(found.separated).write(adjacency, False)
-    adjacency = np.asarray(constraints.repeat(adjacency))
+    adjacency, unseparated = skeleton.adjacency.copy(), skeleton.unseparated.copy()
+    for edges in (adjacency, unseparated):
+        pairs.at(found.separated).write(edges, False)
+    adjacency = problem.constraints.keep_required(adjacency, np.asarray(problem.mask))
+    adjacency = np.asarray(problem.constraints.repeat(adjacency))
     level = Level(
         pairs=pairs,
         strength=found.strength,
@@ -143,7 +154,9 @@ def remove(
         n_tests=np.bincount(pairs.graph, found.n_tests, len(adjacency)).astype(np.int64),
         n_edges=_count(adjacency) // 2,
     )
-    return skeleton._replace(adjacency=adjacency, levels=(*skeleton.levels, level))
+    return skeleton._replace(
+        adjacency=adjacency, unseparated=unseparated, levels=(*skeleton.levels, level)
+    )
 
 
 def _count(mask: np.ndarray) -> np.ndarray:

@@ -18,7 +18,8 @@ from jaxcause.discovery._orientation.neighbourhoods import (
     Neighbourhoods,
     gather,
     neighbour_lists,
-    separated_without,
+    padded_to,
+    separations,
     write_inner,
     write_outer,
 )
@@ -31,19 +32,22 @@ _TAIL, _ARROW = jnp.int8(Mark.TAIL), jnp.int8(Mark.ARROW)
 def orient_cpdag(
     adjacency: Bool[Array, "graphs nodes nodes"],
     sepsets: SepSets,
-    cannot_cause: Bool[Array, "nodes nodes"],
+    cannot_cause: Bool[Array, "known known"] | None,
     votes: tuple[Bool[Array, "graphs b s t"], Bool[Array, "graphs b s t"]] | None,
     *,
     width: int,
 ) -> Int8[Array, "graphs nodes nodes"]:
     """Orient skeletons: knowledge first, then colliders, then Meek's rules.
 
-    A collider that knowledge rules out on either side is not oriented.
+    A collider that knowledge rules out on either side is not oriented. Where knowledge, not a set,
+    keeps two nodes apart, nothing says whether a node between them is a collider, and no rule
+    takes it as a non-collider. With true knowledge the result is all that can be known (Meek 1995).
 
     Args:
         adjacency: The skeletons.
         sepsets: What separated the pairs that are not adjacent.
-        cannot_cause: Entry ``[i, j]``: ``i → j`` is impossible.
+        cannot_cause: Entry ``[i, j]``: ``i → j`` is impossible; None if nothing is. Nodes beyond
+            its size are padding.
         votes: For each neighbourhood which triples s, b, t are colliders and which are not; by
             default a triple is a collider where s and t were separated without b.
         width: Largest degree.
@@ -52,15 +56,18 @@ def orient_cpdag(
     "Causal inference and causal explanation with background knowledge".
     """
     lists = neighbour_lists(adjacency, width)
-    arrow = adjacency & cannot_cause.T[None]
+    possible = adjacency
+    if cannot_cause is not None:
+        possible = adjacency & ~padded_to(cannot_cause, adjacency.shape[1])[None]
+    arrow = adjacency & ~jnp.swapaxes(possible, 1, 2)
     marks = jnp.where(arrow, _ARROW, jnp.where(adjacency, _TAIL, jnp.int8(Mark.NONE)))
     hoods = gather(marks, lists)
     if votes is None:
-        collider = separated_without(hoods, sepsets)
-        non_collider = hoods.non_adjacent
+        separated, holding = separations(hoods, sepsets)
+        collider, non_collider = separated & ~holding, separated
     else:
         collider, non_collider = votes
-    allowed = gather((adjacency & ~cannot_cause[None]).astype(jnp.int8), lists).inner > 0
+    allowed = gather(possible.astype(jnp.int8), lists).inner > 0
     into = (collider & allowed[:, :, :, None] & allowed[:, :, None, :]).any(axis=3)
     marks = write_inner(marks, lists, into, _ARROW)
 
@@ -81,7 +88,8 @@ def _meek(
     """Entry ``[b, s]``: some rule turns b — s into b → s.
 
     With b the node of the neighbourhood: (1) a → b — s, a and s non-adjacent; (2) b → c → s;
-    (3) b — c → s and b — d → s, c and d non-adjacent; (4) b — c → d → s, c and s non-adjacent.
+    (3) b — c → s and b — d → s, c and d non-adjacent; (4) b — c → d → s, c and s non-adjacent. In
+    (1), (3) and (4) the middle of the non-adjacent nodes is known to be no collider.
     """
     directed = (hoods.among == Mark.ARROW) & (jnp.swapaxes(hoods.among, 2, 3) == Mark.TAIL)
     free = (hoods.inner == Mark.TAIL) & (hoods.outer == Mark.TAIL)
@@ -91,7 +99,5 @@ def _meek(
     rule_2 = (outgoing[:, :, :, None] & directed).any(axis=2)
     through = free[:, :, :, None] & directed
     rule_3 = (through & boolean_product(non_collider, through)).any(axis=2)
-    rule_4 = (free[:, :, :, None] & boolean_product(directed, directed) & hoods.non_adjacent).any(
-        axis=2
-    )
+    rule_4 = (free[:, :, :, None] & boolean_product(directed, directed) & non_collider).any(axis=2)
     return free & (rule_1 | rule_2 | rule_3 | rule_4)

@@ -92,8 +92,10 @@ def write_inner(
     return marks.at[graph, source, node].set(mark, mode="drop")
 
 
-def separated_without(hoods: Neighbourhoods, sepsets: SepSets) -> Bool[Array, "graphs b s t"]:
-    """Entry ``[b, s, t]``: neighbours s and t are non-adjacent, separated by a set without b."""
+def separations(
+    hoods: Neighbourhoods, sepsets: SepSets
+) -> tuple[Bool[Array, "graphs b s t"], Bool[Array, "graphs b s t"]]:
+    """Entry ``[b, s, t]``: a set separates the neighbours s and t; and such a set holds b."""
     graph = jnp.arange(hoods.nodes.shape[0], dtype=jnp.int32)[:, None, None, None]
     s = jnp.minimum(hoods.nodes[:, :, :, None], hoods.nodes.shape[1] - 1)
     t = jnp.minimum(hoods.nodes[:, :, None, :], hoods.nodes.shape[1] - 1)
@@ -103,7 +105,12 @@ def separated_without(hoods: Neighbourhoods, sepsets: SepSets) -> Bool[Array, "g
     members = jnp.asarray(sepsets.nodes)
     for k in range(members.shape[-1]):
         member |= members[graph, s, t, k] == node
-    return hoods.non_adjacent & found & ~member
+    return hoods.non_adjacent & found, member
+
+
+def padded_to(known: Bool[Array, "known known"], n_nodes: int) -> Bool[Array, "nodes nodes"]:
+    """What is known of pairs, with nothing known of further nodes up to ``n_nodes``."""
+    return jnp.pad(known, (0, n_nodes - known.shape[0]))
 
 
 def degree_bucket(adjacency: Bool[np.ndarray, "graphs nodes nodes"]) -> int:

@@ -54,18 +54,24 @@ class Separated(NamedTuple):
 Rule = Callable[[View, Separated], Writes]
 
 
-@partial(jax.jit, static_argnames=("selection_bias",))
+@partial(jax.jit, static_argnames=("selection_bias", "with_knowledge"))
 def orient_pag(
-    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets, *, selection_bias: bool
+    marks: Int8[Array, "graphs nodes nodes"],
+    sepsets: SepSets,
+    *,
+    selection_bias: bool,
+    with_knowledge: bool,
 ) -> Int8[Array, "graphs nodes nodes"]:
-    """Orient skeletons by R0, then close under R1–R4, R5–R7 and R8–R10.
+    """Orient skeletons by R0, then close under R1–R4, and complete the marks.
 
     Args:
         marks: Circles at the ends of all edges, but for marks that are known beforehand.
         sepsets: What separated the pairs that are not adjacent.
         selection_bias: Whether R5–R7 apply, which find edges that are due to selection.
+        with_knowledge: Whether marks are known beforehand.
     """
-    return complete(orient_r0_to_r4(marks, sepsets), sepsets, selection_bias=selection_bias)
+    marks = orient_r0_to_r4(marks, sepsets)
+    return complete(marks, sepsets, selection_bias=selection_bias, with_knowledge=with_knowledge)
 
 
 @jax.jit
@@ -75,18 +81,27 @@ def orient_r0_to_r4(
     """Orient skeletons by R0, then close under R1–R4: sound whatever separating sets may follow."""
     separated = _separated(sepsets)
     marks = write(marks, rule_0(view(marks), separated))
-    return close(marks, separated, (rule_1, rule_2, rule_3, rule_4))
+    return close(marks, separated, R1_TO_R4)
 
 
-@partial(jax.jit, static_argnames=("selection_bias",))
+@partial(jax.jit, static_argnames=("selection_bias", "with_knowledge"))
 def complete(
-    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets, *, selection_bias: bool
+    marks: Int8[Array, "graphs nodes nodes"],
+    sepsets: SepSets,
+    *,
+    selection_bias: bool,
+    with_knowledge: bool,
 ) -> Int8[Array, "graphs nodes nodes"]:
-    """Close marks that are closed under R1–R4 under R5–R7 and R8–R10 as well."""
+    """Close marks that are closed under R1–R4 under R5–R7 and R8–R10 as well.
+
+    A tail that R8–R10 write lets no earlier rule act (Zhang 2008), unless some marks were known
+    beforehand.
+    """
     separated = _separated(sepsets)
     if selection_bias:
         marks = close(marks, separated, (rule_5, rule_6, rule_7))
-    return close(marks, separated, (rule_8, rule_9, rule_10))
+    last = (rule_8, rule_9, rule_10)
+    return close(marks, separated, R1_TO_R4 + last if with_knowledge else last)
 
 
 @jax.jit
@@ -103,8 +118,7 @@ def orient_without_selection(
 ) -> Int8[Array, "graphs nodes nodes"]:
     """Orient by R0, then close under R1–R4 and R8–R10 together: no edge is due to selection."""
     marks = write(marks, rule_0(view(marks), separated))
-    first, last = (rule_1, rule_2, rule_3, rule_4), (rule_8, rule_9, rule_10)
-    return close(marks, separated, first + last)
+    return close(marks, separated, (*R1_TO_R4, rule_8, rule_9, rule_10))
 
 
 def close(marks: Array, separated: Separated, rules: tuple[Rule, ...]) -> Array:
@@ -203,6 +217,9 @@ def rule_4(v: View, separated: Separated) -> Writes:
 
     arrows, tails = lax.cond(possible, look, lambda _: (_none(v.arrow),) * 2, None)
     return Writes(arrows, tails)
+
+
+R1_TO_R4 = (rule_1, rule_2, rule_3, rule_4)
 
 
 def rule_5(v: View, separated: Separated) -> Writes:

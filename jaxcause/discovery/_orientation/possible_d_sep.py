@@ -2,9 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Int8
 
+from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.bits import boolean_product
 from jaxcause.discovery._orientation.reachability import fixed_point
 from jaxcause.graph import Mark
@@ -13,8 +15,15 @@ from jaxcause.graph import Mark
 @jax.jit
 def possible_d_sep(
     marks: Int8[Array, "graphs nodes nodes"],
+    unknown: Bool[Array, "graphs nodes nodes"] | None = None,
 ) -> Bool[Array, "graphs nodes nodes"]:
     """Entry ``[x, y]``: a walk from x to y has, at every u, v, w, a collider at v or u, w adjacent.
+
+    Args:
+        marks: Marks of the graphs.
+        unknown: Pairs that are not adjacent though no set is known that separates them
+            (`unknown_separations`). The middle of such a triple may be a collider that no rule
+            could orient, so that walks pass as they pass where the ends are adjacent.
 
     Source: Spirtes, Glymour & Scheines (2000), Possible-D-SEP.
 
@@ -25,6 +34,7 @@ def possible_d_sep(
     """
     adjacent, arrow = marks != Mark.NONE, marks == Mark.ARROW
     back = jnp.swapaxes(arrow, 1, 2)
+    shielded = adjacent if unknown is None else adjacent | unknown
     nodes = jnp.arange(marks.shape[1], dtype=jnp.int32)
 
     def grow(steps: Array) -> Array:
@@ -32,7 +42,7 @@ def possible_d_sep(
         into = steps & arrow
         n_into = into.sum(axis=1, dtype=jnp.int32)[:, :, None]
         others = n_into - jnp.swapaxes(into, 1, 2).astype(jnp.int32)
-        triangle = boolean_product(jnp.swapaxes(steps, 1, 2), adjacent)
+        triangle = boolean_product(jnp.swapaxes(steps, 1, 2), shielded)
         return steps | (adjacent & (triangle | ((others > 0) & back)))
 
     def from_x(x: Array) -> Array:
@@ -40,6 +50,16 @@ def possible_d_sep(
         return fixed_point(grow, start).any(axis=1) & (nodes != x)[None]
 
     return jnp.moveaxis(lax.map(from_x, nodes), 0, 1)
+
+
+def unknown_separations(
+    marks: Int8[AnyArray, "graphs nodes nodes"], found: Bool[AnyArray, "graphs nodes nodes"]
+) -> Bool[AnyArray, "graphs nodes nodes"]:
+    """Pairs that are not adjacent though no set is known that separates them.
+
+    Knowledge ruled their edge out, or they copy another pair under stationarity.
+    """
+    return (marks == Mark.NONE) & ~found & ~np.eye(marks.shape[-1], dtype=bool)[None]
 
 
 def possible_ancestors(

@@ -6,12 +6,7 @@ from jaxtyping import Bool, Int8
 
 from jaxcause.discovery._orientation import pag
 from jaxcause.discovery._orientation.cpdag import orient_cpdag
-from jaxcause.discovery._orientation.neighbourhoods import (
-    degree_bucket,
-    gather,
-    neighbour_lists,
-    separated_without,
-)
+from jaxcause.discovery._orientation.neighbourhoods import degree_bucket
 from jaxcause.discovery._refine.problem import RefineProblem
 from jaxcause.discovery._refine.separating_sets import SeparatingSets
 from jaxcause.graph import BackgroundKnowledge, CausalGraph, LaggedGraph, Mark, SepSets
@@ -36,7 +31,7 @@ def orient(
     """
     sets = sets.at_every_time(problem.n_vars)
     if problem.latents:
-        return _orient_pag(adjacency, sets, knowledge, effects_at_lag_0=problem.contemporaneous)
+        return _orient_pag(problem, adjacency, sets, knowledge)
     return _orient_cpdag(adjacency, sets, knowledge)
 
 
@@ -49,24 +44,28 @@ def lagged_marks(
 
 
 def _orient_pag(
+    problem: RefineProblem,
     adjacency: Bool[np.ndarray, "nodes nodes"],
     sets: SeparatingSets,
     knowledge: BackgroundKnowledge,
-    *,
-    effects_at_lag_0: bool,
 ) -> Int8[np.ndarray, "nodes nodes"]:
     """Marks by R0–R4 and R8–R10; a mark that a rule finds for one copy of an edge holds for all.
 
     Args:
+        problem: What is searched.
         adjacency: The skeleton.
         sets: What separated the pairs, at every time.
         knowledge: Order, and which pairs are copies of one another.
-        effects_at_lag_0: Whether an edge at lag 0 can be anything but ``<->``.
     """
     tiers, required = np.asarray(knowledge.tiers), np.asarray(knowledge.required)
-    later = tiers[:, None] < tiers
-    if not effects_at_lag_0:
-        later |= tiers[:, None] == tiers
+    later, same = tiers[:, None] < tiers, tiers[:, None] == tiers
+    if problem.contemporaneous:
+        # Where one direction at lag 0 is impossible, its source has an arrowhead.
+        now = problem.allowed[:, :, 0]
+        n_slices = len(tiers) // problem.n_vars
+        later |= same & np.tile(now & ~now.T, (n_slices, n_slices))
+    else:
+        later |= same
     marks = np.where(adjacency, np.int8(Mark.CIRCLE), np.int8(Mark.NONE))
     marks[adjacency & (later | required)] = Mark.ARROW
     marks[adjacency & required.T] = Mark.TAIL
@@ -96,12 +95,6 @@ def _orient_cpdag(
     """
     graphs, sepsets = jnp.asarray(adjacency)[None], sets.as_sepsets()
     batch = SepSets(jnp.asarray(sepsets.nodes)[None], jnp.asarray(sepsets.found)[None])
-    width = degree_bucket(adjacency[None])
-    lists = neighbour_lists(graphs, width)
-    hoods = gather(graphs.astype(jnp.int8), lists)
-    collider = separated_without(hoods, batch)
-    separated = gather(jnp.asarray(sets.found)[None].astype(jnp.int8), lists).among > 0
-    votes = (collider, hoods.non_adjacent & separated)
-    cannot = jnp.asarray(knowledge.cannot_cause)
-    marks = np.asarray(orient_cpdag(graphs, batch, cannot, votes, width=width))[0]
+    cannot, width = jnp.asarray(knowledge.cannot_cause), degree_bucket(adjacency[None])
+    marks = np.asarray(orient_cpdag(graphs, batch, cannot, None, width=width))[0]
     return np.asarray(knowledge.repeat(marks))

@@ -7,28 +7,32 @@ from jaxtyping import Bool, Int
 from jaxcause.discovery._orientation.neighbourhoods import neighbour_lists
 from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._traced.rows import Rows
+from jaxcause.discovery._traced.skeleton import Skeleton
 
 
 def candidate_rows(
     problem: Problem,
-    adjacency: Bool[Array, "graphs nodes nodes"],
+    skeleton: Skeleton,
     allowed: Bool[Array, "graphs nodes nodes"],
 ) -> tuple[Rows, Bool[Array, "graphs"]]:
-    """A row for each end of each edge, and which graphs have more candidates than the cap.
+    """A row for each end of each pair to test, and which graphs have more candidates than the cap.
+
+    The pairs are edges, and pairs that knowledge keeps apart until a set separates them.
 
     Args:
         problem: Test, knowledge and limits.
-        adjacency: Edges that are left.
+        skeleton: The search so far.
         allowed: Entry ``[i, k]``: k may be conditioned on for a pair of i.
     """
-    constraints, width = problem.constraints, problem.max_degree
+    width, adjacency = problem.max_degree, skeleton.adjacency
     n = allowed.shape[1]
-    neighbours = neighbour_lists(adjacency, width)
+    unseparated = skeleton.unseparated(problem)
+    n_partners = width if problem.constraints.decided is None else n
+    neighbours = neighbour_lists(unseparated, n_partners)
     listed = neighbour_lists(allowed, width)
     x = jnp.broadcast_to(jnp.arange(n, dtype=jnp.int32)[None, :, None], neighbours.shape)
     y = jnp.minimum(neighbours, n - 1)
-    pair_tested = jnp.asarray(constraints.tested) | jnp.asarray(constraints.tested).T
-    real = (neighbours < n) & pair_tested[x, y]
+    real = neighbours < n
     candidates = jnp.broadcast_to(listed[:, :, None, :], (*x.shape, width))
     keep = (candidates < n) & (candidates != y[..., None])
     candidates = jnp.minimum(candidates, n - 1)

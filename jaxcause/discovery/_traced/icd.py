@@ -14,7 +14,10 @@ from jaxcause._typing import CITest
 from jaxcause.discovery._kernel.rows import NEVER
 from jaxcause.discovery._orientation.neighbourhoods import neighbour_lists
 from jaxcause.discovery._orientation.pag import complete, orient_r0_to_r4
-from jaxcause.discovery._orientation.possible_d_sep import possible_ancestors
+from jaxcause.discovery._orientation.possible_d_sep import (
+    possible_ancestors,
+    unknown_separations,
+)
 from jaxcause.discovery._orientation.reachability import reachable
 from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchResult
@@ -61,17 +64,32 @@ def icd_with_caps(
         skeleton = _run_level(problem, evaluate, skeleton, attempts)
         marks = jnp.where(active[:, None, None], _oriented(problem, skeleton), marks)
         history.append(marks)
-    finished = complete(marks, skeleton.sepsets, selection_bias=selection_bias)
+    if constraints.late is not None:
+        # What is known of edges alone holds once no edge is removed any more.
+        marks = _oriented(problem, skeleton, last=True)
+        history[-1] = jnp.where(active[:, None, None], marks, history[-1])
+    finished = complete(
+        marks,
+        skeleton.sepsets,
+        selection_bias=selection_bias,
+        with_knowledge=constraints.marks_edges,
+    )
     marks = jnp.where(active[:, None, None], marks, finished)
     done = jnp.zeros(len(mask), bool)
     for level, now in enumerate(ended, 1):
         done |= now
         history[level] = jnp.where(done[:, None, None], finished, history[level])
-    return as_result(problem, skeleton, marks, levels=jnp.stack(history, axis=1))
+    return as_result(
+        problem,
+        skeleton,
+        marks,
+        no_arrowhead=constraints.known_tails,
+        levels=jnp.stack(history, axis=1),
+    )
 
 
-def _oriented(problem: Problem, skeleton: Skeleton) -> Array:
-    marks = jnp.asarray(problem.constraints.orient(skeleton.adjacency))
+def _oriented(problem: Problem, skeleton: Skeleton, *, last: bool = False) -> Array:
+    marks = jnp.asarray(problem.constraints.orient(skeleton.adjacency, last=last))
     return orient_r0_to_r4(marks, skeleton.sepsets)
 
 
@@ -111,9 +129,10 @@ def _attempts(
     """The candidate sets of a level: neighbours one by one, or ICD-Sep sets from both nodes."""
     if size == 1:
         return _single_neighbours(problem, skeleton)
-    rows, crowded = candidate_rows(problem, skeleton.adjacency, skeleton.adjacency)
+    rows, crowded = candidate_rows(problem, skeleton, skeleton.adjacency)
     real = rows.real & (rows.x < rows.y) & active[:, None, None]
-    tree = grow_tree(marks, depth=size)
+    unknown = jnp.asarray(unknown_separations(marks, skeleton.sepsets.found))
+    tree = grow_tree(marks, depth=size, unknown=unknown)
     reach = reachable(possible_ancestors(marks))
     adjacent, n = marks != 0, marks.shape[1]
     width = min(problem.max_degree, n)
@@ -135,7 +154,7 @@ def _attempts(
 def _single_neighbours(problem: Problem, skeleton: Skeleton) -> Attempts:
     """Pairs with the neighbours of x, then those of y that are not among them."""
     adjacency, n = skeleton.adjacency, skeleton.adjacency.shape[1]
-    rows, crowded = candidate_rows(problem, adjacency, adjacency)
+    rows, crowded = candidate_rows(problem, skeleton, adjacency)
     lists = neighbour_lists(adjacency, problem.max_degree)
     graph = jnp.arange(rows.x.shape[0], dtype=jnp.int32)[:, None, None]
     far = lists[graph, rows.y]

@@ -30,15 +30,19 @@ class Tree(NamedTuple):
     distance: Int[Array, "graphs root nodes"]
 
 
-def grow_tree(marks: Array, *, depth: int) -> Tree:
-    """Breadth first from every node, each edge used once, the root's own edges first."""
+def grow_tree(marks: Array, *, depth: int, unknown: Array | None = None) -> Tree:
+    """Breadth first from every node, each edge used once, the root's own edges first.
+
+    Past the pairs ``unknown``, which no known set separates, it goes on as past adjacent ones.
+    """
     n = marks.shape[-1]
     adjacent, arrow = marks != Mark.NONE, marks == Mark.ARROW
     node = jnp.arange(n, dtype=jnp.int32)
     at_root = (node[:, None, None] == node[None, :, None])[None]
     bits = pack(jnp.eye(n, dtype=bool))
     collider = arrow[:, :, :, None] & jnp.swapaxes(arrow, 1, 2)[:, None]
-    goes_on = adjacent[:, None] & (adjacent[:, :, None, :] | collider)
+    shielded = adjacent if unknown is None else adjacent | unknown
+    goes_on = adjacent[:, None] & (shielded[:, :, None, :] | collider)
     goes_on &= ~jnp.eye(n, dtype=bool)[None, :, None, :]
 
     layer = at_root & adjacent[:, None]

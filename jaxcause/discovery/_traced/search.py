@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
-from jaxcause._typing import CITest
+from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._kernel.engine import engine_of
+from jaxcause.discovery._orientation.against_knowledge import colliders_against
 from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult
 from jaxcause.discovery._traced.candidates import candidate_rows
@@ -50,7 +51,7 @@ def remove_separable(
     """
     for size in range(1, problem.max_cond_size + 2):
         allowed = skeleton.adjacency if candidates is None else candidates
-        rows, crowded = candidate_rows(problem, skeleton.adjacency, allowed)
+        rows, crowded = candidate_rows(problem, skeleton, allowed)
         has_sets = (rows.real & (rows.n_candidates >= size)).any(axis=(1, 2))
         if size > problem.max_cond_size:
             return skeleton._replace(truncated=skeleton.truncated | has_sets)
@@ -66,7 +67,8 @@ def as_result(
     skeleton: Skeleton,
     marks: Array,
     *,
-    n_conflicts: Array | None = None,
+    no_arrowhead: AnyArray | None = None,
+    n_conflicts: Array | int = 0,
     levels: Array | None = None,
 ) -> SearchResult:
     """Assemble what every search returns, with the leading axes of the test.
@@ -75,15 +77,25 @@ def as_result(
         problem: Test, knowledge and limits.
         skeleton: What was found.
         marks: The orientation.
+        no_arrowhead: Entry ``[i, j]``: knowledge allows no arrowhead at j; None if it allows all.
         n_conflicts: Edges on which rules contradicted one another; none by default.
         levels: Marks after each level, where the search is anytime.
     """
-    repeat, batch_shape = problem.constraints.repeat, problem.engine.batch_shape
-    none = jnp.zeros(len(marks), jnp.int32)
+    constraints, batch_shape = problem.constraints, problem.engine.batch_shape
+    repeat = constraints.repeat
+    contradicted = constraints.n_contradicted(
+        skeleton.sepsets.found, jnp.asarray(problem.mask), skeleton.truncated
+    )
+    none = against = jnp.zeros(len(marks), jnp.int32)
+    if no_arrowhead is not None:
+        width = min(problem.max_degree, marks.shape[1])
+        known = jnp.asarray(no_arrowhead)
+        found = colliders_against(skeleton.adjacency, skeleton.sepsets, known, width=width)
+        against = found.sum(axis=(1, 2), dtype=jnp.int32)
     info = SearchInfo(
         n_tests=jnp.stack(skeleton.n_tests, axis=1),
         n_edges=jnp.stack(skeleton.n_edges, axis=1),
-        n_conflicts=none if n_conflicts is None else n_conflicts,
+        n_conflicts=none + n_conflicts + contradicted + against,
         n_open=none,
         truncated=skeleton.truncated,
         overflow=skeleton.overflow,
@@ -92,7 +104,7 @@ def as_result(
     result = SearchResult(
         CausalGraph(repeat(marks)),
         skeleton.sepsets,
-        repeat(skeleton.p_values),
+        repeat(constraints.tested_alone(skeleton.p_values)),
         info,
         None if levels is None else CausalGraph(repeat(levels)),
     )

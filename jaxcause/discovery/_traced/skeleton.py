@@ -37,6 +37,12 @@ class Skeleton(NamedTuple):
     overflow: Bool[Array, "graphs"]
     truncated: Bool[Array, "graphs"]
 
+    def unseparated(self, problem: Problem) -> Bool[Array, "graphs nodes nodes"]:
+        """Pairs, from both ends, that no set has separated so far."""
+        mask, tested = jnp.asarray(problem.mask), jnp.asarray(problem.constraints.tested)
+        pairs = mask[:, :, None] & mask[:, None, :] & (tested | tested.T)[None]
+        return pairs & ~jnp.asarray(self.sepsets.found)
+
 
 def every_possible_edge(problem: Problem) -> Skeleton:
     """The skeleton before any test: all edges that knowledge and mask allow."""
@@ -61,7 +67,7 @@ def run_level_0(problem: Problem, evaluate: Evaluator, skeleton: Skeleton) -> Sk
     shape, n = skeleton.adjacency.shape, skeleton.adjacency.shape[1]
     y = jnp.broadcast_to(jnp.arange(n, dtype=jnp.int32)[None, None, :], shape)
     x = jnp.swapaxes(y, 1, 2)
-    real = skeleton.adjacency & jnp.asarray(problem.constraints.tested)[None]
+    real = skeleton.unseparated(problem) & jnp.asarray(problem.constraints.tested)[None]
     no_candidates = jnp.zeros((*shape, 1), jnp.int32)
     rows = Rows(x, y, real, no_candidates, jnp.zeros_like(x))
     return run_level(problem, evaluate, skeleton, rows, 0)
@@ -88,7 +94,10 @@ def remove(problem: Problem, skeleton: Skeleton, rows: Rows, found: Separations)
     other = _number_of_other_row(skeleton, rows, found)
     wins = _winning(problem, skeleton, rows, found, other)
     removed, sepsets = _separated(skeleton, rows, found, wins)
-    adjacency = jnp.asarray(problem.constraints.repeat(skeleton.adjacency & ~removed))
+    constraints = problem.constraints
+    adjacency = skeleton.adjacency & ~removed
+    adjacency = constraints.keep_required(adjacency, jnp.asarray(problem.mask))
+    adjacency = jnp.asarray(constraints.repeat(adjacency))
     smaller = jnp.minimum(found.number, other)
     n_tests = found.n_sets
     if not problem.max_p:
