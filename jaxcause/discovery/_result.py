@@ -27,8 +27,10 @@ class SearchInfo(NamedTuple):
         n_open: Triples that ``colliders="conservative"`` or ``"majority"`` left undecided.
         truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
         overflow: Whether a node had more candidates than ``caps`` allow: the graph may be wrong.
-        singular: Whether the correlation matrix is singular in rounding: a test that meets a
-            conditional variance of zero says *dependent*.
+        singular: Whether the correlation matrix is singular in rounding. A set that determines an
+            end of a pair, or holds redundant nodes, separates nothing.
+        indistinct: Pairs of nodes that are copies of one another, up to scale and sign: their edges
+            cannot be told apart.
     """
 
     n_tests: Int[AnyArray, "*graphs levels"]
@@ -38,6 +40,7 @@ class SearchInfo(NamedTuple):
     truncated: Bool[AnyArray, "*graphs"]
     overflow: Bool[AnyArray, "*graphs"]
     singular: Bool[AnyArray, "*graphs"]
+    indistinct: Bool[AnyArray, "*graphs nodes nodes"]
 
 
 class SearchResult(NamedTuple):
@@ -95,7 +98,9 @@ def of_first_nodes(result: SearchResult, n: int) -> SearchResult:
     levels = None
     if result.levels is not None:
         levels = CausalGraph(np.asarray(result.levels.marks)[..., :n, :n])
+    indistinct = np.asarray(result.info.indistinct)[..., :n, :n]
     return result._replace(
+        info=result.info._replace(indistinct=indistinct),
         graph=CausalGraph(marks[..., :n, :n]),
         sepsets=SepSets(nodes[..., :n, :n, :], found[..., :n, :n]),
         p_values=np.asarray(result.p_values)[..., :n, :n],
@@ -140,5 +145,6 @@ def join_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchR
             n_open=join([np.asarray(r.info.n_open) for r in results]),
             overflow=join([np.asarray(r.info.overflow) for r in results]),
             singular=join([np.asarray(r.info.singular) for r in results]),
+            indistinct=join([np.asarray(r.info.indistinct) for r in results]),
         ),
     )

@@ -28,6 +28,8 @@ from jaxcause.stats._partial_correlation import (
 )
 from jaxcause.stats._partial_correlation import partial_correlations as partial_correlations
 from jaxcause.stats._ranks import rank_correlation as rank_correlation
+from jaxcause.stats._redundant_columns import RedundantColumns as RedundantColumns
+from jaxcause.stats._redundant_columns import redundant_columns as redundant_columns
 from jaxcause.stats._shrinkage import shrink_correlation as shrink_correlation
 from jaxcause.stats._shrinkage import shrinkage_intensity as shrinkage_intensity
 from jaxcause.stats._subsets import colex_subsets as colex_subsets

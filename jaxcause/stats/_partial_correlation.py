@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy.linalg import solve_triangular
 from jax.typing import DTypeLike
 from jaxtyping import Float, Int, Num
 
@@ -16,7 +15,8 @@ from jaxcause._precision import float64_where_asked, outside
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray, CIResult, NodeIndex
 from jaxcause.stats._check_correlation import checked_correlation, checked_n_samples
-from jaxcause.stats._definite import least_variance, regular_cholesky
+from jaxcause.stats._definite import least_variance
+from jaxcause.stats._elimination import eliminate
 from jaxcause.stats._fisher_z import fisher_z_p_value
 
 
@@ -49,22 +49,9 @@ class PartialCorrelationTest:
 
     def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""
-        return self._test(x, y, cond, redundant=False)
-
-    def given_many(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
-        """Test X ⊥ Y | S where S is long and may hold redundant nodes; see `partial_correlation`.
-
-        A call of the test itself takes a redundant node in S for dependence.
-        """
-        return self._test(x, y, cond, redundant=True)
-
-    def _test(
-        self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"], *, redundant: bool
-    ) -> CIResult:
         with float64_where_asked(self.corr, x, y, cond):
             given = jnp.asarray(cond, jnp.int32)
-            options = {"one_sided": self.one_sided, "redundant": redundant}
-            result = _test_one(self.corr, self.n_samples, x, y, given, **options)
+            result = _test_one(self.corr, self.n_samples, x, y, given, one_sided=self.one_sided)
         return outside(result)
 
 
@@ -80,9 +67,9 @@ def partial_correlation_test(
     It runs in the dtype of ``corr`` (half precision: in float32), and in float64 where a bound on
     the condition number of a concrete ``corr``, at most √nodes above it, exceeds 1e5. A covariance
     matrix is scaled to unit diagonal. A singular matrix is accepted, since copies of a variable are
-    data and not a mistake (see `is_singular`): where a conditional variance vanishes, the answer is
-    *dependent*. So it is where ``n_samples`` leaves no degrees of freedom. Traced arguments are not
-    checked, and must be correlations.
+    data and not a mistake (see `is_singular`): copies are dependent, and redundant conditions
+    change nothing (see `partial_correlation`). The answer is *dependent*, too, where ``n_samples``
+    leaves no degrees of freedom. Traced arguments are not checked, and must be correlations.
 
     Args:
         corr: Correlation (or covariance) matrices; leading axes are a batch of graphs.
@@ -112,7 +99,7 @@ def partial_correlation_test(
     return PartialCorrelationTest(corr, jnp.asarray(n_samples), one_sided, dtype)
 
 
-@partial(jax.jit, static_argnames=("one_sided", "redundant"))
+@partial(jax.jit, static_argnames=("one_sided",))
 def _test_one(
     corr: Float[Array, "nodes nodes"],
     n_samples: Num[Array, ""],
@@ -121,60 +108,53 @@ def _test_one(
     cond: Int[Array, "k"],
     *,
     one_sided: bool,
-    redundant: bool,
 ) -> CIResult:
-    r = partial_correlation(corr, x, y, cond, redundant=redundant)
+    r = partial_correlation(corr, x, y, cond)
     size = (cond >= 0).sum(dtype=jnp.int32).astype(corr.dtype)
     p_value = fisher_z_p_value(r, jnp.asarray(n_samples, corr.dtype) - size - 3)
     if one_sided:
-        # Where a conditional variance vanishes r is ±1: dependent, whatever its sign.
+        # Copies are dependent, whatever the sign of r.
         p_value = jnp.where((r <= 0) & (r > -1), jnp.ones_like(p_value), p_value)
     return CIResult(statistic=r, p_value=p_value)
 
 
 def partial_correlation(
-    corr: Float[Array, "nodes nodes"],
-    x: NodeIndex,
-    y: NodeIndex,
-    cond: Int[Array, "k"],
-    *,
-    redundant: bool = False,
+    corr: Float[Array, "nodes nodes"], x: NodeIndex, y: NodeIndex, cond: Int[Array, "k"]
 ) -> Float[Array, ""]:
-    r"""Partial correlation of X and Y given S; 1 where a conditional variance vanishes.
+    r"""Partial correlation of X and Y given S.
 
-    With R the correlations and :math:`R_{SS} = L L^\top` (Cholesky),
-
-    .. math:: H = L^{-1} R_{S,xy}, \quad C = R_{xy,xy} - H^\top H, \quad
+    .. math:: C = R_{xy,xy} - R_{xy,S} R_{SS}^{-1} R_{S,xy}, \quad
         r = C_{xy} / \sqrt{C_{xx} C_{yy}}
 
-    where C is the covariance of X and Y given S. A variance of at most 64 rounding errors, of X, of
-    Y or of a member of S given the earlier ones, counts as zero. A padded entry of S is a variable
-    that is correlated with nothing. Two batched forms of the same equation avoid the cost of many
-    factorizations: `discovery/_kernel/partial_correlation.py` in searches, and
-    `discovery/_pcmci/student_test.py`; tests hold them equal.
+    where R holds the correlations and C is the covariance of X and Y given S. Redundancy is not
+    dependence. A member of S that the earlier ones determine changes nothing. A member that would
+    determine X or Y, such as a copy of X, is left out: given such a set X is constant, and every
+    answer would be arbitrary. Only X and Y that are copies of one another have r = ±1. What is left
+    of a variance counts as zero up to 64 rounding errors.
+
+    A padded entry of S is a variable that is correlated with nothing. Two batched forms avoid the
+    cost of one call per test: `discovery/_kernel/partial_correlation.py` in searches, where a
+    redundant set separates nothing that its subsets have not separated, and
+    `discovery/_pcmci/student_test.py`. Tests hold them equal.
 
     Args:
         corr: Correlation matrix.
         x: First node.
         y: Second node.
         cond: The set S, padded with -1.
-        redundant: Whether S may hold redundant nodes. The variance of such a node given the earlier
-            ones is a rounding error: if that is positive, the node changes r by as little, and if
-            not, r is 1.
     """
     ends = jnp.stack([jnp.asarray(x, jnp.int32), jnp.asarray(y, jnp.int32)])
-    real = cond >= 0
-    identity = jnp.eye(cond.shape[0], dtype=corr.dtype)
+    members = jnp.concatenate([cond, ends])
+    real = members >= 0
     both = real[:, None] & real[None, :]
-    within = jnp.where(both, corr[cond[:, None], cond[None, :]], identity)
-    across = jnp.where(real[:, None], corr[cond[:, None], ends[None, :]], 0)
-    factor = jnp.linalg.cholesky(within) if redundant else regular_cholesky(within)
-    half = solve_triangular(factor, across, lower=True)
-    left = corr[ends[:, None], ends[None, :]] - half.T @ half
+    sigma = jnp.where(
+        both, corr[members[:, None], members[None]], jnp.eye(len(members), dtype=corr.dtype)
+    )
     tolerance = least_variance(corr.dtype)
-    regular = (left[0, 0] > tolerance) & (left[1, 1] > tolerance) & jnp.isfinite(left[0, 1])
-    scale = jnp.where(regular, left[0, 0] * left[1, 1], 1)
-    return jnp.where(regular, left[0, 1] / jnp.sqrt(scale), 1)
+    left = eliminate(sigma[..., None], 2, tolerance=tolerance)[..., 0]
+    (xx, xy), (_, yy) = left
+    distinct = (xx * yy - xy * xy) > tolerance * xx
+    return jnp.where(distinct, xy / jnp.sqrt(xx * yy), jnp.where(xy < 0, -1, 1).astype(xy.dtype))
 
 
 def partial_correlations(

@@ -13,6 +13,8 @@ from jaxcause._checks import InputError
 from jaxcause.stats._multiple_testing import benjamini_hochberg
 
 BLOCK = 4096
+DETERMINED = 1e-11
+"""Share of a variance up to which what is left of it counts as rounding."""
 
 
 class VarFit(NamedTuple):
@@ -91,7 +93,9 @@ class VarMoments:
         inverse = _inverse(penalised)
         beta = inverse @ self.cross
         residual = self.total - ((2 * self.cross - self.gram @ beta) * beta).sum(axis=0)
-        variance = np.maximum(residual, 0) / max(degrees, 1)
+        # Where the past determines a variable the residual is rounding, and so are t-values of it.
+        spread = self.total - self.cross[-1] ** 2 / self.n_windows
+        variance = np.maximum(residual, DETERMINED * spread) / max(degrees, 1)
         error = np.sqrt(np.maximum(np.diag(inverse), 0)[:, None] * variance)
         t = np.divide(beta, error, out=np.zeros_like(beta), where=error > 0)
         return VarFit(
@@ -140,7 +144,9 @@ def fit_var(
 
     Solves :math:`(Z^\top Z + \lambda N I) W = Z^\top Y` in float64, streamed over windows; t-tests
     have N − n·L − 1 degrees of freedom (they are the classical ones at ``ridge=0``), and q-values
-    are Benjamini and Hochberg's over all coefficients. For several penalties on the same windows,
+    are Benjamini and Hochberg's over all coefficients. Of terms that determine one another, such as
+    copies of a column, the first ones (shorter lags, earlier columns) are kept, and the others have
+    no coefficient. For several penalties on the same windows,
     take `var_moments` once and fit those.
 
     Args:
@@ -162,12 +168,36 @@ def fit_var(
 
 
 def _inverse(gram: np.ndarray) -> np.ndarray:
-    """Inverse of a positive semi-definite matrix; its pseudo-inverse if columns are collinear."""
+    """Inverse of a positive semi-definite matrix whose last term is the constant.
+
+    A term that the constant and the earlier terms determine has no coefficient of its own: its row
+    and column are zero, which leaves it out.
+    """
+    order = np.roll(np.arange(len(gram)), 1)
+    spread = np.diag(gram) - gram[-1] ** 2 / max(gram[-1, -1], 1.0)
+    spread[-1] = gram[-1, -1]
+    half = _cholesky(gram[np.ix_(order, order)], DETERMINED * spread[order])
+    kept = order[np.flatnonzero(half.diagonal())]
+    half = np.linalg.inv(half[np.ix_(half.diagonal() > 0, half.diagonal() > 0)])
+    inverse = np.zeros_like(gram)
+    inverse[np.ix_(kept, kept)] = half.T @ half
+    return inverse
+
+
+def _cholesky(matrix: np.ndarray, least: np.ndarray) -> np.ndarray:
+    """Cholesky's lower factor; zero in the columns of terms of which at most ``least`` is left."""
     try:
-        half = np.linalg.inv(np.linalg.cholesky(gram))
+        factor = np.linalg.cholesky(matrix)
+        if (factor.diagonal() ** 2 > least).all():
+            return factor
     except np.linalg.LinAlgError:
-        return np.linalg.pinv(gram, hermitian=True)
-    return half.T @ half
+        pass
+    factor = np.zeros_like(matrix)
+    for k, column in enumerate(matrix.T):
+        left = column[k:] - factor[k:, :k] @ factor[k, :k]
+        if left[0] > least[k]:
+            factor[k:, k] = left / np.sqrt(left[0])
+    return factor
 
 
 def _t_p_value(t: np.ndarray, degrees: int) -> np.ndarray:

@@ -59,13 +59,18 @@ def test_what_cannot_be_tested_is_dependent():
     assert float(few(0, 1, np.array([2, 3])).p_value) == 0.0
 
 
-def test_a_vanished_conditional_variance_is_dependent():
+def test_a_redundant_condition_changes_nothing():
     x = mixed_data()
-    copied = np.column_stack([x, x[:, 0]])
+    copied = np.column_stack([x, 2 * x[:, 0] + 1])
     test = partial_correlation_test_from_data(copied)
-    assert float(test(0, 1, np.array([6])).p_value) == 0.0
-    assert float(test(1, 2, np.array([0, 6])).p_value) == 0.0
-    assert np.isfinite(float(test(1, 2, np.array([0, 6])).statistic))
+    # Given its copy, X0 would be constant.
+    alone = float(test(0, 1, np.array([-1])).statistic)
+    assert float(test(0, 1, np.array([6])).statistic) == pytest.approx(alone, abs=tolerance(1e-12))
+    once = float(test(1, 2, np.array([0, -1])).statistic)
+    again = float(test(1, 2, np.array([0, 6])).statistic)
+    assert again == pytest.approx(once, abs=tolerance(1e-12))
+    assert float(test(0, 6, np.array([1])).statistic) == pytest.approx(1)
+    assert float(test(0, 6, np.array([1])).p_value) == 0
 
 
 def test_one_sided_takes_negative_as_independent():
@@ -153,12 +158,14 @@ def test_all_pairs_given_the_rest_have_the_same_equation():
 
 
 def test_the_forms_agree_on_what_is_singular():
-    """X2 and X3 are copies: given both, or where one is tested given the other, dependent."""
+    """Columns 2 and 3 are copies: given both as given one, and a copy of an end as nothing."""
     x = mixed_data(n=4)
     corr = np.corrcoef(np.column_stack([x, x[:, 2], x[:, 3]])[:, [0, 1, 2, 4, 3]].T)
     pairs, sets = np.array([[0, 1], [0, 2]]), np.array([[2, 3], [3, -1]])
     batched = StudentTest(corr, len(x))(pairs[:, 0], pairs[:, 1], sets)
     test = partial_correlation_test(corr, len(x))
     one = [test(a, b, s) for (a, b), s in zip(pairs.tolist(), sets, strict=True)]
-    assert batched.p_value.tolist() == [float(found.p_value) for found in one] == [0, 0]
-    assert batched.statistic.tolist() == [float(found.statistic) for found in one] == [1, 1]
+    expected = [float(test(0, 1, np.array([2])).statistic), corr[0, 2]]
+    assert batched.statistic == pytest.approx(expected, abs=tolerance(1e-12))
+    single = [float(found.statistic) for found in one]
+    assert single == pytest.approx(expected, abs=tolerance(1e-12))

@@ -99,6 +99,7 @@ def as_result(
         truncated=skeleton.truncated,
         overflow=np.zeros(none.size, bool),
         singular=evaluate.singular(),
+        indistinct=np.asarray(problem.engine.indistinct()),
     )
     repeat = constraints.repeat
     return SearchResult(

@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from jaxcause._typing import CITest
+from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.gaussian import GaussianEngine
 from jaxcause.discovery._kernel.general import GeneralEngine
@@ -71,6 +71,10 @@ class Engine(Protocol):
 
     def singular(self, *, may_compile: bool) -> Bool[np.ndarray, "graphs"]:
         """Which graphs have a singular correlation matrix, as `SearchInfo.singular` has it."""
+        ...
+
+    def indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
+        """Pairs of copies, as `SearchInfo.indistinct` has it; also inside a traced program."""
         ...
 
     def traced_limits(self, alpha: Float[Array, ""], size: int) -> Float[Array, "graphs"]:

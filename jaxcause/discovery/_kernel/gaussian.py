@@ -15,6 +15,7 @@ from jax import Array
 from jax.scipy.special import erfc, ndtri
 from jaxtyping import Bool, Float, Int
 
+from jaxcause._checks import is_concrete
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel import sizes
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
@@ -35,6 +36,7 @@ from jaxcause.discovery._kernel.sizes import (
 )
 from jaxcause.stats import PartialCorrelationTest, fisher_z_p_value, is_singular
 from jaxcause.stats._definite import eigenvalues_exceed, rounding
+from jaxcause.stats._elimination import redundant_below
 
 
 class GaussianEngine:
@@ -117,6 +119,13 @@ class GaussianEngine:
         corr = np.asarray(self.test.corr)
         corr = corr.reshape(self.n_graphs, *corr.shape[-2:])
         return ~_exceed(corr, rounding(corr))
+
+    def indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
+        """Pairs of which 1 − r² is rounding; works on numpy arrays and inside a traced program."""
+        corr = np.asarray(self.test.corr) if is_concrete(self.test.corr) else self.test.corr
+        r = corr.reshape(self.n_graphs, *corr.shape[-2:])
+        eye = np.eye(r.shape[-1], dtype=bool)[None]
+        return (1 - r * r <= redundant_below(np.dtype(r.dtype))) & ~eye
 
     @cached_property
     def _search_dtype(self) -> np.dtype:

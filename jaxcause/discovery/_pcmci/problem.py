@@ -62,4 +62,4 @@ def pcmci_problem(
         raise InputError("allowed at lag 0 must be symmetric: allow a pair both ways or not at all")
     now[np.diag_indices(n_vars)] = False
     checked = partial_correlation_test(np.asarray(corr, np.float64), n_samples)
-    return PcmciProblem(StudentTest(np.asarray(checked.corr), n_samples), possible, levels)
+    return PcmciProblem(StudentTest(np.asarray(checked.corr), n_samples, n_vars), possible, levels)

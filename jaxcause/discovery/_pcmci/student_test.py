@@ -1,10 +1,8 @@
 """Many partial correlations given sets of many sizes, with p-values by Student's t.
 
-It is the equation of `jaxcause.stats._partial_correlation.partial_correlation`, and a test holds
-both equal. It has an elimination of its own, because PCMCI makes thousands of tests given dozens of
-nodes each: one LAPACK call per row is slow, batches of LAPACK's Cholesky factors sometimes never
-return on the CPU, and the unrolled kernel of the searches is for sets of a few nodes. It also
-returns :math:`1 - r^2` without cancellation, which Student's test needs where r is near 1.
+PCMCI makes thousands of tests given dozens of nodes each: the unrolled kernel of the searches is
+for sets of a few nodes. Here :math:`1 - r^2` comes without cancellation, which Student's test needs
+where r is near 1.
 """
 
 from functools import partial
@@ -15,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import betainc
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from jaxcause._typing import CIResult
-from jaxcause.stats._definite import least_variance
+from jaxcause.stats._elimination import eliminate, redundant_below
 
 WIDTHS = (2, 4, 8, 16, 32, 48, 64, 96, 128)
 """Sets are padded to one of these sizes, beyond the last to a multiple of it."""
@@ -30,15 +28,20 @@ CELLS = 1 << 24
 """Largest number of correlations that an accelerator gathers at a time."""
 LANES = 32
 """Rows that a CPU takes at a time, so that they stay in its cache; an accelerator takes more."""
-STEPS = 8
-"""Eliminations after which the eliminated part is cut off."""
 
 
 class StudentTest(NamedTuple):
-    """Partial correlations among the nodes of ``corr``, estimated from ``n_samples`` rows."""
+    """Partial correlations among the nodes of ``corr``, estimated from ``n_samples`` rows.
+
+    Args:
+        corr: Correlations.
+        n_samples: Rows behind them.
+        n_vars: Nodes from this number on are older than those before; 0 if that is not known.
+    """
 
     corr: Float[np.ndarray, "nodes nodes"]
     n_samples: int
+    n_vars: int = 0
 
     def __call__(
         self,
@@ -50,17 +53,31 @@ class StudentTest(NamedTuple):
 
         With r the partial correlation and N − 2 − |S| degrees of freedom ν,
         :math:`p = I_{1 - r^2}(\nu / 2, 1 / 2)`, which is Student's t-test of
-        :math:`r \sqrt{\nu / (1 - r^2)}`. Where a conditional variance vanishes r is 1 (dependent);
-        where no degree of freedom is left p is 1, for nothing can be concluded.
-
+        :math:`r \sqrt{\nu / (1 - r^2)}`. Copies of one variable correlate perfectly. A condition
+        that XX
         Args:
             x: First nodes.
             y: Second nodes.
             cond: Sets S, padded with -1 anywhere.
         """
-        r, rest = self._in_blocks(x, y, cond)
+        r, rest, left = self._in_blocks(x, y, cond, determine=True)
+        determined = np.flatnonzero(left <= redundant_below(np.float64))
+        if determined.size:
+            some = x[determined], y[determined], cond[determined]
+            r[determined], rest[determined] = self._of_determined(*some)
         sizes = (cond >= 0).sum(axis=1)
         return CIResult(r, student_p_values(rest, self.n_samples - 2 - sizes))
+
+    def _of_determined(
+        self, x: np.ndarray, y: np.ndarray, cond: np.ndarray
+    ) -> tuple[Float[np.ndarray, "rows"], Float[np.ndarray, "rows"]]:
+        """R and 1 − r² where S determines x or y."""
+        r, rest, _ = self._in_blocks(x, y, cond, determine=False)
+        past = np.where((cond >= self.n_vars) & (self.n_vars > 0), cond, -1)
+        none_left = redundant_below(np.float64)
+        explained = self.residual_variance(y, past) <= none_left
+        explained &= self.residual_variance(x, cond) > none_left
+        return np.where(explained, 0.0, r), np.where(explained, 1.0, rest)
 
     def residual_variance(
         self, y: Int[np.ndarray, "rows"], cond: Int[np.ndarray, "rows k"]
@@ -73,9 +90,9 @@ class StudentTest(NamedTuple):
             )
 
     def _in_blocks(
-        self, x: np.ndarray, y: np.ndarray, cond: np.ndarray
-    ) -> tuple[Float[np.ndarray, "rows"], Float[np.ndarray, "rows"]]:
-        r, rest, corr = np.zeros(len(x)), np.ones(len(x)), _enlarged(self.corr)
+        self, x: np.ndarray, y: np.ndarray, cond: np.ndarray, *, determine: bool
+    ) -> Float[np.ndarray, "3 rows"]:
+        found, corr = np.zeros((3, len(x))), _enlarged(self.corr)
         sizes = (cond >= 0).sum(axis=1)
         packed = np.take_along_axis(cond, np.argsort(cond < 0, axis=1, kind="stable"), axis=1)
         widths = np.array([_bucket(size) for size in range(cond.shape[1] + 1)])[sizes]
@@ -89,9 +106,11 @@ class StudentTest(NamedTuple):
                 lanes = _lanes(int(width))
                 n_groups = np.int32(-(-len(block) // lanes))
                 with jax.enable_x64(True):
-                    found = _partial_correlations(corr, members, n_groups, lanes=lanes)
-                r[block], rest[block] = (np.asarray(part)[: len(block)] for part in found)
-        return r, rest
+                    part = _partial_correlations(
+                        corr, members, n_groups, lanes=lanes, determine=determine
+                    )
+                found[:, block] = np.asarray(part)[:, : len(block)]
+        return found
 
 
 def student_p_values(
@@ -111,75 +130,58 @@ def student_p_values(
     return p_values.reshape(rest.shape)
 
 
-@partial(jax.jit, static_argnames=("lanes",))
+@partial(jax.jit, static_argnames=("lanes", "determine"))
 def _partial_correlations(
     corr: Float[Array, "nodes nodes"],
     members: Int[Array, "rows k"],
     n_groups: Int[Array, ""],
     *,
     lanes: int,
-) -> tuple[Float[Array, "rows"], Float[Array, "rows"]]:
-    """R and 1 − r² of the last two members given the others, ``lanes`` rows at a time."""
+    determine: bool,
+) -> Float[Array, "3 rows"]:
+    """What `_of_group` says of the last two members given the others, ``lanes`` rows at a time."""
     groups = members.reshape(-1, lanes, members.shape[1]).transpose(0, 2, 1)
 
-    def one(at: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
-        r, rest = _of_group(corr, groups[at])
-        return found[0].at[at].set(r), found[1].at[at].set(rest)
+    def one(at: Array, found: Array) -> Array:
+        return found.at[:, at].set(_of_group(corr, groups[at], determine))
 
-    empty = jnp.zeros((len(groups), lanes), corr.dtype)
-    r, rest = jax.lax.fori_loop(0, n_groups, one, (empty, empty))
-    return r.ravel(), rest.ravel()
+    empty = jnp.zeros((3, len(groups), lanes), corr.dtype)
+    return jax.lax.fori_loop(0, n_groups, one, empty).reshape(3, -1)
 
 
 def _of_group(
-    corr: Float[Array, "nodes nodes"], members: Int[Array, "k lanes"]
-) -> tuple[Float[Array, "lanes"], Float[Array, "lanes"]]:
-    left, regular = _swept(corr, members, 2)
+    corr: Float[Array, "nodes nodes"], members: Int[Array, "k lanes"], determine: bool
+) -> Float[Array, "3 lanes"]:
+    """r, 1 − r², and the smaller of the variances that are left of x and y."""
+    tolerance = redundant_below(corr.dtype)
+    left = eliminate(_gathered(corr, members), 2, tolerance=tolerance, determine=determine)
     (xx, xy), (_, yy) = left
-    tolerance = least_variance(corr.dtype)
-    regular &= (xx > tolerance) & (yy > tolerance)
+    rest = (yy - xy * xy / xx) / yy
+    # What is left of two copies is rounding: they correlate perfectly.
     one = jnp.ones_like(xy)
-    r = jnp.where(regular, xy / jnp.sqrt(jnp.where(regular, xx * yy, one)), one)
-    rest = jnp.where(regular, (yy - xy * xy / jnp.where(regular, xx, one)) / yy, 0 * one)
-    return jnp.clip(r, -one, one), jnp.clip(rest, 0 * one, one)
+    distinct = rest * yy > tolerance
+    r = jnp.where(distinct, xy / jnp.sqrt(xx * yy), jnp.sign(xy))
+    rest = jnp.where(distinct, rest, 0 * one)
+    return jnp.stack([jnp.clip(r, -one, one), jnp.clip(rest, 0 * one, one), jnp.minimum(xx, yy)])
 
 
 @jax.jit
 def _residual_variance(
     corr: Float[Array, "nodes nodes"], y: Int[Array, "rows"], cond: Int[Array, "rows k"]
 ) -> Float[Array, "rows"]:
-    left, regular = _swept(corr, jnp.concatenate([cond, y[:, None]], axis=1).T, 1)
-    return jnp.where(regular, left[0, 0], jnp.zeros_like(left[0, 0]))
+    members = jnp.concatenate([cond, y[:, None]], axis=1).T
+    tolerance = redundant_below(corr.dtype)
+    left = eliminate(_gathered(corr, members), 1, tolerance=tolerance, determine=True)
+    return jnp.maximum(left[0, 0], jnp.zeros_like(left[0, 0]))
 
 
-def _swept(
-    corr: Float[Array, "nodes nodes"], members: Int[Array, "k lanes"], keep: int
-) -> tuple[Float[Array, "keep keep lanes"], Bool[Array, "lanes"]]:
-    """Covariance of the last ``keep`` members given the others; a padded one changes nothing.
-
-    The part already eliminated is cut off every few steps, and lanes are the fastest axis.
-    """
-    k = members.shape[0] - keep
+def _gathered(
+    corr: Float[Array, "nodes nodes"], members: Int[Array, "k lanes"]
+) -> Float[Array, "k k lanes"]:
+    """Correlations of the members; a padded one is correlated with nothing."""
     real = members >= 0
-    eye = jnp.eye(k + keep, dtype=corr.dtype)[:, :, None]
-    sigma = jnp.where(real[:, None] & real[None], corr[members[:, None], members[None]], eye)
-    tolerance = least_variance(corr.dtype)
-
-    def eliminate(step: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        sigma, regular = carry
-        row = sigma[step]
-        pivot = row[step]
-        safe = jnp.where(pivot > tolerance, pivot, jnp.ones_like(pivot))
-        # Fused into the outer product, the division would be done for each of its entries.
-        scaled = jax.lax.optimization_barrier(row / safe[None])
-        return sigma - row[:, None] * scaled[None], regular & (pivot > tolerance)
-
-    regular = jnp.ones(members.shape[1:], bool)
-    for first in range(0, k, STEPS):
-        steps = min(STEPS, k - first)
-        sigma, regular = jax.lax.fori_loop(0, steps, eliminate, (sigma, regular))
-        sigma = sigma[steps:, steps:]
-    return sigma, regular
+    eye = jnp.eye(len(members), dtype=corr.dtype)[:, :, None]
+    return jnp.where(real[:, None] & real[None], corr[members[:, None], members[None]], eye)
 
 
 @jax.jit

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxcause._precision import float64_where_asked
 from jaxcause._typing import CITest
-from jaxcause.discovery._refine.given_past import PastConditionedTest, as_node_lists, for_long_sets
+from jaxcause.discovery._refine.given_past import PastConditionedTest, as_node_lists
 
 ROWS_PER_CALL = 512
 """Tests that are evaluated together: bounds the memory."""
@@ -67,7 +67,7 @@ def _evaluate(
     cond: Int[Array, "rows width"],
 ) -> tuple[Array, Array]:
     def one_pair(a: Array, b: Array, given: Array) -> tuple[Array, Array]:
-        found = for_long_sets(test)(a, b, given)
+        found = test(a, b, given)
         return jnp.asarray(found.statistic), jnp.asarray(found.p_value)
 
     return jax.vmap(one_pair)(x, y, cond)

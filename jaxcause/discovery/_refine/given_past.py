@@ -1,7 +1,5 @@
 """A conditional independence test that always conditions on the past of its pair."""
 
-from collections.abc import Callable
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -48,7 +46,7 @@ class PastConditionedTest:
         if self.leave_out:
             gone |= _is_among(given, cond)
         given = jnp.concatenate([jnp.where(gone, -1, given), jnp.where(known, -1, cond)])
-        return for_long_sets(self.test)(x, y, given)
+        return self.test(x, y, given)
 
     def whole_sets(
         self, found: Bool[np.ndarray, "nodes nodes"], member: Bool[np.ndarray, "nodes nodes nodes"]
@@ -71,11 +69,6 @@ class PastConditionedTest:
             given[[x, y]] = False
             whole[x, y] = whole[y, x] = given
         return whole
-
-
-def for_long_sets(test: CITest) -> Callable[..., CIResult]:
-    """The test for long conditioning sets, some of whose nodes may be redundant."""
-    return getattr(test, "given_many", test)
 
 
 def whole_past(n_vars: int, max_lag: int) -> Int[np.ndarray, "vars width"]:

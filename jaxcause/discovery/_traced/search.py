@@ -100,6 +100,7 @@ def as_result(
         truncated=skeleton.truncated,
         overflow=skeleton.overflow,
         singular=problem.engine.traced_singular(),
+        indistinct=jnp.asarray(problem.engine.indistinct()),
     )
     result = SearchResult(
         CausalGraph(repeat(marks)),

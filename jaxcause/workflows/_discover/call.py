@@ -14,6 +14,7 @@ from jaxcause.series import SeriesTable, as_series_table, usable_windows
 from jaxcause.workflows._discover.auto import resolve_auto
 from jaxcause.workflows._discover.methods import Method, method_named, registered
 from jaxcause.workflows._discover.provenance import provenance
+from jaxcause.workflows._discover.redundancy import notes_on_redundant_columns
 from jaxcause.workflows._discover.result import Discovery
 
 
@@ -99,7 +100,7 @@ def discover(
         method=chosen.name,
         title=chosen.title or chosen.name,
         settings=chosen.settings,
-        notes=(*table.notes, *info.notes),
+        notes=(*table.notes, *notes_on_redundant_columns(table), *info.notes),
         provenance=provenance(table, key=used_key if forecaster is not None else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and forecaster is not None else None,

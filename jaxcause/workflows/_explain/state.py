@@ -86,11 +86,14 @@ def _fields(document: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, 
 
 
 def _search(state: Mapping[str, Any]) -> SearchResult:
+    info = {name: unpack(value) for name, value in state["info"].items()}
+    # Folders of earlier versions do not say which tokens are copies.
+    info.setdefault("indistinct", np.zeros(unpack(state["marks"]).shape, bool))
     return SearchResult(
         graph=CausalGraph(unpack(state["marks"])),
         sepsets=SepSets(**{name: unpack(value) for name, value in state["sepsets"].items()}),
         p_values=unpack(state["p_values"]),
-        info=SearchInfo(**{name: unpack(value) for name, value in state["info"].items()}),
+        info=SearchInfo(**info),
         levels=None if state["levels"] is None else CausalGraph(unpack(state["levels"])),
     )
 
