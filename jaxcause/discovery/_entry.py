@@ -40,7 +40,7 @@ def search_graphs(
     max_cond_size: int | None,
     knowledge: BackgroundKnowledge | None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None,
-    sepset: str = "first",
+    sepset: str = "max_p",
     caps: Caps | None = None,
 ) -> SearchResult:
     """Check the arguments, and search every graph of the batch, in chunks of bounded memory.

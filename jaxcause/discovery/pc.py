@@ -32,7 +32,7 @@ def pc(
     max_cond_size: int | None = None,
     knowledge: BackgroundKnowledge | None = None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
-    sepset: str = "first",
+    sepset: str = "max_p",
     colliders: ColliderRule = "sepset",
     caps: Caps | None = None,
 ) -> SearchResult:
@@ -49,8 +49,10 @@ def pc(
         max_cond_size: Largest conditioning set; none by default.
         knowledge: Tiers, forbidden and required edges, stationarity.
         node_mask: Which nodes take part; the others stay without edges.
-        sepset: ``first`` keeps the first separating set of a level, ``max_p`` the one with the
-            largest p-value.
+        sepset: ``max_p`` keeps the separating set of a level with the largest p-value, so that the
+            result does not depend on the order of the nodes. ``first`` keeps the first one, as the
+            papers have it: with data, renumbering the nodes then changes marks, and fewer of them
+            are right.
         colliders: ``sepset`` makes b a collider between a and c where the set that separated them
             lacks b; ``conservative`` where all sets that separate them do, ``majority`` where more
             than half do. Triples that these two leave open orient nothing, and are counted in

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Int8
+from jaxtyping import Bool, Int, Int8
 
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._host.blocks import in_blocks
@@ -111,6 +111,7 @@ def _attempts(
     graphs = np.flatnonzero(active)
     place = np.cumsum(active) - 1  # number of each graph among the active ones
     here = marks[graphs]
+    order = _order_of_nodes(problem, graphs)
     unknown = None
     if constraints.decided is not None or constraints.copies is not None:
         unknown = unknown_separations(here, skeleton.sepsets().found[graphs])
@@ -120,12 +121,22 @@ def _attempts(
         pairs._replace(graph=place[pairs.graph]),
         size,
         unknown=unknown,
+        order=order,
     )
     tried, number = np.unique(sets.pair, return_inverse=True)
     pairs = pairs.at(tried)
     ends = tuple(end[number] for end in pairs)
     rows = Rows.own(number, ends, sets.members, np.full(number.size, size))
     return Attempts(pairs, rows, one_set_each=True)
+
+
+def _order_of_nodes(problem: Problem, graphs: np.ndarray) -> Int[np.ndarray, "graphs nodes"] | None:
+    """The order in which trees take nodes: one that renumbering the nodes does not change.
+
+    None for the order of their numbers, which goes with taking the first separating set.
+    """
+    keys = problem.engine.node_keys() if problem.max_p else None
+    return None if keys is None else np.argsort(np.asarray(keys)[graphs], axis=1, kind="stable")
 
 
 def _single_neighbours(skeleton: Skeleton, pairs: Pairs, tiers: np.ndarray | None) -> Attempts:

@@ -66,6 +66,7 @@ def icd_sep_sets(
     size: int,
     *,
     unknown: Bool[np.ndarray, "graphs nodes nodes"] | None = None,
+    order: Int[np.ndarray, "graphs nodes"] | None = None,
 ) -> GrownSets:
     """All ICD-Sep sets of ``size`` nodes for each pair.
 
@@ -79,10 +80,14 @@ def icd_sep_sets(
         pairs: The pairs.
         size: Members of a set, and depth of the trees.
         unknown: Pairs that are not adjacent though no set is known that separates them.
+        order: The nodes of each graph in the order in which trees take them; by default that of
+            their numbers.
 
     Source: Rohekar, Nisimov, Gurwicz & Novik (2021), "Iterative causal discovery in the possible
     presence of latent confounders and selection bias".
     """
+    if order is not None:
+        return _renumbered(marks, possible_ancestor, pairs, size, unknown, order)
     trees = grow_trees(marks, depth=size, unknown=unknown)
     contexts = _contexts(trees, possible_ancestor, pairs, size)
     found = [_with_keys(trees, *grown) for grown in _grown_sets(trees, contexts, size)]
@@ -91,6 +96,29 @@ def icd_sep_sets(
     key, nodes = (np.concatenate(part) for part in zip(*found, strict=True))
     order = np.lexsort((*nodes.T[::-1], *key.T[::-1]))
     return GrownSets(key[order, 0], nodes[order])
+
+
+def _renumbered(
+    marks: np.ndarray,
+    possible_ancestor: np.ndarray,
+    pairs: Pairs,
+    size: int,
+    unknown: np.ndarray | None,
+    order: np.ndarray,
+) -> GrownSets:
+    """The sets of the same graphs with their nodes numbered in another order."""
+    graph = np.arange(len(order))[:, None, None]
+    rows, columns = order[:, :, None], order[:, None, :]
+    place = np.argsort(order, axis=1)
+    sets = icd_sep_sets(
+        marks[graph, rows, columns],
+        possible_ancestor[graph, rows, columns],
+        Pairs(pairs.graph, place[pairs.graph, pairs.x], place[pairs.graph, pairs.y]),
+        size,
+        unknown=None if unknown is None else unknown[graph, rows, columns],
+    )
+    members = order[pairs.graph[sets.pair][:, None], sets.members]
+    return sets._replace(members=members.astype(sets.members.dtype))
 
 
 def _contexts(trees: Trees, possible_ancestor: np.ndarray, pairs: Pairs, size: int) -> _Contexts:

@@ -84,7 +84,7 @@ def as_result(
         sepsets.found, np.asarray(problem.mask), skeleton.truncated
     )
     against = np.zeros_like(none)
-    if no_arrowhead is not None and no_arrowhead.any():
+    if no_arrowhead is not None and no_arrowhead.any() and not problem.is_comparison:
         rules = partial(
             colliders_against,
             no_arrowhead=jnp.asarray(no_arrowhead),

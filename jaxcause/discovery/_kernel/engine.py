@@ -73,6 +73,14 @@ class Engine(Protocol):
         """Which graphs have a singular correlation matrix, as `SearchInfo.singular` has it."""
         ...
 
+    def node_keys(self) -> Float[AnyArray, "graphs nodes"] | None:
+        """A number for each node that does not depend on how nodes are numbered, if there is one.
+
+        Where a search must take nodes one after the other, it takes those with small numbers first.
+        It works inside a traced program, too.
+        """
+        ...
+
     def indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
         """Pairs of copies, as `SearchInfo.indistinct` has it; also inside a traced program."""
         ...

@@ -67,8 +67,7 @@ class GaussianEngine:
 
     def marginal_values(self) -> Float[np.ndarray, "graphs nodes nodes"]:
         """Squared correlations of all pairs given nothing."""
-        corr = np.asarray(self.test.corr, np.float64)
-        r = corr.reshape(self.n_graphs, *corr.shape[-2:])
+        r = np.asarray(self._stacked(), np.float64)
         square = r * r
         if self.test.one_sided:
             # At r = -1 a variance vanishes: dependent, as everywhere.
@@ -116,16 +115,24 @@ class GaussianEngine:
         """Which correlation matrices are singular in rounding."""
         if may_compile:
             return np.asarray(is_singular(self.test.corr)).reshape(self.n_graphs)
-        corr = np.asarray(self.test.corr)
-        corr = corr.reshape(self.n_graphs, *corr.shape[-2:])
+        corr = np.asarray(self._stacked())
         return ~_exceed(corr, rounding(corr))
+
+    def node_keys(self) -> Float[AnyArray, "graphs nodes"] | None:
+        """Minus the sum of squared correlations with all nodes: the most connected come first."""
+        r = self._stacked()
+        return -(r * r).sum(axis=2)
 
     def indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
         """Pairs of which 1 − r² is rounding; works on numpy arrays and inside a traced program."""
-        corr = np.asarray(self.test.corr) if is_concrete(self.test.corr) else self.test.corr
-        r = corr.reshape(self.n_graphs, *corr.shape[-2:])
+        r = self._stacked()
         eye = np.eye(r.shape[-1], dtype=bool)[None]
         return (1 - r * r <= redundant_below(np.dtype(r.dtype))) & ~eye
+
+    def _stacked(self) -> Float[AnyArray, "graphs nodes nodes"]:
+        """The correlations with one leading axis, on the host where they are concrete."""
+        corr = np.asarray(self.test.corr) if is_concrete(self.test.corr) else self.test.corr
+        return corr.reshape(self.n_graphs, *corr.shape[-2:])
 
     @cached_property
     def _search_dtype(self) -> np.dtype:

@@ -100,6 +100,10 @@ class GeneralEngine:
         """No test is known to be singular."""
         return np.zeros(self.n_graphs, bool)
 
+    def node_keys(self) -> Float[AnyArray, "graphs nodes"] | None:
+        """Nothing is known of the nodes before tests are made."""
+        return None
+
     def indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
         """No pair is known to be copies."""
         return np.zeros((self.n_graphs, self.test.n_nodes, self.test.n_nodes), bool)

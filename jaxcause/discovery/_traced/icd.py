@@ -132,23 +132,38 @@ def _attempts(
     rows, crowded = candidate_rows(problem, skeleton, skeleton.adjacency)
     real = rows.real & (rows.x < rows.y) & active[:, None, None]
     unknown = jnp.asarray(unknown_separations(marks, skeleton.sepsets.found))
+    # Trees take the nodes in an order that renumbering them does not change.
+    order = _order_of_nodes(problem, len(marks), marks.shape[1])
+    place = jnp.argsort(order, axis=1).astype(jnp.int32)
+    graph = jnp.arange(len(marks), dtype=jnp.int32)[:, None, None]
+    marks, unknown = (m[graph, order[:, :, None], order[:, None]] for m in (marks, unknown))
+    x, y = place[graph, rows.x], place[graph, rows.y]
     tree = grow_tree(marks, depth=size, unknown=unknown)
     reach = reachable(possible_ancestors(marks))
     adjacent, n = marks != 0, marks.shape[1]
     width = min(problem.max_degree, n)
     of_sides = []
-    for side, ends in enumerate(((rows.x, rows.y), (rows.y, rows.x))):
+    for side, ends in enumerate(((x, y), (y, x))):
         context = contexts(tree, adjacent, reach, (*ends, real), width)
         crowded |= context.crowded
         table, legal = legal_sets(context, n, size)
         distance = context.distance[..., table].sum(axis=-1, dtype=jnp.int32)
         rank = jnp.arange(len(table), dtype=jnp.int32)[None, None, None]
         key = (2 * distance + side) * len(table) + rank
-        of_sides.append(GrownSets(key, context.candidates[..., table], legal))
+        members = order[graph[..., None, None], context.candidates[..., table]]
+        of_sides.append(GrownSets(key, members, legal))
     both = jax.tree.map(lambda *part: jnp.concatenate(part, axis=3), *of_sides)
     sets = both._replace(legal=both.legal & real[..., None])
     has_sets = sets.legal.any(axis=(1, 2, 3))
     return Attempts(rows._replace(real=real), sets, has_sets, crowded)
+
+
+def _order_of_nodes(problem: Problem, n_graphs: int, n: int) -> Int[Array, "graphs nodes"]:
+    """As on the host; the order of their numbers where the first separating set is taken."""
+    keys = problem.engine.node_keys() if problem.max_p else None
+    if keys is None:
+        return jnp.broadcast_to(jnp.arange(n, dtype=jnp.int32), (n_graphs, n))
+    return jnp.argsort(jnp.asarray(keys), axis=1, stable=True).astype(jnp.int32)
 
 
 def _single_neighbours(problem: Problem, skeleton: Skeleton) -> Attempts:
