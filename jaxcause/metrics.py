@@ -3,6 +3,10 @@
 A graph is a `LaggedGraph`, a `CausalGraph`, or a boolean array ``[source, target]`` or
 ``[source, target, lag]``. All measures are pure functions of masks and scores, and compose with
 ``jit`` and ``vmap``.
+
+An edge in conflict, ``x-x``, is an adjacency whose marks are unlike any other: it is no directed
+edge and no ``<->``. It counts as found where adjacencies are compared, as an error of marks where
+the truth has other marks, and as missed where directed edges are compared.
 """
 
 from typing import NamedTuple
@@ -66,8 +70,9 @@ def shd(
 ) -> Int[Array, ""]:
     """Structural Hamming distance: edges to add, remove or change.
 
-    Two graphs with marks differ once per pair with different marks. Masks and summaries differ once
-    per pair (or source, target and lag) with a different direction.
+    Two graphs with marks differ once per pair with different marks; so does ``x-x`` from every
+    other edge. Masks and summaries differ once per pair (or source, target and lag) with a
+    different direction.
 
     Args:
         estimate: Learned graph.
@@ -240,7 +245,8 @@ def marked_precision_recall(
         estimate: Learned graph.
         truth: Known graph of the same size.
         kind: Edges that count: ``directed`` (``-->``), ``bidirected`` (``<->``), ``adjacent`` (all
-            edges, whatever their marks) or ``any`` (all edges, and the marks must agree).
+            edges, whatever their marks) or ``any`` (all edges, and the marks must agree). An edge
+            in conflict, ``x-x``, counts in the last two.
         lags: ``all``, ``lagged`` (at least 1) or ``contemporaneous`` (0).
 
     Raises:

@@ -152,3 +152,19 @@ def test_measures_work_under_jit_and_vmap():
 def test_graphs_of_different_sizes_are_refused():
     with pytest.raises(InputError, match="compare graphs of one size"):
         metrics.shd(np.zeros((2, 2), bool), np.zeros((3, 3), bool))
+
+
+def test_an_edge_in_conflict_is_an_adjacency_with_marks_of_its_own():
+    hidden, conflict = (CausalGraph(np.array([[0, mark], [mark, 0]])) for mark in (2, 4))
+    assert int(metrics.shd(conflict, conflict)) == 0
+    assert int(metrics.shd(conflict, hidden)) == 1
+    assert metrics.precision_recall(conflict, conflict).f1 == 0
+    marks = np.zeros((2, 2, 1, 2), np.int8)
+    marks[0, 1, 0] = marks[1, 0, 0] = 4
+    found, truth = LaggedGraph(marks), LaggedGraph(np.where(marks == 4, 2, 0))
+    scores = {
+        kind: float(metrics.marked_precision_recall(found, truth, kind=kind).f1)
+        for kind in ("any", "adjacent", "bidirected", "directed")
+    }
+    assert scores == {"any": 0, "adjacent": 1, "bidirected": 0, "directed": 0}
+    assert float(metrics.marked_precision_recall(found, found, kind="any").f1) == 1

@@ -20,12 +20,14 @@ from jaxcause.io._named import (
     n_variables,
 )
 
-_LEFT = {"o": "odot", "<": "normal", "-": "none"}
-_RIGHT = {"o": "odot", ">": "normal", "-": "none"}
+_LEFT = {"o": "odot", "<": "normal", "-": "none", "x": "obox"}
+_RIGHT = {"o": "odot", ">": "normal", "-": "none", "x": "obox"}
 
 
 def to_dot(graph: AnyGraph, *, names: Sequence[str] | None = None) -> str:
     """A graph as DOT: the ends of an edge show its marks, its label shows its lag.
+
+    Graphviz has no cross: an edge in conflict, ``x-x``, ends in hollow boxes.
 
     Nodes are ``n0``, ``n1``, … with the names as labels. Graphviz ignores the attributes
     ``format``, ``version``, ``max_lag``, ``marks`` and ``lag``, which `from_dot` reads.
@@ -119,8 +121,8 @@ def _drawn(attributes: dict[str, str], directed: bool, what: str | Path) -> str:
     right = {shape: mark for mark, shape in _RIGHT.items()}
     if tail not in left or head not in right:
         raise InputError(
-            f"{what} has an edge with the ends {tail!r} and {head!r}; only none, normal and odot "
-            "are marks"
+            f"{what} has an edge with the ends {tail!r} and {head!r}; only none, normal, odot "
+            "and obox are marks"
         )
     return f"{left[tail]}-{right[head]}"
 

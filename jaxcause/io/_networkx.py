@@ -31,8 +31,8 @@ def to_networkx(
     """A `networkx.MultiDiGraph` of a lagged graph, a `networkx.DiGraph` of a graph over nodes.
 
     There is one node per variable, in order, and one edge from source to target per edge. The
-    attribute ``edge`` shows both marks (``-->``, ``o->``, ``<->``, …), ``lag`` is the lag. The
-    graph attributes ``format``, ``version`` and ``max_lag`` make `from_networkx` exact.
+    attribute ``edge`` shows both marks (``-->``, ``o->``, ``<->``, ``x-x``, …), ``lag`` is the lag.
+    The graph attributes ``format``, ``version`` and ``max_lag`` make `from_networkx` exact.
 
     Args:
         graph: One graph.

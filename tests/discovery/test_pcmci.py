@@ -26,7 +26,7 @@ def every_window(series, max_lag):
 
 def symbols(graph):
     text = np.full(graph.marks.shape[:3], "", "U3")
-    names = {(3, 2): "-->", (2, 3): "<--", (1, 1): "o-o", (2, 2): "x-x"}
+    names = {(3, 2): "-->", (2, 3): "<--", (1, 1): "o-o", (4, 4): "x-x"}
     marks = np.asarray(graph.marks)
     for cell in np.ndindex(text.shape):
         text[cell] = names.get(tuple(marks[cell].tolist()), "")

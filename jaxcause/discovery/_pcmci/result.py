@@ -16,7 +16,7 @@ class PcmciInfo(NamedTuple):
         alpha: Level of significance of the first phase for each variable.
         n_tests: Tests of the first phase, one number per size of conditioning set.
         n_tests_mci: Tests of the second phase, likewise.
-        n_conflicts: Contemporaneous edges on which orientations contradict one another, ``<->``.
+        n_conflicts: Contemporaneous edges that the rules oriented both ways, ``x-x``.
         n_ambiguous: Unshielded triples that are neither a collider nor a non-collider.
     """
 

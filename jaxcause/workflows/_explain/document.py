@@ -18,7 +18,7 @@ from jaxcause.workflows._explain.wording import sentences
 from jaxcause.workflows._saved import read_document
 
 SCHEMA = "jaxcause.explanation/1"
-_MARK_NAMES = {Mark.CIRCLE: "circle", Mark.ARROW: "arrow", Mark.TAIL: "tail"}
+_MARK_NAMES = {mark: mark.name.lower() for mark in list(Mark)[1:]}
 
 
 def explanation_document(explained: ExplainedText) -> dict[str, Any]:
