@@ -11,7 +11,7 @@ from jaxcause.discovery._pcmci.parents import LaggedParents, select_lagged_paren
 from jaxcause.discovery._pcmci.problem import pcmci_problem
 from jaxcause.discovery._pcmci.result import PcmciInfo, PcmciResult
 from jaxcause.discovery._pcmci.skeleton import LaggedSkeleton, MomentaryTest, find_skeleton
-from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.graph import LaggedGraph, Mark, cyclic_edges
 
 
 def pcmci_plus(
@@ -106,6 +106,7 @@ def pcmci_plus(
             n_tests_mci=np.array(n_tests, np.int64),
             n_conflicts=int((at_lag_0[..., 0] == Mark.CONFLICT).sum()) // 2,
             n_ambiguous=_count_triples(found.ambiguous),
+            n_cyclic=int(cyclic_edges(at_lag_0[..., 1]).sum()) // 2,
         ),
     )
 
