@@ -13,22 +13,29 @@ from jaxcause.io._named import AnyGraph, NamedGraph, checked_names, checked_valu
 
 
 def to_lingam(
-    graph: AnyGraph, *, coefficients: Float[AnyArray, "vars vars *lags"] | None = None
+    graph: AnyGraph,
+    *,
+    names: Sequence[str] | None = None,
+    coefficients: Float[AnyArray, "vars vars *lags"] | None = None,
 ) -> Float[np.ndarray, "*lags vars vars"]:
     """The adjacency matrices of lingam: ``[to, from]``, or ``[lag, to, from]`` of a lagged graph.
 
     Args:
         graph: One graph; every edge must be ``-->``.
+        names: One per variable, as other writers take them. They are checked; the matrices have no
+            names, which lingam takes beside them, as ``labels``.
         coefficients: Weight of each edge, ``[source, target, lag]`` or ``[source, target]``; by
             default 1.
 
     Raises:
-        InputError: An edge is not directed, or its coefficient is 0 or not finite.
+        InputError: An edge is not directed, its coefficient is 0 or not finite, or the names do not
+            fit.
 
     >>> mask = np.zeros((2, 2, 2), bool); mask[0, 1, 1] = True
     >>> to_lingam(LaggedGraph.from_mask(mask))[1].tolist()
     [[0.0, 0.0], [1.0, 0.0]]
     """
+    checked_names(n_variables(graph), names)
     directed = directed_only(graph, "lingam's matrices")
     weights = directed.astype(np.float64)
     if coefficients is not None:
