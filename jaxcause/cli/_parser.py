@@ -178,7 +178,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=details.get("help"))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from importlib.metadata import version
+        from jaxcause._version import version_of
 
-        sys.stdout.write(f"jaxcause {version('jaxcause')}\n")
+        sys.stdout.write(f"jaxcause {version_of('jaxcause')}\n")
         parser.exit()

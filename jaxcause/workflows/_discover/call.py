@@ -119,8 +119,9 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> int:
     n_rows, length = len(table.values), method.window_length(max_lag)
     if n_rows < length:
         raise InputError(
-            f"series has {n_rows} rows, but max_lag={max_lag} needs more rows than lags; "
-            "give a longer series or a smaller max_lag"
+            f"series has {n_rows} row{'s' * (n_rows != 1)}, but one window of method="
+            f"{method.name!r} with max_lag={max_lag} takes {length}; give a longer series or a "
+            "smaller max_lag"
         )
     starts = usable_windows(table, length - 1, mask_missing=method.masks_missing)
     if len(starts) == 0:
