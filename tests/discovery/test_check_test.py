@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -108,10 +107,3 @@ def test_what_is_no_test_is_refused(wrong, message):
     with pytest.raises(InputError, match=message) as raised:
         engine_of(wrong)
     assert "\n" not in str(raised.value)
-
-
-@pytest.mark.usefixtures("untyped")
-def test_checking_a_test_compiles_nothing():
-    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jax.stages.Lowered, "compile", None)
-        engine_of(Own(CORR))

@@ -72,9 +72,7 @@ def _described(test: Any) -> str:
 def _advice(test: Any) -> str:
     """What to write in place of data."""
     if not hasattr(test, "shape") and not isinstance(test, list | tuple):
-        return (
-            "which cannot be called; pass a test, such as jc.partial_correlation_test_from_data(x)"
-        )
+        return "not a test; pass one, such as jc.partial_correlation_test_from_data(x)"
     return (
         "not a test; of samples in rows pass jc.partial_correlation_test_from_data(x), of "
         "correlations jc.partial_correlation_test(corr, n_samples)"
