@@ -62,7 +62,7 @@ def _between_arrowheads(
     kept = np.ones(into.shape[:-1], bool)
     while True:
         joined = into & kept[..., None] & kept[..., None, :]
-        fewer = joined.any(axis=-1) & joined.any(axis=-2)
+        fewer = np.asarray(joined.any(axis=-1) & joined.any(axis=-2))
         if (fewer == kept).all():
             return kept
         kept = fewer

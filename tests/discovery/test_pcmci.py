@@ -10,6 +10,7 @@ from scipy import stats
 from jaxcause._checks import InputError
 from jaxcause.discovery import lagged_correlation, pcmci, pcmci_plus
 from jaxcause.discovery._pcmci.student_test import StudentTest
+from jaxcause.graph import cyclic_edges
 
 GOLDENS = Path(__file__).parent / "goldens" / "pcmci.npz"
 
@@ -55,6 +56,9 @@ def test_the_same_as_tigramite(goldens, at):
         found.statistic[tested], goldens[f"{case['name']}_r"][tested], atol=1e-11
     )
     assert (symbols(found.graph) == goldens[f"{case['name']}_graph"]).all()
+    now = np.asarray(found.graph.marks)[:, :, 0, 1]
+    assert found.info.n_conflicts == (symbols(found.graph) == "x-x").sum() // 2
+    assert found.info.n_cyclic == cyclic_edges(now).sum() // 2
 
 
 # Regressions in a loop.
