@@ -15,9 +15,9 @@ _load, _names = attach(__name__, __file__)
 def __getattr__(name: str) -> Any:
     """Load a public name on first use."""
     if name == "__version__":
-        from importlib.metadata import version
+        from jaxcause._version import version_of
 
-        return version("jaxcause")
+        return version_of("jaxcause")
     return _load(name)
 
 

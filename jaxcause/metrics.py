@@ -3,17 +3,22 @@
 A graph is a `LaggedGraph`, a `CausalGraph`, or a boolean array ``[source, target]`` or
 ``[source, target, lag]``. All measures are pure functions of masks and scores, and compose with
 ``jit`` and ``vmap``.
+
+An edge in conflict, ``x-x``, is an adjacency whose marks are unlike any other: it is no directed
+edge and no ``<->``. It counts as found where adjacencies are compared, as an error of marks where
+the truth has other marks, and as missed where directed edges are compared.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from jaxcause._checks import InputError, check_choice
+from jaxcause._checks import InputError, check_choice, is_concrete
 from jaxcause._typing import AnyArray
-from jaxcause.graph import CausalGraph, LaggedGraph, Mark
+from jaxcause.graph import CausalGraph, LaggedGraph, Mark, cyclic_edges, dag_to_cpdag
 
 Graph = LaggedGraph | CausalGraph | Bool[AnyArray, "..."]
 
@@ -66,8 +71,10 @@ def shd(
 ) -> Int[Array, ""]:
     """Structural Hamming distance: edges to add, remove or change.
 
-    Two graphs with marks differ once per pair with different marks. Masks and summaries differ once
-    per pair (or source, target and lag) with a different direction.
+    Two graphs with marks differ once per pair with different marks; so does ``x-x`` from every
+    other edge. Masks and summaries differ once per pair (or source, target and lag) with a
+    different direction. A CPDAG beside a DAG differs in every ``---``; `as_cpdags` gives the
+    equivalence classes to compare.
 
     Args:
         estimate: Learned graph.
@@ -92,6 +99,55 @@ def shd(
     if differs.ndim == 3:
         return differs.sum(dtype=jnp.int32)
     return jnp.triu(differs | differs.T).sum(dtype=jnp.int32)
+
+
+def as_cpdags(
+    estimate: CausalGraph, truth: CausalGraph
+) -> tuple[CausalGraph, CausalGraph, Literal["estimate", "truth"] | None]:
+    """Two graphs in one form: where one is a CPDAG and the other a DAG, the CPDAG of that DAG.
+
+    A CPDAG with ``---`` stands for all DAGs of its equivalence class. Beside one of them by their
+    marks, each ``---`` counts as an error, even if the class is the right one. What is a CPDAG is
+    told by its marks: ``-->``, ``---`` and perhaps ``x-x``, with at least one edge that is not
+    directed. A DAG has ``-->`` alone and no cycle.
+
+    Args:
+        estimate: Learned graph, without lags.
+        truth: Known graph of the same size.
+
+    Returns:
+        Both graphs, and which of them became its CPDAG; None if they are compared as they are.
+
+    Raises:
+        InputError: A graph is a batch or traced.
+
+    >>> import numpy as np
+    >>> dag = CausalGraph.from_dag(np.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], bool))
+    >>> cpdag = CausalGraph(np.array([[0, 3, 0], [3, 0, 3], [0, 3, 0]]))
+    >>> int(shd(cpdag, dag)), int(shd(*as_cpdags(cpdag, dag)[:2])), as_cpdags(cpdag, dag)[2]
+    (2, 0, 'truth')
+    """
+    for name, graph in (("estimate", estimate), ("truth", truth)):
+        if not is_concrete(graph.marks) or np.ndim(graph.marks) != 2:
+            raise InputError(f"{name} is a batch or traced; pass one graph, outside of jit")
+    if _is_cpdag(estimate) and _is_dag(truth):
+        return estimate, dag_to_cpdag(np.asarray(truth.directed)), "truth"
+    if _is_dag(estimate) and _is_cpdag(truth):
+        return dag_to_cpdag(np.asarray(estimate.directed)), truth, "estimate"
+    return estimate, truth, None
+
+
+def _is_dag(graph: CausalGraph) -> bool:
+    marks, directed = np.asarray(graph.marks), np.asarray(graph.directed)
+    all_directed = ((marks != Mark.NONE) == (directed | directed.T)).all()
+    return bool(all_directed and not cyclic_edges(marks).any())
+
+
+def _is_cpdag(graph: CausalGraph) -> bool:
+    marks = np.asarray(graph.marks)
+    arrow, tail, conflict = (marks == m for m in (Mark.ARROW, Mark.TAIL, Mark.CONFLICT))
+    known = (marks == Mark.NONE) | (arrow & tail.T) | tail | conflict
+    return bool(known.all() and ((tail & tail.T) | conflict).any())
 
 
 def auroc(
@@ -240,7 +296,8 @@ def marked_precision_recall(
         estimate: Learned graph.
         truth: Known graph of the same size.
         kind: Edges that count: ``directed`` (``-->``), ``bidirected`` (``<->``), ``adjacent`` (all
-            edges, whatever their marks) or ``any`` (all edges, and the marks must agree).
+            edges, whatever their marks) or ``any`` (all edges, and the marks must agree). An edge
+            in conflict, ``x-x``, counts in the last two.
         lags: ``all``, ``lagged`` (at least 1) or ``contemporaneous`` (0).
 
     Raises:

@@ -102,7 +102,7 @@ def test_bad_files_end_in_one_line_and_exit_code_2(case, tmp_path, capsys):
         (["--max-lag", "-3"], "--max-lag: -3 must be at least 1"),
         (["--max-lag", "long"], "--max-lag: 'long' is no whole number"),
         (["--max-lag"], "--max-lag: expected one argument"),
-        (["--max-lag", "400"], "but --max-lag 400 needs more rows"),
+        (["--max-lag", "400"], "with --max-lag 400 takes 401; give a longer series"),
         (["--q", "2"], "--q: 2 must lie strictly between 0 and 1"),
         (["--q", "nan"], "--q: nan must lie strictly between 0 and 1"),
         (["--q", "few"], "--q: 'few' is no number"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcause.cli import main
-from jaxcause.graph import LaggedGraph
+from jaxcause.graph import CausalGraph, LaggedGraph, edge_marks
 from jaxcause.io import read_graph, write_graph
 
 
@@ -157,3 +157,51 @@ def test_a_picture_beside_the_truth(folder, tmp_path, capsys):
     assert "--truth is not for --kind scores" in capsys.readouterr().err
     assert main(["plot", truth, "--kind", "scores", "--out", "a.svg"]) == 2
     assert "needs the scores" in capsys.readouterr().err
+
+
+def write_nodes(path, *edges, names=("a", "b", "c")):
+    marks = np.zeros((len(names),) * 2, np.int8)
+    for source, symbol, target in edges:
+        i, j = names.index(source), names.index(target)
+        marks[j, i], marks[i, j] = edge_marks(symbol)
+    write_graph(path, CausalGraph(marks), names=names)
+    return str(path)
+
+
+def test_a_cpdag_is_compared_with_the_class_of_a_dag(tmp_path, capsys):
+    dag = write_nodes(tmp_path / "dag.json", ("a", "-->", "b"), ("b", "-->", "c"))
+    cpdag = write_nodes(tmp_path / "cpdag.json", ("a", "---", "b"), ("b", "---", "c"))
+    for found, truth, said in [(cpdag, dag, "The truth graph is a DAG"), (dag, cpdag, "The found")]:
+        assert main(["compare", found, truth]) == 0
+        assert said in capsys.readouterr().out
+        assert main(["compare", found, truth, "--json"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert document["measures"]["arrows"]["shd"] == 0
+        assert document["marked otherwise"] == []
+        assert document["compared"] == "equivalence classes"
+        assert main(["compare", found, truth, "--marks", "--json"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert document["measures"]["arrows"]["shd"] == 2
+        assert document["compared"] == "marks"
+    assert main(["compare", dag, dag]) == 0
+    assert "DAG" not in capsys.readouterr().out
+
+
+def test_two_arrows_of_one_pair(tmp_path, capsys):
+    path, out = tmp_path / "x.dot", tmp_path / "x.json"
+    path.write_text("digraph { a -> b; b -> a; b -> c }")
+    assert main(["convert", str(path), str(out)]) == 2
+    assert "--mutual undirected" in capsys.readouterr().err
+    assert main(["convert", str(path), str(out), "--mutual", "undirected"]) == 0
+    graph, names = read_graph(out)
+    assert graph.edges(names) == [("a", "---", "b"), ("b", "-->", "c")]
+
+
+def test_variables_with_commas_can_be_quoted(tmp_path, capsys):
+    path, out = tmp_path / "x.csv", tmp_path / "x.json"
+    path.write_text('source,edge,target\n"wind, at sea",-->,rain\n')
+    assert main(["convert", str(path), str(out), "--variables", 'rain,"wind, at sea",b']) == 0
+    assert read_graph(out).names == ["rain", "wind, at sea", "b"]
+    capsys.readouterr()
+    assert main(["convert", str(path), str(out), "--variables", 'rain,"wind, at sea']) == 2
+    assert "quote a name that holds a comma" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import pytest
 import sklearn.metrics
 
 from jaxcause import CausalGraph, InputError, LaggedGraph, metrics
+from jaxcause.graph import dag_to_cpdag
 
 
 def case(seed, n=5, lags=3):
@@ -152,3 +153,43 @@ def test_measures_work_under_jit_and_vmap():
 def test_graphs_of_different_sizes_are_refused():
     with pytest.raises(InputError, match="compare graphs of one size"):
         metrics.shd(np.zeros((2, 2), bool), np.zeros((3, 3), bool))
+
+
+def test_an_edge_in_conflict_is_an_adjacency_with_marks_of_its_own():
+    hidden, conflict = (CausalGraph(np.array([[0, mark], [mark, 0]])) for mark in (2, 4))
+    assert int(metrics.shd(conflict, conflict)) == 0
+    assert int(metrics.shd(conflict, hidden)) == 1
+    assert metrics.precision_recall(conflict, conflict).f1 == 0
+    marks = np.zeros((2, 2, 1, 2), np.int8)
+    marks[0, 1, 0] = marks[1, 0, 0] = 4
+    found, truth = LaggedGraph(marks), LaggedGraph(np.where(marks == 4, 2, 0))
+    scores = {
+        kind: float(metrics.marked_precision_recall(found, truth, kind=kind).f1)
+        for kind in ("any", "adjacent", "bidirected", "directed")
+    }
+    assert scores == {"any": 0, "adjacent": 1, "bidirected": 0, "directed": 0}
+    assert float(metrics.marked_precision_recall(found, found, kind="any").f1) == 1
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_cpdag_and_each_dag_of_its_class_are_at_distance_0(seed):
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(5)
+    dag = np.triu(rng.random((5, 5)) < 0.5, 1)[np.ix_(order, order)]
+    cpdag = dag_to_cpdag(dag)
+    graph = CausalGraph.from_dag(dag)
+    one, other, became = metrics.as_cpdags(cpdag, graph)
+    assert int(metrics.shd(one, other)) == 0
+    assert int(metrics.shd(*metrics.as_cpdags(graph, cpdag)[:2])) == 0
+    undirected = (np.asarray(cpdag.marks) == 3) & (np.asarray(cpdag.marks).T == 3)
+    assert became == ("truth" if undirected.any() else None)
+    assert metrics.as_cpdags(graph, graph) == (graph, graph, None)
+
+
+def test_graphs_of_other_kinds_stay_as_they_are():
+    dag = CausalGraph.from_dag(np.array([[0, 1], [0, 0]], bool))
+    for mark in (1, 2):
+        other = CausalGraph(np.array([[0, mark], [mark, 0]]))
+        assert metrics.as_cpdags(other, dag) == (other, dag, None)
+    with pytest.raises(InputError, match="estimate is a batch"):
+        metrics.as_cpdags(CausalGraph(np.zeros((2, 3, 3), int)), dag)

@@ -11,8 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon
 
 from jaxcause._checks import InputError
-from jaxcause.graph import LaggedGraph, Mark
-from jaxcause.plot import score_heatmap, summary_graph, time_series_graph
+from jaxcause.graph import CausalGraph, LaggedGraph, Mark
+from jaxcause.plot import (
+    causal_graph,
+    score_heatmap,
+    summary_graph,
+    time_series_graph,
+    truth_overlay,
+)
 
 LONG = ["publish_rate_causality_1", "subscriber_latency_causality_2", "queue_length"]
 DRAWINGS = [time_series_graph, summary_graph]
@@ -106,6 +112,35 @@ def test_time_series_edges_run_from_source_step_to_target_now(graph):
         start, end = ends(patch)
         assert nearest(ax, start) == f"{source}-{lag}"
         assert nearest(ax, end) == f"{target}-0"
+
+
+CONFLICT = np.zeros((3, 3, 2, 2), np.int8)
+CONFLICT[0, 1, 0] = CONFLICT[1, 0, 0] = Mark.CONFLICT
+CONFLICT[0, 2, 1] = Mark.TAIL, Mark.ARROW
+
+
+@pytest.mark.parametrize("draw", DRAWINGS)
+def test_an_edge_in_conflict_ends_in_crosses_and_is_explained(draw):
+    ax = draw(LaggedGraph(CONFLICT))
+    parts = {patch.get_gid(): patch for patch in ax.patches}
+    codes = [parts[f"{end}-mark-0-1-0"].get_path().codes.tolist() for end in ("source", "target")]
+    assert codes == [[1, 2, 1, 2]] * 2
+    assert "x–x: orientation in conflict" in ax.get_xlabel()
+    assert "conflict" not in draw(LaggedGraph(np.zeros_like(CONFLICT))).get_xlabel()
+
+
+def test_graphs_without_lags_tell_conflicts_from_hidden_causes():
+    marks = np.array([[0, 4, 2], [4, 0, 0], [2, 0, 0]])
+    ax = causal_graph(CausalGraph(marks))
+    assert "orange: hidden common cause" in ax.get_xlabel()
+    assert "pink: orientation in conflict (x)" in ax.get_xlabel()
+    colors = {patch.get_gid(): patch.get_edgecolor() for patch in ax.patches}
+    assert colors["edge-0-1"] != colors["edge-0-2"]
+    strong = causal_graph(CausalGraph(marks), strength=np.ones((3, 3)))
+    assert strong.get_xlabel() == "x–x: orientation in conflict"
+    ax = truth_overlay(CausalGraph(marks), CausalGraph(np.where(marks == 4, 2, marks)))
+    assert "wrong marks (1)" in ax.get_xlabel()
+    assert "x–x: orientation in conflict" in ax.get_xlabel()
 
 
 def test_time_series_rows_go_down_and_columns_go_back_in_time():

@@ -209,7 +209,7 @@ def test_letters_that_the_font_lacks_are_boxes_and_mathematics_stays_text():
     [
         ({"marks": np.zeros((2, 2), int)}, "marks has shape"),
         ({"weights": np.zeros((2, 2))}, "weights has shape"),
-        ({"marks": np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]])}, "an edge with one end only"),
+        ({"marks": np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]])}, "a mark at one end only"),
         ({"highlight": [3]}, "node 3 is not a token; the tokens are 0 to 2"),
         ({"target": -1}, "node -1 is not a token"),
         ({"tokens": [], "marks": np.zeros((0, 0), int)}, "tokens is empty"),

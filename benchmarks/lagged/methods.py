@@ -19,7 +19,7 @@ from benchmarks.lagged.hidden import (
     false_of_certain,
 )
 from benchmarks.lagged.settings import Case
-from jaxcause import attribution
+from jaxcause import attribution, io
 from jaxcause.discovery import refine
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import benjamini_hochberg
@@ -227,14 +227,9 @@ def _tigramite(case: Case) -> Any:
 
 
 def _from_tigramite(graph: np.ndarray) -> LaggedGraph:
-    """Marks of the strings of tigramite; a conflict becomes a circle at both ends."""
-    ends = {"-": jc.Mark.TAIL, "<": jc.Mark.ARROW, ">": jc.Mark.ARROW}
-    marks = np.zeros((*graph.shape, 2), np.int8)
-    for at in np.argwhere(graph != ""):
-        text = str(graph[tuple(at)])
-        left, right = (ends.get(text[k], jc.Mark.CIRCLE) for k in (0, -1))
-        marks[tuple(at)] = left, right
-    return LaggedGraph(marks)
+    """The graph of tigramite's links; a conflict at one end alone, of LPCMCI, becomes a circle."""
+    one_sided = np.char.count(graph, "x") == 1
+    return io.from_tigramite(np.where(one_sided, np.char.replace(graph, "x", "o"), graph)).graph
 
 
 def _no_lag_0(scores: np.ndarray) -> np.ndarray:

@@ -27,6 +27,8 @@ class HeadConsensus(NamedTuple):
 def head_consensus(graphs: CausalGraph) -> HeadConsensus:
     """Count over heads (all leading axes) how often edges and marks occur.
 
+    An edge in conflict, ``x-x``, counts among the edges, but has neither arrowhead nor tail.
+
     >>> import numpy as np
     >>> heads = CausalGraph(np.array([[[0, 2], [3, 0]], [[0, 1], [1, 0]], [[0, 0], [0, 0]]]))
     >>> head_consensus(heads).edges.tolist(), head_consensus(heads).arrows.tolist()

@@ -71,17 +71,17 @@ def _timed(call: Callable[[], Any], repeat: int) -> tuple[float, float]:
 
 
 def _machine() -> dict[str, Any]:
-    from importlib.metadata import version
-
     import jax
+
+    from jaxcause._version import version_of
 
     return {
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
         "processor": platform.machine(),
         "python": platform.python_version(),
-        "jax": version("jax"),
-        "jaxcause": version("jaxcause"),
+        "jax": version_of("jax"),
+        "jaxcause": version_of("jaxcause"),
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcause.cli._output import report, table
-from jaxcause.cli._parser import Commands, add_command, add_output
+from jaxcause.cli._parser import Commands, add_command, add_mutual, add_output
 
 SHOWN_EDGES = 10
 
@@ -33,18 +33,28 @@ def add(commands: Commands) -> None:
             type=Path,
             help=f"{what}: a file, or a folder of jaxcause discover or explain",
         )
+    command.add_argument(
+        "--marks",
+        action="store_true",
+        help="compare a CPDAG with a DAG by their marks; by default their equivalence classes are "
+        "compared, so that --- is no error where the class of the DAG has it too",
+    )
+    add_mutual(command)
     add_output(command)
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from jaxcause.cli._distance import differences, measures, same_lags
+    from jaxcause.cli._distance import differences, measures, same_form, same_lags
     from jaxcause.cli._graphs import n_edges, read, read_alike
 
-    graph, names = read(arguments.found)
-    truth = read_alike(arguments.truth, graph, names)
+    graph, names = read(arguments.found, mutual=arguments.mutual)
+    truth = read_alike(arguments.truth, graph, names, mutual=arguments.mutual)
     graph, truth = same_lags(graph, truth)
+    graph, truth, became = (graph, truth, None) if arguments.marks else same_form(graph, truth)
     document = {
         "command": "compare",
+        "compared": "marks" if became is None else "equivalence classes",
+        "as a class": became,
         "edges": {"found": n_edges(graph), "truth": n_edges(truth)},
         "measures": measures(graph, truth),
         **differences(graph, truth, names),
@@ -56,6 +66,12 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _lines(document: dict[str, Any]) -> Iterator[str]:
     edges = document["edges"]
     yield f"{edges['found']} edges, {edges['truth']} in the truth"
+    if document["as a class"] is not None:
+        dag, cpdag = ("truth", "found") if document["as a class"] == "truth" else ("found", "truth")
+        yield (
+            f"- The {dag} graph is a DAG and the {cpdag} one a CPDAG, so their equivalence classes "
+            "are compared; --marks compares the marks as they are"
+        )
     rows = [
         (
             name,

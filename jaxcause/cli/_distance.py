@@ -19,6 +19,19 @@ def same_lags(
     return type(graph)(marks[0]), type(truth)(marks[1])
 
 
+def same_form(
+    graph: "LaggedGraph | CausalGraph", truth: "LaggedGraph | CausalGraph"
+) -> "tuple[LaggedGraph | CausalGraph, LaggedGraph | CausalGraph, str | None]":
+    """Both graphs as CPDAGs if one is a CPDAG and the other a DAG, and which one was the DAG."""
+    from jaxcause.graph import CausalGraph
+    from jaxcause.metrics import as_cpdags
+
+    if not isinstance(graph, CausalGraph) or not isinstance(truth, CausalGraph):
+        return graph, truth, None
+    found, known, became = as_cpdags(graph, truth)
+    return found, known, "found" if became == "estimate" else became
+
+
 def measures(
     graph: "LaggedGraph | CausalGraph", truth: "LaggedGraph | CausalGraph"
 ) -> dict[str, dict[str, Any]]:

@@ -18,14 +18,18 @@ SCORES = "scores.npz"
 NUMBERS = ("scores", "strength")
 
 
-def read(path: Path) -> "tuple[LaggedGraph | CausalGraph, list[str]]":
+def read(path: Path, *, mutual: str = "refuse") -> "tuple[LaggedGraph | CausalGraph, list[str]]":
     """A graph and the names of its variables; a folder stands for the graph in it."""
-    graph, names = read_named(path)
+    graph, names = read_named(path, mutual=mutual)
     return graph, names
 
 
 def read_named(
-    path: Path, *, names: Sequence[str] | None = None, max_lag: int | None = None
+    path: Path,
+    *,
+    names: Sequence[str] | None = None,
+    max_lag: int | None = None,
+    mutual: str = "refuse",
 ) -> "NamedGraph":
     """A graph and its names, with the numbers of its edges."""
     file = _file_in(path) if path.is_dir() else path
@@ -35,7 +39,7 @@ def read_named(
         return read_explained_graph(file)
     from jaxcause.io import read_graph
 
-    return read_graph(file, names=names, max_lag=max_lag)
+    return read_graph(file, names=names, max_lag=max_lag, mutual=mutual)
 
 
 def _file_in(folder: Path) -> Path:
@@ -89,13 +93,17 @@ def numbers(
 
 
 def read_alike(
-    path: Path, like: "LaggedGraph | CausalGraph", names: Sequence[str]
+    path: Path,
+    like: "LaggedGraph | CausalGraph",
+    names: Sequence[str],
+    *,
+    mutual: str = "refuse",
 ) -> "LaggedGraph | CausalGraph":
     """Read a graph of the same kind and variables as another, with its variables in that order.
 
     The longest lags of the two graphs may differ.
     """
-    graph, own = read(path)
+    graph, own = read(path, mutual=mutual)
     if type(graph) is not type(like):
         raise InputError(
             f"{path} holds a {type(graph).__name__} and the other a {type(like).__name__}; "

@@ -111,6 +111,17 @@ def add_output(command: Parser) -> None:
     command.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
+def add_mutual(command: Parser) -> None:
+    """Add the option that says what two arrows between one pair are."""
+    command.add_argument(
+        "--mutual",
+        choices=("refuse", "undirected"),
+        default="refuse",
+        help="what an arrow in each direction between two variables is: an error (default), or an "
+        "undirected edge, as in the CPDAGs of gCastle and pgmpy",
+    )
+
+
 def add_folder(command: Parser, default: str) -> None:
     """Add the option for the folder that a command writes."""
     command.add_argument(
@@ -167,7 +178,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=details.get("help"))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from importlib.metadata import version
+        from jaxcause._version import version_of
 
-        sys.stdout.write(f"jaxcause {version('jaxcause')}\n")
+        sys.stdout.write(f"jaxcause {version_of('jaxcause')}\n")
         parser.exit()

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxcause._errors import InputError
 from jaxcause.cli._output import report
-from jaxcause.cli._parser import Commands, add_command, add_output, whole
+from jaxcause.cli._parser import Commands, add_command, add_mutual, add_output, whole
 
 MAX_PIXELS = 10**8
 """A pixel takes four bytes in memory, twice while the file is written."""
@@ -51,6 +51,7 @@ def add(commands: Commands) -> None:
     )
     add("--truth", type=Path, metavar="GRAPH", help="known graph, to mark hits and errors")
     add("--dpi", type=whole(20), default=150, help="dots per inch of a .png (default: 150)")
+    add_mutual(command)
     add_output(command)
 
 
@@ -85,7 +86,7 @@ def _draw(arguments: argparse.Namespace) -> Any:
     kind = arguments.kind
     if arguments.truth is not None and kind not in (None, "time"):
         raise InputError(f"--truth is not for --kind {kind}; leave one of them out")
-    graph, names = read(arguments.graph)
+    graph, names = read(arguments.graph, mutual=arguments.mutual)
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -93,7 +94,7 @@ def _draw(arguments: argparse.Namespace) -> Any:
     from jaxcause.graph import LaggedGraph
 
     if arguments.truth is not None:
-        truth = read_alike(arguments.truth, graph, names)
+        truth = read_alike(arguments.truth, graph, names, mutual=arguments.mutual)
         return plot.truth_overlay(*same_lags(graph, truth), names=names)
     if not isinstance(graph, LaggedGraph):
         if kind is not None:

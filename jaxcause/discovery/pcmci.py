@@ -104,6 +104,7 @@ def pcmci(
             n_tests_mci=np.array([len(cond)]),
             n_conflicts=0,
             n_ambiguous=0,
+            n_cyclic=0,
         ),
     )
 

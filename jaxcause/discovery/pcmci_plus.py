@@ -11,7 +11,7 @@ from jaxcause.discovery._pcmci.parents import LaggedParents, select_lagged_paren
 from jaxcause.discovery._pcmci.problem import pcmci_problem
 from jaxcause.discovery._pcmci.result import PcmciInfo, PcmciResult
 from jaxcause.discovery._pcmci.skeleton import LaggedSkeleton, MomentaryTest, find_skeleton
-from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.graph import LaggedGraph, Mark, cyclic_edges
 
 
 def pcmci_plus(
@@ -54,7 +54,7 @@ def pcmci_plus(
         max_source_parents: Condition on only that many lagged parents of the source.
 
     Returns:
-        Graph (``o-o`` without orientation, ``<->`` where orientations contradict one another), the
+        Graph (``o-o`` without orientation, ``x-x`` where the rules orient an edge both ways), the
         largest p-value of each link with the partial correlation of that test, and how the search
         went.
 
@@ -104,8 +104,9 @@ def pcmci_plus(
             alpha=parents.alpha,
             n_tests=parents.n_tests,
             n_tests_mci=np.array(n_tests, np.int64),
-            n_conflicts=int((at_lag_0 == Mark.ARROW).all(axis=-1).sum()) // 2,
+            n_conflicts=int((at_lag_0[..., 0] == Mark.CONFLICT).sum()) // 2,
             n_ambiguous=_count_triples(found.ambiguous),
+            n_cyclic=int(cyclic_edges(at_lag_0[..., 1]).sum()) // 2,
         ),
     )
 

@@ -3,6 +3,7 @@
 from jaxcause.graph._ancestral import ancestor_matrix as ancestor_matrix
 from jaxcause.graph._ancestral import dag_to_mag as dag_to_mag
 from jaxcause.graph._causal_graph import CausalGraph as CausalGraph
+from jaxcause.graph._cycles import cyclic_edges as cyclic_edges
 from jaxcause.graph._equivalence import dag_to_cpdag as dag_to_cpdag
 from jaxcause.graph._equivalence import mag_to_pag as mag_to_pag
 from jaxcause.graph._knowledge import BackgroundKnowledge as BackgroundKnowledge

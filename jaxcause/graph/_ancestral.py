@@ -137,14 +137,18 @@ def mag_ancestors(
         marks: The graph; only arrowheads and tails.
 
     Raises:
-        InputError: The marks are no mixed graph, hold circles, or the graph is not ancestral.
+        InputError: The marks are no mixed graph, hold circles or conflicts, or the graph is not
+            ancestral.
     """
     check_square(name, marks)
     if marks.ndim != 2:
         raise InputError(f"{name} has shape {marks.shape}, a batch; index one graph first")
     check_marks(marks)
-    if (marks == Mark.CIRCLE).any():
-        raise InputError(f"{name} has circles; give a graph whose marks are arrowheads and tails")
+    for mark, what in ((Mark.CIRCLE, "circles"), (Mark.CONFLICT, "conflicts (x-x)")):
+        if (marks == mark).any():
+            raise InputError(
+                f"{name} has {what}; give a graph whose marks are arrowheads and tails"
+            )
     arrow, tail = marks == Mark.ARROW, marks == Mark.TAIL
     reach = _directed_paths(arrow & tail.T)
     undirected = (tail & tail.T).any(axis=0)

@@ -20,11 +20,12 @@ class CausalGraph:
     ``marks[i, j] == ARROW`` and ``marks[j, i] == TAIL``.
 
     Args:
-        marks: Whole numbers 0–3 (`Mark`), shape ``[..., nodes, nodes]``.
+        marks: Whole numbers 0–4 (`Mark`), shape ``[..., nodes, nodes]``.
 
     Raises:
-        InputError: The matrix is not square, holds other values, marks only one end of an edge, or
-            joins a node to itself. Traced arrays are not inspected.
+        InputError: The matrix is not square, holds other values, marks only one end of an edge,
+            has a conflict at one end only, or joins a node to itself. Traced arrays are not
+            inspected.
 
     >>> import numpy as np
     >>> CausalGraph(np.array([[0, 2], [3, 0]])).edges(["rain", "river"])
@@ -78,16 +79,23 @@ class CausalGraph:
 
 def check_codes(marks: np.ndarray) -> None:
     """Raise unless every entry is a `Mark`."""
-    if ((marks < Mark.NONE) | (marks > Mark.TAIL)).any():
-        raise InputError("marks holds other values than 0 none, 1 circle, 2 arrow, 3 tail")
+    if ((marks < Mark.NONE) | (marks > Mark.CONFLICT)).any():
+        raise InputError(
+            "marks holds other values than 0 none, 1 circle, 2 arrow, 3 tail, 4 conflict"
+        )
+
+
+def check_both_ends(one: np.ndarray, other: np.ndarray, remedy: str) -> None:
+    """Raise unless the ends of every edge are both marked, and both in conflict or neither."""
+    if ((one == Mark.NONE) != (other == Mark.NONE)).any():
+        raise InputError(f"marks has an edge with a mark at one end only; {remedy}")
+    if ((one == Mark.CONFLICT) != (other == Mark.CONFLICT)).any():
+        raise InputError(f"marks has an edge with a conflict (4) at one end only; {remedy}")
 
 
 def check_marks(marks: np.ndarray) -> None:
     """Raise unless ``marks`` describes mixed graphs."""
     check_codes(marks)
-    if ((marks == 0) != (np.swapaxes(marks, -1, -2) == 0)).any():
-        raise InputError(
-            "marks has an edge with a mark at one end only; set both [i, j] and [j, i]"
-        )
+    check_both_ends(marks, np.swapaxes(marks, -1, -2), "set both [i, j] and [j, i]")
     if np.diagonal(marks, axis1=-2, axis2=-1).any():
         raise InputError("marks joins a node to itself; set the diagonal to 0")

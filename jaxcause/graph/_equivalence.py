@@ -80,8 +80,8 @@ def mag_to_pag(mag: CausalGraph, selection_bias: bool = True) -> CausalGraph:
         selection_bias: Count members with undirected edges; without them R5 to R7 never apply.
 
     Raises:
-        InputError: The graph holds circles, is not ancestral or not maximal; or undirected edges
-            are ruled out but every member of the class has some.
+        InputError: The graph holds circles or conflicts, is not ancestral or not maximal; or
+            undirected edges are ruled out but every member of the class has some.
 
     References:
         Zhang, "On the completeness of orientation rules for causal discovery in the presence of

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 from jaxcause._checks import InputError, is_concrete
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
-from jaxcause.graph._causal_graph import CausalGraph, check_codes
+from jaxcause.graph._causal_graph import CausalGraph, check_both_ends, check_codes
 from jaxcause.graph._marks import Mark, edge_symbol
 
 
@@ -21,11 +21,12 @@ class LaggedGraph:
     ``X_i``, ``[..., 1]`` at ``X_j``. Lag 0 is contemporaneous and stands twice, once from each end.
 
     Args:
-        marks: Whole numbers 0–3 (`Mark`), shape ``[vars, vars, max_lag+1, 2]``.
+        marks: Whole numbers 0–4 (`Mark`), shape ``[vars, vars, max_lag+1, 2]``.
 
     Raises:
-        InputError: The shape or a value is wrong, an edge has one mark only, a variable is joined
-            to itself at lag 0, or the two entries of a contemporaneous edge disagree.
+        InputError: The shape or a value is wrong, an edge has one mark only or a conflict at one
+            end only, a variable is joined to itself at lag 0, or the two entries of a
+            contemporaneous edge disagree.
 
     >>> import numpy as np
     >>> mask = np.zeros((2, 2, 3), bool); mask[0, 1, 2] = True
@@ -109,8 +110,7 @@ class LaggedGraph:
 
 def _check_lagged_marks(marks: np.ndarray) -> None:
     check_codes(marks)
-    if ((marks[..., 0] == 0) != (marks[..., 1] == 0)).any():
-        raise InputError("marks has an edge with a mark at one end only; set both")
+    check_both_ends(marks[..., 0], marks[..., 1], "set both")
     now = marks[:, :, 0]
     if np.diagonal(now[..., 0]).any():
         raise InputError("marks joins a variable to itself at lag 0; set that entry to 0")

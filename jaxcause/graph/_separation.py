@@ -106,10 +106,11 @@ def mag_oracle_test(marks: Int[AnyArray, "nodes nodes"]) -> MagOracleTest:
     S, or some other inner node is in S (Richardson & Spirtes 2002).
 
     Args:
-        marks: ``marks[i, j]`` is the `Mark` at j on the edge i \*-\* j; no circles.
+        marks: ``marks[i, j]`` is the `Mark` at j on the edge i \*-\* j; no circles, no conflicts.
 
     Raises:
-        InputError: The marks are no mixed graph, hold circles, or the graph is not ancestral.
+        InputError: The marks are no mixed graph, hold circles or conflicts, or the graph is not
+            ancestral.
 
     >>> from jaxcause.graph import dag_to_mag
     >>> import numpy as np

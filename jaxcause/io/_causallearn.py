@@ -18,8 +18,8 @@ def to_causallearn(graph: CausalGraph, *, names: Sequence[str] | None = None) ->
         names: One per node; by default X0, X1, ….
 
     Raises:
-        InputError: causal-learn is not installed, the graph is lagged or a batch, or the names do
-            not fit.
+        InputError: causal-learn is not installed, the graph is lagged or a batch or has edges in
+            conflict (``x-x``), or the names do not fit.
     """
     codes = to_causallearn_codes(graph)
     labels = checked_names(len(codes), names)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jaxtyping import Float
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.io._dot import read_dot, write_dot
@@ -17,6 +17,7 @@ from jaxcause.io._frame import from_edge_list
 from jaxcause.io._graphml import read_graphml, write_graphml
 from jaxcause.io._json import read_json, write_json
 from jaxcause.io._named import (
+    MUTUAL,
     AnyGraph,
     NamedGraph,
     Values,
@@ -76,7 +77,11 @@ def write_graph(
 
 
 def read_graph(
-    path: str | Path, *, names: Sequence[str] | None = None, max_lag: int | None = None
+    path: str | Path,
+    *,
+    names: Sequence[str] | None = None,
+    max_lag: int | None = None,
+    mutual: str = "refuse",
 ) -> NamedGraph:
     """Read the graph and its variable names from a file, whose suffix determines the format.
 
@@ -86,6 +91,9 @@ def read_graph(
         path: The file.
         names: All variables in order, for a table of edges (``.csv``), which may lack some.
         max_lag: The longest lag, for a table of edges, which may lack it.
+        mutual: ``"undirected"`` takes ``a → b`` beside ``b → a`` for the edge ``a --- b``,
+            as gCastle and pgmpy mean it; ``"refuse"`` raises, because it may as well be feedback.
+            It is for GraphML, DOT and tables of edges; in other formats it cannot occur.
 
     Raises:
         InputError: The suffix is unknown, or the file cannot be read, is damaged, of a newer
@@ -95,16 +103,14 @@ def read_graph(
         raise InputError(f"cannot read {path}: No such file or directory; check the path")
     suffix = _known_suffix(path)
     if suffix == ".csv":
-        return _read_edges(path, names, max_lag)
+        return _read_edges(path, names, max_lag, mutual)
     if names is not None or max_lag is not None:
         raise InputError(f"names and max_lag are for tables of edges, not {path}; leave them out")
-    read: Callable[..., NamedGraph] = {
-        ".json": read_json,
-        ".npz": read_npz,
-        ".dot": read_dot,
-        ".gv": read_dot,
-    }.get(suffix, read_graphml)
-    return read(path)
+    if suffix in (".json", ".npz"):
+        check_choice("mutual", mutual, MUTUAL)
+        return read_json(path) if suffix == ".json" else read_npz(path)
+    read: Callable[..., NamedGraph] = read_dot if suffix in (".dot", ".gv") else read_graphml
+    return read(path, mutual=mutual)
 
 
 def _known_suffix(path: str | Path) -> str:
@@ -126,7 +132,9 @@ def _write_edges(
     write_whole(path, buffer.getvalue().encode())
 
 
-def _read_edges(path: str | Path, names: Sequence[str] | None, max_lag: int | None) -> NamedGraph:
+def _read_edges(
+    path: str | Path, names: Sequence[str] | None, max_lag: int | None, mutual: str
+) -> NamedGraph:
     rows: list[dict[str, Any]] = []
     try:
         reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
@@ -148,7 +156,7 @@ def _read_edges(path: str | Path, names: Sequence[str] | None, max_lag: int | No
     for column in columns:
         if column not in ("source", "lag", "edge", "target"):
             _read_numbers(rows, column)
-    return from_edge_list(rows, names=names, max_lag=max_lag, what=str(path))
+    return from_edge_list(rows, names=names, max_lag=max_lag, what=str(path), mutual=mutual)
 
 
 def _check_ends(row: dict[str, Any], names: Sequence[str] | None, what: str) -> None:

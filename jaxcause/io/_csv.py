@@ -17,6 +17,9 @@ from jaxcause.series._time import TIME_NAMES, is_dates, is_number
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
 """Cells, in lower case, that stand for a missing value."""
 
+COUNTED = 4
+"""Columns from which on a first line 0, 1, 2, … is no row of data."""
+
 _MAX_LINE = 2**24
 _CHUNK = 10_000
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
@@ -36,7 +39,8 @@ def read_csv(
 ) -> SeriesTable:
     """Read a table with one header line and one row per time step.
 
-    A column without numbers and dates is left out, with a note.
+    A column without numbers and dates is left out, with a note. A first line of whole numbers holds
+    names if no column below holds whole numbers alone, or if they count four columns or more.
 
     Args:
         path: The file.
@@ -71,7 +75,7 @@ def read_csv(
             )
     _check_text(columns, path, time_column, decimal)
     try:
-        return table_from_columns(columns, time_column=time_column)
+        return table_from_columns(columns, time_column=time_column, notes=_note_on_names(header))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -158,14 +162,39 @@ def _parse(
     if chunk:
         convert()
     joined = [np.concatenate(parts) if parts else np.zeros(0) for parts in chunks]
+    if _note_on_names(header):
+        _check_numbers_as_names(header, joined, path)
     return header, dict(zip(header, joined, strict=True))
+
+
+def _note_on_names(header: list[str]) -> tuple[str, ...]:
+    if any(_number(name, ".") is None for name in header):
+        return ()
+    some = ", ".join(header[:3]) + ", …" * (len(header) > 3)
+    return (f"The first line ({some}) was taken for the names of the columns.",)
+
+
+def _check_numbers_as_names(header: list[str], columns: list[np.ndarray], path: Path) -> None:
+    """Raise unless a header of numbers can only be names: it counts, or the data are no integers.
+
+    Whole numbers, such as those of stations, are names if no column below holds whole numbers
+    alone. A first line 0, 1, 2, 3, … (or 1, 2, 3, 4, …) counts the columns.
+    """
+    whole = all(name.isascii() and name.isdigit() for name in header)
+    counts = [str(k + offset) for offset in (0, 1) for k in range(len(header))]
+    counting = header in (counts[: len(header)], counts[len(header) :])
+    counting = counting and len(header) >= COUNTED
+    fractional = all(c.dtype != object and (c[~np.isnan(c)] % 1 != 0).any() for c in columns)
+    if not whole or not (counting or fractional):
+        raise InputError(
+            f"{path} starts with numbers; its first line must name the columns (whole numbers are "
+            "names if no column below holds whole numbers alone, or if they count the columns)"
+        )
 
 
 def _check_header(header: list[str], path: Path) -> None:
     if not header:
         raise InputError(f"{path} is empty; it needs a header line and one row per time step")
-    if all(_number(name, ".") is not None for name in header):
-        raise InputError(f"{path} starts with numbers; its first line must name the columns")
     repeated = [name for name in header if header.count(name) > 1]
     if repeated:
         raise InputError(f"{path} has duplicate column names {repeated[0]!r}; rename one of them")

@@ -20,12 +20,14 @@ from jaxcause.io._named import (
     n_variables,
 )
 
-_LEFT = {"o": "odot", "<": "normal", "-": "none"}
-_RIGHT = {"o": "odot", ">": "normal", "-": "none"}
+_LEFT = {"o": "odot", "<": "normal", "-": "none", "x": "obox"}
+_RIGHT = {"o": "odot", ">": "normal", "-": "none", "x": "obox"}
 
 
 def to_dot(graph: AnyGraph, *, names: Sequence[str] | None = None) -> str:
     """A graph as DOT: the ends of an edge show its marks, its label shows its lag.
+
+    Graphviz has no cross: an edge in conflict, ``x-x``, ends in hollow boxes.
 
     Nodes are ``n0``, ``n1``, … with the names as labels. Graphviz ignores the attributes
     ``format``, ``version``, ``max_lag``, ``marks`` and ``lag``, which `from_dot` reads.
@@ -61,11 +63,16 @@ def to_dot(graph: AnyGraph, *, names: Sequence[str] | None = None) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def from_dot(text: str) -> NamedGraph:
+def from_dot(text: str, *, mutual: str = "refuse") -> NamedGraph:
     """The graph and its names, from `to_dot` or simple DOT of other programs.
 
     Without the attribute ``marks``, the marks are those that Graphviz draws: ``arrowtail`` and
     ``arrowhead``, if ``dir`` shows them. Subgraphs and HTML labels are refused.
+
+    Args:
+        text: The DOT text.
+        mutual: ``"undirected"`` takes ``a → b`` beside ``b → a`` for the edge ``a --- b``,
+            as gCastle and pgmpy mean it; ``"refuse"`` raises, because it may as well be feedback.
 
     Raises:
         InputError: The text is not DOT, has a subgraph, an unknown mark, or a lag that is not a
@@ -74,7 +81,7 @@ def from_dot(text: str) -> NamedGraph:
     >>> from_dot("digraph { rain -> river }").graph.edges(["rain", "river"])
     [('rain', '-->', 'river')]
     """
-    return _from_dot(text, "the DOT text")
+    return _from_dot(text, "the DOT text", mutual)
 
 
 def write_dot(path: str | Path, graph: AnyGraph, *, names: Sequence[str] | None = None) -> None:
@@ -82,12 +89,12 @@ def write_dot(path: str | Path, graph: AnyGraph, *, names: Sequence[str] | None 
     write_whole(path, to_dot(graph, names=names).encode())
 
 
-def read_dot(path: str | Path) -> NamedGraph:
+def read_dot(path: str | Path, *, mutual: str = "refuse") -> NamedGraph:
     """Read a file with `from_dot`."""
-    return _from_dot(read_text(path), path)
+    return _from_dot(read_text(path), path, mutual)
 
 
-def _from_dot(text: str, what: str | Path) -> NamedGraph:
+def _from_dot(text: str, what: str | Path, mutual: str) -> NamedGraph:
     parsed = parse_dot(text, what)
     head = parsed.attributes
     if head.get("format") in (LAGGED_FORMAT, CAUSAL_FORMAT):
@@ -107,7 +114,7 @@ def _from_dot(text: str, what: str | Path) -> NamedGraph:
     max_lag = _whole(head["max_lag"], f"max_lag of {what}") if "max_lag" in head else None
     if max_lag is None and with_lag:
         max_lag = max(row["lag"] for row in rows)
-    return graph_from_rows(rows, names, max_lag, what=what)
+    return graph_from_rows(rows, names, max_lag, what=what, mutual=mutual)
 
 
 def _drawn(attributes: dict[str, str], directed: bool, what: str | Path) -> str:
@@ -119,8 +126,8 @@ def _drawn(attributes: dict[str, str], directed: bool, what: str | Path) -> str:
     right = {shape: mark for mark, shape in _RIGHT.items()}
     if tail not in left or head not in right:
         raise InputError(
-            f"{what} has an edge with the ends {tail!r} and {head!r}; only none, normal and odot "
-            "are marks"
+            f"{what} has an edge with the ends {tail!r} and {head!r}; only none, normal, odot "
+            "and obox are marks"
         )
     return f"{left[tail]}-{right[head]}"
 

@@ -56,7 +56,11 @@ def to_frame(
 
 
 def from_frame(
-    frame: Any, *, names: Sequence[str] | None = None, max_lag: int | None = None
+    frame: Any,
+    *,
+    names: Sequence[str] | None = None,
+    max_lag: int | None = None,
+    mutual: str = "refuse",
 ) -> NamedGraph:
     """The graph and its names, from the columns ``source``, ``target``, and optional ones.
 
@@ -68,6 +72,7 @@ def from_frame(
             ``-->``) and ``lag``, which makes the graph lagged.
         names: All variables in order; by default those that occur.
         max_lag: Longest lag; by default the longest that occurs.
+        mutual: ``"undirected"`` takes ``a → b`` beside ``b → a`` for the edge ``a --- b``.
 
     Raises:
         InputError: A column is missing, or a row is not an edge.
@@ -85,7 +90,7 @@ def from_frame(
             f"frame has no column {missing[0]!r}; there are {', '.join(map(str, table.columns))}"
         )
     rows = table.rows(named=True)
-    return from_edge_list(rows, names=names, max_lag=max_lag, what="frame")
+    return from_edge_list(rows, names=names, max_lag=max_lag, what="frame", mutual=mutual)
 
 
 def from_edge_list(
@@ -94,6 +99,7 @@ def from_edge_list(
     names: Sequence[str] | None,
     max_lag: int | None,
     what: str,
+    mutual: str,
 ) -> NamedGraph:
     """The graph of rows with ``source`` and ``target``, and optionally ``edge`` and ``lag``."""
     filled = [
@@ -109,7 +115,7 @@ def from_edge_list(
     labels = list(met) if names is None else [str(name) for name in names]
     if max_lag is None and any("lag" in row for row in filled):
         max_lag = max(whole_number(row["lag"], f"a lag of {what}") for row in filled)
-    return graph_from_rows(filled, labels, max_lag, what=what)
+    return graph_from_rows(filled, labels, max_lag, what=what, mutual=mutual)
 
 
 def _narwhals() -> Any:

@@ -47,10 +47,14 @@ def write_graphml(
     write_whole(path, buffer.getvalue())
 
 
-def read_graphml(path: str | Path) -> NamedGraph:
+def read_graphml(path: str | Path, *, mutual: str = "refuse") -> NamedGraph:
     """The graph and its names, from `write_graphml` or any other GraphML (see `from_networkx`).
 
     Document type declarations and entities are refused before any entity is expanded.
+
+    Args:
+        path: The file.
+        mutual: See `from_networkx`.
 
     Raises:
         InputError: The file cannot be read, is not GraphML, or declares a document type.
@@ -66,7 +70,7 @@ def read_graphml(path: str | Path) -> NamedGraph:
         raise InputError(f"{path} is no GraphML: {error!r}; write it again") from None
     if len(graphs) != 1:
         raise InputError(f"{path} is GraphML with {len(graphs)} graphs; it must hold one")
-    return from_networkx_named(graphs[0], path)
+    return from_networkx_named(graphs[0], path, mutual)
 
 
 def _refuse_doctype(data: bytes, path: str | Path) -> None:

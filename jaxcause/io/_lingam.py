@@ -8,27 +8,34 @@ from jaxtyping import Float
 
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
-from jaxcause.graph import CausalGraph, LaggedGraph
+from jaxcause.graph import CausalGraph, LaggedGraph, Mark, edge_symbol
 from jaxcause.io._named import AnyGraph, NamedGraph, checked_names, checked_values, n_variables
 
 
 def to_lingam(
-    graph: AnyGraph, *, coefficients: Float[AnyArray, "vars vars *lags"] | None = None
+    graph: AnyGraph,
+    *,
+    names: Sequence[str] | None = None,
+    coefficients: Float[AnyArray, "vars vars *lags"] | None = None,
 ) -> Float[np.ndarray, "*lags vars vars"]:
     """The adjacency matrices of lingam: ``[to, from]``, or ``[lag, to, from]`` of a lagged graph.
 
     Args:
         graph: One graph; every edge must be ``-->``.
+        names: One per variable, as other writers take them. They are checked; the matrices have no
+            names, which lingam takes beside them, as ``labels``.
         coefficients: Weight of each edge, ``[source, target, lag]`` or ``[source, target]``; by
             default 1.
 
     Raises:
-        InputError: An edge is not directed, or its coefficient is 0 or not finite.
+        InputError: An edge is not directed, its coefficient is 0 or not finite, or the names do not
+            fit.
 
     >>> mask = np.zeros((2, 2, 2), bool); mask[0, 1, 1] = True
     >>> to_lingam(LaggedGraph.from_mask(mask))[1].tolist()
     [[0.0, 0.0], [1.0, 0.0]]
     """
+    checked_names(n_variables(graph), names)
     directed = directed_only(graph, "lingam's matrices")
     weights = directed.astype(np.float64)
     if coefficients is not None:
@@ -85,15 +92,19 @@ def directed_only(graph: AnyGraph, other: str) -> np.ndarray:
     n_variables(graph)
     marks = np.asarray(graph.marks)
     ends = marks if isinstance(graph, LaggedGraph) else np.stack([marks.T, marks], axis=-1)
-    directed = (ends[..., 0] == 3) & (ends[..., 1] == 2)
-    backward = (ends[..., 0] == 2) & (ends[..., 1] == 3)
+    tail, arrow = ends == Mark.TAIL, ends == Mark.ARROW
+    directed = tail[..., 0] & arrow[..., 1]
+    backward = arrow[..., 0] & tail[..., 1]
     # At lag 0, and in a graph over nodes, the marks hold every edge twice, mirrored.
     mirrored = np.zeros_like(backward)
     at_zero = mirrored if isinstance(graph, CausalGraph) else mirrored[:, :, 0]
     at_zero[...] = backward if isinstance(graph, CausalGraph) else backward[:, :, 0]
-    if ((ends[..., 0] != 0) & ~directed & ~mirrored).any():
+    wrong = (ends[..., 0] != Mark.NONE) & ~directed & ~mirrored
+    if wrong.any():
+        symbol = edge_symbol(*ends[wrong][0].tolist())
         raise InputError(
-            f"graph has edges other than -->, which {other} cannot hold; write JSON or GraphML"
+            f"graph has edges other than -->, such as {symbol}, which {other} cannot hold; write "
+            "JSON or GraphML"
         )
     return directed
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
-from jaxcause.graph import CausalGraph, LaggedGraph, edge_marks
+from jaxcause.graph import CausalGraph, LaggedGraph, Mark, edge_marks
 from jaxcause.io._files import check_cells
 
 AnyGraph = CausalGraph | LaggedGraph
@@ -25,7 +25,16 @@ LAGGED_FORMAT = "jaxcause.lagged_graph"
 VERSION = 1
 """Version of the formats JSON, npz, GraphML and DOT."""
 
+MUTUAL = ("refuse", "undirected")
+"""What two arrows between one pair can be: an error, or the undirected edge that they stand for in
+gCastle, pgmpy and other libraries whose graphs have arrows alone."""
+
 _FIELDS = ("source", "lag", "edge", "target")
+_FORTH, _BACK = (Mark.TAIL, Mark.ARROW), (Mark.ARROW, Mark.TAIL)
+_ON_MUTUAL = (
+    ", in the other direction; pass mutual='undirected' (--mutual undirected) if two arrows stand "
+    "for an undirected edge, as in a CPDAG of gCastle or pgmpy; feedback needs lags"
+)
 
 
 class _GraphAndNames(NamedTuple):
@@ -119,6 +128,7 @@ def graph_from_rows(
     max_lag: int | None,
     *,
     what: str | Path,
+    mutual: str | None = None,
 ) -> NamedGraph:
     """The graph whose edges are ``rows``.
 
@@ -127,11 +137,15 @@ def graph_from_rows(
         names: Names of all variables, in order.
         max_lag: Longest lag; None for a graph over nodes.
         what: Name of the source in error messages.
+        mutual: What ``a --> b`` beside ``b --> a`` is, one of `MUTUAL`; None refuses it in formats
+            where it has no meaning.
 
     Raises:
         InputError: An edge has an unknown variable or mark or a lag out of range, joins a variable
             to itself without a lag, or occurs twice.
     """
+    if mutual is not None:
+        check_choice("mutual", mutual, MUTUAL)
     lags = 0 if max_lag is None else max_lag
     check_cells(what, len(names), lags)
     at = {name: i for i, name in enumerate(names)}
@@ -157,7 +171,11 @@ def graph_from_rows(
         if i == j and lag == 0:
             raise InputError(f"{edge} joins {names[i]!r} to itself without a lag; leave it out")
         if marks[i, j, lag].any():
-            raise InputError(f"{edge} joins {names[i]!r} and {names[j]!r} again; leave one out")
+            back = lag == 0 and {pair, tuple(marks[i, j, 0].tolist())} == {_FORTH, _BACK}
+            if not back or mutual != "undirected":
+                advice = _ON_MUTUAL if back and mutual is not None else "; leave one out"
+                raise InputError(f"{edge} joins {names[i]!r} and {names[j]!r} again{advice}")
+            pair = Mark.TAIL, Mark.TAIL
         marks[i, j, lag] = pair
         if lag == 0:
             marks[j, i, 0] = pair[::-1]
@@ -184,8 +202,10 @@ def _edge_values(
             i, j, lag = at[row["source"]], at[row["target"]], int(row["lag"]) if lagged else 0
             number = math.nan if cell is None else float(cell)
             array[(i, j, lag) if lagged else (i, j)] = number
-            if lag == 0:
-                array[(j, i, lag) if lagged else (j, i)] = number
+            back = (j, i, lag) if lagged else (j, i)
+            # Two arrows that stand for an undirected edge keep a number each.
+            if lag == 0 and np.isnan(array[back]):
+                array[back] = number
     return arrays
 
 

@@ -31,8 +31,8 @@ def to_networkx(
     """A `networkx.MultiDiGraph` of a lagged graph, a `networkx.DiGraph` of a graph over nodes.
 
     There is one node per variable, in order, and one edge from source to target per edge. The
-    attribute ``edge`` shows both marks (``-->``, ``o->``, ``<->``, …), ``lag`` is the lag. The
-    graph attributes ``format``, ``version`` and ``max_lag`` make `from_networkx` exact.
+    attribute ``edge`` shows both marks (``-->``, ``o->``, ``<->``, ``x-x``, …), ``lag`` is the lag.
+    The graph attributes ``format``, ``version`` and ``max_lag`` make `from_networkx` exact.
 
     Args:
         graph: One graph.
@@ -74,12 +74,17 @@ def to_summary_networkx(graph: LaggedGraph, *, names: Sequence[str] | None = Non
     return result
 
 
-def from_networkx(graph: nx.Graph) -> NamedGraph:
+def from_networkx(graph: nx.Graph, *, mutual: str = "refuse") -> NamedGraph:
     """The graph and its names, from `to_networkx` or any networkx graph.
 
     Edges without the attribute ``edge`` are ``-->``, or ``---`` in an undirected graph. A graph
     whose edges have ``lag`` becomes a `LaggedGraph`; its longest lag is the graph attribute
     ``max_lag`` or the longest lag that occurs.
+
+    Args:
+        graph: The graph.
+        mutual: ``"undirected"`` takes ``a → b`` beside ``b → a`` for the edge ``a --- b``,
+            as gCastle and pgmpy mean it; ``"refuse"`` raises, because it may as well be feedback.
 
     Raises:
         InputError: Two nodes have one name, a lag is missing or not a whole number, a mark is
@@ -91,10 +96,10 @@ def from_networkx(graph: nx.Graph) -> NamedGraph:
     if not isinstance(graph, nx.Graph):
         kind = type(graph).__name__
         raise InputError(f"graph is a {kind}; pass a networkx graph, or read a file by read_graph")
-    return from_networkx_named(graph, "the networkx graph")
+    return from_networkx_named(graph, "the networkx graph", mutual)
 
 
-def from_networkx_named(graph: nx.Graph, what: str | Path) -> NamedGraph:
+def from_networkx_named(graph: nx.Graph, what: str | Path, mutual: str) -> NamedGraph:
     """`from_networkx` with the name of the graph in error messages."""
     head = graph.graph
     if head.get("format") in (LAGGED_FORMAT, CAUSAL_FORMAT):
@@ -105,7 +110,8 @@ def from_networkx_named(graph: nx.Graph, what: str | Path) -> NamedGraph:
         {**data, "edge": data.get("edge", default), "source": str(u), "target": str(v)}
         for u, v, data in graph.edges(data=True)
     ]
-    return graph_from_rows(rows, names, _max_lag(head, rows, what), what=what)
+    max_lag = _max_lag(head, rows, what)
+    return graph_from_rows(rows, names, max_lag, what=what, mutual=mutual)
 
 
 def _max_lag(head: dict[str, Any], rows: list[dict[str, Any]], what: str | Path) -> int | None:

@@ -103,5 +103,5 @@ def _with_numbers(found: NamedGraph, arrays: dict[str, np.ndarray]) -> NamedGrap
 
 def _graph_of(marks: np.ndarray) -> AnyGraph:
     if not np.issubdtype(marks.dtype, np.integer):
-        raise InputError(f"marks holds {marks.dtype}; it must hold whole numbers 0 to 3")
+        raise InputError(f"marks holds {marks.dtype}; it must hold whole numbers 0 to 4")
     return LaggedGraph(marks) if marks.ndim == 4 else CausalGraph(marks)

@@ -20,20 +20,22 @@ def to_pcalg(graph: CausalGraph, *, kind: str = "amat.pag") -> Int[np.ndarray, "
 
     ``amat.pag`` represents MAGs and PAGs: entry ``[a, b]`` is the mark at *b*: 0 no edge, 1 circle,
     2 arrowhead, 3 tail. ``amat.cpdag`` represents DAGs and CPDAGs: entry ``[a, b]`` is 1 if the
-    edge has an arrowhead at *a*, and both entries are 1 if it is undirected.
+    edge has an arrowhead at *a*, and both entries are 1 if it is undirected. Neither has a code for
+    an edge in conflict, ``x-x``; it is refused.
 
     Args:
         graph: One graph over nodes.
         kind: ``"amat.pag"`` or ``"amat.cpdag"``.
 
     Raises:
-        InputError: ``amat.cpdag`` cannot hold an edge, or the graph is lagged or a batch.
+        InputError: The matrix cannot hold an edge, or the graph is lagged or a batch.
 
     >>> to_pcalg(CausalGraph(np.array([[0, 2], [3, 0]])), kind="amat.cpdag").tolist()
     [[0, 0], [1, 0]]
     """
     check_choice("kind", kind, PCALG_KINDS)
     marks = marks_over_nodes(graph, f"pcalg's {kind}").astype(np.int64)
+    _refuse_conflicts(marks, f"pcalg's {kind}")
     if kind == "amat.pag":
         return marks
     if (marks == Mark.CIRCLE).any() or ((marks == Mark.ARROW) & (marks.T == Mark.ARROW)).any():
@@ -71,12 +73,14 @@ def to_causallearn_codes(graph: CausalGraph) -> Int[np.ndarray, "nodes nodes"]:
     Entry ``[a, b]`` is the mark at *a*: −1 tail, 1 arrowhead, 2 circle, 0 no edge.
 
     Raises:
-        InputError: The graph is lagged or a batch.
+        InputError: The graph is lagged or a batch, or has edges in conflict, ``x-x``, for which
+            causal-learn has no code.
 
     >>> to_causallearn_codes(CausalGraph(np.array([[0, 2], [3, 0]]))).tolist()
     [[0, -1], [1, 0]]
     """
     marks = marks_over_nodes(graph, "causal-learn's GeneralGraph")
+    _refuse_conflicts(marks, "causal-learn's GeneralGraph")
     codes = np.zeros(len(Mark), np.int64)
     for mark, code in _CAUSALLEARN.items():
         codes[mark] = code
@@ -105,6 +109,16 @@ def marks_over_nodes(graph: AnyGraph, other: str) -> np.ndarray:
         raise InputError(f"graph is lagged, which {other} cannot hold; write JSON or GraphML")
     n_variables(graph)
     return np.asarray(graph.marks)
+
+
+def _refuse_conflicts(marks: np.ndarray, other: str) -> None:
+    """Raise if an edge is in conflict: the other format would make it a hidden common cause."""
+    if (marks == Mark.CONFLICT).any():
+        i, j = np.argwhere(marks == Mark.CONFLICT)[0].tolist()
+        raise InputError(
+            f"graph has an edge in conflict, {i} x-x {j}, which {other} cannot hold; write JSON or "
+            "GraphML, or give the edge other marks, such as o-o where its direction is open"
+        )
 
 
 def _codes(name: str, value: Any, known: tuple[int, ...]) -> np.ndarray:

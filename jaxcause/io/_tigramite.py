@@ -13,7 +13,7 @@ from jaxcause.io._files import check_cells
 from jaxcause.io._named import AnyGraph, NamedGraph, checked_names, checked_values, n_variables
 
 _SYMBOLS = np.array([[edge_symbol(a, b) for b in Mark] for a in Mark], "<U3")
-"""Symbols of edges by their marks at the left and the right end."""
+"""Symbols of edges by their marks at the left and the right end; tigramite writes the same."""
 
 
 def to_tigramite(
@@ -69,8 +69,10 @@ def from_tigramite(
         over_nodes: Whether to return a `CausalGraph`; the array must have lag 0 only.
 
     Raises:
-        InputError: The array has another shape, or a link that cannot be represented: ``x-x``
-            (conflicting orientations) and other marks with ``x`` and ``+``.
+        InputError: The array has another shape, or a link that cannot be represented: a conflict
+            at one end alone (``x->``, ``x-o``), or a mark ``+`` of graphs that were aggregated.
+
+    Everything that PCMCI+ returns can be represented: ``-->``, ``o-o``, ``x-x``.
 
     >>> link = np.array([[["", ""], ["o->", "-->"]], [["<-o", ""], ["", ""]]])
     >>> from_tigramite(link, names=["rain", "river"]).graph.edges(["rain", "river"])
@@ -127,9 +129,21 @@ def _marks_of(text: str, cell: tuple[int, ...]) -> tuple[Mark, Mark]:
     try:
         return edge_marks(text)
     except ValueError:
-        why = "is no edge"
-        if len(text) == 3 and text[1] == "-":
-            why = "has no counterpart here: its orientation is in conflict or left open"
-        raise InputError(
-            f"graph{list(cell)} is {text!r}, which {why}; decide it, such as 'o-o', or set it to ''"
-        ) from None
+        raise InputError(f"graph{list(cell)} is {text!r}, {_why_not(text)}") from None
+
+
+def _why_not(text: str) -> str:
+    """Why a link cannot be represented, and what to write instead."""
+    is_link = len(text) == 3 and text[1] == "-" and set(text[::2]) <= set("<>o-x+")
+    if is_link and "+" in text:
+        return (
+            "where + says that several graphs with unlike marks were put together; pass one of "
+            "these graphs, or write 'o' for a mark that is open"
+        )
+    if is_link and "x" in text:
+        open_ = text.replace("x", "o")
+        return (
+            "a conflict at one end alone, and here an edge is in conflict at both ends or neither; "
+            f"write 'x-x', or {open_!r} if that mark may be called open"
+        )
+    return "which is no edge; write it as '-->', 'o-o' or 'x-x', or set it to ''"

@@ -69,6 +69,11 @@ OTHER_NAMES = {"BertForPreTraining": "masked_lm", "GPT2DoubleHeadsModel": "lm"}
 """Classes of transformers with two heads, and the head that is built."""
 
 
+def named_classes(architecture: str) -> tuple[str, ...]:
+    """Names of the classes of a family in transformers."""
+    return tuple(FAMILIES[architecture].classes.values())
+
+
 def read_config(path: Path) -> tuple[str, dict[str, Any]]:
     """The architecture and the contents of ``config.json``.
 

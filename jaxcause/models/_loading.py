@@ -11,13 +11,20 @@ from jax.typing import DTypeLike
 from jaxtyping import PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least
-from jaxcause.models._families import FAMILIES, head_named_by, parse_config, read_config
+from jaxcause.models._families import (
+    FAMILIES,
+    head_named_by,
+    named_classes,
+    parse_config,
+    read_config,
+)
 from jaxcause.models._functional import expected, unflatten
 from jaxcause.models._hub import Source, locate
 from jaxcause.models._pretrained import Pretrained, checked_dtype
 from jaxcause.models._rules import missing_weights, place
 from jaxcause.models._safetensors import read_safetensors, read_sharded
 from jaxcause.models._unpickle import read_torch_zip
+from jaxcause.models._variants import check_variant
 
 READERS = {
     "model.safetensors": read_safetensors,
@@ -44,6 +51,11 @@ def load_pretrained(
     It loads BERT, RoBERTa, DistilBERT and GPT-2 as saved by transformers, and BERT4Rec as saved by
     `save_pretrained`. Weights are read from ``model.safetensors``, from several such files with an
     index, or from ``pytorch_model.bin``, whose code is never run.
+
+    Prefixes that training tools leave (``module.``, ``model.``, ``_orig_mod.``) are read over, and
+    the tensors of a checkpoint are found under ``state_dict``, ``model_state_dict`` or ``model``.
+    Integers and 8-bit floats in the place of weights are codes of quantised numbers, and refused,
+    as are adapters, models with code of their own, and options that change what is computed.
 
     Args:
         path_or_id: Folder with ``config.json`` and weights, or the name of a model on the hub.
@@ -76,6 +88,8 @@ weights, or a hub id
         raise InputError(f"{source.name} has no config.json; give the folder of a saved model")
     architecture, raw = read_config(path)
     family = FAMILIES[architecture]
+    check_variant(architecture, raw, named_classes(architecture), path)
+    _refuse_adapters(source)
     if head == "auto":
         head = head_named_by(architecture, raw)
     elif head is not None and head not in family.heads:
@@ -107,6 +121,15 @@ weights, or a hub id
         placed |= _fresh(key, missing, shapes, config.initializer_range)
     params = {name: jnp.asarray(np.ascontiguousarray(placed[name], store)) for name in shapes}
     return Pretrained(architecture, config, unflatten(params), labels, source.folder, raw)
+
+
+def _refuse_adapters(source: Source) -> None:
+    """Raise if an adapter lies beside the weights: transformers would add it to them."""
+    if source.find("adapter_config.json") is not None:
+        raise InputError(
+            f"{source.name} holds an adapter (adapter_config.json), which is not applied; merge it "
+            "into the weights by merge_and_unload() of peft, and save the model anew"
+        )
 
 
 def read_weights(source: Source) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxcause._checks import InputError
+from jaxcause.models._variants import check_floats
 
 LINEAR = ((".weight", ".kernel", True), (".bias", ".bias", False))
 """A PyTorch Linear: stored as ``[out, in]``, so it is transposed."""
@@ -17,6 +18,9 @@ CONV1D = ((".weight", ".kernel", False), (".bias", ".bias", False))
 NORM = ((".weight", ".scale", False), (".bias", ".bias", False))
 EMBEDDING = ((".weight", ".embedding", False),)
 PLAIN = (("", "", False),)
+
+WRAPPERS = re.compile(r"^(module\.|model\.)+")
+"""Prefixes of modules that hold the model."""
 
 LISTED = 12
 """Largest number of names that an error lists for each kind of problem."""
@@ -92,11 +96,12 @@ def place(
         Arrays by path, and the paths for which nothing was stored.
 
     Raises:
-        InputError: A name is unknown, a shape is wrong, or two names of one path hold different
-            values; all such names are listed.
+        InputError: A weight is no floating-point number; or a name is unknown, a shape is wrong, or
+            two names of one path hold different values, and all such names are listed.
     """
     table = {entry.key: entry for entry in entries(layout)}
     placed: dict[str, np.ndarray] = {}
+    read: dict[str, np.ndarray] = {}
     unknown, wrong, conflicts = [], [], []
     for stored in sorted(weights):
         name = _modern(stored, layout.prefix)
@@ -107,6 +112,7 @@ def place(
             continue
         if entry.path not in expected:
             continue
+        read[stored] = weights[stored]
         array = weights[stored].T if entry.transposed else weights[stored]
         shape = tuple(expected[entry.path].shape)
         if array.shape != shape:
@@ -115,6 +121,7 @@ def place(
         elif entry.path in placed and not np.array_equal(placed[entry.path], array):
             conflicts.append(stored)
         placed[entry.path] = array
+    check_floats(read, where)
     trouble = [
         _listing("not known to this architecture", unknown),
         _listing("of a wrong shape", wrong),
@@ -159,8 +166,12 @@ def _full(entry: Entry, layout: WeightLayout) -> str:
 
 
 def _modern(name: str, prefix: str) -> str:
-    """A stored name without prefix; in old files a norm's parameters are called gamma and beta."""
-    name = name.removeprefix(prefix)
+    """A stored name without prefixes; in old files a norm's parameters are called gamma and beta.
+
+    Tools of training leave their own prefixes: ``module.`` (data parallelism), ``model.``
+    (Lightning), and ``_orig_mod.`` (compilation) before any part.
+    """
+    name = WRAPPERS.sub("", name.replace("_orig_mod.", "")).removeprefix(prefix)
     for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
         if name.endswith(old):
             return name.removesuffix(old) + new

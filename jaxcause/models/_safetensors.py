@@ -1,6 +1,7 @@
 """Weights in one safetensors file, or in several with an index."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,17 +10,27 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from jaxcause._checks import InputError
+from jaxcause.models._variants import coded_weights
+
+SMALL_FLOATS = re.compile(r"F[468](_.*)?")
+"""Names of dtypes that need a scale of their own."""
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     """All arrays of one file.
 
     Raises:
-        InputError: The file is truncated or damaged.
+        InputError: The file is truncated or damaged, or holds numbers of fewer than 16 bits.
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            dtypes = {name: file.get_slice(name).get_dtype() for name in sorted(file.keys())}
+            coded = [name for name in dtypes if SMALL_FLOATS.fullmatch(dtypes[name])]
+            if coded:
+                raise coded_weights(coded, dtypes[coded[0]], path)
+            return {name: file.get_tensor(name) for name in dtypes}
+    except InputError:
+        raise
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{path} cannot be read as safetensors ({one_line(error)}); download it again"

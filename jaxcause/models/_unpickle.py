@@ -26,6 +26,10 @@ STORAGES = {
 }
 
 
+STATE_DICTS = ("state_dict", "model_state_dict", "model")
+"""Under which name a checkpoint of a training holds the tensors of its model."""
+
+
 class StorageType(NamedTuple):
     """Represents one of PyTorch's storage classes."""
 
@@ -56,8 +60,10 @@ def read_torch_zip(path: Path) -> dict[str, np.ndarray]:
             f"{path} cannot be read ({type(error).__name__}: {one_line(error)}); download it "
             "again, or save it anew as safetensors"
         ) from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
+    for name in STATE_DICTS:
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
+            content = content[name]
+            break
     if not isinstance(content, dict) or not all(
         isinstance(key, str) and isinstance(value, np.ndarray) for key, value in content.items()
     ):

@@ -10,15 +10,16 @@ from jaxcause._checks import InputError, check_shape
 from jaxcause._typing import AnyArray
 from jaxcause.graph import CausalGraph, Mark
 from jaxcause.plot._canvas import INK, OKABE_ITO, finish, variable_names
-from jaxcause.plot._edges import Edge, Look, causal_edges, strength_scale
+from jaxcause.plot._edges import Edge, Look, causal_edges, conflict_note, strength_scale
 from jaxcause.plot._ring import draw_ring
 
-_BLUE, _ORANGE, _GREEN = OKABE_ITO[:3]
+_BLUE, _ORANGE, _GREEN, _PINK = OKABE_ITO[:4]
 _KINDS = {
     "directed": (_BLUE, "blue: cause → effect"),
     "latent": (_ORANGE, "orange: hidden common cause"),
     "undirected": (_GREEN, "green: undirected"),
     "undecided": (INK, "black: undecided (o)"),
+    "conflict": (_PINK, "pink: orientation in conflict (x)"),
 }
 
 
@@ -31,8 +32,9 @@ def causal_graph(
 ) -> Axes:
     """Draw one node per variable on a circle, and each edge with the marks at its two ends.
 
-    An arrowhead is filled, a circle is hollow, and a tail is a plain end. The colour repeats the
-    meaning of the marks: ``-->``, ``<->``, ``---``, or an edge with a circle.
+    An arrowhead is filled, a circle is hollow, a conflict is a cross, and a tail is a plain end.
+    The colour repeats the meaning of the marks: ``-->``, ``<->``, ``---``, ``x-x``, or an edge with
+    a circle.
 
     Args:
         graph: One graph; index a batch first.
@@ -58,7 +60,7 @@ def causal_graph(
     title = "Causal graph" + ("" if edges else ": no edge")
     if strength is not None:
         canvas = draw_ring(edges, labels, ax, scale=strength_scale(edges))
-        return finish(canvas.ax, title, "")
+        return finish(canvas.ax, title, "; ".join(conflict_note(edges)))
     kinds = [_kind(edge) for edge in edges]
     canvas = draw_ring(edges, labels, ax, looks=[Look(_KINDS[kind][0]) for kind in kinds])
     return finish(canvas.ax, title, in_rows([_KINDS[k][1] for k in _KINDS if k in kinds]))
@@ -90,6 +92,8 @@ def _sizes(marks: np.ndarray, strength: AnyArray | None) -> np.ndarray | None:
 
 def _kind(edge: Edge) -> str:
     """The kind of an edge by its marks."""
+    if Mark.CONFLICT in edge.marks:
+        return "conflict"
     if Mark.CIRCLE in edge.marks:
         return "undecided"
     n_arrows = edge.marks.count(Mark.ARROW)

@@ -78,6 +78,12 @@ def causal_edges(marks: np.ndarray, strength: np.ndarray | None = None) -> list[
     return sorted(found, key=lambda edge: edge.strength)
 
 
+def conflict_note(edges: list[Edge]) -> list[str]:
+    """What the text below a picture says of edges in conflict, if there are any."""
+    some = any(Mark.CONFLICT in edge.marks for edge in edges)
+    return ["x–x: orientation in conflict"] * some
+
+
 def draw_edge(
     canvas: Canvas, curve: Curve, edge: Edge, largest: float, look: Look | None = None
 ) -> None:
@@ -87,11 +93,12 @@ def draw_edge(
     head = min(size, 0.4 * float(_distances(curve)[-1]))
     thickness = weight * size / canvas.line * canvas.font / 2.7
     style = {"edgecolor": color, "linewidth": thickness, "zorder": 2}
-    line = cut(curve, *(0.0 if mark == Mark.TAIL else head for mark in edge.marks))
+    line = cut(curve, *(head if mark in (Mark.ARROW, Mark.CIRCLE) else 0.0 for mark in edge.marks))
     wire = PathPatch(Path(line), fill=False, linestyle=dashes, **style)
     patches: dict[str, Patch | None] = {"edge": wire}
     for name, mark, end in zip(("source", "target"), edge.marks, (0, -1), strict=True):
-        patches[f"{name}-mark"] = _mark_patch(mark, curve[end], line[end], head, style)
+        base = cut(curve, head, head)[end]
+        patches[f"{name}-mark"] = _mark_patch(mark, curve[end], base, head, style)
     for name, patch in patches.items():
         if patch is not None:
             patch.set_gid(f"{name}-{edge.key}")
@@ -150,13 +157,18 @@ def _look(canvas: Canvas, edge: Edge) -> Look:
 def _mark_patch(
     mark: int, tip: Point, base: Point, size: float, style: dict[str, Any]
 ) -> Patch | None:
-    """Arrowhead or circle between the end of the curve and the end of the line; none for a tail."""
+    """Arrowhead, circle or cross between the end of the curve and a base; none for a tail."""
     if mark == Mark.ARROW:
         across = 0.4 * np.array([base[1] - tip[1], tip[0] - base[0]])
         corners = np.array([tip, base + across, base - across])
         return Polygon(corners, facecolor=style["edgecolor"], **style)
     if mark == Mark.CIRCLE:
         return Circle(tuple((tip + base) / 2), size / 2, facecolor="white", **style)
+    if mark == Mark.CONFLICT:
+        middle, along = (tip + base) / 2, (tip - base) / 2
+        across = np.array([along[1], -along[0]])
+        arms = middle + np.stack([along + across, -along - across, along - across, across - along])
+        return PathPatch(Path(arms, [Path.MOVETO, Path.LINETO] * 2), fill=False, **style)
     return None
 
 

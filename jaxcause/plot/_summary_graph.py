@@ -18,7 +18,7 @@ from jaxcause.plot._canvas import (
     variable_names,
     write,
 )
-from jaxcause.plot._edges import Curve, Edge, draw_edge, graph_edges, strength_scale
+from jaxcause.plot._edges import Curve, Edge, conflict_note, draw_edge, graph_edges, strength_scale
 from jaxcause.plot._ring import (
     Drawn,
     Name,
@@ -82,6 +82,7 @@ def summary_graph(
         arrows_left = f"{n_left} arrow{'s' * (n_left > 1)}"
         notes.append(f"lags not shown for {arrows_left} (too crowded)")
     notes += ["colour: source variable"] if strength is None and arrows else []
+    notes += conflict_note(arrows)
     return finish(canvas.ax, "Summary graph" + ("" if arrows else ": no edge"), "; ".join(notes))
 
 

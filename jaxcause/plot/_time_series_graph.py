@@ -32,6 +32,7 @@ from jaxcause.plot._edges import (
     bezier,
     bow,
     clearest,
+    conflict_note,
     cut,
     draw_edge,
     graph_edges,
@@ -77,7 +78,8 @@ def time_series_graph(
     labels, edges = variable_names(names, graph.n_vars), graph_edges(graph, strength)
     scale = None if strength is None else strength_scale(edges)
     canvas = draw_in_time(edges, labels, graph.max_lag + 1, ax, scale=scale)
-    note = "time step" + ("; colour: source variable" if strength is None and edges else "")
+    notes = ["time step"] + ["colour: source variable"] * (strength is None and bool(edges))
+    note = "; ".join([*notes, *conflict_note(edges)])
     return finish(canvas.ax, "Edges into time t" + ("" if edges else ": no edge"), note)
 
 

@@ -11,8 +11,9 @@ from matplotlib.colors import ListedColormap, Normalize
 
 from jaxcause._checks import InputError, check_shape
 from jaxcause._typing import AnyArray
+from jaxcause.graph import CausalGraph
 from jaxcause.plot._canvas import Canvas, Layout, axes_size, finish, make_canvas, text_width, write
-from jaxcause.plot._edges import Curve, Edge, bezier, draw_edge
+from jaxcause.plot._edges import Curve, Edge, bezier, conflict_note, draw_edge
 from jaxcause.plot._glyphs import drawable, is_special
 
 POSITIVE, NEGATIVE, UNKNOWN = "#0072B2", "#C8530A", "#7A7F87"
@@ -80,7 +81,7 @@ def plot_token_arcs(
         draw_edge(_colored(canvas, edge), curve, edge._replace(strength=_size(edge)), head)
     _write_tokens(canvas, row, set(highlight), target)
     title = "Causal graph over the tokens" + ("" if edges else ": no edge")
-    return finish(canvas.ax, title, _legend(weights is not None, bool(highlight), target))
+    return finish(canvas.ax, title, _legend(edges, weights is not None, bool(highlight), target))
 
 
 def _checked(
@@ -91,8 +92,7 @@ def _checked(
     if n_tokens == 0:
         raise InputError("tokens is empty; give at least one token")
     check_shape("marks", ends, (n_tokens, n_tokens))
-    if ((ends == 0) != (ends == 0).T).any():
-        raise InputError("marks has an edge with one end only; give a mark at both ends")
+    CausalGraph(ends)  # raises unless the marks are those of a graph
     for node in [*highlight, *([] if target is None else [target])]:
         if not 0 <= node < n_tokens:
             raise InputError(f"node {node} is not a token; the tokens are 0 to {n_tokens - 1}")
@@ -210,8 +210,9 @@ def _write_tokens(canvas: Canvas, row: _Row, marked: set[int], target: int | Non
         write(canvas, (at[0], at[1] * canvas.line), label, f"token-{i}", **style)
 
 
-def _legend(weighted: bool, marked: bool, target: int | None) -> str:
-    """The meanings of colours, widths and boxes."""
+def _legend(edges: list[Edge], weighted: bool, marked: bool, target: int | None) -> str:
+    """The meanings of colours, widths, crosses and boxes."""
     lines = ["blue: +, orange: −; wider: stronger"] if weighted else []
+    lines += conflict_note(edges)
     boxes = ["shaded: explanation"] * marked + ["boxed: target"] * (target is not None)
     return "\n".join(lines + ["; ".join(boxes)] * bool(boxes))

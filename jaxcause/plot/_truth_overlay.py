@@ -8,7 +8,7 @@ from jaxcause._checks import InputError
 from jaxcause.graph import CausalGraph, LaggedGraph
 from jaxcause.plot._canvas import INK, OKABE_ITO, finish, variable_names
 from jaxcause.plot._causal_graph import in_rows, single
-from jaxcause.plot._edges import Edge, Look, causal_edges, graph_edges
+from jaxcause.plot._edges import Edge, Look, causal_edges, conflict_note, graph_edges
 from jaxcause.plot._ring import draw_ring
 from jaxcause.plot._time_series_graph import draw_in_time
 
@@ -70,7 +70,8 @@ def truth_overlay(
     else:
         canvas = draw_ring(edges, variable_names(names, graph.n_nodes), ax, looks=looks)
     title = "Learned graph and true graph" + ("" if edges else ": no edge")
-    return finish(canvas.ax, title, _legend(list(verdicts.values())))
+    parts = _legend(list(verdicts.values())) + conflict_note(edges)
+    return finish(canvas.ax, title, in_rows(parts))
 
 
 def _edges(graph: LaggedGraph | CausalGraph) -> dict[tuple, Edge]:
@@ -96,7 +97,7 @@ def _verdicts(found: dict[tuple, Edge], known: dict[tuple, Edge]) -> dict[Edge, 
     return verdicts
 
 
-def _legend(verdicts: list[str]) -> str:
+def _legend(verdicts: list[str]) -> list[str]:
     """The meanings of colours and dashes, with counts."""
     counts = {name: verdicts.count(name) for name in ("correct", "missed", "false", "wrong marks")}
-    return in_rows([f"{_LOOKS[name][1]} ({count})" for name, count in counts.items() if count])
+    return [f"{_LOOKS[name][1]} ({count})" for name, count in counts.items() if count]

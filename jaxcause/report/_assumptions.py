@@ -27,7 +27,9 @@ _CONTEMPORANEOUS = (
     "Contemporaneous effects (lag 0, within one time step) are allowed for, and drawn where the "
     "data require them. An edge --- or o-o has an unknown direction."
 )
-_CONTRADICTION = "An edge <-> at lag 0 means that the tests contradict one another there."
+_CONTRADICTION = (
+    "An edge x-x (or <->) at lag 0 was oriented both ways: the tests contradict one another there."
+)
 _CONTEMPORANEOUS_HIDDEN = (
     "Causes act from one time step to later ones. An edge at lag 0 can only be <->, a hidden "
     "common cause. An effect that is faster than one time step looks the same."

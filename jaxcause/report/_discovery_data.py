@@ -29,7 +29,7 @@ def check_discovery(discovery: dict[str, Any]) -> None:
             raise InputError(f"discovery has an edge at lag {edge['lag']}, beyond its max_lag")
         if not _is_edge(edge["edge"]):
             raise InputError(
-                f"discovery has an edge {edge['edge']!r}; write it as --> or o-> or <->"
+                f"discovery has an edge {edge['edge']!r}; write it as --> or o-> or x-x"
             )
     strength = discovery.get("strength")
     if strength is not None and np.shape(strength) != shape:

@@ -6,7 +6,7 @@ from jaxcause._checks import InputError
 from jaxcause.report._values import finite, number, pack, visible
 
 SCHEMA = "jaxcause.explanation/1"
-_MARKS = {"circle": 1, "arrow": 2, "tail": 3}
+_MARKS = {"circle": 1, "arrow": 2, "tail": 3, "conflict": 4}
 _MATRICES = {"a": "attention", "c": "correlation", "r": "partial_correlation"}
 _MOST_EDGES, _MOST_PACKED, _MOST_CONSENSUS = 60_000, 1_200_000, 300
 
@@ -93,7 +93,9 @@ def _edge(edge: dict[str, Any]) -> list[Any]:
     """Ends, marks, partial correlation in units of 1e-4, p-value of two digits."""
     for end in ("mark_from", "mark_to"):
         if edge[end] not in _MARKS:
-            raise InputError(f"{end}={edge[end]!r} is not a mark; write circle, arrow or tail")
+            raise InputError(
+                f"{end}={edge[end]!r} is not a mark; write circle, arrow, tail or conflict"
+            )
     size, p_value = finite(edge.get("partial_correlation")), finite(edge.get("p_value"))
     return [
         int(edge["from"]),

@@ -9,7 +9,7 @@ for (let k = 0; k < data.e.length; k += 7) {
   edges.push({ from, to, lag, left, right, value, score, named, size: value === null ? -1 : Math.abs(value), index: k / 7 });
 }
 const largest = Math.max(0, ...edges.map((e) => e.size)) || 1;
-const kind = (e) => e.left === CIRCLE || e.right === CIRCLE ? "open"
+const kind = (e) => e.left === CONFLICT ? "conflict" : e.left === CIRCLE || e.right === CIRCLE ? "open"
   : { [2 * ARROW]: "latent", [2 * TAIL]: "tied" }[e.left + e.right] || "directed";
 const visible = () => edges.filter((e) => e.size >= state.threshold || (e.value === null && state.threshold === 0));
 const described = (e) => `${meaning(e)}. Strength ${round(e.value)}.`;
@@ -269,7 +269,7 @@ document.addEventListener("keydown", (event) => {
 });
 $("cut").hidden = data.n <= edges.length;
 if (data.none_hidden) $("both").textContent = "contradictory tests";
-for (const some of ["latent", "open", "tied"]) document.querySelector(`.legend .${some}`).hidden = !edges.some((e) => kind(e) === some);
+for (const some of ["latent", "open", "tied", "conflict"]) document.querySelector(`.legend .${some}`).hidden = !edges.some((e) => kind(e) === some);
 $("maps").hidden = !data.maps || !data.max_lag;
 if (!$("maps").hidden) {
   const first = edges.some((e) => e.lag === 0) ? 0 : 1;

@@ -110,7 +110,7 @@ function arc(e, a, b, height, p, thick) {
   const said = `${meaning(e)}. Partial correlation ${number(e.r)}.`;
   const g = shape("g", { class: "edge" + kind, "data-edge": e.index, "data-from": e.from,
     "data-to": e.to, role: "img", tabindex: "-1", "aria-label": said });
-  const [s, t] = [e.left === TAIL ? 0 : head, e.right === TAIL ? 0 : head].map((v) => Math.min(v, height * 0.4));
+  const [s, t] = [e.left, e.right].map((mark) => mark === TAIL || mark === CONFLICT ? 0 : head).map((v) => Math.min(v, height * 0.4));
   const top = height * 4 / 3;
   const d = `M ${p(a, s)} C ${p(a, top)} ${p(b, top)} ${p(b, t)}`;
   shape("path", { class: "hit", d }, g);
@@ -123,6 +123,8 @@ function arc(e, a, b, height, p, thick) {
     } else if (mark === CIRCLE) {
       const [cx, cy] = p(at, head / 2).split(" ");
       shape("circle", { class: "circle", "data-end": end, cx, cy, r: 3 }, g);
+    } else if (mark === CONFLICT) {
+      cross(g, p(at, head / 2).split(" ").map(Number), end);
     }
   }
   g.addEventListener("pointerenter", () => focusOn({ edge: e }));
@@ -252,6 +254,7 @@ function facts() {
   const shown = visible().length;
   $("shown").textContent = `${shown} of ${edges.length} edges shown`;
   $("at-least").textContent = state.threshold.toFixed(2);
+  $("crosses").hidden = !edges.some((e) => e.left === CONFLICT);
   if (!view) return;
   const parts = [view.n === 1 ? "1 edge" : `${view.n} edges`];
   if (view.confidence !== null) parts.push(`structural confidence ${Number(view.confidence.toPrecision(3))}`);

@@ -37,7 +37,7 @@ const written = (p) => p.map((v) => v.toFixed(1)).join(" ");
 function wire(g, curve, e, { gap, width, opacity, head = HEAD }) {
   const [start, end] = [towards(curve[0], curve[1]), towards(curve[3], curve[2])];
   const tips = [move(curve[0], start, gap), move(curve[3], end, gap)];
-  const bases = [[tips[0], start, e.left], [tips[1], end, e.right]].map(([tip, d, mark]) => move(tip, d, mark === TAIL ? 0 : head));
+  const bases = [[tips[0], start, e.left], [tips[1], end, e.right]].map(([tip, d, mark]) => move(tip, d, mark === TAIL || mark === CONFLICT ? 0 : head));
   const d = `M ${written(bases[0])} C ${written(curve[1])} ${written(curve[2])} ${written(bases[1])}`;
   shape("path", { class: "hit", d }, g);
   shape("path", { class: "wire", d, "stroke-width": width.toFixed(2), "stroke-opacity": opacity.toFixed(2) }, g);
@@ -49,6 +49,8 @@ function wire(g, curve, e, { gap, width, opacity, head = HEAD }) {
     } else if (mark === CIRCLE) {
       const [cx, cy] = move(tip, way, head / 2).map((v) => v.toFixed(1));
       shape("circle", { class: "circle", "data-end": end_, cx, cy, r: 3.2 }, g);
+    } else if (mark === CONFLICT) {
+      cross(g, move(tip, way, head / 2), end_);
     }
   }
 }

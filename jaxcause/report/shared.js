@@ -1,6 +1,6 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const [CIRCLE, ARROW, TAIL] = [1, 2, 3];
+const [CIRCLE, ARROW, TAIL, CONFLICT] = [1, 2, 3, 4];
 const labels = data.labels;
 
 // --- words -----------------------------------------------------------------------------------
@@ -14,11 +14,12 @@ const number = (value, digits = 3) => value === null || value === undefined ? "n
   : value.toFixed(digits).replace("-", "\u2212");
 const probability = (p) => p === null ? "\u2013" : p === 0 ? "< 1e\u2212300"
   : p < 1e-3 ? p.toExponential(1).replace("-", "\u2212") : p.toPrecision(2);
-const symbol = (e) => ({ [CIRCLE]: "o", [ARROW]: "<", [TAIL]: "-" }[e.left]) + "-"
-  + { [CIRCLE]: "o", [ARROW]: ">", [TAIL]: "-" }[e.right];
+const symbol = (e) => ({ [CIRCLE]: "o", [ARROW]: "<", [TAIL]: "-", [CONFLICT]: "x" }[e.left]) + "-"
+  + { [CIRCLE]: "o", [ARROW]: ">", [TAIL]: "-", [CONFLICT]: "x" }[e.right];
 function meaning(e) {
   const [a, b] = e.named || [name(e.from), name(e.to)];
   const key = e.left * 10 + e.right;
+  if (e.left === CONFLICT) return `${a} and ${b} are dependent; the rules orient this edge both ways, so its direction is in conflict`;
   if (data.none_hidden && e.left === e.right) return e.left === ARROW
     ? `${a} and ${b} are dependent; the tests contradict one another about the direction`
     : `${a} and ${b} are dependent; the direction is undecided`;
@@ -47,6 +48,11 @@ function shape(tag, attributes = {}, parent = null) {
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   if (parent) parent.append(node);
   return node;
+}
+// The mark of an edge in conflict, at the end `end_` of an edge.
+function cross(g, [x, y], end_, arm = 3.6) {
+  const stroke = (sign) => `M ${(x - arm).toFixed(1)} ${(y - sign * arm).toFixed(1)} L ${(x + arm).toFixed(1)} ${(y + sign * arm).toFixed(1)}`;
+  shape("path", { class: "cross", "data-end": end_, d: `${stroke(1)} ${stroke(-1)}` }, g);
 }
 const pen = document.createElement("canvas").getContext("2d");
 const FONT = getComputedStyle(document.body).fontFamily;

@@ -43,8 +43,9 @@ def lagged_correlation(
     check_at_least("max_lag", max_lag, 1)
     length, n_vars = 2 * max_lag + 1, series.shape[1]
     if len(starts) < 4:
+        some = f"{len(starts)} window{'s' * (len(starts) != 1)}"
         raise InputError(
-            f"starts holds {len(starts)} windows of {length} complete rows, but at least 4 are "
+            f"series has {some} of {length} complete rows (2 * max_lag + 1), but at least 4 are "
             "needed; give a longer series or a smaller max_lag"
         )
     n_nodes = length * n_vars

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
+from jaxcause.series._booleans import from_booleans
 from jaxcause.series._frames import as_array, columns_of, is_frame
 from jaxcause.series._time import TIME_NAMES, find_time, is_text, numbers, seconds, segments
 from jaxcause.series._xarray import columns_of_xarray, is_xarray
@@ -41,9 +42,10 @@ def as_series_table(
 
     A data frame (pandas, polars, pyarrow) keeps its column names; a column (or index) of dates, or
     a rising one of durations, or a rising first one of numbers named like a time, shows where rows
-    are missing and is left out. Columns of nothing but text are left out with a note. An
-    xarray ``Dataset`` or ``DataArray`` has a time dimension; each of its variables, and each label
-    of another dimension, is a variable. Rows with a missing value are masked later.
+    are missing and is left out. Columns of nothing but text are left out with a note. Columns of
+    True and False are variables with the values 1 and 0. An xarray ``Dataset`` or ``DataArray`` has
+    a time dimension; each of its variables, and each label of another dimension, is a variable.
+    Rows with a missing value are masked later.
 
     Args:
         series: ``[time, vars]`` of numpy or JAX, a data frame, an xarray object, columns by name,
@@ -76,16 +78,18 @@ def as_series_table(
     if isinstance(series, Mapping):
         columns = {str(name): as_array(column) for name, column in series.items()}
         return table_from_columns(columns, names=names, time_column=time_column)
-    values = np.asarray(series)
+    values, notes = np.asarray(series), ()
     if values.ndim != 2:
         raise InputError(f"series has shape {values.shape}, but must be [time, vars]")
+    if values.dtype.kind == "b":
+        notes, values = ("True was read as 1, False as 0.",), values.astype(np.float64)
     if values.dtype == object or not np.issubdtype(values.dtype, np.number):
         raise InputError(f"series holds {values.dtype} instead of numbers; convert its columns")
     if np.iscomplexobj(values):
         raise InputError("series holds complex numbers; pass real ones, such as np.abs(series)")
     labels = names if names is not None else [f"X{i}" for i in range(values.shape[1])]
     _check_names(labels, values.shape[1])
-    return checked_table(values.astype(np.float64), labels, None, ())
+    return checked_table(values.astype(np.float64), labels, None, notes)
 
 
 def table_from_columns(
@@ -113,11 +117,15 @@ def table_from_columns(
     found = time_column if time_column is not None else find_time(columns)
     time = None if found is None else seconds(found, columns[found])
     rest = {name: column for name, column in columns.items() if name != found}
+    truths = {name: from_booleans(column) for name, column in rest.items()}
+    truths = {name: column for name, column in truths.items() if column is not None}
+    rest |= truths
     text = _remarks(rest)
     rest = {name: numbers(name, column) for name, column in rest.items() if name not in text}
     labels = list(rest) if names is None else list(names)
     _check_names(labels, len(rest))
     notes = (*notes, *(f"Column {name!r} holds text and was left out." for name in text))
+    notes = (*notes, *(f"Column {name!r}: True was read as 1, False as 0." for name in truths))
     if found is not None:
         notes = (*notes, f"Column {found!r} was taken for the time and left out.")
     values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((0, 0))
@@ -147,7 +155,8 @@ def checked_table(
     n_rows, n_vars = values.shape
     if n_vars < 2:
         raise InputError(
-            f"series has {n_vars} variable(s) besides the time; it needs at least two columns"
+            f"series has {n_vars} variable{'s' * (n_vars != 1)} besides the time; it needs at "
+            "least two columns" + (f" ({' '.join(notes)})" if notes else "")
         )
     if n_rows == 0:
         raise InputError("series has no rows; it needs more rows than max_lag")

@@ -10,6 +10,7 @@ from scipy import stats
 from jaxcause._checks import InputError
 from jaxcause.discovery import lagged_correlation, pcmci, pcmci_plus
 from jaxcause.discovery._pcmci.student_test import StudentTest
+from jaxcause.graph import cyclic_edges
 
 GOLDENS = Path(__file__).parent / "goldens" / "pcmci.npz"
 
@@ -26,7 +27,7 @@ def every_window(series, max_lag):
 
 def symbols(graph):
     text = np.full(graph.marks.shape[:3], "", "U3")
-    names = {(3, 2): "-->", (2, 3): "<--", (1, 1): "o-o", (2, 2): "x-x"}
+    names = {(3, 2): "-->", (2, 3): "<--", (1, 1): "o-o", (4, 4): "x-x"}
     marks = np.asarray(graph.marks)
     for cell in np.ndindex(text.shape):
         text[cell] = names.get(tuple(marks[cell].tolist()), "")
@@ -55,6 +56,9 @@ def test_the_same_as_tigramite(goldens, at):
         found.statistic[tested], goldens[f"{case['name']}_r"][tested], atol=1e-11
     )
     assert (symbols(found.graph) == goldens[f"{case['name']}_graph"]).all()
+    now = np.asarray(found.graph.marks)[:, :, 0, 1]
+    assert found.info.n_conflicts == (symbols(found.graph) == "x-x").sum() // 2
+    assert found.info.n_cyclic == cyclic_edges(now).sum() // 2
 
 
 # Regressions in a loop.
@@ -228,5 +232,5 @@ def test_bad_input(untyped, system):
         pcmci_plus(corr, n_samples, n_vars=5, pc_alpha=[0.1, 0.2])
     with pytest.raises(InputError, match="column 1 of series is constant"):
         lagged_correlation(np.array([[1.0, 2], [0, 2]] * 9), np.arange(10), max_lag=1)
-    with pytest.raises(InputError, match="starts holds 2 windows"):
+    with pytest.raises(InputError, match="series has 2 windows of 3 complete rows"):
         lagged_correlation(system, np.arange(2), max_lag=1)

@@ -19,7 +19,8 @@ def test_marks_are_at_the_far_end():
     ("marks", "message"),
     [
         (np.zeros((2, 3)), "must be"),
-        (np.array([[0, 4], [4, 0]]), "other values"),
+        (np.array([[0, 5], [5, 0]]), "other values"),
+        (np.array([[0, 4], [2, 0]]), r"conflict \(4\) at one end only; set both"),
         (np.array([[0, 2], [0, 0]]), "one end only"),
         (np.array([[1, 0], [0, 0]]), "itself"),
     ],
@@ -72,6 +73,19 @@ def test_contemporaneous_edges_are_listed_once():
     assert LaggedGraph(marks).edges(["a", "b"]) == [("a", 0, "<->", "b")]
 
 
+def test_an_edge_in_conflict_is_neither_an_arrow_nor_a_hidden_cause():
+    graph = CausalGraph(np.array([[0, 4], [4, 0]]))
+    assert graph.edges(["a", "b"]) == [("a", "x-x", "b")]
+    assert graph.adjacency[0, 1]
+    assert not graph.directed.any()
+    marks = np.zeros((2, 2, 2, 2), np.int8)
+    marks[0, 1, 0] = marks[1, 0, 0] = Mark.CONFLICT
+    lagged = LaggedGraph(marks)
+    assert lagged.edges(["a", "b"]) == [("a", 0, "x-x", "b")]
+    assert not lagged.directed.any()
+    assert not lagged.summary().any()
+
+
 @pytest.mark.usefixtures("untyped")
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -79,6 +93,7 @@ def test_contemporaneous_edges_are_listed_once():
         (lambda m: m[..., :1], "must be"),
         (lambda m: m + 4, "other values"),
         (lambda m: _set(m, (0, 1, 1, 0), 0), "one end only"),
+        (lambda m: _set(m, (0, 1, 1, 0), 4), "conflict .* at one end only"),
         (lambda m: _set(m, (1, 1, 0), 1), "itself"),
         (lambda m: _set(m, (0, 1, 0), (3, 2)), "disagree"),
     ],

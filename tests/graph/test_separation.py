@@ -156,6 +156,7 @@ def test_a_selection_variable_is_always_given():
     ("marks", "message"),
     [
         ([[0, 1], [2, 0]], "marks has circles"),
+        ([[0, 4], [4, 0]], "marks has conflicts"),
         ([[0, 2, 2], [3, 0, 2], [2, 3, 0]], "marks is not ancestral"),
         ([[0, 2], [0, 0]], "one end only"),
     ],

@@ -25,13 +25,18 @@ def names_of(rng, n):
     return names
 
 
-def lagged(seed, *, codes=(1, 2, 3), directed=False):
+ALL_MARKS = [*((a, b) for a in (1, 2, 3) for b in (1, 2, 3)), (4, 4)]
+"""Marks at the left and the right end of every edge; a conflict is at both ends."""
+WITHOUT_CONFLICT = ALL_MARKS[:-1]
+
+
+def lagged(seed, *, directed=False):
     """`BATCH` lagged graphs with names."""
     rng = np.random.default_rng(seed)
     for _ in range(BATCH):
         n, n_lags = rng.integers(1, 5), rng.integers(1, 5)
         shape = (n, n, n_lags)
-        marks = rng.choice(codes, (*shape, 2)).astype(np.int8)
+        marks = np.array(ALL_MARKS, np.int8)[rng.integers(0, len(ALL_MARKS), shape)]
         if directed:
             marks[...] = 3, 2
         marks[rng.random(shape) < rng.random()] = 0
@@ -46,7 +51,7 @@ def lagged(seed, *, codes=(1, 2, 3), directed=False):
 def over_nodes(seed, *, edges=None):
     """`BATCH` graphs over nodes with names; ``edges`` are the pairs of marks that they may have."""
     rng = np.random.default_rng(seed)
-    edges = np.array([(a, b) for a in (1, 2, 3) for b in (1, 2, 3)] if edges is None else edges)
+    edges = np.array(ALL_MARKS if edges is None else edges)
     for _ in range(BATCH):
         n = rng.integers(1, 7)
         pairs = edges[rng.integers(0, len(edges), (n, n))]

@@ -171,7 +171,7 @@ def test_other_graphml(tmp_path, text, part):
     [
         ("digraph { subgraph a { x } }", "'subgraph' stands where"),
         ("digraph { a -> b [label=<b>] }", "line 1 has '<b>"),
-        ("digraph { a -> b [arrowhead=crow] }", "only none, normal and odot"),
+        ("digraph { a -> b [arrowhead=crow] }", "only none, normal, odot and obox"),
         ("digraph { a -> b [lag=1]; b -> c }", "with and without"),
         ("digraph { a -> b [lag=-1] }", "must be a whole number"),
         ("digraph { a -> b; b -> a }", "again"),
@@ -284,7 +284,7 @@ def test_npz_that_holds_no_graph(tmp_path):
         ({"marks": np.zeros((2, 2))}, "holds float64"),
         ({"marks": np.full((2, 2), 7)}, "other values"),
         ({"marks": np.zeros((2, 2), int), "names": np.array(["a"])}, "2 different names"),
-        ({"graph": np.array([[["", "x-x"]]])}, "graph[0, 0, 1] is 'x-x'"),
+        ({"graph": np.array([[["", "x->"]]])}, "graph[0, 0, 1] is 'x->'"),
     ]:
         np.savez(path, **arrays)
         refused(read_graph, path, part)

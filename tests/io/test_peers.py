@@ -8,7 +8,8 @@ import subprocess
 import networkx as nx
 import numpy as np
 import pytest
-from random_graphs import both, lagged, over_nodes
+from hypothesis import given
+from random_graphs import both, lagged, over_nodes, seeds
 
 from jaxcause import CausalGraph, InputError, LaggedGraph, Mark
 from jaxcause.io import (
@@ -23,6 +24,7 @@ from jaxcause.io import (
     from_tigramite,
     over_lags,
     read_causeme,
+    read_graph,
     to_bertviz,
     to_causallearn,
     to_causallearn_codes,
@@ -179,11 +181,6 @@ def test_tigramite_by_its_documentation():
     assert arrays["graph"][0, 1].tolist() == ["<-o", "", "-->"]
     assert arrays["graph"][1, 0].tolist() == ["o->", "", ""]
     assert set(arrays) == {"graph", "var_names", "val_matrix"}
-    for text in ("x-x", "x->", "+->"):
-        links = np.full((2, 2, 1), "", "<U3")
-        links[0, 1, 0] = links[1, 0, 0] = text
-        with pytest.raises(InputError, match=r"graph\[0, 1, 0\] is '.*in conflict or left open"):
-            from_tigramite(links)
     for array, message in [
         (np.full((2, 3, 1), ""), "shape"),
         (np.zeros((2, 2, 1)), "must hold text"),
@@ -224,6 +221,26 @@ def test_tigramite_results_are_read():
     assert graph.edges(names) == [("a", 2, "-->", "b")]
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seed", range(6))
+def test_orientations_of_tigramite_in_conflict_are_kept(seed):
+    data_processing = pytest.importorskip("tigramite.data_processing")
+    from tigramite.independence_tests.parcorr import ParCorr
+    from tigramite.pcmci import PCMCI
+
+    rng = np.random.default_rng(seed)
+    hidden, x = rng.normal(size=301), rng.normal(size=(301, 5))
+    for t in range(1, 301):
+        x[t] += 0.5 * x[t - 1] + np.linspace(0.2, 0.8, 5) * hidden[t]
+        x[t, 1:] += 0.5 * x[t, :-1]
+    results = PCMCI(data_processing.DataFrame(x), ParCorr()).run_pcmciplus(tau_max=2, pc_alpha=0.05)
+    graph = from_tigramite(results).graph
+    assert (to_tigramite(graph)["graph"] == results["graph"]).all()
+    assert sum(symbol == "x-x" for _, _, symbol, _ in graph.edges()) == (
+        (results["graph"] == "x-x").sum() // 2
+    )
+
+
 def test_networkx_of_others():
     undirected = from_networkx(nx.path_graph(3))
     assert undirected.names == ["0", "1", "2"]
@@ -234,13 +251,55 @@ def test_networkx_of_others():
     assert from_networkx(loop).graph.edges(["a"]) == [("a", 1, "-->", "a"), ("a", 3, "-->", "a")]
     for edges, message in [
         ([("a", "b", {"lag": 1}), ("b", "a", {})], "with and without the attribute lag"),
-        ([("a", "b", {}), ("b", "a", {})], "again"),
+        ([("a", "b", {}), ("b", "a", {})], "again, in the other direction; pass mutual='undir"),
+        ([("a", "b", {}), ("b", "a", {"edge": "o->"})], "again; leave one out"),
         ([("a", "b", {"lag": "x"})], "'x'; it must be a whole number"),
-        ([("a", "b", {"edge": "x-x"})], "x-x"),
+        ([("a", "b", {"edge": "x->"})], "in conflict at one end only"),
         ([(1, "b", {}), ("1", "c", {})], "twice"),
     ]:
         with pytest.raises(InputError, match=message):
             from_networkx(nx.DiGraph(edges))
+
+
+@given(seed=seeds)
+def test_two_arrows_of_one_pair_are_an_undirected_edge_on_request(tmp_path_factory, seed):
+    folder = tmp_path_factory.mktemp("mutual")
+    rng = np.random.default_rng(seed)
+    links = rng.random((5, 5)) < 0.4
+    np.fill_diagonal(links, False)
+    names = list("abcde")
+    wanted = np.where(links, np.where(links.T, 3, 2), np.where(links.T, 3, 0))
+    other = nx.from_numpy_array(links, create_using=nx.DiGraph)
+    other = nx.relabel_nodes(other, dict(enumerate(names)))
+    nx.write_graphml(other, folder / "x.graphml")
+    lines = [f"{u} -> {v};" for u, v in other.edges]
+    (folder / "x.dot").write_text(f"digraph {{ {'; '.join(names)}; {' '.join(lines)} }}")
+    rows = [f"{u},{v}" for u, v in other.edges]
+    (folder / "x.csv").write_text("\n".join(["source,target", *rows]))
+    readers = [
+        lambda **given: from_networkx(other, **given),
+        lambda **given: read_graph(folder / "x.graphml", **given),
+        lambda **given: read_graph(folder / "x.dot", **given),
+        lambda **given: read_graph(folder / "x.csv", names=names, **given),
+    ]
+    for read in readers:
+        found = read(mutual="undirected")
+        assert found.names == names
+        np.testing.assert_array_equal(found.graph.marks, wanted)
+        if (links & links.T).any():
+            with pytest.raises(InputError, match="pass mutual='undirected'"):
+                read()
+        else:
+            np.testing.assert_array_equal(read().graph.marks, wanted)
+    with pytest.raises(InputError, match="mutual='both' is not known; choose one of refuse"):
+        from_networkx(other, mutual="both")
+
+
+def test_names_of_lingam_are_checked():
+    graph = CausalGraph.from_dag(np.array([[0, 1], [0, 0]], bool))
+    assert to_lingam(graph, names=["a", "b"]).tolist() == to_lingam(graph).tolist()
+    with pytest.raises(InputError, match="must hold 2 different names"):
+        to_lingam(graph, names=["a", "a"])
 
 
 def test_values_travel_on_edges():
@@ -266,13 +325,13 @@ def test_frames_of_others():
     assert from_frame(empty, names=["a", "b"]).graph.edges() == []
     plain = from_frame(pd.DataFrame({"source": ["a"], "target": ["b"]}))
     assert plain.graph.edges(plain.names) == [("a", "-->", "b")]
-    for given, message in [
+    for frame, message in [
         (pd.DataFrame({"source": ["a"]}), "no column 'target'; there are source"),
         (3, "pass a data frame"),
         (pd.DataFrame({"source": ["a"], "target": ["b"], "lag": [0.5]}), "0.5; it must be a whole"),
     ]:
         with pytest.raises(InputError, match=message):
-            from_frame(given)
+            from_frame(frame)
     with pytest.raises(InputError, match="backend='excel'"):
         to_frame(SERIES, backend="excel")
 

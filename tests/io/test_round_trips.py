@@ -8,9 +8,19 @@ import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given
-from random_graphs import assert_same, both, lagged, over_nodes, seeds, thousand
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from random_graphs import (
+    WITHOUT_CONFLICT,
+    assert_same,
+    both,
+    lagged,
+    over_nodes,
+    seeds,
+    thousand,
+)
 
-from jaxcause import CausalGraph
+from jaxcause import CausalGraph, InputError
 from jaxcause.io import (
     from_causallearn,
     from_causallearn_codes,
@@ -107,10 +117,40 @@ def test_tigramite(seed):
         assert_same(from_tigramite(arrays, over_nodes=isinstance(graph, CausalGraph)), graph, names)
 
 
+MIRRORED = {
+    **{"-->": "<--", "<--": "-->", "<->": "<->", "o->": "<-o", "<-o": "o->", "o-o": "o-o"},
+    **{"x-x": "x-x", "---": "---", "o--": "--o", "--o": "o--", "": ""},
+}
+
+
+@given(
+    hnp.arrays("<U3", st.tuples(st.just(3), st.just(3), st.integers(1, 3)),
+               elements=st.sampled_from(list(MIRRORED)), fill=st.nothing())
+)  # fmt: skip
+def test_links_of_tigramite_are_kept_as_they_are(links):
+    for i in range(3):
+        links[i, i, 0] = ""
+        for j in range(i):
+            links[i, j, 0] = MIRRORED[str(links[j, i, 0])]
+    read = from_tigramite(links)
+    assert (to_tigramite(read.graph)["graph"] == links).all()
+
+
+@given(
+    st.sampled_from(["x->", "<-x", "x-o", "o-x", "x--", "+->", "<-+", "o-+", "+-+", "x-+", "-?>"])
+)
+def test_links_of_tigramite_that_no_graph_can_hold_are_refused(link):
+    links = np.full((2, 2, 2), "", "<U3")
+    links[0, 1, 1] = link
+    with pytest.raises(InputError, match=r"graph\[0, 1, 1\] is '.*write") as raised:
+        from_tigramite(links)
+    assert "\n" not in str(raised.value)
+
+
 @thousand
 @given(seed=seeds)
 def test_pcalg(seed):
-    for graph, _ in over_nodes(seed):
+    for graph, _ in over_nodes(seed, edges=WITHOUT_CONFLICT):
         read = from_pcalg(to_pcalg(graph), kind="amat.pag")
         np.testing.assert_array_equal(read.marks, graph.marks, strict=True)
     for graph, _ in over_nodes(seed, edges=CPDAG):
@@ -122,7 +162,8 @@ def test_pcalg(seed):
 @given(seed=seeds)
 def test_causallearn(seed):
     pytest.importorskip("causallearn")
-    for graph, names in [*over_nodes(seed), *over_nodes(seed + 1)]:
+    every = [*over_nodes(seed, edges=WITHOUT_CONFLICT)]
+    for graph, names in [*every, *over_nodes(seed + 1, edges=WITHOUT_CONFLICT)]:
         read = from_causallearn_codes(to_causallearn_codes(graph))
         np.testing.assert_array_equal(read.marks, graph.marks, strict=True)
         assert_same(from_causallearn(to_causallearn(graph, names=names)), graph, names)
@@ -145,6 +186,22 @@ def test_causalnex(seed):
     for graph, _ in over_nodes(seed, edges=DIRECTED):
         names = list(string.ascii_letters[: graph.n_nodes])
         assert_same(from_causalnex(to_causalnex(graph, names=names)), graph, names)
+
+
+@pytest.mark.parametrize(
+    ("write", "other"),
+    [
+        (to_pcalg, "pcalg's amat.pag"),
+        (lambda graph: to_pcalg(graph, kind="amat.cpdag"), "pcalg's amat.cpdag"),
+        (to_causallearn_codes, "causal-learn"),
+        (to_lingam, "lingam"),
+        (to_causalnex, "StructureModel"),
+    ],
+)
+def test_formats_without_a_conflict_refuse_one(write, other):
+    graph = CausalGraph(np.array([[0, 4], [4, 0]]))
+    with pytest.raises(InputError, match=f"x-x.*{other}.*cannot hold; write JSON or GraphML"):
+        write(graph)
 
 
 def test_networkx_itself_reads_our_graphml(folder):

@@ -224,7 +224,7 @@ def test_all_trouble_with_names_is_told_at_once(folder):
 def test_long_listings_are_cut(folder):
     def rename(weights):
         for name in list(weights):
-            weights["model." + name] = weights.pop(name)
+            weights["other." + name] = weights.pop(name)
 
     rewrite(folder, rename)
     with pytest.raises(InputError, match=r"not known .* and \d+ more; .* missing: .* more"):

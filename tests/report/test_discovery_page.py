@@ -274,6 +274,21 @@ def test_graph_slider_table_and_map(visit, width):
     assert page.js("document.querySelectorAll('#arcs b, #rows b, h1 b').length") == 0
 
 
+def test_an_edge_in_conflict_is_told_from_a_hidden_cause(visit):
+    edges = [(0, 1, 0, "x-x"), (0, 2, 0, "<->"), (1, 2, 1, "-->")]
+    page = visit(discovery_page(document(edges=edges)))
+    assert page.log == []
+    assert page.js("document.querySelectorAll('.edge.conflict').length") == 1
+    assert page.js("document.querySelectorAll('.edge.conflict .cross').length") == 2
+    assert page.js("document.querySelectorAll('.edge.latent .arrow').length") == 2
+    shown = "[...document.querySelectorAll('.legend span:not([hidden])')].map(s => s.textContent)"
+    assert "orientation in conflict" in page.js(shown)
+    rows = page.js("[...document.querySelectorAll('#rows tr')].map(row => row.textContent)")
+    [row] = [row for row in rows if "x-x" in row]
+    assert "its direction is in conflict" in row
+    assert "hidden" not in row
+
+
 def test_everything_can_be_reached_by_keys(visit):
     page = visit(discovery_page(document()))
     seen = []

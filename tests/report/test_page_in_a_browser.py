@@ -90,6 +90,18 @@ def test_marks_are_drawn_at_the_ends_they_belong_to(visit, explanation):
                 assert left - 6 < x < right + 6
 
 
+def test_an_edge_in_conflict_ends_in_crosses(visit, explanation):
+    content = explanation(n_views=1)
+    assert visit(explanation_page(content)).js("document.getElementById('crosses').hidden")
+    edge = content["views"][0]["edges"][0]
+    edge |= {"mark_from": "conflict", "mark_to": "conflict", "symbol": "x-x"}
+    page = visit(explanation_page(content))
+    clean(page)
+    assert page.js("document.querySelectorAll('.edge .cross').length") == 2
+    assert not page.js("document.getElementById('crosses').hidden")
+    assert "x-x" in page.js("document.getElementById('rows').textContent")
+
+
 def test_clicking_an_explanation_highlights_its_tokens(visit, explanation):
     content = explanation()
     first, second = (found["nodes"] for found in content["explanations"])

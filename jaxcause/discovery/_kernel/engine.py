@@ -7,6 +7,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import AnyArray, CITest
+from jaxcause.discovery._kernel.check_test import check_test
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.gaussian import GaussianEngine
 from jaxcause.discovery._kernel.general import GeneralEngine
@@ -114,7 +115,12 @@ class Engine(Protocol):
 
 
 def engine_of(test: CITest) -> Engine:
-    """The engine that serves a test."""
+    """The engine that serves a test.
+
+    Raises:
+        InputError: It is no test that a search can call (see `check_test`).
+    """
+    check_test(test)
     if isinstance(test, PartialCorrelationTest):
         return GaussianEngine(test)
     return GeneralEngine(test)

@@ -104,7 +104,7 @@ def orient(
 ) -> Int[np.ndarray, "vars vars lags 2"]:
     """Marks: lagged links point forward in time, those at lag 0 as colliders and rules say.
 
-    A link that rules orient in both directions is a conflict, ``<->``; no rule uses it further.
+    A link that rules orient in both directions is a conflict, ``x-x``; no rule uses it further.
     """
     triples = unshielded_triples(adjacent)
     non_collider = triples & ~colliders.collider & ~colliders.ambiguous
@@ -123,7 +123,8 @@ def orient(
     marks = np.zeros((*adjacent.shape, 2), np.int8)
     marks[adjacent] = (Mark.TAIL, Mark.ARROW)
     at_lag_0 = adjacent[:, :, 0]
-    ends = np.where(into, Mark.ARROW, np.where(into.T, Mark.TAIL, Mark.CIRCLE)).astype(np.int8)
+    cases = [into & into.T, into, into.T]
+    ends = np.select(cases, [Mark.CONFLICT, Mark.ARROW, Mark.TAIL], Mark.CIRCLE).astype(np.int8)
     marks[:, :, 0, 1] = np.where(at_lag_0, ends, Mark.NONE)
     marks[:, :, 0, 0] = marks[:, :, 0, 1].T
     return marks

@@ -16,8 +16,10 @@ class PcmciInfo(NamedTuple):
         alpha: Level of significance of the first phase for each variable.
         n_tests: Tests of the first phase, one number per size of conditioning set.
         n_tests_mci: Tests of the second phase, likewise.
-        n_conflicts: Contemporaneous edges on which orientations contradict one another, ``<->``.
+        n_conflicts: Contemporaneous edges that the rules oriented both ways, ``x-x``.
         n_ambiguous: Unshielded triples that are neither a collider nor a non-collider.
+        n_cyclic: Contemporaneous edges on a directed or almost directed cycle, of which no acyclic
+            system can be the cause (`jaxcause.graph.cyclic_edges`).
     """
 
     parents: Bool[np.ndarray, "vars vars lags"]
@@ -26,6 +28,7 @@ class PcmciInfo(NamedTuple):
     n_tests_mci: Int[np.ndarray, "mci_levels"]
     n_conflicts: int
     n_ambiguous: int
+    n_cyclic: int
 
 
 class PcmciResult(NamedTuple):

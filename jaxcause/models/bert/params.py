@@ -126,7 +126,7 @@ def encoder_config(
         InputError: The configuration needs a variant that is not supported.
     """
     refuse(raw, "position_embedding_type", (None, "absolute"))
-    for name in ("is_decoder", "add_cross_attention", "pruned_heads"):
+    for name in ("is_decoder", "is_encoder_decoder", "add_cross_attention", "pruned_heads"):
         refuse(raw, name, (None, False, {}))
     common = {
         "vocab_size": given.vocab_size,

@@ -64,7 +64,7 @@ def gpt2_config(
     Raises:
         InputError: The configuration needs a variant that is not supported.
     """
-    for name in ("add_cross_attention", "pruned_heads"):
+    for name in ("add_cross_attention", "pruned_heads", "is_encoder_decoder"):
         refuse(raw, name, (None, False, {}))
     return GPT2Config(
         vocab_size=given.vocab_size,

@@ -15,6 +15,7 @@ from jaxcause.workflows._discover.auto import resolve_auto
 from jaxcause.workflows._discover.methods import Method, method_named, registered
 from jaxcause.workflows._discover.provenance import provenance
 from jaxcause.workflows._discover.redundancy import notes_on_redundant_columns
+from jaxcause.workflows._discover.remarks import n_cyclic, remarks_on_data, remarks_on_graph
 from jaxcause.workflows._discover.result import Discovery
 
 
@@ -90,7 +91,7 @@ def discover(
     table, n_lags, chosen = resolve_auto(table, max_lag, method)
     if isinstance(chosen, str):
         chosen = method_named(chosen, options)
-    _check_long_enough(table, n_lags, chosen)
+    n_windows = _check_long_enough(table, n_lags, chosen)
     used_key = jax.random.key(0) if key is None else key
     graph, scores, strength, info, forecaster = chosen(
         table, n_lags, key=used_key, progress=progress
@@ -100,7 +101,14 @@ def discover(
         method=chosen.name,
         title=chosen.title or chosen.name,
         settings=chosen.settings,
-        notes=(*table.notes, *notes_on_redundant_columns(table), *info.notes),
+        n_cyclic=n_cyclic(graph),
+        notes=(
+            *table.notes,
+            *remarks_on_data(table, n_lags, chosen, info, n_windows=n_windows),
+            *notes_on_redundant_columns(table),
+            *info.notes,
+            *remarks_on_graph(graph, table.names),
+        ),
         provenance=provenance(table, key=used_key if forecaster is not None else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and forecaster is not None else None,
@@ -108,13 +116,14 @@ def discover(
     return Discovery(graph, scores, strength, table.names, forecaster, info)
 
 
-def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None:
-    """Raise unless some window can be used, and every column varies in the usable ones."""
+def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> int:
+    """Number of usable windows; raises if there is none, or a column does not vary in them."""
     n_rows, length = len(table.values), method.window_length(max_lag)
     if n_rows < length:
         raise InputError(
-            f"series has {n_rows} rows, but max_lag={max_lag} needs more rows than lags; "
-            "give a longer series or a smaller max_lag"
+            f"series has {n_rows} row{'s' * (n_rows != 1)}, but one window of method="
+            f"{method.name!r} with max_lag={max_lag} takes {length}; give a longer series or a "
+            "smaller max_lag"
         )
     starts = usable_windows(table, length - 1, mask_missing=method.masks_missing)
     if len(starts) == 0:
@@ -126,3 +135,4 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None
     for name, column in zip(table.names, used.T, strict=True):
         if (column == column[0]).all():
             raise InputError(f"column {name!r} is constant in all complete windows; leave it out")
+    return len(starts)

@@ -35,7 +35,8 @@ class DiscoveryInfo:
         q: False-discovery rate that was aimed at.
         alpha: Significance level of the search.
         n_tests: Conditional independence tests at each level of the search.
-        n_conflicts: Edges on which the data contradict themselves.
+        n_conflicts: Edges that the rules oriented both ways.
+        n_cyclic: Contemporaneous edges on a directed or almost directed cycle.
         truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
         p_value: Of each link, ``[source, target, lag]``.
         q_value: Of each link, ``[source, target, lag]``; 1 where nothing was tested.
@@ -79,6 +80,7 @@ class DiscoveryInfo:
     alpha: float | None = None
     n_tests: Sequence[int] | None = None
     n_conflicts: int | None = None
+    n_cyclic: int | None = None
     truncated: bool | None = None
     p_value: Any = None
     q_value: Any = None

@@ -4,20 +4,20 @@ import datetime
 import hashlib
 import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from jaxcause._version import version_of
 from jaxcause.series import SeriesTable
 
 
 def versions() -> dict[str, str]:
     """Versions that bear on a result, where it ran, and the day."""
     return {
-        **{name: version(name) for name in ("jaxcause", "jax", "numpy")},
+        **{name: version_of(name) for name in ("jaxcause", "jax", "numpy")},
         "python": platform.python_version(),
         "backend": jax.default_backend(),
         "created": datetime.date.today().isoformat(),

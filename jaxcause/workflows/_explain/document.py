@@ -2,13 +2,13 @@
 
 import datetime
 import hashlib
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxcause._checks import InputError
+from jaxcause._version import version_of
 from jaxcause.attention import head_consensus, structural_confidence
 from jaxcause.graph import Mark, edge_symbol
 from jaxcause.io import NamedGraph
@@ -18,7 +18,7 @@ from jaxcause.workflows._explain.wording import sentences
 from jaxcause.workflows._saved import read_document
 
 SCHEMA = "jaxcause.explanation/1"
-_MARK_NAMES = {Mark.CIRCLE: "circle", Mark.ARROW: "arrow", Mark.TAIL: "tail"}
+_MARK_NAMES = {mark: mark.name.lower() for mark in list(Mark)[1:]}
 
 
 def explanation_document(explained: ExplainedText) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def explanation_document(explained: ExplainedText) -> dict[str, Any]:
     ]
     return {
         "schema": SCHEMA,
-        "version": version("jaxcause"),
+        "version": version_of("jaxcause"),
         "model": explained.model,
         "text": explained.text,
         "tokens": list(explained.tokens),
@@ -64,8 +64,8 @@ def explanation_document(explained: ExplainedText) -> dict[str, Any]:
             "its p-value is the largest among the tests that kept it.",
         ],
         "provenance": {
-            "jaxcause": version("jaxcause"),
-            "jax": version("jax"),
+            "jaxcause": version_of("jaxcause"),
+            "jax": version_of("jax"),
             "created": datetime.date.today().isoformat(),
             "fingerprint": hashlib.sha256(explained.whole_attention.tobytes()).hexdigest()[:16],
         },

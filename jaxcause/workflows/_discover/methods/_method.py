@@ -115,6 +115,9 @@ class Method:
     title: ClassVar[str] = ""
     """The method in a few words, as pages and lists of methods show it."""
 
+    linear: ClassVar[bool] = False
+    """Whether its tests assume linear effects; `discover` then warns of discrete columns."""
+
     def __post_init__(self) -> None:
         """Check every option."""
         for option in self.options():

@@ -26,6 +26,7 @@ class Lasso(Method):
 
     name: ClassVar[str] = "lasso"
     title: ClassVar[str] = "a sparse linear vector autoregression"
+    linear: ClassVar[bool] = True
 
     held_out: Probability = 0.2
     transform: TransformName = "standardise"

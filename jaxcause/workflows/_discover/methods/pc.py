@@ -32,6 +32,7 @@ class PC(Method):
 
     name: ClassVar[str] = "pc"
     title: ClassVar[str] = "PC with partial correlations over lagged variables"
+    linear: ClassVar[bool] = True
 
     alpha: Probability = 0.01
     max_cond_size: ConditioningSize | None = None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class MomentaryMethod(Method):
     """What PCMCI and PCMCI+ share: their options, their windows, and how they search."""
 
+    linear: ClassVar[bool] = True
+
     q: Probability
     alpha: Probability
     max_cond_size: ConditioningSize | None

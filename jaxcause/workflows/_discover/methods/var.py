@@ -26,6 +26,7 @@ class VAR(Method):
 
     name: ClassVar[str] = "var"
     title: ClassVar[str] = "t-tests of a linear vector autoregression"
+    linear: ClassVar[bool] = True
 
     q: Probability = 0.1
     transform: TransformName = "standardise"

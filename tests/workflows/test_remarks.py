@@ -1,0 +1,98 @@
+"""What every discovery says against itself: cycles, conflicts, few windows, discrete columns."""
+
+import numpy as np
+import pytest
+
+import jaxcause as jc
+from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.workflows._discover.remarks import n_cyclic, remarks_on_graph
+
+LINEAR = ("var", "lasso", "pc", "pcmci", "pcmci+")
+
+
+def at_lag_0(n, **edges):
+    marks = np.zeros((n, n, 2, 2), np.int8)
+    for pair, ends in edges.items():
+        i, j = map(int, pair[1:])
+        marks[i, j, 0], marks[j, i, 0] = ends, ends[::-1]
+    return LaggedGraph(marks)
+
+
+FORTH, HIDDEN, CONFLICT = (3, 2), (Mark.ARROW,) * 2, (Mark.CONFLICT,) * 2
+
+
+@pytest.mark.parametrize("last", [FORTH, HIDDEN])
+def test_a_cycle_within_a_step_is_counted_and_named(last):
+    graph = at_lag_0(4, e01=FORTH, e12=FORTH, e20=last, e23=FORTH)
+    assert n_cyclic(graph) == 3
+    [note] = remarks_on_graph(graph, ("a", "b", "c", "d"))
+    assert "3 contemporaneous edges" in note
+    assert "a --> b" in note
+    assert "c --> d" not in note
+    assert "unknown" in note
+
+
+def test_conflicts_are_named():
+    graph = at_lag_0(3, e01=CONFLICT, e12=FORTH)
+    assert n_cyclic(graph) == 0
+    [note] = remarks_on_graph(graph, ("a", "b", "c"))
+    assert note.startswith("The rules orient 1 contemporaneous edge (a x-x b) both ways.")
+
+
+def test_nothing_is_said_of_a_sound_graph():
+    assert remarks_on_graph(at_lag_0(3, e01=FORTH, e12=HIDDEN), ("a", "b", "c")) == ()
+    assert n_cyclic(at_lag_0(3)) is None
+
+
+def confounded(seed, n_rows=300, n_vars=6):
+    rng = np.random.default_rng(seed)
+    hidden, x = rng.normal(size=n_rows), rng.normal(size=(n_rows, n_vars))
+    for t in range(1, n_rows):
+        x[t] += 0.4 * x[t - 1] + np.linspace(0.2, 0.9, n_vars) * hidden[t]
+        x[t, 1:] += 0.5 * x[t, :-1]
+    return x
+
+
+def test_discover_tells_of_what_pcmci_plus_finds():
+    said = 0
+    for seed in range(4):
+        found = jc.discover(confounded(seed), 1, method="pcmci+", alpha=0.05, progress=False)
+        marks = np.asarray(found.graph.marks)[:, :, 0, 0]
+        conflicts = int((marks == Mark.CONFLICT).sum()) // 2
+        told = [note for note in found.info.notes if note.startswith("The rules orient")]
+        assert bool(told) == (conflicts > 0)
+        assert all(f"orient {conflicts} contemporaneous" in note for note in told)
+        assert found.info.n_cyclic is not None
+        assert all(note in found.summary() for note in told)
+        said += len(told)
+    assert said > 0
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_few_windows_are_told(method):
+    rng = np.random.default_rng(0)
+    few = jc.discover(rng.normal(size=(20, 2)), 2, method=method, progress=False)
+    assert sum("windows per input" in note for note in few.info.notes) == 1
+    many = jc.discover(rng.normal(size=(200, 2)), 2, method=method, progress=False)
+    assert not any("windows per input" in note for note in many.info.notes)
+
+
+def test_five_rows_are_told():
+    rng = np.random.default_rng(0)
+    found = jc.discover(rng.normal(size=(5, 2)), 2, method="pc", progress=False)
+    assert any("There are 3 windows for 4 inputs" in note for note in found.info.notes)
+
+
+@pytest.mark.parametrize("method", LINEAR)
+@pytest.mark.parametrize("n_levels", [2, 3, 10])
+def test_discrete_columns_are_named(method, n_levels):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    x[:, 1] = rng.integers(0, n_levels, 300)
+    found = jc.discover(x, 1, names=["a", "b", "c"], method=method, progress=False)
+    told = [note for note in found.info.notes if note.startswith("Discrete columns")]
+    assert len(told) == 1
+    assert f": b ({n_levels})." in told[0]
+    x[:, 1] = rng.normal(size=300)
+    found = jc.discover(x, 1, method=method, progress=False)
+    assert not any("Discrete" in note for note in found.info.notes)
