@@ -11,7 +11,19 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 
-from benchmarks import attention, calibration, core, flow, lagged, memory, models, pcmci, training
+from benchmarks import (
+    attention,
+    calibration,
+    collinear,
+    core,
+    flow,
+    lagged,
+    memory,
+    models,
+    order,
+    pcmci,
+    training,
+)
 from benchmarks.cleann import recommendation, sentiment
 
 STUDIES = {
@@ -20,10 +32,12 @@ STUDIES = {
     ),
     "attention": lambda given: attention.run(given.data, quick=given.quick),
     "calibration": lambda given: calibration.run(quick=given.quick),
+    "collinear": lambda given: collinear.run(),
     "flow": lambda given: flow.run(given.data),
     "lagged": lagged.run,
     "memory": lambda given: memory.run(),
     "models": lambda given: models.run(),
+    "order": lambda given: order.run(),
     "pcmci": lambda given: pcmci.run(quick=given.quick),
     "training": lambda given: training.run(quick=given.quick),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),

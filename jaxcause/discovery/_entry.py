@@ -19,6 +19,7 @@ from jaxcause._checks import (
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._host.evaluator import Evaluator
+from jaxcause.discovery._kernel.check_test import check_test
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
@@ -50,6 +51,7 @@ def search_graphs(
             known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
             traced and there are no caps.
     """
+    check_test(test)
     _check(test, alpha, max_cond_size, knowledge, node_mask, sepset)
     n, batch_shape = test.n_nodes, engine_of(test).batch_shape
     constraints = Constraints.none(n) if knowledge is None else Constraints.of(knowledge)
@@ -111,7 +113,7 @@ def _nothing(batch_shape: tuple[int, ...], n: int) -> SearchResult:
     found = np.zeros((*batch_shape, n, n), bool)
     sepsets = SepSets(np.full((*batch_shape, n, n, 0), -1, np.int32), found)
     counts, levels = np.zeros(batch_shape, np.int64), np.zeros((*batch_shape, 0), np.int64)
-    info = SearchInfo(levels, levels, counts, counts, none, none, none, found)
+    info = SearchInfo(levels, levels, counts, counts, counts, none, none, none, found)
     p_values = np.full((*batch_shape, n, n), np.nan)
     return SearchResult(CausalGraph(marks), sepsets, p_values, info)
 

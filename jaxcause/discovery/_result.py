@@ -20,10 +20,12 @@ class SearchInfo(NamedTuple):
     Args:
         n_tests: Conditional independence tests evaluated at each level.
         n_edges: Edges left after each level.
-        n_conflicts: Contradictions. In a CPDAG, edges that rules orient both ways, ``<->``. With
+        n_conflicts: Contradictions. In a CPDAG, edges that rules orient both ways, ``x-x``. With
             background knowledge, also pairs that tests separate though an edge is required, pairs
             that no set separates though their edge is forbidden, and edges at which the tests see a
             collider that knowledge rules out.
+        n_cyclic: Edges on a directed or an almost directed cycle (`jaxcause.graph.cyclic_edges`),
+            whose directions are in doubt.
         n_open: Triples that ``colliders="conservative"`` or ``"majority"`` left undecided.
         truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
         overflow: Whether a node had more candidates than ``caps`` allow: the graph may be wrong.
@@ -36,6 +38,7 @@ class SearchInfo(NamedTuple):
     n_tests: Int[AnyArray, "*graphs levels"]
     n_edges: Int[AnyArray, "*graphs levels"]
     n_conflicts: Int[AnyArray, "*graphs"]
+    n_cyclic: Int[AnyArray, "*graphs"]
     n_open: Int[AnyArray, "*graphs"]
     truncated: Bool[AnyArray, "*graphs"]
     overflow: Bool[AnyArray, "*graphs"]
@@ -141,6 +144,7 @@ def join_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchR
             n_tests=join([levels(np.asarray(r.info.n_tests), "constant") for r in results]),
             n_edges=join([levels(np.asarray(r.info.n_edges), "edge") for r in results]),
             n_conflicts=join([np.asarray(r.info.n_conflicts) for r in results]),
+            n_cyclic=join([np.asarray(r.info.n_cyclic) for r in results]),
             truncated=join([np.asarray(r.info.truncated) for r in results]),
             n_open=join([np.asarray(r.info.n_open) for r in results]),
             overflow=join([np.asarray(r.info.overflow) for r in results]),

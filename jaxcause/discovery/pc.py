@@ -41,7 +41,7 @@ def pc(
     Within a level every candidate set is drawn from the graph as it stood when the level began, so
     the result does not depend on the order of tests (Colombo & Maathuis 2014). Tiers also keep a
     node out of the conditioning sets of pairs that lie wholly before it. Edges on which the data
-    contradict themselves come out as ``<->`` and are counted in ``info.n_conflicts``.
+    contradict themselves come out as ``x-x`` and are counted in ``info.n_conflicts``.
 
     Args:
         test: Conditional independence test; leading axes are a batch of graphs.
@@ -135,9 +135,8 @@ def _oriented(
 
 
 def _n_conflicts(marks: Int8[AnyArray, "graphs nodes nodes"]) -> Int[AnyArray, "graphs"]:
-    """Edges with two arrowheads."""
-    both = (marks == Mark.ARROW) & (marks.swapaxes(1, 2) == Mark.ARROW)
-    return both.sum(axis=(1, 2), dtype=np.int32) // 2
+    """Edges that rules orient both ways."""
+    return (marks == Mark.CONFLICT).sum(axis=(1, 2), dtype=np.int32) // 2
 
 
 @partial(jax.jit, static_argnames=("caps", "max_p"))

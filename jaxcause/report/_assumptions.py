@@ -28,7 +28,7 @@ _CONTEMPORANEOUS = (
     "data require them. An edge --- or o-o has an unknown direction."
 )
 _CONTRADICTION = (
-    "An edge x-x (or <->) at lag 0 was oriented both ways: the tests contradict one another there."
+    "An edge x-x at lag 0 was oriented both ways: the tests contradict one another there."
 )
 _CONTEMPORANEOUS_HIDDEN = (
     "Causes act from one time step to later ones. An edge at lag 0 can only be <->, a hidden "

@@ -39,7 +39,7 @@ def check_discovery(discovery: dict[str, Any]) -> None:
 def discovery_data(discovery: dict[str, Any], *, hidden: bool) -> dict[str, Any]:
     """What the script of the page reads: no NaN, at most four digits, bounded in size.
 
-    Unless causes may be ``hidden``, ``<->`` means that tests contradict one another.
+    Unless causes may be ``hidden``, ``---`` means that the direction is undecided.
 
     Beyond the bounds, the weakest edges and the matrices of strengths are left out. There is one
     matrix per lag, in base64: int16 multiples of 1e-4 of the largest strength.

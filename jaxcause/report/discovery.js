@@ -268,7 +268,6 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && state.pinned !== null) { state.pinned = null; focusOn(null); }
 });
 $("cut").hidden = data.n <= edges.length;
-if (data.none_hidden) $("both").textContent = "contradictory tests";
 for (const some of ["latent", "open", "tied", "conflict"]) document.querySelector(`.legend .${some}`).hidden = !edges.some((e) => kind(e) === some);
 $("maps").hidden = !data.maps || !data.max_lag;
 if (!$("maps").hidden) {

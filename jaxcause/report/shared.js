@@ -20,9 +20,7 @@ function meaning(e) {
   const [a, b] = e.named || [name(e.from), name(e.to)];
   const key = e.left * 10 + e.right;
   if (e.left === CONFLICT) return `${a} and ${b} are dependent; the rules orient this edge both ways, so its direction is in conflict`;
-  if (data.none_hidden && e.left === e.right) return e.left === ARROW
-    ? `${a} and ${b} are dependent; the tests contradict one another about the direction`
-    : `${a} and ${b} are dependent; the direction is undecided`;
+  if (data.none_hidden && e.left === TAIL && e.right === TAIL) return `${a} and ${b} are dependent; the direction is undecided`;
   return {
     [CIRCLE * 10 + CIRCLE]: `${a} and ${b} are dependent; the direction is undecided`,
     [CIRCLE * 10 + ARROW]: `${b} does not cause ${a}: either ${a} causes ${b}, or a hidden cause drives both`,

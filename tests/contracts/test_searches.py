@@ -176,7 +176,7 @@ def check_same(one, other, places=None):
     np.testing.assert_array_equal(one.p_values, np.asarray(other.p_values)[at])
     for mine, others in zip(*map(levels_with_tests, (one.info, other.info)), strict=True):
         np.testing.assert_array_equal(mine, others)
-    for field in ("n_conflicts", "n_open", "truncated", "overflow"):
+    for field in ("n_conflicts", "n_cyclic", "n_open", "truncated", "overflow"):
         assert getattr(one.info, field) == getattr(other.info, field)
     if one.levels is not None:
         a, b = np.asarray(one.levels.marks), np.asarray(other.levels.marks)[:, *at]
@@ -197,7 +197,7 @@ def test_dtypes_and_shapes(search, name):
     assert np.issubdtype(result.p_values.dtype, np.floating)
     assert np.issubdtype(result.sepsets.nodes.dtype, np.integer)
     assert result.sepsets.found.dtype == bool
-    for field in ("n_tests", "n_edges", "n_conflicts", "n_open"):
+    for field in ("n_tests", "n_edges", "n_conflicts", "n_cyclic", "n_open"):
         assert np.issubdtype(getattr(result.info, field).dtype, np.integer)
     for field in ("overflow", "singular"):
         assert not bool(getattr(result.info, field))

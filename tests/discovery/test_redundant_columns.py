@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from discovery.collinear_series import KINDS, collinear_series
 
 import jaxcause as jc
+from benchmarks.collinear import KINDS, collinear_series
 from jaxcause.discovery import lagged_correlation, pcmci, pcmci_plus
 from jaxcause.stats import redundant_columns
 

@@ -17,7 +17,7 @@ from jaxcause.discovery._orientation.against_knowledge import colliders_against
 from jaxcause.discovery._orientation.neighbourhoods import degree_bucket
 from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult
-from jaxcause.graph import CausalGraph, SepSets
+from jaxcause.graph import CausalGraph, SepSets, cyclic_edges
 
 
 def remove_separable(
@@ -91,9 +91,12 @@ def as_result(
             width=degree_bucket(skeleton.adjacency),
         )
         against = in_blocks(rules, skeleton.adjacency, sepsets).sum(axis=(1, 2))
+    repeat = constraints.repeat
+    whole = np.asarray(repeat(np.asarray(marks)))
     info = SearchInfo(
         n_tests=np.stack([level.n_tests for level in skeleton.levels], axis=1),
         n_edges=np.stack([level.n_edges for level in skeleton.levels], axis=1),
+        n_cyclic=cyclic_edges(whole).sum(axis=(1, 2)) // 2,
         n_conflicts=none + np.asarray(n_conflicts) + np.asarray(contradicted) + against,
         n_open=none if n_open is None else np.asarray(n_open),
         truncated=skeleton.truncated,
@@ -101,9 +104,8 @@ def as_result(
         singular=evaluate.singular(),
         indistinct=np.asarray(problem.engine.indistinct()),
     )
-    repeat = constraints.repeat
     return SearchResult(
-        CausalGraph(repeat(np.asarray(marks))),
+        CausalGraph(whole),
         sepsets,
         repeat(constraints.tested_alone(skeleton.p_values(evaluate))),
         info,

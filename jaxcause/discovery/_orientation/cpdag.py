@@ -2,8 +2,8 @@
 
 Every rule acts simultaneously: it reads the marks as they stood when it began, so the result does
 not depend on how nodes are numbered. In these graphs ``i → j`` has a tail at i and an arrowhead at
-j, ``i — j`` has two tails, and ``i ↔ j`` (two arrowheads) is an edge on which the data contradict
-themselves: rules oriented it in both directions.
+j, and ``i — j`` has two tails. An edge that rules orient in both directions, because the data
+contradict themselves, has two arrowheads while they run, and is marked as a conflict in the end.
 """
 
 from functools import partial
@@ -79,7 +79,9 @@ def orient_cpdag(
         into_s = _meek(gather(marks, lists), non_collider)
         return marks, write_outer(marks, lists, into_s, _ARROW)
 
-    return lax.while_loop(unfinished, apply, (jnp.full_like(marks, -1), marks))[1]
+    marks = lax.while_loop(unfinished, apply, (jnp.full_like(marks, -1), marks))[1]
+    both = (marks == Mark.ARROW) & (jnp.swapaxes(marks, 1, 2) == Mark.ARROW)
+    return jnp.where(both, jnp.int8(Mark.CONFLICT), marks)
 
 
 def _meek(

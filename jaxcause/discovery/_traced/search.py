@@ -8,17 +8,19 @@ answers are those of the search whose levels are decided on the host.
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, Int8
 
 from jaxcause._typing import AnyArray, CITest
+from jaxcause.discovery._kernel.bits import boolean_product
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._orientation.against_knowledge import colliders_against
+from jaxcause.discovery._orientation.reachability import reachable
 from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult
 from jaxcause.discovery._traced.candidates import candidate_rows
 from jaxcause.discovery._traced.evaluator import Evaluator
 from jaxcause.discovery._traced.skeleton import Skeleton, run_level
-from jaxcause.graph import CausalGraph
+from jaxcause.graph import CausalGraph, Mark
 
 
 def problem_of(
@@ -62,6 +64,17 @@ def remove_separable(
     return skeleton
 
 
+def _n_cyclic(marks: Int8[Array, "graphs nodes nodes"]) -> Int[Array, "graphs"]:
+    """How many edges `jaxcause.graph.cyclic_edges` finds."""
+    into = marks == Mark.ARROW
+    directed = into & (jnp.swapaxes(marks, 1, 2) == Mark.TAIL)
+    back = jnp.swapaxes(reachable(directed), 1, 2)
+    against = into & back
+    closes = boolean_product(boolean_product(back, jnp.swapaxes(against, 1, 2)), back)
+    found = against | (directed & closes)
+    return (found | jnp.swapaxes(found, 1, 2)).sum(axis=(1, 2), dtype=jnp.int32) // 2
+
+
 def as_result(
     problem: Problem,
     skeleton: Skeleton,
@@ -95,6 +108,7 @@ def as_result(
     info = SearchInfo(
         n_tests=jnp.stack(skeleton.n_tests, axis=1),
         n_edges=jnp.stack(skeleton.n_edges, axis=1),
+        n_cyclic=_n_cyclic(jnp.asarray(repeat(marks))),
         n_conflicts=none + n_conflicts + contradicted + against,
         n_open=none,
         truncated=skeleton.truncated,

@@ -87,8 +87,10 @@ def _fields(document: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, 
 
 def _search(state: Mapping[str, Any]) -> SearchResult:
     info = {name: unpack(value) for name, value in state["info"].items()}
-    # Folders of earlier versions do not say which tokens are copies.
-    info.setdefault("indistinct", np.zeros(unpack(state["marks"]).shape, bool))
+    # Folders of earlier versions do not hold these.
+    marks = unpack(state["marks"])
+    info.setdefault("indistinct", np.zeros(marks.shape, bool))
+    info.setdefault("n_cyclic", np.zeros(marks.shape[:-2], np.int64))
     return SearchResult(
         graph=CausalGraph(unpack(state["marks"])),
         sepsets=SepSets(**{name: unpack(value) for name, value in state["sepsets"].items()}),
