@@ -172,7 +172,7 @@ def refine(
     n_vars, n_lags = graph.n_vars, graph.max_lag + 1
     n_slices = n_slices or (2 * n_lags - 1 if search == "icd" else n_lags)
     test = window_test(values, test, segment, n_vars=n_vars, n_lags=n_lags, n_slices=n_slices)
-    edges = allowed_and_required(graph, knowledge, lag_0=latents or contemporaneous)
+    edges = allowed_and_required(graph, knowledge, latents=latents, contemporaneous=contemporaneous)
     problem = RefineProblem(*edges, test, n_slices, latents, contemporaneous, alpha, max_cond_size)
     separated = sets_of_non_selected(problem)
     if search == "icd":

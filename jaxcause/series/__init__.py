@@ -4,6 +4,7 @@ from jaxcause.series._lagged_correlation import LaggedCorrelation as LaggedCorre
 from jaxcause.series._lagged_correlation import lagged_correlation as lagged_correlation
 from jaxcause.series._links import LinkKnowledge as LinkKnowledge
 from jaxcause.series._links import Links as Links
+from jaxcause.series._links import Tiers as Tiers
 from jaxcause.series._links import link_knowledge as link_knowledge
 from jaxcause.series._table import SeriesTable as SeriesTable
 from jaxcause.series._table import as_series_table as as_series_table

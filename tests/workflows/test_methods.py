@@ -13,7 +13,6 @@ from jaxcause.workflows._discover import methods as registry
 
 SERIES = np.random.default_rng(0).normal(size=(60, 2))
 WRONG = {
-    "forbidden": [("X0", "X1")],
     "frobidden": [("X0", "X1")],
     "domain": np.zeros(60, int),
     "missing": "mask",
@@ -28,7 +27,9 @@ CLASSICAL = ("lasso", "pc", "pcmci", "pcmci+", "var", "auto")
 def test_what_a_method_does_not_have_is_refused(method, option):
     name = "pcmci" if method == "auto" else method
     known = ", ".join(one.name for one in methods.registered()[name].options())
-    remedy = "leave it out" if option == "frobidden" else "it is one of method='gradient'"
+    remedy = (
+        "did you mean forbidden?" if option == "frobidden" else "it is one of method='gradient'"
+    )
     message = rf"{option} is not an option of method='{name}', whose options are {known}; {remedy}"
     with pytest.raises(jc.InputError) as caught:
         jc.discover(SERIES, 2, method=method, **{option: WRONG[option]})
@@ -128,7 +129,7 @@ def test_info_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.info.notes = ()
     assert "alpha" not in found.info.to_dict()
-    assert found.info.to_dict()["settings"] == {"q": 0.1, "transform": "standardise"}
+    assert found.info.to_dict()["settings"] == dataclasses.asdict(methods.VAR())
 
 
 def test_a_linear_method_loads_neither_optax_nor_flax():

@@ -18,6 +18,8 @@ class PcmciInfo(NamedTuple):
         n_tests_mci: Tests of the second phase, likewise.
         n_conflicts: Contemporaneous edges on which orientations contradict one another, ``<->``.
         n_ambiguous: Unshielded triples that are neither a collider nor a non-collider.
+        n_unsupported: Required links that a test removes (p > alpha), and colliders that contradict
+            what is allowed at lag 0.
     """
 
     parents: Bool[np.ndarray, "vars vars lags"]
@@ -26,6 +28,7 @@ class PcmciInfo(NamedTuple):
     n_tests_mci: Int[np.ndarray, "mci_levels"]
     n_conflicts: int
     n_ambiguous: int
+    n_unsupported: int = 0
 
 
 class PcmciResult(NamedTuple):

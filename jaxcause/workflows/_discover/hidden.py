@@ -58,6 +58,15 @@ class SearchedEdges(NamedTuple):
             return ()
         return tuple((self.refined.info.instruments or {}).get("doubted", ()))
 
+    def supported_at_lag_0(self, n_windows: int, alpha: float) -> Bool[np.ndarray, "vars vars"]:
+        """Pairs at lag 0 that are dependent given the other parents of both ends."""
+        if self.refined is None:
+            return np.zeros(self.graph.marks.shape[:2], bool)
+        n_parents = np.asarray(self.graph.directed).sum(axis=(0, 2))
+        degrees = np.maximum(n_windows - 3 - n_parents[:, None] - n_parents, 1)
+        r = np.clip(self.refined.strength, 0, 1 - 1e-12)
+        return np.arctanh(r) * np.sqrt(degrees) >= NormalDist().inv_cdf(1 - alpha / 2)
+
 
 def search_hidden(
     data: Prepared,
@@ -168,7 +177,7 @@ def _search_again(
         len(data.names),
         data.max_lag,
         contemporaneous=found.contemporaneous,
-        forbidden_links=~known.allowed & (np.arange(data.max_lag + 1) > 0),
+        forbidden_links=~known.allowed,
         required_links=known.required | unseen,
     )
     with stage("Searching the selected edges again", show=progress):

@@ -35,7 +35,8 @@ class DiscoveryInfo:
         q: False-discovery rate that was aimed at.
         alpha: Significance level of the search.
         n_tests: Conditional independence tests at each level of the search.
-        n_conflicts: Edges on which the data contradict themselves.
+        n_conflicts: Edges on which the data contradict themselves, and required links that they do
+            not support.
         truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
         p_value: Of each link, ``[source, target, lag]``.
         q_value: Of each link, ``[source, target, lag]``; 1 where nothing was tested.

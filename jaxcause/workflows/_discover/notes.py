@@ -43,7 +43,7 @@ def _on_forecast(
 
 
 def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple[str, ...]:
-    n_candidates = int(data.known.allowed.sum())
+    n_candidates = int(data.known.lagged.allowed.sum())
     rough = n_edges == 0 or n_candidates < FEW_CANDIDATES
     if selected.rule != "empirical null" or not rough:
         return ()

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from jaxcause._typing import CITest
 from jaxcause.discovery.refine import contemporaneous_strength
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import PartialCorrelationTest
@@ -19,16 +20,35 @@ def given_other_parents(
     Of edges at lag 0, which stand at both ends, it is given the other parents of both.
     """
     n_vars, _, n_lags, _ = graph.marks.shape
-    into = np.asarray(graph.directed).transpose(1, 2, 0).reshape(n_vars, -1)
-    width = int(into.sum(axis=1).max(initial=0))
-    parents = np.full((n_vars, width), -1, np.int32)
-    for target in range(n_vars):
-        nodes = np.flatnonzero(into[target])
-        parents[target, : len(nodes)] = nodes
+    parents = _parents(graph)
     with jax.enable_x64(True):
         strength = np.array(_all_strengths(test, jnp.asarray(parents), n_vars, n_lags))
     strength[:, :, 0] = contemporaneous_strength(test, graph)
     return strength
+
+
+def p_values_given_other_parents(
+    test: CITest, graph: LaggedGraph, links: Bool[np.ndarray, "vars vars lags"]
+) -> Float[np.ndarray, "vars vars lags"]:
+    """The p-value of each of some links given the target's other parents; NaN elsewhere."""
+    parents, n_vars = _parents(graph), graph.n_vars
+    found = np.full(links.shape, np.nan)
+    for source, target, lag in np.argwhere(links).tolist():
+        node = lag * n_vars + source
+        given = np.where(parents[target] == node, np.int32(-1), parents[target])
+        found[source, target, lag] = test(node, target, given).p_value
+    return found
+
+
+def _parents(graph: LaggedGraph) -> Int[np.ndarray, "vars k"]:
+    """The parents of each variable as nodes ``lag * vars + var``, padded with -1."""
+    n_vars = graph.n_vars
+    into = np.asarray(graph.directed).transpose(1, 2, 0).reshape(n_vars, -1)
+    parents = np.full((n_vars, int(into.sum(axis=1).max(initial=0))), -1, np.int32)
+    for target in range(n_vars):
+        nodes = np.flatnonzero(into[target])
+        parents[target, : len(nodes)] = nodes
+    return parents
 
 
 def _all_strengths(

@@ -74,7 +74,7 @@ def train(
     params = init_params(keys[0], config)
     decay = training.uniform_decay(params)
     if config.skip:
-        allowed = np.where(data.known.allowed, data.linear.coefficients, 0.0)
+        allowed = np.where(data.known.lagged.allowed, data.linear.coefficients, 0.0)
         params = with_skip(params, allowed)
         decay["skip"] = SKIP_DECAY
     if config.attention == "positional" and not data.known.allowed[:, :, 1:].all():

@@ -105,7 +105,7 @@ class Option(NamedTuple):
 class Method:
     """Base of the methods. A subclass is a frozen dataclass whose fields are its options.
 
-    Every field is documented under ``Args`` of the docstring. Its annotation says what it may be
+    Every field is documented under ``Args`` of the docstring of the class that has it. Its annotation says what it may be
     (`Probability`, `Count`, ``Literal``), and is checked when the method is made.
     """
 
@@ -122,8 +122,12 @@ class Method:
 
     @classmethod
     def options(cls) -> tuple[Option, ...]:
-        """The options, in the order of the fields."""
-        described = _described(cls.__doc__ or "")
+        """The options in the order of the fields, those that methods share at the end."""
+        described: dict[str, str] = {}
+        for base in reversed(cls.__mro__):
+            described |= _described(base.__doc__ or "")
+        # Options that methods share come last.
+        fields = sorted(dataclasses.fields(cls), key=lambda field: field.kw_only)  # pyright: ignore[reportArgumentType]
         return tuple(
             Option(
                 field.name,
@@ -131,7 +135,7 @@ class Method:
                 field.default,
                 described.get(field.name, ""),
             )
-            for field in dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
+            for field in fields
         )
 
     @property

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
+from jaxcause.workflows._discover.methods._links import LinkMethod
 from jaxcause.workflows._discover.methods._method import (
     ConditioningSize,
-    Method,
     Probability,
     TransformName,
 )
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class PC(Method):
+class PC(LinkMethod):
     """Search with tests of partial correlation over lagged variables: linear effects.
 
     It assumes that no common cause is left out.
@@ -50,8 +50,13 @@ class PC(Method):
         from jaxcause.stats import partial_correlation_test_from_data
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.prepare import complete_windows
-        from jaxcause.workflows._discover.strength import given_other_parents
+        from jaxcause.workflows._discover.required import judge_required
+        from jaxcause.workflows._discover.strength import (
+            given_other_parents,
+            p_values_given_other_parents,
+        )
 
+        known = self.known_links(table, max_lag)
         length = self.window_length(max_lag)
         values, starts = complete_windows(table, length, self.transform)
         n_vars = values.shape[1]
@@ -62,11 +67,17 @@ class PC(Method):
             alpha=self.alpha,
             max_cond_size=self.max_cond_size,
             knowledge=BackgroundKnowledge.temporal(
-                n_vars, max_lag, contemporaneous=self.contemporaneous
+                n_vars,
+                max_lag,
+                contemporaneous=self.contemporaneous,
+                forbidden_links=~known.allowed,
+                required_links=known.required,
             ),
         )
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(test, graph)
+        p_value = p_values_given_other_parents(test, graph, known.required)
+        judged = judge_required(known.required, p_value <= self.alpha, table.names)
         info = DiscoveryInfo(
             score="absolute partial correlation given the other parents of the target",
             strength="absolute partial correlation given the other parents of the target",
@@ -76,7 +87,8 @@ class PC(Method):
             alpha=self.alpha,
             n_windows=len(starts),
             n_tests=tuple(found.info.n_tests.tolist()),
-            n_conflicts=int(found.info.n_conflicts),
+            n_conflicts=int(found.info.n_conflicts) + (judged.n_conflicts or 0),
+            notes=judged.notes,
             truncated=bool(found.info.truncated),
         )
         return Finding(graph, strength, strength, info)
