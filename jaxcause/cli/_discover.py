@@ -71,9 +71,8 @@ def _discover(arguments: argparse.Namespace) -> int:
         check_options(arguments, arguments.method)
     from jaxcause.io import check_writable, read_series
 
-    series, regimes = _without_domain(
-        read_series(arguments.series, **reading(arguments)), arguments.domain
-    )
+    series = _prepared(read_series(arguments.series, **reading(arguments)), arguments)
+    series, regimes = _without_domain(series, arguments.domain)
     check_writable(arguments.out)
     import jax
 
@@ -126,19 +125,42 @@ def _without_domain(
     """The series without the column that numbers regimes, and that column."""
     if name is None:
         return series, None
+    import numpy as np
+
+    rest, regimes = _without_column(series, "--domain", name)
+    if not (np.isfinite(regimes).all() and (regimes == np.round(regimes)).all()):
+        raise InputError(f"--domain {name!r} must hold whole numbers 0, 1, …; number the regimes")
+    return rest, regimes.astype(int)
+
+
+def _prepared(series: "SeriesTable", arguments: argparse.Namespace) -> "SeriesTable":
+    """The series with what stands for a missing value, and what masks rows, taken out."""
+    from jaxcause.series import with_missing_value, with_targets
+
+    if arguments.missing_value is not None:
+        series = with_missing_value(series, arguments.missing_value)
+    if (name := arguments.mask_column) is None:
+        return series
+    rest, column = _without_column(series, "--mask-column", name)
+    if not ((column == 0) | (column == 1)).all():
+        raise InputError(f"--mask-column {name!r} must hold 0 and 1 only, 1 for rows to predict")
+    return with_targets(rest, column == 1)
+
+
+def _without_column(
+    series: "SeriesTable", flag: str, name: str
+) -> "tuple[SeriesTable, np.ndarray]":
+    """The series without one of its columns, and that column."""
     if name not in series.names:
-        raise InputError(f"--domain {name!r} is not a column; there are {', '.join(series.names)}")
+        raise InputError(f"{flag} {name!r} is not a column; there are {', '.join(series.names)}")
     import numpy as np
 
     at = series.names.index(name)
-    regimes = series.values[:, at]
-    if not (np.isfinite(regimes).all() and (regimes == np.round(regimes)).all()):
-        raise InputError(f"--domain {name!r} must hold whole numbers 0, 1, …; number the regimes")
     others = tuple(other for other in series.names if other != name)
     if len(others) < 2:
-        raise InputError(f"--domain {name!r} leaves {len(others)} variables; give at least two")
+        raise InputError(f"{flag} {name!r} leaves {len(others)} variables; give at least two")
     rest = series._replace(values=np.delete(series.values, at, axis=1), names=others)
-    return rest, regimes.astype(int)
+    return rest, series.values[:, at]
 
 
 def keep(interrupt: "DiscoveryInterrupted", folder: Path, remedy: str = "") -> int:

@@ -221,6 +221,18 @@ def add_reading(command: Parser) -> None:
     add("--time-column", metavar="NAME", help="the time column, if it is not recognised")
     add("--time-format", metavar="FORMAT", help="how times are written, such as %%d.%%m.%%Y")
     add("--drop", action="append", metavar="NAME", help="leave a column out (repeatable)")
+    add(
+        "--missing-value",
+        type=float,
+        action="append",
+        metavar="X",
+        help="a number that stands for a missing value, such as -999 (repeatable)",
+    )
+    add(
+        "--mask-column",
+        metavar="NAME",
+        help="column of 1 (this row may be predicted) and 0: no variable",
+    )
     add("--array", metavar="NAME", help="the array of an npz file that holds several")
 
 

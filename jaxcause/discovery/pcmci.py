@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from jaxcause._checks import check_probability
 from jaxcause._typing import AnyArray
@@ -26,6 +26,7 @@ def pcmci(
     alpha: float = 0.05,
     allowed: Bool[AnyArray, "vars vars lags"] | None = None,
     required: Bool[AnyArray, "vars vars lags"] | None = None,
+    present: UInt8[AnyArray, "nodes bytes"] | None = None,
     max_cond_size: int | None = None,
     max_target_parents: int | None = None,
     max_source_parents: int | None = None,
@@ -55,6 +56,8 @@ def pcmci(
             that is allowed in one direction has that direction if it is linked.
         required: ``[source, target, lag]``: links that are in the graph and conditioned on,
             whatever the tests say; they are tested for their p-values only.
+        present: Which samples hold each node, as bits (`jaxcause.stats.pairwise_samples`), where
+            values are missing. Each test then counts the samples that hold all its nodes.
         max_cond_size: Largest conditioning set of the first phase.
         max_target_parents: Condition on only that many parents of the target, the strongest.
         max_source_parents: Condition on only that many parents of the source, the strongest.
@@ -80,7 +83,7 @@ def pcmci(
     """
     check_probability("alpha", alpha)
     alphas = PC_ALPHAS if pc_alpha is None else pc_alpha
-    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, alphas)
+    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, alphas, present)
     test, allowed = problem.test, problem.allowed
     n_lags = allowed.shape[2]
     parents = select_lagged_parents(

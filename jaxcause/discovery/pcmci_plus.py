@@ -1,7 +1,7 @@
 """PCMCI+: lagged and contemporaneous links, with orientation."""
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
@@ -23,6 +23,7 @@ def pcmci_plus(
     colliders: str = "majority",
     allowed: Bool[AnyArray, "vars vars lags"] | None = None,
     required: Bool[AnyArray, "vars vars lags"] | None = None,
+    present: UInt8[AnyArray, "nodes bytes"] | None = None,
     max_cond_size: int | None = None,
     max_target_parents: int | None = None,
     max_source_parents: int | None = None,
@@ -53,6 +54,8 @@ def pcmci_plus(
             it.
         required: ``[source, target, lag]``: links that are in the graph and conditioned on,
             whatever the tests say; they are tested for their p-values only.
+        present: Which samples hold each node, as bits (`jaxcause.stats.pairwise_samples`), where
+            values are missing. Each test then counts the samples that hold all its nodes.
         max_cond_size: Largest S, and largest conditioning set of the first phase.
         max_target_parents: Condition on only that many lagged parents of the target.
         max_source_parents: Condition on only that many lagged parents of the source.
@@ -82,7 +85,7 @@ def pcmci_plus(
     check_choice("colliders", colliders, ("majority", "none"))
     if np.ndim(pc_alpha) > 0:
         raise InputError(f"pc_alpha={pc_alpha!r} must be one level of significance")
-    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, pc_alpha)
+    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, pc_alpha, present)
     test, allowed, alpha = problem.test, problem.allowed, float(problem.alphas[0])
     parents = select_lagged_parents(
         test, allowed, problem.alphas, required=problem.required, max_cond_size=max_cond_size

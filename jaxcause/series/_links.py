@@ -192,8 +192,8 @@ def _index(argument: str, name: Any, names: Sequence[str]) -> int:
 
 
 NO_LAG_0 = (
-    "this search has no edges within a time step; leave them out, or pass contemporaneous=True to a "
-    "method that has it"
+    "this search has no edges within a time step; leave them out, or pass contemporaneous=True "
+    "to a method that has it"
 )
 """What to do about links at lag 0 where none are looked for."""
 

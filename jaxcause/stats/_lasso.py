@@ -228,7 +228,7 @@ def _coordinate_descent(
     tolerance: float | Float[Array, ""],
     max_sweeps: int | Int[Array, ""],
 ) -> tuple[Float[Array, "terms vars"], Int[Array, ""]]:
-    """Cyclic coordinate descent from ``start``, for all targets at once, each term with its penalty."""
+    """Cyclic coordinate descent from ``start``, all targets at once, a penalty for each term."""
     curvature = jnp.diagonal(gram)
     flat = curvature <= 0
     curvature = jnp.where(flat, jnp.ones_like(curvature), curvature)

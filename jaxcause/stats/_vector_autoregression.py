@@ -161,8 +161,8 @@ def fit_var(
 
     Solves :math:`(Z^\top Z + \lambda N I) W = Z^\top Y` in float64, streamed over windows; t-tests
     have N − k − 1 degrees of freedom, where a variable has k coefficients (they are the classical
-    ones at ``ridge=0``), and q-values are Benjamini and Hochberg's over all coefficients. For several penalties on the same windows,
-    take `var_moments` once and fit those.
+    ones at ``ridge=0``), and q-values are Benjamini and Hochberg's over all coefficients. For
+    several penalties on the same windows, take `var_moments` once and fit those.
 
     Args:
         series: Values; rows of a window must be complete.

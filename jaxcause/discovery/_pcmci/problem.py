@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from jaxcause._checks import InputError, check_at_least, check_probability, check_square
 from jaxcause._typing import AnyArray
@@ -45,6 +45,7 @@ def pcmci_problem(
     allowed: Bool[AnyArray, "vars vars lags"] | None,
     required: Bool[AnyArray, "vars vars lags"] | None,
     alphas: float | Sequence[float],
+    present: UInt8[AnyArray, "nodes bytes"] | None,
 ) -> PcmciProblem:
     """Check the arguments.
 
@@ -74,8 +75,22 @@ def pcmci_problem(
     now = possible[:, :, 0] & ~must[:, :, 0].T
     possible[:, :, 0] = now | now.T
     checked = partial_correlation_test(np.asarray(corr, np.float64), n_samples)
-    test = StudentTest(np.asarray(checked.corr), n_samples)
+    test = StudentTest(np.asarray(checked.corr), n_samples, _bits(present, n_nodes, n_samples))
     return PcmciProblem(test, possible, must, now, levels)
+
+
+def _bits(
+    present: UInt8[AnyArray, "nodes bytes"] | None, n_nodes: int, n_samples: int
+) -> UInt8[np.ndarray, "nodes bytes"] | None:
+    if present is None:
+        return None
+    bits, shape = np.asarray(present), (n_nodes, -(-n_samples // 8))
+    if bits.shape != shape or bits.dtype != np.uint8:
+        raise InputError(
+            f"present has shape {bits.shape} and dtype {bits.dtype}, but must be bits, uint8 of "
+            f"shape {shape}; see pairwise_samples"
+        )
+    return bits
 
 
 def _links(name: str, given: AnyArray, shape: tuple[int, int, int]) -> np.ndarray:

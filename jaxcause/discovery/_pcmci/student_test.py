@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import betainc
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxcause._typing import CIResult
+from jaxcause.discovery._pcmci.common_samples import count_common_samples
 from jaxcause.stats._definite import least_variance
 
 WIDTHS = (2, 4, 8, 16, 32, 48, 64, 96, 128)
@@ -35,10 +36,15 @@ STEPS = 8
 
 
 class StudentTest(NamedTuple):
-    """Partial correlations among the nodes of ``corr``, estimated from ``n_samples`` rows."""
+    """Partial correlations among the nodes of ``corr``, estimated from ``n_samples`` rows.
+
+    Where values are missing, ``present`` holds the rows of each node as bits, and a test counts
+    those that hold all its nodes.
+    """
 
     corr: Float[np.ndarray, "nodes nodes"]
     n_samples: int
+    present: UInt8[np.ndarray, "nodes bytes"] | None = None
 
     def __call__(
         self,
@@ -60,7 +66,10 @@ class StudentTest(NamedTuple):
         """
         r, rest = self._in_blocks(x, y, cond)
         sizes = (cond >= 0).sum(axis=1)
-        return CIResult(r, student_p_values(rest, self.n_samples - 2 - sizes))
+        n_samples = self.n_samples
+        if self.present is not None:
+            n_samples = count_common_samples(self.present, x, y, cond)
+        return CIResult(r, student_p_values(rest, n_samples - 2 - sizes))
 
     def residual_variance(
         self, y: Int[np.ndarray, "rows"], cond: Int[np.ndarray, "rows k"]

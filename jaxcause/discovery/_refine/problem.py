@@ -90,7 +90,14 @@ def allowed_and_required(
 
 
 def window_test(
-    values: Any, test: CITest | None, segment: Any, *, n_vars: int, n_lags: int, n_slices: int
+    values: Any,
+    test: CITest | None,
+    segment: Any,
+    targets: Any,
+    *,
+    n_vars: int,
+    n_lags: int,
+    n_slices: int,
 ) -> CITest:
     """The test that was given, or one of partial correlations over windows of the series.
 
@@ -108,7 +115,7 @@ def window_test(
                 f"{n_slices} * {n_vars}"
             )
         return test
-    windows = unrolled(values, n_vars, n_slices, segment)
+    windows = unrolled(values, n_vars, n_slices, segment, targets)
     if len(windows) <= n_slices * n_vars + 3:
         raise InputError(
             f"values has {len(windows)} windows of {n_slices} complete rows, too few for "

@@ -25,7 +25,7 @@ class SelectedEdges(NamedTuple):
         graph: The edges.
         scores: What they were chosen by, ``[source, target, lag]``.
         strength: The size of each effect.
-        supported: The edges that were chosen before knowledge was applied, ``[source, target, lag]``.
+        supported: The edges that were chosen before knowledge was applied.
         rule: ``"t-tests"`` of the linear model, ``"empirical null"`` of the scores, ``"given"``.
     """
 

@@ -101,7 +101,7 @@ def search_hidden(
     n_differing = None
     if left_open and _linear_tests_fit(data, fitted, selected):
         edges = np.asarray(selected.graph.directed)
-        n_differing = differing_effects(data.values, edges, segment=data.segment)
+        n_differing = differing_effects(data.values, edges, data.segment, data.targets)
     allowed = allow_for(
         latents=latents,
         contemporaneous=contemporaneous,
@@ -189,6 +189,7 @@ def _search_again(
             alpha=alpha,
             q=q,
             segment=data.segment,
+            targets=data.targets,
             knowledge=knowledge,
         )
 
@@ -196,8 +197,8 @@ def _search_again(
 def differing_effects(
     values: Float[AnyArray, "time vars"],
     edges: Bool[np.ndarray, "vars vars lags"],
-    *,
     segment: Any = None,
+    targets: Any = None,
 ) -> int | None:
     """Count the edges whose instrumental and least-squares estimates differ.
 
@@ -212,7 +213,7 @@ def differing_effects(
     n_vars, _, n_lags = edges.shape
     if n_vars * (n_lags - 1) > LARGEST_PAST or not edges.any():
         return None
-    verdicts = instrument_verdicts(values, edges, q=LEVEL, segment=segment)
+    verdicts = instrument_verdicts(values, edges, q=LEVEL, segment=segment, targets=targets)
     if verdicts is None or verdicts.doubted.mean() > MOST_DOUBTED:
         return None
     return int((verdicts.difference_p_value < LEVEL / edges.sum()).sum())

@@ -174,7 +174,10 @@ def series_rows(config: ForecasterConfig, data: Prepared, training: TrainingConf
     )
     if config.attention == "content":
         # Every position of a window is predicted, and windows are wholly in the training part.
-        rows = rows._replace(weight=rows.observed.astype(jnp.float32))
+        weight = np.array(rows.observed, np.float32)
+        if data.targets is not None:
+            weight[: len(data.targets)] *= data.targets[:, None]
+        rows = rows._replace(weight=jnp.asarray(weight))
     return rows
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from jaxcause.workflows._discover.methods._method import Method
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LinkMethod(Method):
-    """Base of the methods that obey prior knowledge of links.
+    """Base of the methods that obey prior knowledge of links, and masks of rows.
 
     Args:
         forbidden: Links that are never selected: ``(source, target)`` for all lags,
@@ -25,6 +25,8 @@ class LinkMethod(Method):
         tiers: A whole number for each variable, by name or in the order of the columns. A variable
             of a later tier never causes one of an earlier tier, at any lag.
     """
+
+    takes_mask: ClassVar[bool] = True
 
     forbidden: "Links" = ()
     required: "Links" = ()

@@ -105,8 +105,9 @@ class Option(NamedTuple):
 class Method:
     """Base of the methods. A subclass is a frozen dataclass whose fields are its options.
 
-    Every field is documented under ``Args`` of the docstring of the class that has it. Its annotation says what it may be
-    (`Probability`, `Count`, ``Literal``), and is checked when the method is made.
+    Every field is documented under ``Args`` of the docstring of the class that has it. Its
+    annotation says what it may be (`Probability`, `Count`, ``Literal``), and is checked when the
+    method is made.
     """
 
     name: ClassVar[str]
@@ -114,6 +115,9 @@ class Method:
 
     title: ClassVar[str] = ""
     """The method in a few words, as pages and lists of methods show it."""
+
+    takes_mask: ClassVar[bool] = False
+    """Whether it predicts only the rows that are targets of its table (``discover(mask=…)``)."""
 
     def __post_init__(self) -> None:
         """Check every option."""

@@ -14,6 +14,7 @@ from jaxcause.stats import benjamini_hochberg
 from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
 from jaxcause.workflows._discover.prepare import complete_windows
 from jaxcause.workflows._discover.required import judge_required
+from jaxcause.workflows._discover.windows import holed_windows, notes_on_windows
 
 SCORE = "absolute partial correlation given the parents of both ends"
 
@@ -29,6 +30,7 @@ class MomentarySearch(NamedTuple):
     contemporaneous: bool
     transform: str
     alpha: float
+    notes: tuple[str, ...]
 
     @property
     def directions(self) -> Bool[np.ndarray, "vars vars"]:
@@ -54,25 +56,51 @@ def search_momentary(
     known: LinkKnowledge,
     alpha: float,
     max_cond_size: int | None,
+    pairwise: bool,
 ) -> MomentarySearch:
     """Run `pcmci` or `pcmci_plus` on the correlations of a series with its own past."""
-    values, starts = complete_windows(table, window_length, transform)
-    corr, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
+    holed = holed_windows(table, window_length, transform) if pairwise else None
+    if holed is None:
+        values, starts = complete_windows(table, window_length, transform)
+        corr, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
+    else:
+        corr, n_windows = holed.samples.corr, holed.n_windows
     if not contemporaneous:
         known = known.lagged
     found = search(
         corr,
         n_windows,
-        n_vars=values.shape[1],
+        n_vars=len(table.names),
+        present=None if holed is None else holed.samples.present,
         allowed=known.allowed,
         required=known.required,
         pc_alpha=alpha,
         max_cond_size=max_cond_size,
     )
     q_value = _q_values(found.p_value)
-    return MomentarySearch(
-        found, q_value, known, table.names, n_windows, contemporaneous, transform, alpha
+    n_parameters = _largest_set(found) + 1
+    notes = (
+        notes_on_windows(table, window_length, n_windows, n_parameters)
+        if holed is None
+        else holed.notes_on(table, window_length, n_parameters)
     )
+    return MomentarySearch(
+        result=found,
+        q_value=q_value,
+        known=known,
+        names=table.names,
+        n_windows=n_windows,
+        contemporaneous=contemporaneous,
+        transform=transform,
+        alpha=alpha,
+        notes=notes,
+    )
+
+
+def _largest_set(found: PcmciResult) -> int:
+    """Nodes that a test conditions on at most: parents of both ends, and neighbours at lag 0."""
+    n_parents = int(found.info.parents.sum(axis=(0, 2)).max(initial=0))
+    return 2 * n_parents + len(found.info.n_tests_mci) - 1
 
 
 def momentary_finding(
@@ -101,7 +129,7 @@ def momentary_finding(
         n_windows=found.n_windows,
         n_tests=tuple(found.result.info.n_tests.tolist() + found.result.info.n_tests_mci.tolist()),
         n_conflicts=found.result.info.n_conflicts + (judged.n_conflicts or 0),
-        notes=judged.notes,
+        notes=(*found.notes, *judged.notes),
         p_value=found.result.p_value,
         q_value=found.q_value,
     )

@@ -159,7 +159,7 @@ class Gradient(LinkMethod):
             progress=progress,
         )
         seconds = {"training": trained - began, "attribution": time.perf_counter() - trained}
-        info = self._info(data, fitted, scores, selected, found)
+        info = self._info(table, data, fitted, scores, selected, found)
         info = dataclasses.replace(info, seconds=seconds)
         return Finding(found.graph, found.scores, found.strength, info, fitted.forecaster)
 
@@ -198,6 +198,7 @@ class Gradient(LinkMethod):
 
     def _info(
         self,
+        table: "SeriesTable",
         data: "Prepared",
         fitted: "FittedForecaster",
         scores: "EdgeScores",
@@ -218,7 +219,7 @@ class Gradient(LinkMethod):
             score=scores.name.replace("_", " "),
             strength=READOUTS[scores.name].strength,
             strength_at_lag_0=None if found.refined is None else CONTEMPORANEOUS_STRENGTH,
-            notes=(*notes_of(data, fitted, selected, found), *judged.notes),
+            notes=(*notes_of(table, data, fitted, selected, found), *judged.notes),
             latents=found.latents,
             contemporaneous=found.contemporaneous,
             transform=data.transform.kind,

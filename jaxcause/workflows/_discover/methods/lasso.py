@@ -44,6 +44,7 @@ class Lasso(LinkMethod):
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.prepare import complete_windows
         from jaxcause.workflows._discover.required import judge_required
+        from jaxcause.workflows._discover.windows import notes_on_windows
 
         known = self.known_links(table, max_lag).lagged
         length = self.window_length(max_lag)
@@ -53,6 +54,7 @@ class Lasso(LinkMethod):
             values, *split, max_lag=max_lag, allowed=known.allowed, required=known.required
         )
         strength = np.abs(fit.coefficients)
+        n_parameters = int((strength > 0).sum(axis=(0, 2)).max()) + 1
         judged = judge_required(known.required, fit.above_penalty, table.names)
         info = DiscoveryInfo(
             score="absolute standardised coefficient",
@@ -62,7 +64,7 @@ class Lasso(LinkMethod):
             held_out_error=float(fit.error.min(axis=0).mean()),
             n_windows=len(starts),
             n_conflicts=judged.n_conflicts,
-            notes=judged.notes,
+            notes=(*notes_on_windows(table, length, len(starts), n_parameters), *judged.notes),
         )
         graph = LaggedGraph.from_mask((strength > 0) | known.required)
         return Finding(graph, strength, strength, info)

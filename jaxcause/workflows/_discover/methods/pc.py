@@ -3,7 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
-from jaxcause.workflows._discover.methods._links import LinkMethod
+from jaxcause.workflows._discover.methods._holes import HoledMethod
 from jaxcause.workflows._discover.methods._method import (
     ConditioningSize,
     Probability,
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class PC(LinkMethod):
+class PC(HoledMethod):
     """Search with tests of partial correlation over lagged variables: linear effects.
 
     It assumes that no common cause is left out.
@@ -42,28 +42,22 @@ class PC(LinkMethod):
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "Finding":
         """Search the window unrolled into lagged variables, their order known."""
-        import numpy as np
-
         from jaxcause.discovery import pc
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.graph import BackgroundKnowledge, LaggedGraph
-        from jaxcause.stats import partial_correlation_test_from_data
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
-        from jaxcause.workflows._discover.prepare import complete_windows
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.strength import (
             given_other_parents,
             p_values_given_other_parents,
         )
+        from jaxcause.workflows._discover.windows import lagged_tests
 
         known = self.known_links(table, max_lag)
-        length = self.window_length(max_lag)
-        values, starts = complete_windows(table, length, self.transform)
-        n_vars = values.shape[1]
-        newest_first = values[starts[:, None] + np.arange(max_lag, -1, -1)]
-        test = partial_correlation_test_from_data(newest_first.reshape(len(starts), -1))
+        n_vars, length = len(table.names), self.window_length(max_lag)
+        tests = lagged_tests(table, length, self.transform, pairwise=self.missing == "pairwise")
         found = pc(
-            test,
+            tests.search,
             alpha=self.alpha,
             max_cond_size=self.max_cond_size,
             knowledge=BackgroundKnowledge.temporal(
@@ -75,8 +69,8 @@ class PC(LinkMethod):
             ),
         )
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
-        strength = given_other_parents(test, graph)
-        p_value = p_values_given_other_parents(test, graph, known.required)
+        strength = given_other_parents(tests.strength, graph)
+        p_value = p_values_given_other_parents(tests.search, graph, known.required)
         judged = judge_required(known.required, p_value <= self.alpha, table.names)
         info = DiscoveryInfo(
             score="absolute partial correlation given the other parents of the target",
@@ -85,10 +79,10 @@ class PC(LinkMethod):
             contemporaneous=self.contemporaneous,
             transform=self.transform,
             alpha=self.alpha,
-            n_windows=len(starts),
+            n_windows=tests.n_windows,
             n_tests=tuple(found.info.n_tests.tolist()),
             n_conflicts=int(found.info.n_conflicts) + (judged.n_conflicts or 0),
-            notes=judged.notes,
+            notes=(*tests.notes(table, len(found.info.n_tests)), *judged.notes),
             truncated=bool(found.info.truncated),
         )
         return Finding(graph, strength, strength, info)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jaxcause.workflows._discover.methods._links import LinkMethod
+from jaxcause.workflows._discover.methods._holes import HoledMethod
 from jaxcause.workflows._discover.methods._method import (
     ConditioningSize,
     Probability,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jaxcause.workflows._discover.methods._momentary import MomentarySearch
 
 
-class MomentaryMethod(LinkMethod):
+class MomentaryMethod(HoledMethod):
     """What PCMCI and PCMCI+ share: their options, their windows, and how they search."""
 
     q: Probability
@@ -49,6 +49,7 @@ class MomentaryMethod(LinkMethod):
             known=self.known_links(table, max_lag),
             alpha=self.alpha,
             max_cond_size=self.max_cond_size,
+            pairwise=self.missing == "pairwise",
         )
 
 
