@@ -127,10 +127,10 @@ def _without_domain(
         return series, None
     import numpy as np
 
-    rest, regimes = _without_column(series, "--domain", name)
+    regimes = _column(series, "--domain", name)
     if not (np.isfinite(regimes).all() and (regimes == np.round(regimes)).all()):
         raise InputError(f"--domain {name!r} must hold whole numbers 0, 1, …; number the regimes")
-    return rest, regimes.astype(int)
+    return _without(series, "--domain", name), regimes.astype(int)
 
 
 def _prepared(series: "SeriesTable", arguments: argparse.Namespace) -> "SeriesTable":
@@ -141,26 +141,28 @@ def _prepared(series: "SeriesTable", arguments: argparse.Namespace) -> "SeriesTa
         series = with_missing_value(series, arguments.missing_value)
     if (name := arguments.mask_column) is None:
         return series
-    rest, column = _without_column(series, "--mask-column", name)
+    column = _column(series, "--mask-column", name)
     if not ((column == 0) | (column == 1)).all():
         raise InputError(f"--mask-column {name!r} must hold 0 and 1 only, 1 for rows to predict")
-    return with_targets(rest, column == 1)
+    return with_targets(_without(series, "--mask-column", name), column == 1)
 
 
-def _without_column(
-    series: "SeriesTable", flag: str, name: str
-) -> "tuple[SeriesTable, np.ndarray]":
-    """The series without one of its columns, and that column."""
+def _column(series: "SeriesTable", flag: str, name: str) -> "np.ndarray":
+    """The values of a column that a flag names."""
     if name not in series.names:
         raise InputError(f"{flag} {name!r} is not a column; there are {', '.join(series.names)}")
+    return series.values[:, series.names.index(name)]
+
+
+def _without(series: "SeriesTable", flag: str, name: str) -> "SeriesTable":
+    """The series without the column that a flag names."""
     import numpy as np
 
-    at = series.names.index(name)
     others = tuple(other for other in series.names if other != name)
     if len(others) < 2:
         raise InputError(f"{flag} {name!r} leaves {len(others)} variables; give at least two")
-    rest = series._replace(values=np.delete(series.values, at, axis=1), names=others)
-    return rest, series.values[:, at]
+    values = np.delete(series.values, series.names.index(name), axis=1)
+    return series._replace(values=values, names=others)
 
 
 def keep(interrupt: "DiscoveryInterrupted", folder: Path, remedy: str = "") -> int:

@@ -1,7 +1,7 @@
 """Prior knowledge of links: which may not be, which must be, how long they reach, and an order."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -154,7 +154,7 @@ def _check_required(required: np.ndarray, allowed: np.ndarray, names: Sequence[s
     while alive.any():
         first = alive & ~now[alive].any(axis=0)
         if not first.any():
-            cycle = ", ".join(repr(names[k]) for k in np.flatnonzero(alive))
+            cycle = ", ".join(repr(names[k]) for k in np.flatnonzero(alive).tolist())
             raise InputError(
                 f"required holds a cycle at lag 0 among {cycle}; name the lags that are meant"
             )
@@ -209,5 +209,5 @@ def _lag(argument: str, lag: Any, max_lag: int, contemporaneous: bool) -> int:
     )
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: Any) -> TypeGuard[int]:
     return isinstance(value, int | np.integer) and not isinstance(value, bool | np.bool_)

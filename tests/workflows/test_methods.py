@@ -15,7 +15,6 @@ SERIES = np.random.default_rng(0).normal(size=(60, 2))
 WRONG = {
     "frobidden": [("X0", "X1")],
     "domain": np.zeros(60, int),
-    "missing": "mask",
     "members": 3,
     "head": "gaussian",
 }
@@ -34,6 +33,21 @@ def test_what_a_method_does_not_have_is_refused(method, option):
     with pytest.raises(jc.InputError) as caught:
         jc.discover(SERIES, 2, method=method, **{option: WRONG[option]})
     assert str(caught.value) == message.replace("\\", "")
+
+
+@pytest.mark.parametrize("method", ["lasso", "var"])
+def test_regressions_do_nothing_about_missing_values(method):
+    with pytest.raises(jc.InputError) as caught:
+        jc.discover(SERIES, 2, method=method, missing="mask")
+    whose = "it is one of method='gradient' and 'pc' and 'pcmci' and 'pcmci+'"
+    assert str(caught.value).endswith(whose)
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("method", ["pc", "pcmci", "pcmci+"])
+def test_tests_of_pairs_mask_nothing(method):
+    with pytest.raises(jc.InputError, match="missing='mask' is not known; choose one of window"):
+        jc.discover(SERIES, 2, method=method, missing="mask")
 
 
 def test_a_slip_of_the_pen_is_told():

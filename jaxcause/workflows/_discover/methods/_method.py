@@ -130,8 +130,7 @@ class Method:
         described: dict[str, str] = {}
         for base in reversed(cls.__mro__):
             described |= _described(base.__doc__ or "")
-        # Options that methods share come last.
-        fields = sorted(dataclasses.fields(cls), key=lambda field: field.kw_only)  # pyright: ignore[reportArgumentType]
+        fields = dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
         return tuple(
             Option(
                 field.name,
@@ -139,7 +138,8 @@ class Method:
                 field.default,
                 described.get(field.name, ""),
             )
-            for field in fields
+            # Options that methods share come last.
+            for field in sorted(fields, key=lambda field: field.kw_only is True)
         )
 
     @property
