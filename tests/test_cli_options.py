@@ -46,6 +46,7 @@ def test_every_option_arrives(called):
         *"--readout score_energy --head gaussian --model large --members 3".split(),
         *"--steps 7 --transform log --missing mask --top-k 2 --seed 5 --forbid rain->river".split(),
         *"--forbid river->rain:2 --require rain->river:1 --lag-limit rain->river:1".split(),
+        *"--tier rain:-1 --tier river:-1 --tier regime:2".split(),
     )
     plain = "readout head model members transform missing".split()
     assert [seen[name] for name in plain] == [
@@ -59,6 +60,7 @@ def test_every_option_arrives(called):
     assert seen["training"].n_steps == 7
     assert seen["forbidden"] == [("rain", "river"), ("river", "rain", 2)]
     assert seen["required"] == [("rain", "river", 1)]
+    assert seen["tiers"] == {"rain": -1, "river": -1, "regime": 2}
     assert seen["lag_limits"] == {("rain", "river"): 1}
     scores = np.random.default_rng(0).random((2, 2, 3))
     assert len(seen["select"](scores).edges()) == 4
@@ -96,8 +98,8 @@ def test_auto_refuses_what_the_chosen_method_does_not_have(tmp_path, capsys):
     x = np.random.default_rng(0).normal(size=(40, 2))
     (tmp_path / "s.csv").write_text("rain,river\n" + "".join(f"{a},{b}\n" for a, b in x))
     call = ["discover", str(tmp_path / "s.csv"), "--method", "auto", "--max-lag", "2"]
-    assert main([*call, "--forbid", "rain->river", "--out", str(tmp_path / "out")]) == 2
-    assert "--forbid is not for --method pcmci, but for gradient" in capsys.readouterr().err
+    assert main([*call, "--members", "3", "--out", str(tmp_path / "out")]) == 2
+    assert "--members is not for --method pcmci, but for gradient" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

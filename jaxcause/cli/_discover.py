@@ -71,9 +71,8 @@ def _discover(arguments: argparse.Namespace) -> int:
         check_options(arguments, arguments.method)
     from jaxcause.io import check_writable, read_series
 
-    series, regimes = _without_domain(
-        read_series(arguments.series, **reading(arguments)), arguments.domain
-    )
+    series = _prepared(read_series(arguments.series, **reading(arguments)), arguments)
+    series, regimes = _without_domain(series, arguments.domain)
     check_writable(arguments.out)
     import jax
 
@@ -126,19 +125,44 @@ def _without_domain(
     """The series without the column that numbers regimes, and that column."""
     if name is None:
         return series, None
-    if name not in series.names:
-        raise InputError(f"--domain {name!r} is not a column; there are {', '.join(series.names)}")
     import numpy as np
 
-    at = series.names.index(name)
-    regimes = series.values[:, at]
+    regimes = _column(series, "--domain", name)
     if not (np.isfinite(regimes).all() and (regimes == np.round(regimes)).all()):
         raise InputError(f"--domain {name!r} must hold whole numbers 0, 1, …; number the regimes")
+    return _without(series, "--domain", name), regimes.astype(int)
+
+
+def _prepared(series: "SeriesTable", arguments: argparse.Namespace) -> "SeriesTable":
+    """The series with what stands for a missing value, and what masks rows, taken out."""
+    from jaxcause.series import with_missing_value, with_targets
+
+    if arguments.missing_value is not None:
+        series = with_missing_value(series, arguments.missing_value)
+    if (name := arguments.mask_column) is None:
+        return series
+    column = _column(series, "--mask-column", name)
+    if not ((column == 0) | (column == 1)).all():
+        raise InputError(f"--mask-column {name!r} must hold 0 and 1 only, 1 for rows to predict")
+    return with_targets(_without(series, "--mask-column", name), column == 1)
+
+
+def _column(series: "SeriesTable", flag: str, name: str) -> "np.ndarray":
+    """The values of a column that a flag names."""
+    if name not in series.names:
+        raise InputError(f"{flag} {name!r} is not a column; there are {', '.join(series.names)}")
+    return series.values[:, series.names.index(name)]
+
+
+def _without(series: "SeriesTable", flag: str, name: str) -> "SeriesTable":
+    """The series without the column that a flag names."""
+    import numpy as np
+
     others = tuple(other for other in series.names if other != name)
     if len(others) < 2:
-        raise InputError(f"--domain {name!r} leaves {len(others)} variables; give at least two")
-    rest = series._replace(values=np.delete(series.values, at, axis=1), names=others)
-    return rest, regimes.astype(int)
+        raise InputError(f"{flag} {name!r} leaves {len(others)} variables; give at least two")
+    values = np.delete(series.values, series.names.index(name), axis=1)
+    return series._replace(values=values, names=others)
 
 
 def keep(interrupt: "DiscoveryInterrupted", folder: Path, remedy: str = "") -> int:

@@ -32,6 +32,23 @@ def link(text: str) -> Link:
     return Link(source.strip(), target.strip(), int(lag) if lag else None)
 
 
+class Tier(NamedTuple):
+    """The tier of a variable."""
+
+    name: str
+    number: int
+
+
+def tier(text: str) -> Tier:
+    """A type: ``NAME:K``."""
+    name, _, number = text.rpartition(":")
+    try:
+        return Tier(name.strip(), int(number))
+    except ValueError:
+        found = f"{text!r} is no tier; write it as NAME:K with a whole number K"
+        raise argparse.ArgumentTypeError(found) from None
+
+
 _LINKS = {"action": "append", "type": link}
 WRITTEN: dict[str, tuple[str, dict[str, Any]]] = {
     "select": (
@@ -65,6 +82,15 @@ WRITTEN: dict[str, tuple[str, dict[str, Any]]] = {
     "lag_limits": (
         "--lag-limit",
         {**_LINKS, "metavar": "A->B:LAG", "help": "longest lag of a pair (repeatable)"},
+    ),
+    "tiers": (
+        "--tier",
+        {
+            "action": "append",
+            "type": tier,
+            "metavar": "NAME:K",
+            "help": "a variable of a later tier K never causes one of an earlier (for each one)",
+        },
     ),
     "forecaster": (
         "--forecaster",
@@ -195,6 +221,18 @@ def add_reading(command: Parser) -> None:
     add("--time-column", metavar="NAME", help="the time column, if it is not recognised")
     add("--time-format", metavar="FORMAT", help="how times are written, such as %%d.%%m.%%Y")
     add("--drop", action="append", metavar="NAME", help="leave a column out (repeatable)")
+    add(
+        "--missing-value",
+        type=float,
+        action="append",
+        metavar="X",
+        help="a number that stands for a missing value, such as -999 (repeatable)",
+    )
+    add(
+        "--mask-column",
+        metavar="NAME",
+        help="column of 1 (this row may be predicted) and 0: no variable",
+    )
     add("--array", metavar="NAME", help="the array of an npz file that holds several")
 
 
@@ -253,6 +291,8 @@ def chosen(arguments: argparse.Namespace, method: str) -> dict[str, Any]:
     for name in ("forbidden", "required"):
         if name in given:
             given[name] = [one if one.lag is not None else one[:2] for one in given[name]]
+    if "tiers" in given:
+        given["tiers"] = dict(given["tiers"])
     if "lag_limits" in given:
         given["lag_limits"] = _limits(given["lag_limits"])
     return given

@@ -97,9 +97,19 @@ class Constraints(NamedTuple):
         return self.cannot_cause is not None
 
     @property
-    def known_tails(self) -> Bool[AnyArray, "nodes nodes"] | None:
+    def known_tails(self) -> Bool[np.ndarray, "nodes nodes"] | None:
         """Entry ``[i, j]``: the mark at j is a tail, since j → i is required; None if unknown."""
         return None if self.cannot_cause is None else self.required.T
+
+    @property
+    def doubtful_directions(self) -> Bool[np.ndarray, "nodes nodes"] | None:
+        """Entry ``[i, j]``: i → j is impossible, and tests may count against that; None if none is.
+
+        They do not count against the order of time.
+        """
+        if self.cannot_cause is None or self.copies is None:
+            return self.cannot_cause
+        return self.required.T if self.late is None else self.required.T | self.late
 
     def repeat(self, whole: AnyArray) -> AnyArray:
         """Copy what is at each representative pair to all the pairs that it stands for."""

@@ -107,7 +107,7 @@ def _pc_on_host(colliders: ColliderRule, problem: Problem, evaluate: Evaluator) 
         skeleton,
         marks,
         sepsets=sepsets,
-        no_arrowhead=problem.constraints.cannot_cause,
+        no_arrowhead=problem.constraints.doubtful_directions,
         n_conflicts=n_conflicts,
         n_open=n_open,
     )
@@ -158,6 +158,6 @@ def _pc_with_caps(
         problem,
         skeleton,
         marks,
-        no_arrowhead=constraints.cannot_cause,
+        no_arrowhead=constraints.doubtful_directions,
         n_conflicts=jnp.asarray(_n_conflicts(marks)),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from jaxcause._checks import check_probability
 from jaxcause._typing import AnyArray
@@ -25,6 +25,8 @@ def pcmci(
     pc_alpha: float | Sequence[float] | None = 0.2,
     alpha: float = 0.05,
     allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+    required: Bool[AnyArray, "vars vars lags"] | None = None,
+    present: UInt8[AnyArray, "nodes bytes"] | None = None,
     max_cond_size: int | None = None,
     max_target_parents: int | None = None,
     max_source_parents: int | None = None,
@@ -50,8 +52,12 @@ def pcmci(
         pc_alpha: Level of significance of the first phase. Of several levels, each variable takes
             the one with the smallest Akaike criterion; None tries 0.05, 0.1, 0.2, 0.3, 0.4 and 0.5.
         alpha: The graph holds the links with p ≤ alpha.
-        allowed: ``[source, target, lag]``: which links to consider, at lag 0 symmetric; by default
-            all.
+        allowed: ``[source, target, lag]``: which links to consider, by default all. A pair at lag 0
+            that is allowed in one direction has that direction if it is linked.
+        required: ``[source, target, lag]``: links that are in the graph and conditioned on,
+            whatever the tests say; they are tested for their p-values only.
+        present: Which samples hold each node, as bits (`jaxcause.stats.pairwise_samples`), where
+            values are missing. Each test then counts the samples that hold all its nodes.
         max_cond_size: Largest conditioning set of the first phase.
         max_target_parents: Condition on only that many parents of the target, the strongest.
         max_source_parents: Condition on only that many parents of the source, the strongest.
@@ -61,7 +67,8 @@ def pcmci(
 
     Raises:
         InputError: ``corr`` is no correlation matrix or not of ``(2 * max_lag + 1) * n_vars``
-            nodes, a level is outside (0, 1), or ``allowed`` has another shape.
+            nodes, a level is outside (0, 1), ``allowed`` or ``required`` has another shape, or a
+            required link is not allowed.
 
     Source: Runge, Nowack, Kretschmer, Flaxman & Sejdinovic (2019), "Detecting and quantifying
     causal associations in large nonlinear time series datasets". The definitions, down to ties,
@@ -76,9 +83,12 @@ def pcmci(
     """
     check_probability("alpha", alpha)
     alphas = PC_ALPHAS if pc_alpha is None else pc_alpha
-    test, allowed, alphas = pcmci_problem(corr, n_samples, n_vars, allowed, alphas)
+    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, alphas, present)
+    test, allowed = problem.test, problem.allowed
     n_lags = allowed.shape[2]
-    parents = select_lagged_parents(test, allowed, alphas, max_cond_size=max_cond_size)
+    parents = select_lagged_parents(
+        test, allowed, problem.alphas, required=problem.required, max_cond_size=max_cond_size
+    )
     once = allowed.copy()
     once[:, :, 0] = np.triu(once[:, :, 0])
     links = LaggedLinks(*np.nonzero(once))
@@ -92,9 +102,8 @@ def pcmci(
         below = np.tril_indices(n_vars, -1)
         table[(*below, 0)] = table[below[1], below[0], 0]
         table[~allowed] = empty
-    adjacent = allowed & (p_value <= alpha)
     return PcmciResult(
-        graph=_graph(adjacent),
+        graph=graph_of_links((allowed & (p_value <= alpha)) | problem.kept, problem.now),
         statistic=statistic,
         p_value=p_value,
         info=PcmciInfo(
@@ -105,12 +114,23 @@ def pcmci(
             n_conflicts=0,
             n_ambiguous=0,
             n_cyclic=0,
+            n_unsupported=int((problem.required & (p_value > alpha)).sum()),
         ),
     )
 
 
-def _graph(adjacent: Bool[np.ndarray, "vars vars lags"]) -> LaggedGraph:
+def graph_of_links(
+    adjacent: Bool[np.ndarray, "vars vars lags"], now: Bool[np.ndarray, "vars vars"]
+) -> LaggedGraph:
+    """Lagged links point forward in time; those at lag 0 have the one direction that is possible.
+
+    Args:
+        adjacent: The links, at lag 0 symmetric.
+        now: Which directions are possible at lag 0; where both are, an edge has none.
+    """
     marks = np.zeros((*adjacent.shape, 2), np.int8)
     marks[adjacent] = (Mark.TAIL, Mark.ARROW)
-    marks[:, :, 0][adjacent[:, :, 0]] = Mark.CIRCLE
+    ends = np.where(now & ~now.T, Mark.ARROW, np.where(now.T & ~now, Mark.TAIL, Mark.CIRCLE))
+    marks[:, :, 0, 1] = np.where(adjacent[:, :, 0], ends, Mark.NONE)
+    marks[:, :, 0, 0] = marks[:, :, 0, 1].T
     return LaggedGraph(marks)

@@ -1,12 +1,12 @@
 """PCMCI+: lagged and contemporaneous links, with orientation."""
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._pcmci.links import parents_as_mask
-from jaxcause.discovery._pcmci.orientation import by_majority, by_separator, orient
+from jaxcause.discovery._pcmci.orientation import by_majority, by_separator, obeying, orient
 from jaxcause.discovery._pcmci.parents import LaggedParents, select_lagged_parents
 from jaxcause.discovery._pcmci.problem import pcmci_problem
 from jaxcause.discovery._pcmci.result import PcmciInfo, PcmciResult
@@ -22,6 +22,8 @@ def pcmci_plus(
     pc_alpha: float = 0.01,
     colliders: str = "majority",
     allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+    required: Bool[AnyArray, "vars vars lags"] | None = None,
+    present: UInt8[AnyArray, "nodes bytes"] | None = None,
     max_cond_size: int | None = None,
     max_target_parents: int | None = None,
     max_source_parents: int | None = None,
@@ -47,8 +49,13 @@ def pcmci_plus(
         colliders: ``"majority"`` makes a triple a collider where less than half of all separating
             sets hold its middle, and leaves it open at one half or where none separates; ``"none"``
             where the set that separated its ends lacks the middle.
-        allowed: ``[source, target, lag]``: which links to consider, at lag 0 symmetric; by default
-            all.
+        allowed: ``[source, target, lag]``: which links to consider, by default all. A pair at lag 0
+            that is allowed in one direction has that direction if it is linked; no rule contradicts
+            it.
+        required: ``[source, target, lag]``: links that are in the graph and conditioned on,
+            whatever the tests say; they are tested for their p-values only.
+        present: Which samples hold each node, as bits (`jaxcause.stats.pairwise_samples`), where
+            values are missing. Each test then counts the samples that hold all its nodes.
         max_cond_size: Largest S, and largest conditioning set of the first phase.
         max_target_parents: Condition on only that many lagged parents of the target.
         max_source_parents: Condition on only that many lagged parents of the source.
@@ -60,8 +67,8 @@ def pcmci_plus(
 
     Raises:
         InputError: ``corr`` is no correlation matrix or not of ``(2 * max_lag + 1) * n_vars``
-            nodes, ``pc_alpha`` is outside (0, 1), ``colliders`` is not known, or ``allowed`` has
-            another shape.
+            nodes, ``pc_alpha`` is outside (0, 1), ``colliders`` is not known, ``allowed`` or
+            ``required`` has another shape, or a required link is not allowed.
 
     Source: Runge (2020), "Discovering contemporaneous and lagged causal relations in autocorrelated
     nonlinear time series datasets". The definitions follow the outputs of the reference
@@ -78,21 +85,24 @@ def pcmci_plus(
     check_choice("colliders", colliders, ("majority", "none"))
     if np.ndim(pc_alpha) > 0:
         raise InputError(f"pc_alpha={pc_alpha!r} must be one level of significance")
-    test, allowed, alphas = pcmci_problem(corr, n_samples, n_vars, allowed, pc_alpha)
-    alpha = float(alphas[0])
-    parents = select_lagged_parents(test, allowed, alphas, max_cond_size=max_cond_size)
+    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, pc_alpha, present)
+    test, allowed, alpha = problem.test, problem.allowed, float(problem.alphas[0])
+    parents = select_lagged_parents(
+        test, allowed, problem.alphas, required=problem.required, max_cond_size=max_cond_size
+    )
     selected = parents_as_mask(parents.order, n_vars, allowed.shape[2])
     momentary = MomentaryTest(test, parents, max_target_parents, max_source_parents)
     start = selected.copy()
     start[:, :, 0] = allowed[:, :, 0]
-    state = find_skeleton(momentary, start, alpha, max_cond_size)
+    state = find_skeleton(momentary, start, alpha, max_cond_size, problem.kept)
     n_tests = list(state.n_tests)
     if colliders == "majority":
         found, n_more = by_majority(momentary, state, alpha, max_cond_size)
         n_tests.append(n_more)
     else:
-        found = by_separator(state)
-    graph = LaggedGraph(orient(state.adjacent, found))
+        found = by_separator(state, allowed)
+    found, n_refuted = obeying(found, problem.now)
+    graph = LaggedGraph(orient(state.adjacent, found, problem.now))
     statistic, p_value = _tables(parents, state, start, allowed)
     at_lag_0 = np.asarray(graph.marks)[:, :, 0]
     return PcmciResult(
@@ -107,6 +117,7 @@ def pcmci_plus(
             n_conflicts=int((at_lag_0[..., 0] == Mark.CONFLICT).sum()) // 2,
             n_ambiguous=_count_triples(found.ambiguous),
             n_cyclic=int(cyclic_edges(at_lag_0[..., 1]).sum()) // 2,
+            n_unsupported=n_refuted + int((problem.required & (p_value > alpha)).sum()),
         ),
     )
 

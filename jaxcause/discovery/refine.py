@@ -4,7 +4,7 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_at_least, check_choice, check_probability
 from jaxcause._typing import AnyArray, CITest
@@ -87,6 +87,7 @@ def refine(
     n_rounds: int = 3,
     n_slices: int | None = None,
     segment: Int[AnyArray, "time"] | None = None,
+    targets: Bool[AnyArray, "time"] | None = None,
     test: CITest | None = None,
     knowledge: BackgroundKnowledge | None = None,
 ) -> Refined:
@@ -141,6 +142,7 @@ def refine(
             for ``"icd"``: a separating set may hold values older than any edge is long, and in a
             shorter window ICD keeps more edges (never fewer).
         segment: Which unbroken stretch each row belongs to; by default there is one.
+        targets: Which rows may be predicted; by default all.
         test: A conditional independence test over nodes ``lag * vars + var``, instead of values.
         knowledge: Made by `BackgroundKnowledge.temporal`: forbidden links are left out, required
             ones are never tested.
@@ -171,8 +173,10 @@ def refine(
     _check_options(graph, alpha=alpha, q=q, search=search, n_rounds=n_rounds, latents=latents)
     n_vars, n_lags = graph.n_vars, graph.max_lag + 1
     n_slices = n_slices or (2 * n_lags - 1 if search == "icd" else n_lags)
-    test = window_test(values, test, segment, n_vars=n_vars, n_lags=n_lags, n_slices=n_slices)
-    edges = allowed_and_required(graph, knowledge, lag_0=latents or contemporaneous)
+    test = window_test(
+        values, test, segment, targets, n_vars=n_vars, n_lags=n_lags, n_slices=n_slices
+    )
+    edges = allowed_and_required(graph, knowledge, latents=latents, contemporaneous=contemporaneous)
     problem = RefineProblem(*edges, test, n_slices, latents, contemporaneous, alpha, max_cond_size)
     separated = sets_of_non_selected(problem)
     if search == "icd":
@@ -182,7 +186,7 @@ def refine(
     instruments = None
     if latents and q is not None and values is not None:
         tested = problem.allowed | problem.required
-        verdicts = instrument_verdicts(values, tested, q=q, segment=segment)
+        verdicts = instrument_verdicts(values, tested, q=q, segment=segment, targets=targets)
         if verdicts is not None:
             marks = apply_verdicts(marks, verdicts, problem.required, alpha=alpha)
             instruments = verdicts.summary() | {"q": q}

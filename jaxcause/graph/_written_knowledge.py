@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int
 
 from jaxcause._checks import InputError
 
-Pairs = Iterable[tuple[Any, Any]]
+Pairs = Iterable[Sequence[Any]]
 """Pairs ``(cause, effect)`` of nodes, by number or by name."""
 
 

@@ -1,27 +1,40 @@
-"""Prior knowledge of lagged links: which may not be, which must be, and how long they reach."""
+"""Prior knowledge of links: which may not be, which must be, how long they reach, and an order."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from jaxcause._checks import InputError
 
 Links = Iterable[tuple[Any, ...]] | Bool[np.ndarray, "source target lags"]
 """``(source, target)`` for all lags, ``(source, target, lag)`` for one, or an array."""
 
+Tiers = Mapping[str, int] | Sequence[int] | Int[np.ndarray, "vars"]
+"""A whole number for each variable, by name or in the order of the columns."""
+
 
 class LinkKnowledge(NamedTuple):
-    """Entry ``[source, target, lag]``: a link that may be, and one that must be; lag 0 is False."""
+    """Entry ``[source, target, lag]``: a link that may be, and one that must be.
+
+    At lag 0 an entry is one direction of an edge, whether or not such edges are looked for. Nothing
+    acts on itself there.
+    """
 
     allowed: Bool[np.ndarray, "vars vars lags"]
     required: Bool[np.ndarray, "vars vars lags"]
 
     @property
+    def lagged(self) -> "LinkKnowledge":
+        """The same of lags from 1 on; lag 0 is False."""
+        later = np.arange(self.allowed.shape[2]) > 0
+        return LinkKnowledge(self.allowed & later, self.required & later)
+
+    @property
     def is_trivial(self) -> bool:
-        """Whether it says nothing."""
-        return bool(self.allowed[:, :, 1:].all() and not self.required.any())
+        """Whether it says nothing on lags from 1 on."""
+        return bool(self.allowed[:, :, 1:].all() and not self.required[:, :, 1:].any())
 
 
 def link_knowledge(
@@ -31,77 +44,170 @@ def link_knowledge(
     forbidden: Links = (),
     required: Links = (),
     lag_limits: Mapping[tuple[str, str], int] | None = None,
+    tiers: Tiers | None = None,
+    contemporaneous: bool = False,
 ) -> LinkKnowledge:
     """Arrays from what users write.
+
+    A pair that is forbidden without a lag is forbidden at lag 0, too. A pair that is required
+    without a lag is required at lag 0 only if ``contemporaneous``.
 
     Args:
         names: Names of the variables.
         max_lag: Longest lag.
         forbidden: Links that are never selected.
         required: Links that are always selected.
-        lag_limits: Longest lag of single pairs ``(source, target)``; 0 forbids the pair.
+        lag_limits: Longest lag of single pairs ``(source, target)``; 0 leaves no lagged link.
+        tiers: A variable of a later tier never causes one of an earlier tier, at any lag.
+        contemporaneous: Whether links at lag 0 are looked for, so that they may be named.
 
     Raises:
-        InputError: A name or a lag is unknown, or a link is both forbidden and required.
+        InputError: A name or a lag is unknown, a tier is missing or no whole number, a link is both
+            required and excluded, or required links form a cycle at lag 0.
 
     >>> known = link_knowledge(["rain", "river"], 2, forbidden=[("river", "rain")])
     >>> known.allowed[1, 0].tolist(), known.allowed[0, 1].tolist()
-    ([False, False, False], [False, True, True])
+    ([False, False, False], [True, True, True])
+    >>> known = link_knowledge(["rain", "river"], 2, tiers={"river": 1, "rain": 0})
+    >>> known.allowed[1, 0].tolist()
+    [False, False, False]
     """
-    allowed = np.ones((len(names), len(names), max_lag + 1), bool)
-    allowed[:, :, 0] = False
-    allowed &= ~_mask("forbidden", forbidden, names, max_lag)
-    for (source, target), limit in (lag_limits or {}).items():
-        if not 0 <= limit <= max_lag:
+    lags = _Lags(names, max_lag, contemporaneous)
+    allowed = ~_mask("forbidden", forbidden, lags)
+    allowed[:, :, 0] &= ~np.eye(len(names), dtype=bool)
+    for pair, limit in (lag_limits or {}).items():
+        if len(pair) != 2 or isinstance(pair, str):
+            raise InputError(f"lag_limits holds {pair!r}; write (source, target): longest lag")
+        if not _is_whole(limit) or not 0 <= limit <= max_lag:
             raise InputError(
-                f"lag_limits gives {source!r} -> {target!r} the lag {limit}, which must lie "
+                f"lag_limits gives {pair[0]!r} -> {pair[1]!r} the lag {limit!r}, which must lie "
                 f"between 0 and max_lag={max_lag}"
             )
-        pair = tuple(_index("lag_limits", name, names) for name in (source, target))
-        allowed[(*pair, slice(limit + 1, None))] = False
-    must = _mask("required", required, names, max_lag)
-    both = np.argwhere(must & ~allowed)
-    if len(both):
-        source, target, lag = both[0]
-        raise InputError(
-            f"required holds {names[source]!r} -> {names[target]!r} at lag {lag}, which forbidden "
-            "or lag_limits excludes; drop one of them"
-        )
+        at = tuple(_index("lag_limits", name, names) for name in pair)
+        allowed[(*at, slice(limit + 1, None))] = False
+    if tiers is not None:
+        order = _tier_of_each(tiers, names)
+        allowed &= (order[:, None] <= order)[:, :, None]
+    must = _mask("required", required, lags)
+    _check_required(must, allowed, names)
     return LinkKnowledge(allowed, must)
 
 
-def _mask(name: str, links: Links, names: Sequence[str], max_lag: int) -> np.ndarray:
+class _Lags(NamedTuple):
+    """What a link may name."""
+
+    names: Sequence[str]
+    max_lag: int
+    contemporaneous: bool
+
+
+def _mask(argument: str, links: Links, lags: _Lags) -> np.ndarray:
+    """The links as an array. Lag 0 is named by a lag, or by leaving the lag out."""
+    names, max_lag, contemporaneous = lags
     shape = (len(names), len(names), max_lag + 1)
     if hasattr(links, "shape"):
-        given = np.asarray(links)
-        if given.shape != shape or given.dtype != bool:
-            raise InputError(
-                f"{name} has shape {given.shape}, but must be boolean of shape {shape}"
-            )
-        mask = given.copy()
-    else:
-        mask = np.zeros(shape, bool)
-        for link in links:
-            if len(link) not in (2, 3):
-                raise InputError(f"{name} holds {link!r}; write (source, target) or add a lag")
-            pair = tuple(_index(name, end, names) for end in link[:2])
-            lags = slice(1, None) if len(link) == 2 else _lag(name, link[2], max_lag)
-            mask[(*pair, lags)] = True
-    mask[:, :, 0] = False
+        return _checked_mask(argument, np.asarray(links), shape, contemporaneous)
+    if isinstance(links, str):
+        raise InputError(f"{argument}={links!r} must be a list of (source, target) or add a lag")
+    everywhere = 0 if argument == "forbidden" or contemporaneous else 1
+    mask = np.zeros(shape, bool)
+    for link in links:
+        if isinstance(link, str) or len(link) not in (2, 3):
+            raise InputError(f"{argument} holds {link!r}; write (source, target) or add a lag")
+        source, target = (_index(argument, end, names) for end in link[:2])
+        if len(link) == 2:
+            mask[source, target, everywhere:] = True
+        else:
+            lag = _lag(argument, link[2], max_lag, contemporaneous)
+            if lag == 0 and source == target:
+                raise InputError(f"{argument} holds {link!r}: nothing acts on itself at lag 0")
+            mask[source, target, lag] = True
+    mask[:, :, 0] &= ~np.eye(len(names), dtype=bool)
     return mask
 
 
+def _checked_mask(
+    argument: str, given: np.ndarray, shape: tuple[int, int, int], contemporaneous: bool
+) -> np.ndarray:
+    if given.shape != shape or given.dtype != bool:
+        raise InputError(
+            f"{argument} has shape {given.shape} and dtype {given.dtype}, but must be boolean of "
+            f"shape {shape}"
+        )
+    if argument == "required" and given[:, :, 0].any():
+        if not contemporaneous:
+            raise InputError(f"{argument} holds links at lag 0; {NO_LAG_0}")
+        if given[:, :, 0].diagonal().any():
+            raise InputError(f"{argument} holds a variable and itself at lag 0; leave that out")
+    return given.copy()
+
+
+def _check_required(required: np.ndarray, allowed: np.ndarray, names: Sequence[str]) -> None:
+    excluded = np.argwhere(required & ~allowed)
+    if len(excluded):
+        source, target, lag = excluded[0]
+        raise InputError(
+            f"required holds {names[source]!r} -> {names[target]!r} at lag {lag}, which forbidden, "
+            "lag_limits or tiers excludes; drop one of them"
+        )
+    now, alive = required[:, :, 0], np.ones(len(required), bool)
+    while alive.any():
+        first = alive & ~now[alive].any(axis=0)
+        if not first.any():
+            cycle = ", ".join(repr(names[k]) for k in np.flatnonzero(alive).tolist())
+            raise InputError(
+                f"required holds a cycle at lag 0 among {cycle}; name the lags that are meant"
+            )
+        alive &= ~first
+
+
+def _tier_of_each(tiers: Tiers, names: Sequence[str]) -> Int[np.ndarray, "vars"]:
+    """The tier of each variable."""
+    if isinstance(tiers, Mapping):
+        for name in tiers:
+            _index("tiers", name, names)
+        missing = [name for name in names if name not in tiers]
+        if missing:
+            raise InputError(f"tiers lacks {missing[0]!r}; give each variable a whole number")
+        given = [tiers[name] for name in names]
+    else:
+        given = [] if isinstance(tiers, str) else list(tiers)
+        if len(given) != len(names):
+            raise InputError(
+                f"tiers={tiers!r} must hold {len(names)} whole numbers, one for each variable"
+            )
+    for name, tier in zip(names, given, strict=True):
+        if not _is_whole(tier):
+            raise InputError(f"tiers gives {name!r} the value {tier!r}; give a whole number")
+    # Ranks, because a tier may be any whole number.
+    return np.unique(np.array([int(tier) for tier in given], object), return_inverse=True)[1]
+
+
 def _index(argument: str, name: Any, names: Sequence[str]) -> int:
-    if name in names:
+    if isinstance(name, str) and name in names:
         return list(names).index(name)
-    if isinstance(name, int) and 0 <= name < len(names):
-        return name
+    if _is_whole(name) and 0 <= name < len(names):
+        return int(name)
     raise InputError(f"{argument} names {name!r}, but the variables are {', '.join(names)}")
 
 
-def _lag(argument: str, lag: Any, max_lag: int) -> int:
-    if isinstance(lag, int | np.integer) and 1 <= lag <= max_lag:
+NO_LAG_0 = (
+    "this search has no edges within a time step; leave them out, or pass contemporaneous=True "
+    "to a method that has it"
+)
+"""What to do about links at lag 0 where none are looked for."""
+
+
+def _lag(argument: str, lag: Any, max_lag: int, contemporaneous: bool) -> int:
+    if _is_whole(lag) and lag == 0 and not contemporaneous:
+        raise InputError(f"{argument} holds lag 0, but {NO_LAG_0}")
+    least = 0 if contemporaneous else 1
+    if _is_whole(lag) and least <= lag <= max_lag:
         return int(lag)
     raise InputError(
-        f"{argument} holds lag {lag!r}, which must lie between 1 and max_lag={max_lag}"
+        f"{argument} holds lag {lag!r}, which must lie between {least} and max_lag={max_lag}"
     )
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool | np.bool_)

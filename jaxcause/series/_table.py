@@ -22,12 +22,14 @@ class SeriesTable(NamedTuple):
         names: One per variable.
         segment: Which unbroken stretch a row belongs to; no window crosses from one to the next.
         notes: What was recognised or masked, in plain sentences.
+        targets: Which rows may be predicted; all if None.
     """
 
     values: Float[np.ndarray, "time vars"]
     names: tuple[str, ...]
     segment: Int[np.ndarray, "time"]
     notes: tuple[str, ...] = ()
+    targets: Bool[np.ndarray, "time"] | None = None
 
     @property
     def complete(self) -> Bool[np.ndarray, "time"]:
@@ -161,16 +163,19 @@ def checked_table(
     if n_rows == 0:
         raise InputError("series has no rows; it needs more rows than max_lag")
     for name, column in zip(names, values.T, strict=True):
-        _check_column(name, column)
-    missing = int(np.isnan(values).any(axis=1).sum())
-    if missing:
-        share = f"{missing} of {n_rows} rows"
-        notes = (*notes, f"{share} have a missing value; windows that contain one are left out.")
+        check_column(name, column)
+    notes = (*notes, *note_on_missing(values))
     segment = np.zeros(n_rows, np.int64) if time is None else segments(time)
     n_gaps = int(segment[-1] - segment[0])
     if n_gaps:
         notes = (*notes, f"Time has {n_gaps} gap(s); no window crosses one.")
     return SeriesTable(values, tuple(names), segment, notes)
+
+
+def note_on_missing(values: Float[np.ndarray, "time vars"]) -> tuple[str, ...]:
+    """How many rows have a missing value, if any."""
+    n_missing = int(np.isnan(values).any(axis=1).sum())
+    return (f"{n_missing} of {len(values)} rows have a missing value.",) * (n_missing > 0)
 
 
 def _check_names(names: Sequence[str], n_vars: int) -> None:
@@ -185,7 +190,8 @@ def _repeated(names: Any) -> str:
     return ", ".join(repr(n) for n in dict.fromkeys(n for n in names if n in seen or seen.add(n)))
 
 
-def _check_column(name: str, column: np.ndarray) -> None:
+def check_column(name: str, column: np.ndarray) -> None:
+    """Raise if a column holds an infinite value, none at all, or one alone."""
     infinite = np.flatnonzero(np.isinf(column))
     if infinite.size:
         raise InputError(
@@ -226,4 +232,12 @@ def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable
         names,
         np.concatenate([t.segment + o for t, o in zip(tables, offsets, strict=True)]),
         tuple(dict.fromkeys(note for t in tables for note in t.notes)),
+        _targets_of(tables),
     )
+
+
+def _targets_of(tables: list[SeriesTable]) -> Bool[np.ndarray, "time"] | None:
+    if all(t.targets is None for t in tables):
+        return None
+    every = [np.ones(len(t.values), bool) if t.targets is None else t.targets for t in tables]
+    return np.concatenate(every)

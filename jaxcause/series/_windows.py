@@ -38,12 +38,35 @@ def window_starts(
 
 
 def usable_windows(table: SeriesTable, max_lag: int, *, mask_missing: bool) -> np.ndarray:
-    """First rows of the windows that cross no border and, unless masked, no missing value."""
+    """First rows of the windows that cross no border and, unless masked, no missing value.
+
+    The newest row of each is a target of the table.
+    """
     usable = np.ones(len(table.values), bool) if mask_missing else table.complete
     starts = window_starts(usable, table.segment, length=max_lag + 1)
     if mask_missing:
         starts = starts[(~np.isnan(table.values[starts + max_lag])).any(axis=1)]
-    return starts
+    return starts if table.targets is None else starts[table.targets[starts + max_lag]]
+
+
+def used_values(
+    table: SeriesTable, starts: Int[np.ndarray, "windows"], length: int
+) -> Float[np.ndarray, "time vars"]:
+    """The values to fit transforms to: if there is a mask of targets, those of the windows alone.
+
+    Args:
+        table: The series.
+        starts: First rows of the windows.
+        length: Rows per window.
+
+    Returns:
+        The values, NaN where they are left out.
+    """
+    if table.targets is None:
+        return table.values
+    used = np.zeros(len(table.values), bool)
+    used[np.unique(starts[:, None] + np.arange(length))] = True
+    return np.where(used[:, None], table.values, np.nan)
 
 
 def split_by_time(starts: Int[np.ndarray, "windows"], *, length: int, held_out: float) -> Split:
@@ -68,7 +91,7 @@ def split_by_time(starts: Int[np.ndarray, "windows"], *, length: int, held_out: 
 
 
 def unrolled(
-    values: Any, n_vars: int, n_slices: int, segment: Any
+    values: Any, n_vars: int, n_slices: int, segment: Any, targets: Any = None
 ) -> Float[np.ndarray, "windows nodes"]:
     """All windows of complete rows: column ``lag * vars + var``, lag 0 first.
 
@@ -77,6 +100,7 @@ def unrolled(
         n_vars: Number of variables that it must have.
         n_slices: Time steps of a window.
         segment: Which unbroken stretch each row belongs to; one for all if None.
+        targets: Which rows may be the newest of a window; all if None.
 
     Raises:
         InputError: A shape does not fit.
@@ -89,4 +113,8 @@ def unrolled(
         raise InputError(f"segment has shape {stretch.shape}, but must be ({len(rows)},)")
     complete = np.asarray(np.isfinite(rows).all(axis=1))
     starts = window_starts(complete, stretch, length=n_slices)
+    if targets is not None:
+        if np.shape(targets) != (len(rows),):
+            raise InputError(f"targets has shape {np.shape(targets)}, but must be ({len(rows)},)")
+        starts = starts[np.asarray(targets, bool)[starts + n_slices - 1]]
     return np.concatenate([rows[starts + n_slices - 1 - lag] for lag in range(n_slices)], axis=1)

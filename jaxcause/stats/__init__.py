@@ -22,6 +22,11 @@ from jaxcause.stats._multiple_testing import benjamini_hochberg as benjamini_hoc
 from jaxcause.stats._multiple_testing import benjamini_yekutieli as benjamini_yekutieli
 from jaxcause.stats._pairwise import PairwiseCorrelation as PairwiseCorrelation
 from jaxcause.stats._pairwise import pairwise_correlation as pairwise_correlation
+from jaxcause.stats._pairwise_test import (
+    PairwisePartialCorrelationTest as PairwisePartialCorrelationTest,
+)
+from jaxcause.stats._pairwise_test import PairwiseSamples as PairwiseSamples
+from jaxcause.stats._pairwise_test import pairwise_samples as pairwise_samples
 from jaxcause.stats._partial_correlation import PartialCorrelationTest as PartialCorrelationTest
 from jaxcause.stats._partial_correlation import (
     partial_correlation_test as partial_correlation_test,

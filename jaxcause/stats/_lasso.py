@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_at_least
+from jaxcause._typing import AnyArray
+from jaxcause.stats._vector_autoregression import as_scores, checked_terms
 
 BLOCK = 4096
 """Windows that are held at a time."""
@@ -24,6 +26,8 @@ class LassoFit(NamedTuple):
         penalties: The grid for each variable, falling from the smallest λ that removes everything.
         error: Mean squared held-out error for each λ of the grid.
         n_sweeps: Coordinate sweeps that the last fit took.
+        above_penalty: Terms whose pull on the target exceeds λ: those that the penalty keeps, or,
+            of required ones, would keep.
     """
 
     coefficients: Float[np.ndarray, "vars vars lags"]
@@ -32,6 +36,7 @@ class LassoFit(NamedTuple):
     penalties: Float[np.ndarray, "grid vars"]
     error: Float[np.ndarray, "grid vars"]
     n_sweeps: int
+    above_penalty: Bool[np.ndarray, "vars vars lags"]
 
 
 class _Moments(NamedTuple):
@@ -54,6 +59,8 @@ def fit_lasso_var(
     ratio: float = 1e-3,
     tolerance: float = 1e-8,
     max_sweeps: int = 2000,
+    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+    required: Bool[AnyArray, "vars vars lags"] | None = None,
 ) -> LassoFit:
     r"""Fit a vector autoregression with an L1 penalty, chosen per variable on later windows.
 
@@ -74,9 +81,12 @@ def fit_lasso_var(
         ratio: Smallest λ as a share of the largest.
         tolerance: A fit ends when a sweep moves no coefficient by more.
         max_sweeps: A fit ends after so many sweeps at the latest.
+        allowed: ``[source, target, lag]``: the only terms that take part; lag 0 is ignored.
+        required: ``[source, target, lag]``: terms without penalty; lag 0 is ignored.
 
     Raises:
-        InputError: ``train`` or ``held_out`` has fewer than two windows.
+        InputError: ``train`` or ``held_out`` has fewer than two windows, or ``allowed`` or
+            ``required`` has another shape.
 
     Source: Tibshirani (1996), "Regression shrinkage and selection via the lasso"; Friedman, Hastie
     & Tibshirani (2010), "Regularization paths for generalized linear models via coordinate
@@ -94,32 +104,65 @@ def fit_lasso_var(
             f"train has {len(train)} and held_out {len(held_out)} windows, but both need at least "
             "2; give a longer series or a smaller max_lag"
         )
+    n_vars = series.shape[1]
+    weight = _weights(allowed, required, n_vars, max_lag)
     fitted, held_out_moments = (_moments(series, starts, max_lag) for starts in (train, held_out))
-    largest = np.maximum(np.abs(fitted.cross).max(axis=0), np.finfo(np.float64).tiny)
+    begin = _without_penalised(fitted, weight)
+    pull = np.where(np.isfinite(weight) & (weight > 0), fitted.cross - fitted.gram @ begin, 0)
+    largest = np.maximum(np.abs(pull).max(axis=0), np.finfo(np.float64).tiny)
     penalties = largest * np.geomspace(1, ratio, n_penalties)[:, None]
     with jax.enable_x64(True):
-        start = jnp.zeros(fitted.cross.shape)
-        path = np.asarray(_path(fitted.gram, fitted.cross, penalties, start, tolerance, max_sweeps))
+        start = jnp.asarray(begin)
+        path = np.asarray(
+            _path(fitted.gram, fitted.cross, penalties, weight, start, tolerance, max_sweeps)
+        )
         error = np.stack([_held_out_error(beta, fitted, held_out_moments) for beta in path])
         best = error.argmin(axis=0)
         penalty = penalties[best, np.arange(len(best))]
         everything = _moments(series, np.concatenate([train, held_out]), max_lag)
         start = jnp.asarray(path[best, :, np.arange(len(best))].T)
         found = _coordinate_descent(
-            everything.gram, everything.cross, penalty, start, tolerance, max_sweeps
+            everything.gram, everything.cross, penalty * weight, start, tolerance, max_sweeps
         )
         beta, n_sweeps = np.asarray(found[0]), int(found[1])
-    n_vars = series.shape[1]
-    coefficients = np.zeros((n_vars, n_vars, max_lag + 1))
-    coefficients[:, :, 1:] = beta.reshape(max_lag, n_vars, n_vars).transpose(1, 2, 0)
+    # What a coordinate step shrinks: of a required term more than λ only if λ would keep it.
+    pulled = np.abs(np.diag(everything.gram)[:, None] * beta) > np.where(weight == 0, penalty, 0)
     return LassoFit(
-        coefficients=coefficients,
+        coefficients=as_scores(beta, n_vars),
+        above_penalty=as_scores(pulled, n_vars),
         intercept=everything.target_mean - everything.term_mean @ beta,
         penalty=penalty,
         penalties=penalties,
         error=error,
         n_sweeps=n_sweeps,
     )
+
+
+def _weights(
+    allowed: Bool[AnyArray, "vars vars lags"] | None,
+    required: Bool[AnyArray, "vars vars lags"] | None,
+    n_vars: int,
+    max_lag: int,
+) -> Float[np.ndarray, "terms vars"]:
+    """What λ is multiplied by: 0 of required terms, infinity of those that take no part, else 1."""
+    weight = np.ones((n_vars * max_lag, n_vars))
+    if required is not None:
+        weight[checked_terms("required", required, n_vars, max_lag)] = 0.0
+    if allowed is not None:
+        weight[~checked_terms("allowed", allowed, n_vars, max_lag)] = np.inf
+    return weight
+
+
+def _without_penalised(
+    fitted: _Moments, weight: Float[np.ndarray, "terms vars"]
+) -> Float[np.ndarray, "terms vars"]:
+    """The fit of each variable on its required terms alone, with which the path begins."""
+    beta = np.zeros(weight.shape)
+    for target in np.flatnonzero((weight == 0).any(axis=0)):
+        free = weight[:, target] == 0
+        gram, cross = fitted.gram[np.ix_(free, free)], fitted.cross[free, target]
+        beta[free, target] = np.linalg.lstsq(gram, cross, rcond=None)[0]
+    return beta
 
 
 def _moments(series: np.ndarray, starts: np.ndarray, max_lag: int) -> _Moments:
@@ -162,12 +205,15 @@ def _path(
     gram: Float[Array, "terms terms"],
     cross: Float[Array, "terms vars"],
     penalties: Float[Array, "grid vars"],
+    weight: Float[Array, "terms vars"],
     start: Float[Array, "terms vars"],
     tolerance: float | Float[Array, ""],
     max_sweeps: int | Int[Array, ""],
 ) -> Float[Array, "grid terms vars"]:
     def one(beta: Array, penalty: Array) -> tuple[Array, Array]:
-        beta = _coordinate_descent(gram, cross, penalty, beta, tolerance, max_sweeps)[0]
+        beta = _coordinate_descent(
+            gram, cross, penalty[None] * weight, beta, tolerance, max_sweeps
+        )[0]
         return beta, beta
 
     return lax.scan(one, start, penalties)[1]
@@ -177,12 +223,12 @@ def _path(
 def _coordinate_descent(
     gram: Float[Array, "terms terms"],
     cross: Float[Array, "terms vars"],
-    penalty: Float[Array, "vars"],
+    penalty: Float[Array, "terms vars"],
     start: Float[Array, "terms vars"],
     tolerance: float | Float[Array, ""],
     max_sweeps: int | Int[Array, ""],
 ) -> tuple[Float[Array, "terms vars"], Int[Array, ""]]:
-    """Cyclic coordinate descent from ``start``, for all targets at once, each with its penalty."""
+    """Cyclic coordinate descent from ``start``, all targets at once, a penalty for each term."""
     curvature = jnp.diagonal(gram)
     flat = curvature <= 0
     curvature = jnp.where(flat, jnp.ones_like(curvature), curvature)
@@ -190,7 +236,7 @@ def _coordinate_descent(
     def coordinate(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         beta, moved = carry
         pull = cross[k] - gram[k] @ beta + gram[k, k] * beta[k]
-        shrunk = jnp.sign(pull) * jnp.maximum(jnp.abs(pull) - penalty, 0) / curvature[k]
+        shrunk = jnp.sign(pull) * jnp.maximum(jnp.abs(pull) - penalty[k], 0) / curvature[k]
         new = jnp.where(flat[k], jnp.zeros_like(shrunk), shrunk)
         return beta.at[k].set(new), jnp.maximum(moved, jnp.abs(new - beta[k]).max())
 

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import betainc
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
+from jaxcause._typing import AnyArray
 from jaxcause.stats._multiple_testing import benjamini_hochberg
 
 BLOCK = 4096
@@ -24,28 +25,28 @@ class VarFit(NamedTuple):
         coefficients: W.
         intercept: c.
         t_statistic: Of each coefficient.
-        degrees: Degrees of freedom of the t-tests.
+        degrees: Degrees of freedom of the t-tests of each variable.
+        tested: Which coefficients were estimated.
     """
 
     coefficients: Float[np.ndarray, "vars vars lags"]
     intercept: Float[np.ndarray, "vars"]
     t_statistic: Float[np.ndarray, "vars vars lags"]
-    degrees: int
+    degrees: Int[np.ndarray, "vars"]
+    tested: Bool[np.ndarray, "vars vars lags"]
 
     @property
     def p_value(self) -> Float[np.ndarray, "vars vars lags"]:
-        """Two-sided p-values of the t-tests; 1 at lag 0."""
-        return self._at_lags(_t_p_value(self.t_statistic[:, :, 1:], self.degrees))
+        """Two-sided p-values of the t-tests; 1 where nothing is tested, as at lag 0."""
+        p_value = _t_p_value(self.t_statistic, self.degrees[:, None])
+        return np.where(self.tested, p_value, 1.0)
 
     @property
     def q_value(self) -> Float[np.ndarray, "vars vars lags"]:
-        """Benjamini and Hochberg's q-values over all coefficients; 1 at lag 0."""
-        p_value = _t_p_value(self.t_statistic[:, :, 1:], self.degrees)
+        """Benjamini and Hochberg's q-values over all coefficients; 1 where nothing is tested."""
+        p_value = np.where(self.tested, self.p_value, np.nan)
         with jax.enable_x64(True):
-            return self._at_lags(np.asarray(benjamini_hochberg(p_value)))
-
-    def _at_lags(self, values: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.ones_like(self.t_statistic[:, :, :1]), values], axis=2)
+            return np.where(self.tested, np.asarray(benjamini_hochberg(p_value)), 1.0)
 
     def predict(
         self, past: Float[np.ndarray, "windows time vars"]
@@ -79,31 +80,50 @@ class VarMoments:
             self.n_windows + other.n_windows,
         )
 
-    def fit(self, *, ridge: float = 0.0) -> VarFit:
+    def fit(
+        self, *, ridge: float = 0.0, allowed: Bool[AnyArray, "vars vars lags"] | None = None
+    ) -> VarFit:
         """The autoregression with penalty ``ridge`` per sample; see `fit_var`."""
         n_terms, n_vars = len(self.gram) - 1, len(self.total)
-        degrees = self.n_windows - n_terms - 1
-        if degrees <= 0 and ridge == 0:
+        terms = np.ones((n_terms + 1, n_vars), bool)
+        if allowed is not None:
+            terms[:-1] = checked_terms("allowed", allowed, n_vars, n_terms // n_vars)
+        beta, t = np.zeros(terms.shape), np.zeros(terms.shape)
+        degrees = self.n_windows - terms.sum(axis=0)
+        if degrees.min() <= 0 and ridge == 0:
             raise InputError(
-                f"{self.n_windows} complete windows cannot fit {n_terms + 1} coefficients per "
-                "variable; give a longer series or a smaller max_lag"
+                f"{self.n_windows} complete windows cannot fit {terms.sum(axis=0).max()} "
+                "coefficients per variable; give a longer series or a smaller max_lag"
             )
-        penalised = self.gram.copy()
-        penalised[np.diag_indices(n_terms)] += ridge * self.n_windows
-        inverse = _inverse(penalised)
-        beta = inverse @ self.cross
-        residual = self.total - ((2 * self.cross - self.gram @ beta) * beta).sum(axis=0)
-        # Where the past determines a variable the residual is rounding, and so are t-values of it.
-        spread = self.total - self.cross[-1] ** 2 / self.n_windows
-        variance = np.maximum(residual, DETERMINED * spread) / max(degrees, 1)
-        error = np.sqrt(np.maximum(np.diag(inverse), 0)[:, None] * variance)
-        t = np.divide(beta, error, out=np.zeros_like(beta), where=error > 0)
+        degrees = np.maximum(degrees, 1)
+        # Targets with the same terms share one inverse.
+        groups, of_target = np.unique(terms.T, axis=0, return_inverse=True)
+        for number, used in enumerate(groups):
+            block = np.ix_(used, np.ravel(of_target) == number)
+            beta[block], t[block] = self._fit_terms(used, block[1].ravel(), ridge, degrees)
         return VarFit(
-            coefficients=_as_scores(beta[:-1], n_vars),
+            coefficients=as_scores(beta[:-1], n_vars),
             intercept=beta[-1],
-            t_statistic=_as_scores(t[:-1], n_vars),
-            degrees=max(degrees, 1),
+            t_statistic=as_scores(t[:-1], n_vars),
+            degrees=degrees,
+            tested=as_scores(terms[:-1], n_vars),
         )
+
+    def _fit_terms(
+        self, used: np.ndarray, targets: np.ndarray, ridge: float, degrees: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients and t-statistics of some targets on some terms, the last a one."""
+        gram, cross = self.gram[np.ix_(used, used)], self.cross[np.ix_(used, targets)]
+        penalised = gram.copy()
+        penalised[np.diag_indices(len(gram) - 1)] += ridge * self.n_windows
+        inverse = _inverse(penalised)
+        beta = inverse @ cross
+        residual = self.total[targets] - ((2 * cross - gram @ beta) * beta).sum(axis=0)
+        # Where the past determines a variable the residual is rounding, and so are t-values of it.
+        spread = self.total[targets] - cross[-1] ** 2 / self.n_windows
+        variance = np.maximum(residual, DETERMINED * spread) / degrees[targets]
+        error = np.sqrt(np.maximum(np.diag(inverse), 0)[:, None] * variance)
+        return beta, np.divide(beta, error, out=np.zeros_like(beta), where=error > 0)
 
 
 def var_moments(
@@ -139,24 +159,28 @@ def fit_var(
     *,
     max_lag: int,
     ridge: float = 0.0,
+    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
 ) -> VarFit:
     r"""Fit :math:`x_i(t) = c_i + \sum_{j,\ell} W_{ji\ell}\, x_j(t-\ell) + e_i(t)` by least squares.
 
     Solves :math:`(Z^\top Z + \lambda N I) W = Z^\top Y` in float64, streamed over windows; t-tests
-    have N − n·L − 1 degrees of freedom (they are the classical ones at ``ridge=0``), and q-values
-    are Benjamini and Hochberg's over all coefficients. Of terms that determine one another, such as
-    copies of a column, the first ones (shorter lags, earlier columns) are kept, and the others have
-    no coefficient. For several penalties on the same windows,
-    take `var_moments` once and fit those.
+    have N − k − 1 degrees of freedom, where a variable has k coefficients (they are the classical
+    ones at ``ridge=0``), and q-values are Benjamini and Hochberg's over all coefficients. Of terms
+    that determine one another, such as copies of a column, the first ones (shorter lags, earlier
+    columns) are kept, and the others have no coefficient. For several penalties on the same
+    windows, take `var_moments` once and fit those.
 
     Args:
         series: Values; rows of a window must be complete.
         starts: First row of each window of ``max_lag + 1`` rows.
         max_lag: Number of lags L.
         ridge: Penalty λ per sample, on everything but the intercept.
+        allowed: ``[source, target, lag]``: which coefficients are estimated, by default all; the
+            others are zero. Lag 0 is ignored.
 
     Raises:
-        InputError: Without a ridge, there are too few windows for that many coefficients.
+        InputError: Without a ridge, there are too few windows for that many coefficients; or
+            ``allowed`` has another shape.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(500, 2)); x[1:, 1] += 0.9 * x[:-1, 0]
@@ -164,7 +188,21 @@ def fit_var(
     >>> bool(fit.p_value[0, 1, 1] < 1e-6), bool(abs(fit.coefficients[0, 1, 1] - 0.9) < 0.15)
     (True, True)
     """
-    return var_moments(series, starts, max_lag=max_lag).fit(ridge=ridge)
+    return var_moments(series, starts, max_lag=max_lag).fit(ridge=ridge, allowed=allowed)
+
+
+def checked_terms(
+    name: str, links: Bool[AnyArray, "vars vars lags"], n_vars: int, max_lag: int
+) -> Bool[np.ndarray, "terms vars"]:
+    """Links ``[source, target, lag]`` as terms of a design, which are rows (lag, source).
+
+    Raises:
+        InputError: The shape does not fit.
+    """
+    given, shape = np.asarray(links, bool), (n_vars, n_vars, max_lag + 1)
+    if given.shape != shape:
+        raise InputError(f"{name} has shape {given.shape}, but must be {shape}")
+    return given[:, :, 1:].transpose(2, 0, 1).reshape(-1, n_vars)
 
 
 def _inverse(gram: np.ndarray) -> np.ndarray:
@@ -200,16 +238,14 @@ def _cholesky(matrix: np.ndarray, least: np.ndarray) -> np.ndarray:
     return factor
 
 
-def _t_p_value(t: np.ndarray, degrees: int) -> np.ndarray:
+def _t_p_value(t: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     """Two-sided p-value of Student's t, by the regularised incomplete beta function."""
+    number = np.broadcast_to(degrees, t.shape).astype(np.float64)
     with jax.enable_x64(True):
-        half = jnp.full(t.shape, degrees / 2, jnp.float64)
-        return np.asarray(
-            betainc(half, jnp.full(t.shape, 0.5), degrees / (degrees + jnp.asarray(t) ** 2))
-        )
+        return np.asarray(betainc(number / 2, jnp.full(t.shape, 0.5), number / (number + t**2)))
 
 
-def _as_scores(terms: np.ndarray, n_vars: int) -> np.ndarray:
+def as_scores(terms: np.ndarray, n_vars: int) -> np.ndarray:
     """Rows (lag, source) of a design → ``[source, target, lag]``."""
     lagged = terms.reshape(-1, n_vars, n_vars).transpose(1, 2, 0)
     return np.concatenate([np.zeros_like(lagged[:, :, :1]), lagged], axis=2)

@@ -2,6 +2,8 @@
 
 ``discover(x, 5, method="pcmci", alpha=0.1)`` builds ``PCMCI(alpha=0.1)``. To add a method, copy
 ``jaxcause/workflows/_discover/methods/var.py`` and `register` the class.
+What all methods know of links (``forbidden``, ``required``, ``lag_limits``, ``tiers``) stands with
+`LinkMethod`, and what those that test pairs do about missing values with `HoledMethod`.
 """
 
 from jaxcause.workflows._discover.methods import PC as PC
@@ -10,7 +12,9 @@ from jaxcause.workflows._discover.methods import VAR as VAR
 from jaxcause.workflows._discover.methods import ConditioningSize as ConditioningSize
 from jaxcause.workflows._discover.methods import Count as Count
 from jaxcause.workflows._discover.methods import Gradient as Gradient
+from jaxcause.workflows._discover.methods import HoledMethod as HoledMethod
 from jaxcause.workflows._discover.methods import Lasso as Lasso
+from jaxcause.workflows._discover.methods import LinkMethod as LinkMethod
 from jaxcause.workflows._discover.methods import Method as Method
 from jaxcause.workflows._discover.methods import Option as Option
 from jaxcause.workflows._discover.methods import PCMCIPlus as PCMCIPlus

@@ -224,8 +224,15 @@ def test_bad_input(untyped, system):
         pcmci_plus(corr[:10, :10], n_samples, n_vars=5)
     with pytest.raises(InputError, match="allowed has shape"):
         pcmci(corr, n_samples, n_vars=5, allowed=np.ones((5, 5, 3), bool))
-    with pytest.raises(InputError, match="symmetric"):
-        pcmci(corr, n_samples, n_vars=5, allowed=np.tri(5)[:, :, None].repeat(2, 2) > 0)
+    required = np.zeros((5, 5, 2), bool)
+    with pytest.raises(InputError, match="required has shape"):
+        pcmci_plus(corr, n_samples, n_vars=5, required=required[:, :, :1])
+    required[0, 1, 1] = True
+    with pytest.raises(InputError, match="required link 0 → 1 at lag 1 is not allowed"):
+        pcmci(corr, n_samples, n_vars=5, required=required, allowed=~required)
+    required[0, 1, 0] = required[1, 0, 0] = True
+    with pytest.raises(InputError, match="cycle at lag 0"):
+        pcmci(corr, n_samples, n_vars=5, required=required)
     with pytest.raises(InputError, match="colliders='all'"):
         pcmci_plus(corr, n_samples, n_vars=5, colliders="all")
     with pytest.raises(InputError, match="one level"):

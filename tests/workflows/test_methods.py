@@ -13,10 +13,8 @@ from jaxcause.workflows._discover import methods as registry
 
 SERIES = np.random.default_rng(0).normal(size=(60, 2))
 WRONG = {
-    "forbidden": [("X0", "X1")],
     "frobidden": [("X0", "X1")],
     "domain": np.zeros(60, int),
-    "missing": "mask",
     "members": 3,
     "head": "gaussian",
 }
@@ -28,11 +26,28 @@ CLASSICAL = ("lasso", "pc", "pcmci", "pcmci+", "var", "auto")
 def test_what_a_method_does_not_have_is_refused(method, option):
     name = "pcmci" if method == "auto" else method
     known = ", ".join(one.name for one in methods.registered()[name].options())
-    remedy = "leave it out" if option == "frobidden" else "it is one of method='gradient'"
+    remedy = (
+        "did you mean forbidden?" if option == "frobidden" else "it is one of method='gradient'"
+    )
     message = rf"{option} is not an option of method='{name}', whose options are {known}; {remedy}"
     with pytest.raises(jc.InputError) as caught:
         jc.discover(SERIES, 2, method=method, **{option: WRONG[option]})
     assert str(caught.value) == message.replace("\\", "")
+
+
+@pytest.mark.parametrize("method", ["lasso", "var"])
+def test_regressions_do_nothing_about_missing_values(method):
+    with pytest.raises(jc.InputError) as caught:
+        jc.discover(SERIES, 2, method=method, missing="mask")
+    whose = "it is one of method='gradient' and 'pc' and 'pcmci' and 'pcmci+'"
+    assert str(caught.value).endswith(whose)
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("method", ["pc", "pcmci", "pcmci+"])
+def test_tests_of_pairs_mask_nothing(method):
+    with pytest.raises(jc.InputError, match="missing='mask' is not known; choose one of window"):
+        jc.discover(SERIES, 2, method=method, missing="mask")
 
 
 def test_a_slip_of_the_pen_is_told():
@@ -128,7 +143,7 @@ def test_info_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.info.notes = ()
     assert "alpha" not in found.info.to_dict()
-    assert found.info.to_dict()["settings"] == {"q": 0.1, "transform": "standardise"}
+    assert found.info.to_dict()["settings"] == dataclasses.asdict(methods.VAR())
 
 
 def test_a_linear_method_loads_neither_optax_nor_flax():

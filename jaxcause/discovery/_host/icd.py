@@ -114,7 +114,7 @@ def _attempts(
     order = _order_of_nodes(problem, graphs)
     unknown = None
     if constraints.decided is not None or constraints.copies is not None:
-        unknown = unknown_separations(here, skeleton.sepsets().found[graphs])
+        unknown = np.asarray(unknown_separations(here, skeleton.sepsets().found[graphs]))
     sets = icd_sep_sets(
         here,
         in_blocks(_reach, here),

@@ -35,15 +35,30 @@ def unshielded_triples(adjacent: Bool[np.ndarray, "vars vars lags"]) -> Triples:
     return triples
 
 
-def by_separator(state: LaggedSkeleton) -> Colliders:
+def by_separator(state: LaggedSkeleton, allowed: Bool[np.ndarray, "vars vars lags"]) -> Colliders:
     """A triple is a collider where the set that separated its ends lacks its middle.
 
-    Links that the lagged phase removed were separated by lagged nodes only.
+    Links that the lagged phase removed were separated by lagged nodes only. Ends that no test
+    separated, because their link is not allowed, leave a triple open.
     """
     collider = unshielded_triples(state.adjacent)
+    ambiguous = collider & ~allowed
+    collider &= allowed
     for (source, target, lag), given in state.separators.items():
         collider[list(given), source, target, lag] = False
-    return Colliders(collider, np.zeros_like(collider))
+    return Colliders(collider, ambiguous)
+
+
+def obeying(colliders: Colliders, now: Bool[np.ndarray, "vars vars"]) -> tuple[Colliders, int]:
+    """Colliders without those that need an impossible direction at lag 0, and how many these are.
+
+    Such triples are open: knowledge says that they are no colliders, and the data that they are.
+    """
+    into = now.T[:, None, :, None] & np.ones_like(colliders.collider)
+    into[..., 0] &= now.T[:, :, None]
+    refuted = colliders.collider & ~into
+    found = Colliders(colliders.collider & into, colliders.ambiguous | refuted)
+    return found, int(refuted[..., 1:].sum() + refuted[..., 0].sum() // 2)
 
 
 def by_majority(
@@ -100,10 +115,13 @@ def _candidate_sets(
 
 
 def orient(
-    adjacent: Bool[np.ndarray, "vars vars lags"], colliders: Colliders
+    adjacent: Bool[np.ndarray, "vars vars lags"],
+    colliders: Colliders,
+    now: Bool[np.ndarray, "vars vars"],
 ) -> Int[np.ndarray, "vars vars lags 2"]:
     """Marks: lagged links point forward in time, those at lag 0 as colliders and rules say.
 
+    An edge at lag 0 of which only one direction is possible (``now``) has it before the rules.
     A link that rules orient in both directions is a conflict, ``x-x``; no rule uses it further.
     """
     triples = unshielded_triples(adjacent)
@@ -111,6 +129,7 @@ def orient(
     # into[i, j]: some rule orients i(t) → j(t).
     collider = colliders.collider
     into = collider.any(axis=(1, 3)).T | collider[:, :, :, 0].any(axis=2).T
+    into |= now & ~now.T
     into &= adjacent[:, :, 0]
     while True:
         before = into.copy()

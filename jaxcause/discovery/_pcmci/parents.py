@@ -48,6 +48,7 @@ def select_lagged_parents(
     allowed: Bool[np.ndarray, "vars vars lags"],
     alphas: Float[np.ndarray, "alphas"],
     *,
+    required: Bool[np.ndarray, "vars vars lags"],
     max_cond_size: int | None = None,
 ) -> LaggedParents:
     r"""PC₁: remove candidates that are independent of the target given its strongest others.
@@ -55,6 +56,7 @@ def select_lagged_parents(
     At size s each candidate is tested given the s strongest of the target's other candidates. The
     strength of a candidate is the smallest \|r\| of its tests so far. Candidates with p > alpha are
     removed together at the end of a size. A target is done when at most s candidates are left.
+    Required links are the first conditions of every test, and are not tested here.
 
     If there are several levels, each target takes the one whose parents minimise
     :math:`N \log(1 - R^2) + 2 k` with k parents, Akaike's criterion.
@@ -63,12 +65,16 @@ def select_lagged_parents(
         test: Partial correlations between the nodes ``lag * n_vars + var``.
         allowed: Which lagged links to consider.
         alphas: Levels of significance to choose from.
+        required: Which lagged links are parents, whatever the tests say.
         max_cond_size: Largest conditioning set.
 
     Source: Runge, Nowack, Kretschmer, Flaxman & Sejdinovic (2019), algorithm S1.
     """
     n_vars, _, n_lags = allowed.shape
-    candidates = allowed[:, :, 1:].transpose(1, 2, 0).reshape(n_vars, -1)
+    candidates, certain = (
+        links[:, :, 1:].transpose(1, 2, 0).reshape(n_vars, -1) for links in (allowed, required)
+    )
+    open_to_tests = np.tile(~certain, (len(alphas), 1))
     shape = (len(alphas) * n_vars, candidates.shape[1])
     none = np.full(shape, -1.0), np.zeros(shape)
     state = _Candidates(np.tile(candidates, (len(alphas), 1)), np.full(shape, np.inf), *none)
@@ -78,9 +84,9 @@ def select_lagged_parents(
     limit = shape[1] if max_cond_size is None else max_cond_size
     for size in range(limit + 1):
         running = state.active.sum(axis=1) > size
-        if not running.any():
+        tested = state.active & open_to_tests & running[:, None]
+        if not tested.any():
             break
-        tested = state.active & running[:, None]
         state = _one_size(test, state, tested, target, level, size, n_vars)
         n_tests.append(int(tested.sum()))
     orders = [_by_strength(state, row)[: state.active[row].sum()] for row in range(len(target))]

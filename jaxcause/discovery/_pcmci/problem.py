@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from jaxcause._checks import InputError, check_at_least, check_probability, check_square
 from jaxcause._typing import AnyArray
@@ -17,14 +17,25 @@ class PcmciProblem(NamedTuple):
 
     Args:
         test: Tests between the nodes ``lag * vars + var``.
-        allowed: ``[source, target, lag]``: which links to consider; never a variable and itself at
-            lag 0.
+        allowed: ``[source, target, lag]``: which links to consider, at lag 0 symmetric; never a
+            variable and itself at lag 0.
+        required: ``[source, target, lag]``: links that are there, whatever the tests say.
+        now: ``[source, target]``: which directions an edge at lag 0 may have.
         alphas: Levels of significance to choose from in the first phase.
     """
 
     test: StudentTest
     allowed: Bool[np.ndarray, "vars vars lags"]
+    required: Bool[np.ndarray, "vars vars lags"]
+    now: Bool[np.ndarray, "vars vars"]
     alphas: Float[np.ndarray, "alphas"]
+
+    @property
+    def kept(self) -> Bool[np.ndarray, "vars vars lags"]:
+        """The links that no test removes: required ones, at lag 0 in both directions."""
+        kept = self.required.copy()
+        kept[:, :, 0] |= kept[:, :, 0].T
+        return kept
 
 
 def pcmci_problem(
@@ -32,13 +43,15 @@ def pcmci_problem(
     n_samples: int,
     n_vars: int,
     allowed: Bool[AnyArray, "vars vars lags"] | None,
+    required: Bool[AnyArray, "vars vars lags"] | None,
     alphas: float | Sequence[float],
+    present: UInt8[AnyArray, "nodes bytes"] | None,
 ) -> PcmciProblem:
     """Check the arguments.
 
     Raises:
-        InputError: A shape does not fit, a level is outside (0, 1), ``allowed`` is not symmetric
-            at lag 0, or ``corr`` is no correlation matrix.
+        InputError: A shape does not fit, a level is outside (0, 1), a required link is not allowed
+            or part of a cycle at lag 0, or ``corr`` is no correlation matrix.
     """
     check_square("corr", corr)
     check_at_least("n_vars", n_vars, 1)
@@ -54,12 +67,52 @@ def pcmci_problem(
     for level in levels:
         check_probability("pc_alpha", level)
     shape = (n_vars, n_vars, n_slices // 2 + 1)
-    possible = np.ones(shape, bool) if allowed is None else np.array(allowed, bool)
-    if possible.shape != shape:
-        raise InputError(f"allowed has shape {possible.shape}, but must be {shape}")
-    now = possible[:, :, 0]
-    if (now != now.T).any():
-        raise InputError("allowed at lag 0 must be symmetric: allow a pair both ways or not at all")
-    now[np.diag_indices(n_vars)] = False
+    possible = _links("allowed", np.ones(shape, bool) if allowed is None else allowed, shape)
+    must = _links("required", np.zeros(shape, bool) if required is None else required, shape)
+    possible[:, :, 0][np.diag_indices(n_vars)] = False
+    _check_required(must, possible)
+    # A required link at lag 0 excludes the other direction.
+    now = possible[:, :, 0] & ~must[:, :, 0].T
+    possible[:, :, 0] = now | now.T
     checked = partial_correlation_test(np.asarray(corr, np.float64), n_samples)
-    return PcmciProblem(StudentTest(np.asarray(checked.corr), n_samples, n_vars), possible, levels)
+    test = StudentTest(
+        np.asarray(checked.corr),
+        n_samples,
+        n_vars=n_vars,
+        present=_bits(present, n_nodes, n_samples),
+    )
+    return PcmciProblem(test, possible, must, now, levels)
+
+
+def _bits(
+    present: UInt8[AnyArray, "nodes bytes"] | None, n_nodes: int, n_samples: int
+) -> UInt8[np.ndarray, "nodes bytes"] | None:
+    if present is None:
+        return None
+    bits, shape = np.asarray(present), (n_nodes, -(-n_samples // 8))
+    if bits.shape != shape or bits.dtype != np.uint8:
+        raise InputError(
+            f"present has shape {bits.shape} and dtype {bits.dtype}, but must be bits, uint8 of "
+            f"shape {shape}; see pairwise_samples"
+        )
+    return bits
+
+
+def _links(name: str, given: AnyArray, shape: tuple[int, int, int]) -> np.ndarray:
+    links = np.array(given, bool)
+    if links.shape != shape:
+        raise InputError(f"{name} has shape {links.shape}, but must be {shape}")
+    return links
+
+
+def _check_required(required: np.ndarray, allowed: np.ndarray) -> None:
+    excluded = np.argwhere(required & ~allowed)
+    if len(excluded):
+        i, j, lag = excluded[0]
+        raise InputError(f"required link {i} → {j} at lag {lag} is not allowed; drop one of both")
+    alive = np.ones(len(required), bool)
+    while alive.any():
+        first = alive & ~required[alive, :, 0].any(axis=0)
+        if not first.any():
+            raise InputError("required links form a cycle at lag 0; drop one of them")
+        alive &= ~first

@@ -20,6 +20,8 @@ class PcmciInfo(NamedTuple):
         n_ambiguous: Unshielded triples that are neither a collider nor a non-collider.
         n_cyclic: Contemporaneous edges on a directed or almost directed cycle, of which no acyclic
             system can be the cause (`jaxcause.graph.cyclic_edges`).
+        n_unsupported: Required links that a test removes (p > alpha), and colliders that contradict
+            what is allowed at lag 0.
     """
 
     parents: Bool[np.ndarray, "vars vars lags"]
@@ -29,6 +31,7 @@ class PcmciInfo(NamedTuple):
     n_conflicts: int
     n_ambiguous: int
     n_cyclic: int
+    n_unsupported: int = 0
 
 
 class PcmciResult(NamedTuple):

@@ -72,11 +72,13 @@ def find_skeleton(
     adjacent: Bool[np.ndarray, "vars vars lags"],
     alpha: float,
     max_cond_size: int | None,
+    kept: Bool[np.ndarray, "vars vars lags"],
 ) -> LaggedSkeleton:
     """Remove links that are independent given some neighbours of the target at lag 0.
 
     The neighbours are those at the start of each size, the strongest first; a pair at lag 0 is
-    tested from its lower variable first, and from the other one if it is still there.
+    tested from its lower variable first, and from the other one if it is still there. The links
+    ``kept`` are tested, for their p-values, and never removed.
     """
     weakest = np.full(adjacent.shape, np.inf)
     none = np.full(adjacent.shape, -1.0), np.zeros(adjacent.shape)
@@ -91,10 +93,10 @@ def find_skeleton(
         if not enough.any():
             break
         later = (links.lag == 0) & (links.source > links.target)
-        n_tests = _one_size(momentary, state, links.at(~later), neighbours, alpha, size)
+        n_tests = _one_size(momentary, state, links.at(~later), neighbours, alpha, size, kept)
         rest = links.at(later)
         rest = rest.at(state.adjacent[rest])
-        n_tests += _one_size(momentary, state, rest, neighbours, alpha, size)
+        n_tests += _one_size(momentary, state, rest, neighbours, alpha, size, kept)
         state.n_tests.append(n_tests)
     return state
 
@@ -113,6 +115,7 @@ def _one_size(
     neighbours: list[Int[np.ndarray, "_"]],
     alpha: float,
     size: int,
+    kept: Bool[np.ndarray, "vars vars lags"],
 ) -> int:
     """Test links given all sets of one size, each until its first separating set."""
     sets = []
@@ -143,7 +146,8 @@ def _one_size(
                 state.statistic[source, target, lag] = r
             if p > alpha:
                 closed.add(link)
-                _remove(state, source, target, lag, given)
+                if not kept[source, target, lag]:
+                    _remove(state, source, target, lag, given)
         open_links = sorted(set(rows.tolist()) - closed)
     return n_tests
 

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import betainc
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from jaxcause._typing import CIResult
+from jaxcause.discovery._pcmci.common_samples import count_common_samples
 from jaxcause.stats._elimination import eliminate, redundant_below
 
 WIDTHS = (2, 4, 8, 16, 32, 48, 64, 96, 128)
@@ -37,11 +38,14 @@ class StudentTest(NamedTuple):
         corr: Correlations.
         n_samples: Rows behind them.
         n_vars: Nodes from this number on are older than those before; 0 if that is not known.
+        present: Where values are missing, the rows of each node as bits: a test counts those that
+            hold all its nodes.
     """
 
     corr: Float[np.ndarray, "nodes nodes"]
     n_samples: int
     n_vars: int = 0
+    present: UInt8[np.ndarray, "nodes bytes"] | None = None
 
     def __call__(
         self,
@@ -66,7 +70,10 @@ class StudentTest(NamedTuple):
             some = x[determined], y[determined], cond[determined]
             r[determined], rest[determined] = self._of_determined(*some)
         sizes = (cond >= 0).sum(axis=1)
-        return CIResult(r, student_p_values(rest, self.n_samples - 2 - sizes))
+        n_samples = self.n_samples
+        if self.present is not None:
+            n_samples = count_common_samples(self.present, x, y, cond)
+        return CIResult(r, student_p_values(rest, n_samples - 2 - sizes))
 
     def _of_determined(
         self, x: np.ndarray, y: np.ndarray, cond: np.ndarray

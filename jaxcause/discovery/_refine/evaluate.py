@@ -46,6 +46,8 @@ def evaluate_pairs(
 ) -> tuple[Float[np.ndarray, "pairs"], Float[np.ndarray, "pairs"]]:
     """Statistics and p-values of some pairs, each given its row of ``cond``, padded with -1."""
     n_pairs = len(x)
+    if n_pairs == 0:
+        return np.zeros(0), np.zeros(0)
     extra = -n_pairs % ROWS_PER_CALL
     x, y = (np.pad(end, (0, extra), mode="edge").astype(np.int32) for end in (x, y))
     cond = np.pad(cond, ((0, extra), (0, 0)), mode="edge")

@@ -62,6 +62,7 @@ def instrument_verdicts(
     *,
     q: float,
     segment: Any = None,
+    targets: Any = None,
 ) -> EffectVerdicts | None:
     r"""Test the effect of each edge, with values older than ``max_lag`` as instruments.
 
@@ -81,13 +82,14 @@ def instrument_verdicts(
         edges: The edges to test; lag 0 is ignored.
         q: False-discovery rate over all edges.
         segment: Which unbroken stretch each row belongs to.
+        targets: Which rows may be predicted; all if None.
 
     Returns:
         The verdicts; None if the series is too short.
     """
     n_vars, _, n_lags = edges.shape
     n_older = min(n_lags - 1, max(1, MOST_INSTRUMENTS // n_vars))
-    windows = unrolled(values, n_vars, n_lags + n_older, segment)
+    windows = unrolled(values, n_vars, n_lags + n_older, segment, targets)
     if len(windows) < ROWS_PER_NODE * windows.shape[1]:
         return None
     test = partial_correlation_test_from_data(windows)

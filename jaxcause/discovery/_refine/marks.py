@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Int8
+from jaxtyping import Bool, Int, Int8
 
 from jaxcause.discovery._orientation import pag
 from jaxcause.discovery._orientation.cpdag import orient_cpdag
@@ -31,7 +31,8 @@ def orient(
     """
     sets = sets.at_every_time(problem.n_vars)
     if problem.latents:
-        return _orient_pag(problem, adjacency, sets, knowledge)
+        later = _ends_that_cannot_cause(problem, np.asarray(knowledge.tiers))
+        return _orient_pag(adjacency, sets, knowledge, later)
     return _orient_cpdag(adjacency, sets, knowledge)
 
 
@@ -43,29 +44,32 @@ def lagged_marks(
     return np.asarray(graph.marks)[:, :, : problem.n_lags]
 
 
+def _ends_that_cannot_cause(
+    problem: RefineProblem, tiers: Int[np.ndarray, "nodes"]
+) -> Bool[np.ndarray, "nodes nodes"]:
+    """Entry ``[a, b]``: b is no cause of a. It is later, or knowledge says so of the same time."""
+    at_once = tiers[:, None] == tiers
+    if problem.contemporaneous:
+        now, var = problem.allowed[:, :, 0], np.arange(len(tiers)) % problem.n_vars
+        at_once &= (now & ~now.T)[var[:, None], var]
+    return (tiers[:, None] < tiers) | at_once
+
+
 def _orient_pag(
-    problem: RefineProblem,
     adjacency: Bool[np.ndarray, "nodes nodes"],
     sets: SeparatingSets,
     knowledge: BackgroundKnowledge,
+    later: Bool[np.ndarray, "nodes nodes"],
 ) -> Int8[np.ndarray, "nodes nodes"]:
     """Marks by R0–R4 and R8–R10; a mark that a rule finds for one copy of an edge holds for all.
 
     Args:
-        problem: What is searched.
         adjacency: The skeleton.
         sets: What separated the pairs, at every time.
         knowledge: Order, and which pairs are copies of one another.
+        later: Entry ``[a, b]``: b is no cause of a.
     """
-    tiers, required = np.asarray(knowledge.tiers), np.asarray(knowledge.required)
-    later, same = tiers[:, None] < tiers, tiers[:, None] == tiers
-    if problem.contemporaneous:
-        # Where one direction at lag 0 is impossible, its source has an arrowhead.
-        now = problem.allowed[:, :, 0]
-        n_slices = len(tiers) // problem.n_vars
-        later |= same & np.tile(now & ~now.T, (n_slices, n_slices))
-    else:
-        later |= same
+    required = np.asarray(knowledge.required)
     marks = np.where(adjacency, np.int8(Mark.CIRCLE), np.int8(Mark.NONE))
     marks[adjacency & (later | required)] = Mark.ARROW
     marks[adjacency & required.T] = Mark.TAIL

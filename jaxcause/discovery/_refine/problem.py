@@ -62,15 +62,19 @@ class RefineProblem(NamedTuple):
 
 
 def allowed_and_required(
-    graph: LaggedGraph, knowledge: BackgroundKnowledge | None, *, lag_0: bool
+    graph: LaggedGraph,
+    knowledge: BackgroundKnowledge | None,
+    *,
+    latents: bool,
+    contemporaneous: bool,
 ) -> tuple[Bool[np.ndarray, "vars vars lags"], Bool[np.ndarray, "vars vars lags"]]:
-    """The edges of a graph, and if ``lag_0`` all edges at lag 0, as far as knowledge allows.
+    """The edges of a graph, and all those at lag 0 that may be, as far as knowledge allows.
 
     Raises:
         InputError: The knowledge is about another number of variables or lags.
     """
     allowed = np.array(graph.adjacency)
-    allowed[:, :, 0] = lag_0 & ~np.eye(graph.n_vars, dtype=bool)
+    allowed[:, :, 0] = (latents or contemporaneous) & ~np.eye(graph.n_vars, dtype=bool)
     if knowledge is None:
         return allowed, np.zeros_like(allowed)
     links = knowledge.links(graph.n_vars)
@@ -81,12 +85,19 @@ def allowed_and_required(
         )
     possible = links.possible.copy()
     # Knowledge without contemporaneous effects does not exclude hidden causes at lag 0.
-    possible[:, :, 0] |= ~possible[:, :, 0].any()
+    possible[:, :, 0] |= not (contemporaneous or possible[:, :, 0].any())
     return (allowed & possible) | links.required, links.required
 
 
 def window_test(
-    values: Any, test: CITest | None, segment: Any, *, n_vars: int, n_lags: int, n_slices: int
+    values: Any,
+    test: CITest | None,
+    segment: Any,
+    targets: Any,
+    *,
+    n_vars: int,
+    n_lags: int,
+    n_slices: int,
 ) -> CITest:
     """The test that was given, or one of partial correlations over windows of the series.
 
@@ -104,7 +115,7 @@ def window_test(
                 f"{n_slices} * {n_vars}"
             )
         return test
-    windows = unrolled(values, n_vars, n_slices, segment)
+    windows = unrolled(values, n_vars, n_slices, segment, targets)
     if len(windows) <= n_slices * n_vars + 3:
         raise InputError(
             f"values has {len(windows)} windows of {n_slices} complete rows, too few for "

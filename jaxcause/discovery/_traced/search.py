@@ -80,7 +80,7 @@ def as_result(
     skeleton: Skeleton,
     marks: Array,
     *,
-    no_arrowhead: AnyArray | None = None,
+    no_arrowhead: Bool[AnyArray, "nodes nodes"] | None = None,
     n_conflicts: Array | int = 0,
     levels: Array | None = None,
 ) -> SearchResult:

@@ -10,7 +10,7 @@ from jaxcause.series import (
     fit_transform,
     split_by_time,
     usable_windows,
-    window_starts,
+    used_values,
 )
 from jaxcause.stats import fit_var
 
@@ -68,7 +68,7 @@ def choose_max_lag(table: SeriesTable) -> Choice:
     lags = [lag for lag in LAGS if lag <= longest]
     starts: np.ndarray = np.zeros(0, int)
     while lags:
-        starts = window_starts(table.complete, table.segment, length=lags[-1] + 1)
+        starts = usable_windows(table, lags[-1], mask_missing=False)
         if len(starts) >= 10 * lags[-1]:
             break
         lags.pop()
@@ -76,8 +76,10 @@ def choose_max_lag(table: SeriesTable) -> Choice:
         raise InputError(
             "max_lag='auto' found too few complete rows in a row to try any lag; give a number"
         )
-    values = fit_transform(table.values, kind="standardise")(table.values)
-    magnitude = np.abs(values) - np.nanmean(np.abs(values), axis=0)
+    used = used_values(table, starts, lags[-1] + 1)
+    fitted = fit_transform(used, kind="standardise")
+    values = fitted(table.values)
+    magnitude = np.abs(values) - np.nanmean(np.abs(fitted(used)), axis=0)
     both = np.concatenate([values, magnitude], axis=1)
     split = split_by_time(starts, length=lags[-1] + 1, held_out=0.2)
     newest = values[split.held_out + lags[-1]]

@@ -10,11 +10,16 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least, check_choice
-from jaxcause.series import SeriesTable, as_series_table, usable_windows
+from jaxcause.series import (
+    SeriesTable,
+    as_series_table,
+    usable_windows,
+    with_missing_value,
+    with_targets,
+)
 from jaxcause.workflows._discover.auto import resolve_auto
 from jaxcause.workflows._discover.methods import Method, method_named, registered
 from jaxcause.workflows._discover.provenance import provenance
-from jaxcause.workflows._discover.redundancy import notes_on_redundant_columns
 from jaxcause.workflows._discover.remarks import n_cyclic, remarks_on_data, remarks_on_graph
 from jaxcause.workflows._discover.result import Discovery
 
@@ -27,6 +32,8 @@ def discover(
     method: str | Method = "gradient",
     key: PRNGKeyArray | None = None,
     time_column: str | None = None,
+    missing_value: float | Sequence[float] | None = None,
+    mask: Any = None,
     progress: bool = True,
     **options: Any,
 ) -> Discovery:
@@ -50,8 +57,9 @@ def discover(
 
     Args:
         series: ``[time, vars]`` as numpy or JAX array or data frame (names are kept, a time column
-            is recognised and left out), or a list of several series. Rows with missing values are
-            masked: no window crosses them, a gap in time, or the border of two series.
+            is recognised and left out), or a list of several series. No window crosses a gap in
+            time or the border of two series, or holds a missing value (but see ``missing`` of
+            the method).
         max_lag: Longest lag, in rows; ``"auto"`` takes the shortest history that a linear model
             forecasts as well from as from any longer one, and the notes say which.
         names: Names of the variables, where ``series`` has none.
@@ -60,6 +68,9 @@ def discover(
         key: Random key; ``jax.random.key(0)`` if left out, which ``info`` says. Methods without
             training give the same graph for every key.
         time_column: Name of the time column, if it is not recognised by itself.
+        missing_value: Number that stands for a missing value, such as -999, or several numbers.
+        mask: Boolean per row (of several series, a list of such): whether the row may be predicted,
+            such as whether it belongs to one season. Its past may lie outside the mask.
         progress: Whether to draw a progress bar on stderr.
         **options: Options of the method, if it is given by name.
 
@@ -87,11 +98,13 @@ def discover(
         check_choice("method", method, ("auto", *registered()))
         if method != "auto":
             method = method_named(method, options)
-    table = as_series_table(series, names=names, time_column=time_column)
+    table = _read(series, names, time_column, missing_value, mask)
     table, n_lags, chosen = resolve_auto(table, max_lag, method)
     if isinstance(chosen, str):
         chosen = method_named(chosen, options)
-    n_windows = _check_long_enough(table, n_lags, chosen)
+    if table.targets is not None and not chosen.takes_mask:
+        raise InputError(f"mask is not for method={chosen.name!r}; leave it out")
+    _check_long_enough(table, n_lags, chosen)
     used_key = jax.random.key(0) if key is None else key
     graph, scores, strength, info, forecaster = chosen(
         table, n_lags, key=used_key, progress=progress
@@ -104,8 +117,7 @@ def discover(
         n_cyclic=n_cyclic(graph),
         notes=(
             *table.notes,
-            *remarks_on_data(table, n_lags, chosen, info, n_windows=n_windows),
-            *notes_on_redundant_columns(table),
+            *remarks_on_data(table, chosen, info),
             *info.notes,
             *remarks_on_graph(graph, table.names),
         ),
@@ -116,8 +128,21 @@ def discover(
     return Discovery(graph, scores, strength, table.names, forecaster, info)
 
 
-def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> int:
-    """Number of usable windows; raises if there is none, or a column does not vary in them."""
+def _read(
+    series: Any,
+    names: Sequence[str] | None,
+    time_column: str | None,
+    missing_value: float | Sequence[float] | None,
+    mask: Any,
+) -> SeriesTable:
+    table = as_series_table(series, names=names, time_column=time_column)
+    if missing_value is not None:
+        table = with_missing_value(table, missing_value)
+    return table if mask is None else with_targets(table, mask)
+
+
+def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None:
+    """Raise unless some window can be used, and every column varies in the usable ones."""
     n_rows, length = len(table.values), method.window_length(max_lag)
     if n_rows < length:
         raise InputError(
@@ -126,6 +151,11 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> int:
             "smaller max_lag"
         )
     starts = usable_windows(table, length - 1, mask_missing=method.masks_missing)
+    if len(starts) == 0 and table.targets is not None:
+        raise InputError(
+            f"mask leaves no window of {length} complete rows that ends in one of its "
+            f"{int(table.targets.sum())} rows; widen it or give a smaller max_lag"
+        )
     if len(starts) == 0:
         raise InputError(
             f"series has no {length} complete rows in a row ({int(table.complete.sum())} of "
@@ -133,6 +163,6 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> int:
         )
     used = table.values[np.unique(starts[:, None] + np.arange(length))]
     for name, column in zip(table.names, used.T, strict=True):
-        if (column == column[0]).all():
+        column = column[~np.isnan(column)]
+        if (column == column[:1]).all():
             raise InputError(f"column {name!r} is constant in all complete windows; leave it out")
-    return len(starts)

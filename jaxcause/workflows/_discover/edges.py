@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
 from jaxcause.attribution import select_fdr
@@ -25,12 +25,14 @@ class SelectedEdges(NamedTuple):
         graph: The edges.
         scores: What they were chosen by, ``[source, target, lag]``.
         strength: The size of each effect.
+        supported: The edges that were chosen before knowledge was applied.
         rule: ``"t-tests"`` of the linear model, ``"empirical null"`` of the scores, ``"given"``.
     """
 
     graph: LaggedGraph
     scores: Float[AnyArray, "vars vars lags"]
     strength: Float[AnyArray, "vars vars lags"]
+    supported: Bool[np.ndarray, "vars vars lags"]
     rule: str
 
 
@@ -57,7 +59,7 @@ def select_edges(
         rule: The caller's rule, if there is one.
         readout: The readout that the caller wants, if any.
     """
-    total = scores.total
+    total, known = scores.total, data.known.lagged
     strength = np.sqrt(total) if READOUTS[scores.name].squared else total
     linear = (
         fitted.forecaster.config.head == "mean"
@@ -69,13 +71,13 @@ def select_edges(
     elif linear:
         graph, how = LaggedGraph.from_mask(data.linear_on_all().q_value <= q), "t-tests"
     else:
-        graph, how = select_fdr(total, q=q, candidates=data.known.allowed), "empirical null"
-    if not data.known.is_trivial:
-        kept = np.asarray(graph.directed) & data.known.allowed
-        graph = LaggedGraph.from_mask(kept | data.known.required)
+        graph, how = select_fdr(total, q=q, candidates=known.allowed), "empirical null"
+    supported = np.asarray(graph.directed)
+    if not known.is_trivial:
+        graph = LaggedGraph.from_mask((supported & known.allowed) | known.required)
     if how == "t-tests" and readout is None:
         # The gradients of the linear model are its coefficients, and vary less.
         on_all = data.linear_on_all(ridge=data.ridge)
-        strength = np.where(data.known.allowed, np.abs(on_all.coefficients), 0.0)
+        strength = np.where(known.allowed, np.abs(on_all.coefficients), 0.0)
         total = strength**2
-    return SelectedEdges(graph, total, strength, how)
+    return SelectedEdges(graph, total, strength, supported, how)

@@ -58,6 +58,15 @@ class SearchedEdges(NamedTuple):
             return ()
         return tuple((self.refined.info.instruments or {}).get("doubted", ()))
 
+    def supported_at_lag_0(self, n_windows: int, alpha: float) -> Bool[np.ndarray, "vars vars"]:
+        """Pairs at lag 0 that are dependent given the other parents of both ends."""
+        if self.refined is None:
+            return np.zeros(self.graph.marks.shape[:2], bool)
+        n_parents = np.asarray(self.graph.directed).sum(axis=(0, 2))
+        degrees = np.maximum(n_windows - 3 - n_parents[:, None] - n_parents, 1)
+        r = np.clip(self.refined.strength, 0, 1 - 1e-12)
+        return np.arctanh(r) * np.sqrt(degrees) >= NormalDist().inv_cdf(1 - alpha / 2)
+
 
 def search_hidden(
     data: Prepared,
@@ -92,7 +101,7 @@ def search_hidden(
     n_differing = None
     if left_open and _linear_tests_fit(data, fitted, selected):
         edges = np.asarray(selected.graph.directed)
-        n_differing = differing_effects(data.values, edges, segment=data.segment)
+        n_differing = differing_effects(data.values, edges, data.segment, data.targets)
     allowed = allow_for(
         latents=latents,
         contemporaneous=contemporaneous,
@@ -168,7 +177,7 @@ def _search_again(
         len(data.names),
         data.max_lag,
         contemporaneous=found.contemporaneous,
-        forbidden_links=~known.allowed & (np.arange(data.max_lag + 1) > 0),
+        forbidden_links=~known.allowed,
         required_links=known.required | unseen,
     )
     with stage("Searching the selected edges again", show=progress):
@@ -180,6 +189,7 @@ def _search_again(
             alpha=alpha,
             q=q,
             segment=data.segment,
+            targets=data.targets,
             knowledge=knowledge,
         )
 
@@ -187,8 +197,8 @@ def _search_again(
 def differing_effects(
     values: Float[AnyArray, "time vars"],
     edges: Bool[np.ndarray, "vars vars lags"],
-    *,
     segment: Any = None,
+    targets: Any = None,
 ) -> int | None:
     """Count the edges whose instrumental and least-squares estimates differ.
 
@@ -203,7 +213,7 @@ def differing_effects(
     n_vars, _, n_lags = edges.shape
     if n_vars * (n_lags - 1) > LARGEST_PAST or not edges.any():
         return None
-    verdicts = instrument_verdicts(values, edges, q=LEVEL, segment=segment)
+    verdicts = instrument_verdicts(values, edges, q=LEVEL, segment=segment, targets=targets)
     if verdicts is None or verdicts.doubted.mean() > MOST_DOUBTED:
         return None
     return int((verdicts.difference_p_value < LEVEL / edges.sum()).sum())

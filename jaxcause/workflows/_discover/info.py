@@ -35,7 +35,8 @@ class DiscoveryInfo:
         q: False-discovery rate that was aimed at.
         alpha: Significance level of the search.
         n_tests: Conditional independence tests at each level of the search.
-        n_conflicts: Edges that the rules oriented both ways.
+        n_conflicts: Edges that the rules oriented both ways, and required links that the data do
+            not support.
         n_cyclic: Contemporaneous edges on a directed or almost directed cycle.
         truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
         p_value: Of each link, ``[source, target, lag]``.

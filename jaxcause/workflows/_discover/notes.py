@@ -1,9 +1,11 @@
 """Sixth stage: what was found, as plain sentences."""
 
+from jaxcause.series import SeriesTable
 from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
 from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.windows import notes_on_windows
 
 FEW_CANDIDATES = 100
 """Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
@@ -12,15 +14,19 @@ NOTHING_TO_PREDICT = 0.98
 
 
 def notes_of(
-    data: Prepared, fitted: FittedForecaster, selected: SelectedEdges, found: SearchedEdges
+    table: SeriesTable,
+    data: Prepared,
+    fitted: FittedForecaster,
+    selected: SelectedEdges,
+    found: SearchedEdges,
 ) -> tuple[str, ...]:
-    """Sentences on the forecast, the edges, hidden causes, training and missing values."""
+    """Sentences on the forecast, the edges, hidden causes, training and windows."""
     return (
         *_on_forecast(data, fitted, selected),
         *_on_edges(data, selected, n_edges=int(found.graph.adjacency.sum())),
         *notes_on_hidden_causes(found, data.names),
         *_on_training(fitted),
-        *_on_missing_values(data),
+        *_on_windows(table, data, selected),
     )
 
 
@@ -43,7 +49,7 @@ def _on_forecast(
 
 
 def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple[str, ...]:
-    n_candidates = int(data.known.allowed.sum())
+    n_candidates = int(data.known.lagged.allowed.sum())
     rough = n_edges == 0 or n_candidates < FEW_CANDIDATES
     if selected.rule != "empirical null" or not rough:
         return ()
@@ -103,7 +109,14 @@ def _on_training(fitted: FittedForecaster) -> tuple[str, ...]:
     return ()
 
 
-def _on_missing_values(data: Prepared) -> tuple[str, ...]:
+def _on_windows(table: SeriesTable, data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
+    # The forecaster is judged by its forecasts; only t-tests need windows for each coefficient.
+    n_terms = len(data.names) * data.max_lag + 1 if selected.rule == "t-tests" else 0
+    n_used = sum(map(len, data.split))
+    used = notes_on_windows(table, data.max_lag + 1, n_used, n_terms, whole=not data.masked)
     if not data.masked:
-        return ()
-    return ("Missing values were inputs of their own to the model, and were not forecast.",)
+        return used
+    return (
+        *used,
+        "Missing values were inputs of their own to the model, and were not forecast.",
+    )

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
 from jaxcause.series import (
@@ -16,7 +16,7 @@ from jaxcause.series import (
     fit_transform,
     split_by_time,
     usable_windows,
-    window_starts,
+    used_values,
 )
 from jaxcause.stats import VarFit, VarMoments, var_moments
 
@@ -32,8 +32,9 @@ def complete_windows(
     table: SeriesTable, length: int, transform: str
 ) -> tuple[Float[np.ndarray, "time vars"], Int[np.ndarray, "windows"]]:
     """Transformed values, and the first rows of the windows of ``length`` complete rows."""
-    starts = window_starts(table.complete, table.segment, length=length)
-    return fit_transform(table.values, kind=transform)(table.values), starts
+    starts = usable_windows(table, length - 1, mask_missing=False)
+    fitted = fit_transform(used_values(table, starts, length), kind=transform)
+    return fitted(table.values), starts
 
 
 class Prepared(NamedTuple):
@@ -45,6 +46,7 @@ class Prepared(NamedTuple):
         transform: From the units of the data to those of the values.
         values: The transformed series; NaN where a value is missing.
         segment: Which unbroken stretch each row belongs to.
+        targets: Which rows may be predicted; all if None.
         domain: The regime of each row, if there are several.
         masked: Whether windows with missing values are used.
         split: First rows of the windows to train on and of those held out.
@@ -62,6 +64,7 @@ class Prepared(NamedTuple):
     transform: Transform
     values: Float[np.ndarray, "time vars"]
     segment: Int[np.ndarray, "time"]
+    targets: Bool[np.ndarray, "time"] | None
     domain: Int[np.ndarray, "time"] | None
     masked: bool
     split: Split
@@ -120,15 +123,17 @@ def prepare(
     and mapped, as the truth is, to normal quantiles of their ranks. Plain standardising stays
     unless another transform is better by 5 %.
     """
+    starts = usable_windows(table, max_lag, mask_missing=options.masked)
+    used = used_values(table, starts, max_lag + 1)
     kinds = [transform]
     if transform == "auto":
-        kinds = [k for k in TRANSFORMS if k != "log" or can_log(table.values)]
+        kinds = [k for k in TRANSFORMS if k != "log" or can_log(used)]
     prepared = {
         kind: prepare_as(
             table,
             max_lag,
             known=known,
-            transform=fit_transform(table.values, kind=kind),
+            transform=fit_transform(used, kind=kind),
             options=options,
         )
         for kind in kinds
@@ -165,7 +170,7 @@ def prepare_as(
     forecasts = [linear.predict(windows[:, :-1]) for linear in fits]
     errors = [float(np.nanmean((forecast - newest) ** 2)) for forecast in forecasts]
     best = int(np.argmin(errors))
-    ranks = fit_transform(table.values, kind="copula")
+    ranks = fit_transform(used_values(table, starts, length), kind="copula")
     truth = ranks(table.values[split.held_out + max_lag])
     rank_error = float(np.nanmean((ranks(transform.inverse(forecasts[best])) - truth) ** 2))
     return Prepared(
@@ -174,6 +179,7 @@ def prepare_as(
         transform=transform,
         values=values,
         segment=table.segment,
+        targets=table.targets,
         domain=options.domain,
         masked=options.masked,
         split=split,

@@ -49,7 +49,7 @@ def provenance(
 
 
 def fingerprint(table: SeriesTable) -> str:
-    """Sixteen hexadecimal digits that change with any name, value, gap or border of a series.
+    """Sixteen hexadecimal digits that change with any name, value, gap, border or mask of a series.
 
     >>> from jaxcause.series import as_series_table
     >>> table = as_series_table(np.eye(3), names=["a", "b", "c"])
@@ -59,6 +59,8 @@ def fingerprint(table: SeriesTable) -> str:
     digest = hashlib.sha256(repr(tuple(table.names)).encode())
     # One bit pattern for all NaN, and for both zeros.
     values = np.where(np.isnan(table.values), np.nan, table.values) + 0.0
-    for array, kind in ((values, "<f8"), (table.segment, "<i8")):
+    parts = [(values, "<f8"), (table.segment, "<i8")]
+    parts += [] if table.targets is None else [(table.targets, "|b1")]
+    for array, kind in parts:
         digest.update(repr(array.shape).encode() + np.ascontiguousarray(array, kind).tobytes())
     return digest.hexdigest()[:16]

@@ -1,14 +1,13 @@
-"""What speaks against a finished graph, whatever method found it: sentences for the notes."""
+"""What speaks against a graph, whatever method found it: sentences for the notes."""
 
 import numpy as np
 
 from jaxcause.graph import LaggedGraph, Mark, cyclic_edges
 from jaxcause.series import SeriesTable
+from jaxcause.stats import redundant_columns
 from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.methods import Method
 
-FEW_WINDOWS = 10
-"""Windows per lagged input below which estimates are unreliable."""
 FEW_LEVELS = 10
 """A column with at most as many different values is discrete …"""
 REPEATED = 3
@@ -17,14 +16,9 @@ MOST_TOLD = 5
 """Edges or columns that a note lists."""
 
 
-def remarks_on_data(
-    table: SeriesTable, max_lag: int, method: Method, info: DiscoveryInfo, *, n_windows: int
-) -> tuple[str, ...]:
-    """Sentences on too few windows, and on discrete columns in linear tests."""
-    return (
-        *_on_few_windows(len(table.names), max_lag, n_windows, at_lag_0=info.contemporaneous),
-        *_on_discrete_columns(table, method, info),
-    )
+def remarks_on_data(table: SeriesTable, method: Method, info: DiscoveryInfo) -> tuple[str, ...]:
+    """Sentences on redundant columns, and on discrete ones in linear tests."""
+    return (*_on_redundant_columns(table), *_on_discrete_columns(table, method, info))
 
 
 def n_cyclic(graph: LaggedGraph) -> int | None:
@@ -70,20 +64,6 @@ def _edges_among(graph: LaggedGraph, names: tuple[str, ...], chosen: np.ndarray)
     )
 
 
-def _on_few_windows(
-    n_vars: int, max_lag: int, n_windows: int, *, at_lag_0: bool
-) -> tuple[str, ...]:
-    n_inputs = n_vars * max_lag + (n_vars - 1) * at_lag_0
-    if n_windows >= FEW_WINDOWS * n_inputs:
-        return ()
-    return (
-        f"There {'is' if n_windows == 1 else 'are'} {n_windows:,} window{'s' * (n_windows != 1)} "
-        f"for {n_inputs:,} inputs of each variable, its own past included. With fewer than "
-        f"{FEW_WINDOWS} windows per input, edges can easily be false or missing. Give a longer "
-        "series, a smaller max_lag or fewer variables.",
-    )
-
-
 def _on_discrete_columns(
     table: SeriesTable, method: Method, info: DiscoveryInfo
 ) -> tuple[str, ...]:
@@ -107,3 +87,33 @@ def _on_discrete_columns(
         "effects: they miss an effect of a combination, such as XOR, and read the codes of "
         "categories as an order. Give one 0/1 column per category, and doubt missing edges.",
     )
+
+
+def _on_redundant_columns(table: SeriesTable) -> tuple[str, ...]:
+    """Which columns are copies of others, or sums of them, and what that means for the edges."""
+    found = redundant_columns(table.values[table.complete])
+    names = table.names
+    copies = [f"{names[i]} and {names[j]}" for i, j in found.copies]
+    sums = [f"{names[group[-1]]} of {_listed(names, group[:-1])}" for group in found.combinations]
+    notes = []
+    if copies:
+        notes.append(
+            f"These columns are copies of one another, up to scale and shift: {_some(copies)}. "
+            "Their edges cannot be told apart: each may stand for the other. Leave one out."
+        )
+    if sums:
+        notes.append(
+            f"These columns are linear combinations of others: {_some(sums)}. Edges of such a "
+            "column and of its parts cannot be told apart. Leave it out if the parts are meant."
+        )
+    return tuple(notes)
+
+
+def _listed(names: tuple[str, ...], group: tuple[int, ...]) -> str:
+    parts = [names[k] for k in group]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+
+
+def _some(groups: list[str]) -> str:
+    more = len(groups) - MOST_TOLD
+    return "; ".join(groups[:MOST_TOLD]) + (f"; and {more} more" if more > 0 else "")

@@ -19,16 +19,22 @@ def given_other_parents(
     Of edges at lag 0, which stand at both ends, it is given the other parents of both.
     """
     n_vars, _, n_lags, _ = graph.marks.shape
-    into = np.asarray(graph.directed).transpose(1, 2, 0).reshape(n_vars, -1)
-    width = int(into.sum(axis=1).max(initial=0))
-    parents = np.full((n_vars, width), -1, np.int32)
-    for target in range(n_vars):
-        nodes = np.flatnonzero(into[target])
-        parents[target, : len(nodes)] = nodes
+    parents = _parents(graph)
     with jax.enable_x64(True):
         strength = np.array(_all_strengths(test, jnp.asarray(parents), n_vars, n_lags))
     strength[:, :, 0] = contemporaneous_strength(test, graph)
     return strength
+
+
+def _parents(graph: LaggedGraph) -> Int[np.ndarray, "vars k"]:
+    """The parents of each variable as nodes ``lag * vars + var``, padded with -1."""
+    n_vars = graph.n_vars
+    into = np.asarray(graph.directed).transpose(1, 2, 0).reshape(n_vars, -1)
+    parents = np.full((n_vars, int(into.sum(axis=1).max(initial=0))), -1, np.int32)
+    for target in range(n_vars):
+        nodes = np.flatnonzero(into[target])
+        parents[target, : len(nodes)] = nodes
+    return parents
 
 
 def _all_strengths(

@@ -74,7 +74,7 @@ def train(
     params = init_params(keys[0], config)
     decay = training.uniform_decay(params)
     if config.skip:
-        allowed = np.where(data.known.allowed, data.linear.coefficients, 0.0)
+        allowed = np.where(data.known.lagged.allowed, data.linear.coefficients, 0.0)
         params = with_skip(params, allowed)
         decay["skip"] = SKIP_DECAY
     if config.attention == "positional" and not data.known.allowed[:, :, 1:].all():
@@ -174,7 +174,10 @@ def series_rows(config: ForecasterConfig, data: Prepared, training: TrainingConf
     )
     if config.attention == "content":
         # Every position of a window is predicted, and windows are wholly in the training part.
-        rows = rows._replace(weight=rows.observed.astype(jnp.float32))
+        weight = np.array(rows.observed, np.float32)
+        if data.targets is not None:
+            weight[: len(data.targets)] *= data.targets[:, None]
+        rows = rows._replace(weight=jnp.asarray(weight))
     return rows
 
 

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from jaxcause._checks import check_choice
 from jaxcause._errors import InputError
+from jaxcause.workflows._discover.methods._holes import HoledMethod as HoledMethod
+from jaxcause.workflows._discover.methods._links import LinkMethod as LinkMethod
 from jaxcause.workflows._discover.methods._method import ConditioningSize as ConditioningSize
 from jaxcause.workflows._discover.methods._method import Count as Count
 from jaxcause.workflows._discover.methods._method import Method as Method
@@ -59,8 +61,8 @@ def method_named(name: str, options: Mapping[str, Any]) -> Method:
     Raises:
         InputError: There is no such method, it does not have an option, or a value is not allowed.
 
-    >>> method_named("var", {"q": 0.05})
-    VAR(q=0.05, transform='standardise')
+    >>> method_named("var", {"q": 0.05}).q
+    0.05
     """
     check_choice("method", name, ("auto", *registered()))
     method = _REGISTERED[name]

@@ -105,8 +105,9 @@ class Option(NamedTuple):
 class Method:
     """Base of the methods. A subclass is a frozen dataclass whose fields are its options.
 
-    Every field is documented under ``Args`` of the docstring. Its annotation says what it may be
-    (`Probability`, `Count`, ``Literal``), and is checked when the method is made.
+    Every field is documented under ``Args`` of the docstring of the class that has it. Its
+    annotation says what it may be (`Probability`, `Count`, ``Literal``), and is checked when the
+    method is made.
     """
 
     name: ClassVar[str]
@@ -117,6 +118,8 @@ class Method:
 
     linear: ClassVar[bool] = False
     """Whether its tests assume linear effects; `discover` then warns of discrete columns."""
+    takes_mask: ClassVar[bool] = False
+    """Whether it predicts only the rows that are targets of its table (``discover(mask=…)``)."""
 
     def __post_init__(self) -> None:
         """Check every option."""
@@ -125,8 +128,11 @@ class Method:
 
     @classmethod
     def options(cls) -> tuple[Option, ...]:
-        """The options, in the order of the fields."""
-        described = _described(cls.__doc__ or "")
+        """The options in the order of the fields, those that methods share at the end."""
+        described: dict[str, str] = {}
+        for base in reversed(cls.__mro__):
+            described |= _described(base.__doc__ or "")
+        fields = dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
         return tuple(
             Option(
                 field.name,
@@ -134,7 +140,8 @@ class Method:
                 field.default,
                 described.get(field.name, ""),
             )
-            for field in dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
+            # Options that methods share come last.
+            for field in sorted(fields, key=lambda field: field.kw_only is True)
         )
 
     @property

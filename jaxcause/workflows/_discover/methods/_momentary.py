@@ -5,27 +5,44 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxcause.discovery import PcmciResult
 from jaxcause.graph import LaggedGraph
-from jaxcause.series import SeriesTable, lagged_correlation
+from jaxcause.series import LinkKnowledge, SeriesTable, lagged_correlation
 from jaxcause.stats import benjamini_hochberg
 from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
 from jaxcause.workflows._discover.prepare import complete_windows
+from jaxcause.workflows._discover.required import judge_required
+from jaxcause.workflows._discover.windows import holed_windows, notes_on_windows
 
 SCORE = "absolute partial correlation given the parents of both ends"
 
 
 class MomentarySearch(NamedTuple):
-    """What a search found, the q-values of its momentary tests, and its settings."""
+    """What a search found, the q-values of its momentary tests, what is known, and settings."""
 
     result: PcmciResult
     q_value: Float[np.ndarray, "vars vars lags"]
+    known: LinkKnowledge
+    names: tuple[str, ...]
     n_windows: int
     contemporaneous: bool
     transform: str
     alpha: float
+    notes: tuple[str, ...]
+
+    @property
+    def directions(self) -> Bool[np.ndarray, "vars vars"]:
+        """Which directions an edge at lag 0 may have."""
+        allowed, required = (links[:, :, 0] for links in self.known)
+        return allowed & ~required.T
+
+    def kept(self, q: float) -> Bool[np.ndarray, "vars vars lags"]:
+        """Links with a q-value of at most ``q``, and required ones; symmetric at lag 0."""
+        required = self.known.required.copy()
+        required[:, :, 0] |= required[:, :, 0].T
+        return (self.q_value <= q) | required
 
 
 def search_momentary(
@@ -36,30 +53,72 @@ def search_momentary(
     window_length: int,
     transform: str,
     contemporaneous: bool,
+    known: LinkKnowledge,
     alpha: float,
     max_cond_size: int | None,
+    pairwise: bool,
 ) -> MomentarySearch:
     """Run `pcmci` or `pcmci_plus` on the correlations of a series with its own past."""
-    values, starts = complete_windows(table, window_length, transform)
-    corr, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
-    n_vars = values.shape[1]
-    allowed = np.ones((n_vars, n_vars, max_lag + 1), bool)
-    allowed[:, :, 0] = contemporaneous
+    holed = holed_windows(table, window_length, transform) if pairwise else None
+    if holed is None:
+        values, starts = complete_windows(table, window_length, transform)
+        corr, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
+    else:
+        corr, n_windows = holed.samples.corr, holed.n_windows
+    if not contemporaneous:
+        known = known.lagged
     found = search(
         corr,
         n_windows,
-        n_vars=n_vars,
-        allowed=allowed,
+        n_vars=len(table.names),
+        present=None if holed is None else holed.samples.present,
+        allowed=known.allowed,
+        required=known.required,
         pc_alpha=alpha,
         max_cond_size=max_cond_size,
     )
     q_value = _q_values(found.p_value)
-    return MomentarySearch(found, q_value, n_windows, contemporaneous, transform, alpha)
+    n_parameters = _largest_set(found) + 1
+    notes = (
+        notes_on_windows(table, window_length, n_windows, n_parameters)
+        if holed is None
+        else holed.notes_on(table, window_length, n_parameters)
+    )
+    return MomentarySearch(
+        result=found,
+        q_value=q_value,
+        known=known,
+        names=table.names,
+        n_windows=n_windows,
+        contemporaneous=contemporaneous,
+        transform=transform,
+        alpha=alpha,
+        notes=notes,
+    )
 
 
-def momentary_finding(found: MomentarySearch, graph: LaggedGraph, *, q: float) -> Finding:
-    """The graph with its scores, and how it was found."""
+def _largest_set(found: PcmciResult) -> int:
+    """Nodes that a test conditions on at most: parents of both ends, and neighbours at lag 0."""
+    n_parents = int(found.info.parents.sum(axis=(0, 2)).max(initial=0))
+    return 2 * n_parents + len(found.info.n_tests_mci) - 1
+
+
+def momentary_finding(
+    found: MomentarySearch, graph: LaggedGraph, *, q: float, alpha: float | None
+) -> Finding:
+    """The graph with its scores, and how it was found.
+
+    Args:
+        found: The search.
+        graph: What it selected.
+        q: The false-discovery rate of the selection.
+        alpha: The level at which the search itself removes links, if it does.
+    """
     strength = np.abs(found.result.statistic)
+    supported = np.asarray(found.q_value <= q)
+    if alpha is not None:
+        supported &= np.asarray(found.result.p_value <= alpha)
+    judged = judge_required(found.known.required, supported, found.names)
     info = DiscoveryInfo(
         score=SCORE,
         strength=SCORE,
@@ -69,7 +128,8 @@ def momentary_finding(found: MomentarySearch, graph: LaggedGraph, *, q: float) -
         alpha=found.alpha,
         n_windows=found.n_windows,
         n_tests=tuple(found.result.info.n_tests.tolist() + found.result.info.n_tests_mci.tolist()),
-        n_conflicts=found.result.info.n_conflicts,
+        n_conflicts=found.result.info.n_conflicts + (judged.n_conflicts or 0),
+        notes=(*found.notes, *judged.notes),
         p_value=found.result.p_value,
         q_value=found.q_value,
     )

@@ -2,21 +2,20 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jaxcause._checks import InputError
+from jaxcause.workflows._discover.methods._links import LinkMethod
 from jaxcause.workflows._discover.methods._method import (
     Count,
-    Method,
     Probability,
 )
 
 if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
 
-    from jaxcause.series import Links, SeriesTable
+    from jaxcause.series import SeriesTable
     from jaxcause.training import TrainingConfig
     from jaxcause.workflows._discover.edges import SelectedEdges, SelectionRule
     from jaxcause.workflows._discover.forecast import FittedForecaster
@@ -34,7 +33,7 @@ OF_TRAINING = ("transform", "skip", "head", "model", "training", "members", "che
 
 
 @dataclasses.dataclass(frozen=True)
-class Gradient(Method):
+class Gradient(LinkMethod):
     """Train an autoregressive Transformer, and keep the inputs on which its forecasts depend.
 
     It finds any nonlinear effect on the mean. If a linear model forecasts as well and there are
@@ -61,10 +60,6 @@ class Gradient(Method):
         domain: Regime of every row, 0, 1, …: an input of the forecaster. All share one graph.
         missing: ``drop`` leaves out windows with missing values, ``mask`` makes missing values
             inputs of their own, ``auto`` masks if less than half of the windows are complete.
-        forbidden: Links that are never selected: ``(source, target)`` for all lags,
-            ``(source, target, lag)``, or a boolean array ``[source, target, lag]``.
-        required: Links that are always selected, written likewise.
-        lag_limits: Longest lag of single pairs: ``{("rain", "river"): 2}``.
         contemporaneous: Whether causes may act within a time step; the selected edges are then
             searched again, with all edges within a step allowed.
         latents: Whether common causes may be hidden; the selected edges are then searched again,
@@ -96,9 +91,6 @@ class Gradient(Method):
     members: Count = 1
     domain: "Any | None" = None
     missing: Literal["auto", "drop", "mask"] = "auto"
-    forbidden: "Links" = ()
-    required: "Links" = ()
-    lag_limits: Mapping[tuple[str, str], int] | None = None
     contemporaneous: bool = False
     latents: bool | None = None
     alpha: Probability | None = None
@@ -167,7 +159,7 @@ class Gradient(Method):
             progress=progress,
         )
         seconds = {"training": trained - began, "attribution": time.perf_counter() - trained}
-        info = self._info(data, fitted, scores, selected, found)
+        info = self._info(table, data, fitted, scores, selected, found)
         info = dataclasses.replace(info, seconds=seconds)
         return Finding(found.graph, found.scores, found.strength, info, fitted.forecaster)
 
@@ -177,16 +169,9 @@ class Gradient(Method):
         """The prepared series, and the forecaster: the caller's, or one trained on it."""
         import jax
 
-        from jaxcause.series import link_knowledge
         from jaxcause.workflows._discover import forecast, prepare
 
-        known = link_knowledge(
-            table.names,
-            max_lag,
-            forbidden=self.forbidden,
-            required=self.required,
-            lag_limits=self.lag_limits,
-        )
+        known = self.known_links(table, max_lag)
         options = prepare.window_options(
             table, max_lag, held_out=self.held_out, domain=self.domain, missing=self.missing
         )
@@ -213,6 +198,7 @@ class Gradient(Method):
 
     def _info(
         self,
+        table: "SeriesTable",
         data: "Prepared",
         fitted: "FittedForecaster",
         scores: "EdgeScores",
@@ -223,16 +209,21 @@ class Gradient(Method):
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.workflows._discover.info import DiscoveryInfo
         from jaxcause.workflows._discover.notes import notes_of
+        from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.scores import READOUTS
 
+        supported, n_windows = selected.supported.copy(), sum(map(len, data.split))
+        supported[:, :, 0] = found.supported_at_lag_0(n_windows, self.alpha or SEARCH_ALPHA)
+        judged = judge_required(data.known.required, supported, data.names)
         return DiscoveryInfo(
             score=scores.name.replace("_", " "),
             strength=READOUTS[scores.name].strength,
             strength_at_lag_0=None if found.refined is None else CONTEMPORANEOUS_STRENGTH,
-            notes=notes_of(data, fitted, selected, found),
+            notes=(*notes_of(table, data, fitted, selected, found), *judged.notes),
             latents=found.latents,
             contemporaneous=found.contemporaneous,
             transform=data.transform.kind,
+            n_conflicts=judged.n_conflicts,
             transform_errors=data.transform_errors,
             n_windows=scores.n_windows,
             q=None if self.select is not None else self.q,

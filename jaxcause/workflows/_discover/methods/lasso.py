@@ -3,7 +3,8 @@
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
-from jaxcause.workflows._discover.methods._method import Method, Probability, TransformName
+from jaxcause.workflows._discover.methods._links import LinkMethod
+from jaxcause.workflows._discover.methods._method import Probability, TransformName
 
 if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Lasso(Method):
+class Lasso(LinkMethod):
     """A penalised autoregression; an edge for each coefficient that the best forecast keeps.
 
     The penalty is the one that forecasts the held-out windows best. It keeps more than the true
-    edges: the order of the scores says more than the graph.
+    edges: the order of the scores says more than the graph. Forbidden links are left out of the
+    regressions, and required ones are not penalised.
 
     Args:
         held_out: Share of the windows, the latest, that chooses the penalty.
@@ -42,12 +44,19 @@ class Lasso(Method):
         from jaxcause.stats import fit_lasso_var
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.prepare import complete_windows
+        from jaxcause.workflows._discover.required import judge_required
+        from jaxcause.workflows._discover.windows import notes_on_windows
 
+        known = self.known_links(table, max_lag).lagged
         length = self.window_length(max_lag)
         values, starts = complete_windows(table, length, self.transform)
         split = split_by_time(starts, length=length, held_out=self.held_out)
-        fit = fit_lasso_var(values, *split, max_lag=max_lag)
+        fit = fit_lasso_var(
+            values, *split, max_lag=max_lag, allowed=known.allowed, required=known.required
+        )
         strength = np.abs(fit.coefficients)
+        n_parameters = int((strength > 0).sum(axis=(0, 2)).max()) + 1
+        judged = judge_required(known.required, fit.above_penalty, table.names)
         info = DiscoveryInfo(
             score="absolute standardised coefficient",
             strength="absolute standardised coefficient",
@@ -55,5 +64,8 @@ class Lasso(Method):
             penalty=tuple(fit.penalty.tolist()),
             held_out_error=float(fit.error.min(axis=0).mean()),
             n_windows=len(starts),
+            n_conflicts=judged.n_conflicts,
+            notes=(*notes_on_windows(table, length, len(starts), n_parameters), *judged.notes),
         )
-        return Finding(LaggedGraph.from_mask(strength > 0), strength, strength, info)
+        graph = LaggedGraph.from_mask((strength > 0) | known.required)
+        return Finding(graph, strength, strength, info)

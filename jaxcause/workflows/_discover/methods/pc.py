@@ -3,9 +3,9 @@
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
+from jaxcause.workflows._discover.methods._holes import HoledMethod
 from jaxcause.workflows._discover.methods._method import (
     ConditioningSize,
-    Method,
     Probability,
     TransformName,
 )
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class PC(Method):
+class PC(HoledMethod):
     """Search with tests of partial correlation over lagged variables: linear effects.
 
     It assumes that no common cause is left out.
@@ -48,26 +48,34 @@ class PC(Method):
         from jaxcause.discovery import pc
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.graph import BackgroundKnowledge, LaggedGraph
-        from jaxcause.stats import partial_correlation_test_from_data
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
-        from jaxcause.workflows._discover.prepare import complete_windows
+        from jaxcause.workflows._discover.required import judge_required, note_on_excluded
         from jaxcause.workflows._discover.strength import given_other_parents
+        from jaxcause.workflows._discover.windows import lagged_tests
 
-        length = self.window_length(max_lag)
-        values, starts = complete_windows(table, length, self.transform)
-        n_vars = values.shape[1]
-        newest_first = values[starts[:, None] + np.arange(max_lag, -1, -1)]
-        test = partial_correlation_test_from_data(newest_first.reshape(len(starts), -1))
+        known = self.known_links(table, max_lag)
+        n_vars, length = len(table.names), self.window_length(max_lag)
+        tests = lagged_tests(table, length, self.transform, pairwise=self.missing == "pairwise")
         found = pc(
-            test,
+            tests.search,
             alpha=self.alpha,
             max_cond_size=self.max_cond_size,
             knowledge=BackgroundKnowledge.temporal(
-                n_vars, max_lag, contemporaneous=self.contemporaneous
+                n_vars,
+                max_lag,
+                contemporaneous=self.contemporaneous,
+                forbidden_links=~known.allowed,
+                required_links=known.required,
             ),
         )
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
-        strength = given_other_parents(test, graph)
+        strength = given_other_parents(tests.strength, graph)
+        separated = np.asarray(found.sepsets.found)[:, :n_vars].reshape(-1, n_vars, n_vars)
+        separated = separated.transpose(1, 2, 0)
+        judged = judge_required(known.required, ~separated, table.names)
+        excluded = ~known.allowed & ~separated
+        excluded[:, :, 0] &= ~known.allowed[:, :, 0].T & ~np.eye(n_vars, dtype=bool)
+        excluded_notes = () if found.info.truncated else note_on_excluded(excluded, table.names)
         info = DiscoveryInfo(
             score="absolute partial correlation given the other parents of the target",
             strength="absolute partial correlation given the other parents of the target",
@@ -75,9 +83,10 @@ class PC(Method):
             contemporaneous=self.contemporaneous,
             transform=self.transform,
             alpha=self.alpha,
-            n_windows=len(starts),
+            n_windows=tests.n_windows,
             n_tests=tuple(found.info.n_tests.tolist()),
             n_conflicts=int(found.info.n_conflicts),
+            notes=(*tests.notes(table, len(found.info.n_tests)), *judged.notes, *excluded_notes),
             truncated=bool(found.info.truncated),
         )
         return Finding(graph, strength, strength, info)

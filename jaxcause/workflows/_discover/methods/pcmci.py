@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jaxcause.workflows._discover.methods._holes import HoledMethod
 from jaxcause.workflows._discover.methods._method import (
     ConditioningSize,
-    Method,
     Probability,
     TransformName,
 )
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jaxcause.workflows._discover.methods._momentary import MomentarySearch
 
 
-class MomentaryMethod(Method):
+class MomentaryMethod(HoledMethod):
     """What PCMCI and PCMCI+ share: their options, their windows, and how they search."""
 
     linear: ClassVar[bool] = True
@@ -38,8 +38,6 @@ class MomentaryMethod(Method):
         search: Callable[..., Any],
         table: "SeriesTable",
         max_lag: int,
-        *,
-        contemporaneous: bool,
     ) -> "MomentarySearch":
         from jaxcause.workflows._discover.methods._momentary import search_momentary
 
@@ -49,9 +47,11 @@ class MomentaryMethod(Method):
             max_lag,
             window_length=self.window_length(max_lag),
             transform=self.transform,
-            contemporaneous=contemporaneous,
+            contemporaneous=self.has_lag_0,
+            known=self.known_links(table, max_lag),
             alpha=self.alpha,
             max_cond_size=self.max_cond_size,
+            pairwise=self.missing == "pairwise",
         )
 
 
@@ -66,7 +66,8 @@ class PCMCI(MomentaryMethod):
         q: False-discovery rate of the edges.
         alpha: Significance level of the search for parents, which are only conditioned on.
         max_cond_size: Largest conditioning set of the search for parents; no limit by default.
-        contemporaneous: Whether causes may act within a time step; such edges have no direction.
+        contemporaneous: Whether causes may act within a time step; such edges have no direction,
+            unless knowledge says which.
         transform: What is done to each column before.
     """
 
@@ -83,15 +84,10 @@ class PCMCI(MomentaryMethod):
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "Finding":
         """Select the parents of every variable, and test every link given those of both ends."""
-        import numpy as np
-
         from jaxcause.discovery import pcmci
-        from jaxcause.graph import LaggedGraph, Mark
+        from jaxcause.discovery.pcmci import graph_of_links
         from jaxcause.workflows._discover.methods._momentary import momentary_finding
 
-        found = self._search(pcmci, table, max_lag, contemporaneous=self.contemporaneous)
-        kept = found.q_value <= self.q
-        marks = np.zeros((*kept.shape, 2), np.int8)
-        marks[kept] = (Mark.TAIL, Mark.ARROW)
-        marks[:, :, 0][kept[:, :, 0]] = Mark.CIRCLE
-        return momentary_finding(found, LaggedGraph(marks), q=self.q)
+        found = self._search(pcmci, table, max_lag)
+        graph = graph_of_links(found.kept(self.q), found.directions)
+        return momentary_finding(found, graph, q=self.q, alpha=None)

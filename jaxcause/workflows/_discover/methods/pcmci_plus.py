@@ -38,6 +38,11 @@ class PCMCIPlus(MomentaryMethod):
     max_cond_size: ConditioningSize | None = None
     transform: TransformName = "standardise"
 
+    @property
+    def has_lag_0(self) -> bool:
+        """Edges within a time step are always looked for."""
+        return True
+
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "Finding":
@@ -48,7 +53,7 @@ class PCMCIPlus(MomentaryMethod):
         from jaxcause.graph import LaggedGraph, Mark
         from jaxcause.workflows._discover.methods._momentary import momentary_finding
 
-        found = self._search(pcmci_plus, table, max_lag, contemporaneous=True)
+        found = self._search(pcmci_plus, table, max_lag)
         marks = np.array(found.result.graph.marks)
-        marks[found.q_value > self.q] = Mark.NONE
-        return momentary_finding(found, LaggedGraph(marks), q=self.q)
+        marks[~found.kept(self.q)] = Mark.NONE
+        return momentary_finding(found, LaggedGraph(marks), q=self.q, alpha=self.alpha)

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
-from jaxcause.workflows._discover.methods._method import Method, Probability, TransformName
+from jaxcause.workflows._discover.methods._links import LinkMethod
+from jaxcause.workflows._discover.methods._method import Probability, TransformName
 
 if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class VAR(Method):
+class VAR(LinkMethod):
     """Least squares on all lags; Benjamini and Hochberg choose edges among the t-tests.
 
+    Forbidden links are left out of the regressions.
     It finds linear effects, and assumes that no common cause is left out and that none acts within
     a time step.
 
@@ -41,15 +43,24 @@ class VAR(Method):
         from jaxcause.stats import fit_var
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.prepare import complete_windows
+        from jaxcause.workflows._discover.required import judge_required
+        from jaxcause.workflows._discover.windows import notes_on_windows
 
-        values, starts = complete_windows(table, self.window_length(max_lag), self.transform)
-        fit = fit_var(values, starts, max_lag=max_lag)
+        known = self.known_links(table, max_lag).lagged
+        length = self.window_length(max_lag)
+        values, starts = complete_windows(table, length, self.transform)
+        fit = fit_var(values, starts, max_lag=max_lag, allowed=known.allowed)
+        selected = np.asarray(fit.q_value <= self.q)
+        n_parameters = int(fit.tested.sum(axis=(0, 2)).max()) + 1
+        judged = judge_required(known.required, selected, table.names)
         info = DiscoveryInfo(
             score="absolute t-statistic",
             strength="absolute standardised coefficient",
             transform=self.transform,
             q=self.q,
             n_windows=len(starts),
+            n_conflicts=judged.n_conflicts,
+            notes=(*notes_on_windows(table, length, len(starts), n_parameters), *judged.notes),
         )
-        graph = LaggedGraph.from_mask(fit.q_value <= self.q)
+        graph = LaggedGraph.from_mask(selected | known.required)
         return Finding(graph, np.abs(fit.t_statistic), np.abs(fit.coefficients), info)

@@ -1,0 +1,81 @@
+"""What a table leaves out: values that stand for a missing one, and rows that are no targets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from jaxcause._checks import InputError
+from jaxcause.series._table import SeriesTable, check_column, note_on_missing
+
+
+def with_missing_value(table: SeriesTable, missing_value: Any) -> SeriesTable:
+    """The table with NaN where a value is one that stands for a missing one, such as -999.
+
+    Args:
+        table: The series.
+        missing_value: A number, or several.
+
+    Raises:
+        InputError: It is no finite number, or a column is left constant or empty.
+
+    >>> from jaxcause.series import as_series_table
+    >>> table = as_series_table(np.array([[1.0, 2.0], [-999.0, 3.0], [2.0, 5.0]]))
+    >>> with_missing_value(table, -999).complete.tolist()
+    [True, False, True]
+    """
+    several = isinstance(missing_value, Sequence | np.ndarray) and not isinstance(
+        missing_value, str
+    )
+    flags = list(missing_value) if several else [missing_value]
+    notes = [note for note in table.notes if note not in note_on_missing(table.values)]
+    values = table.values.copy()
+    for flag in flags:
+        if isinstance(flag, bool) or not isinstance(flag, int | float | np.number):
+            raise InputError(f"missing_value={flag!r} must be a number, such as -999")
+        if not np.isfinite(flag):
+            raise InputError(f"missing_value={flag!r} must be finite; NaN is missing by itself")
+        # Also as it is rounded in single precision.
+        found = np.isin(table.values, [float(flag), float(np.float32(flag))])
+        values[found] = np.nan
+        times = f"{int(found.sum())} times" if found.any() else "nowhere"
+        notes.append(f"missing_value={flag:g} stands for a missing value; it occurs {times}.")
+    for name, column in zip(table.names, values.T, strict=True):
+        check_column(name, column)
+    notes += note_on_missing(values)
+    return table._replace(values=values, notes=tuple(notes))
+
+
+def with_targets(table: SeriesTable, mask: Any) -> SeriesTable:
+    """The table with a mask of the rows that may be predicted; their past may lie outside it.
+
+    Args:
+        table: The series.
+        mask: A boolean for each row, or, of several series, a list of such.
+
+    Raises:
+        InputError: It is not boolean, has another length, or leaves no row.
+
+    >>> from jaxcause.series import as_series_table
+    >>> table = as_series_table(np.random.default_rng(0).normal(size=(4, 2)))
+    >>> with_targets(table, [False, True, True, False]).targets.tolist()
+    [False, True, True, False]
+    """
+    targets = _as_mask(mask)
+    if targets.dtype != bool:
+        raise InputError(f"mask holds {targets.dtype}; give a boolean for each row, as mask == 1")
+    if targets.shape != (len(table.values),):
+        raise InputError(
+            f"mask has shape {targets.shape}, but the series has {len(table.values)} rows; give "
+            "one boolean for each row"
+        )
+    if not targets.any():
+        raise InputError("mask is False everywhere; it must be True where a row may be predicted")
+    return table._replace(targets=targets)
+
+
+def _as_mask(mask: Any) -> Bool[np.ndarray, "..."] | np.ndarray:
+    if isinstance(mask, list | tuple) and mask and all(np.ndim(one) == 1 for one in mask):
+        return np.concatenate([np.asarray(one) for one in mask])
+    return np.asarray(mask)

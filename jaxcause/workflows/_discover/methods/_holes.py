@@ -1,0 +1,24 @@
+"""What the methods that test pairs do about missing values, as an option."""
+
+import dataclasses
+from typing import Literal
+
+from jaxcause.workflows._discover.methods._links import LinkMethod
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HoledMethod(LinkMethod):
+    """Base of the methods whose tests can each use other windows.
+
+    Args:
+        missing: ``window`` leaves out windows with a missing value; ``pairwise`` uses in each test
+            the windows that hold all its variables, which assumes that values are missing at
+            random.
+    """
+
+    missing: Literal["window", "pairwise"] = "window"
+
+    @property
+    def masks_missing(self) -> bool:
+        """Whether windows with missing values may be used."""
+        return self.missing == "pairwise"

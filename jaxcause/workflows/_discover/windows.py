@@ -1,0 +1,166 @@
+"""Windows of series with holes: how many there are, and whether they are enough."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxcause._typing import CITest
+from jaxcause.series import SeriesTable, fit_transform, usable_windows, used_values, window_starts
+from jaxcause.stats import (
+    PairwisePartialCorrelationTest,
+    PairwiseSamples,
+    PartialCorrelationTest,
+    pairwise_samples,
+    partial_correlation_test,
+    partial_correlation_test_from_data,
+)
+from jaxcause.workflows._discover.prepare import complete_windows
+
+PER_PARAMETER = 10
+"""Windows for each parameter of the largest regression, below which a note warns."""
+
+
+class HoledWindows(NamedTuple):
+    """All windows with a value in their newest row, of a series some of whose values are missing.
+
+    Args:
+        samples: Correlations of the lagged variables, node ``lag * vars + var``, by pairs.
+        n_windows: Number of windows.
+        notes: How many of them a pair of variables shares, and what that assumes.
+    """
+
+    samples: PairwiseSamples
+    n_windows: int
+    notes: tuple[str, ...]
+
+    def notes_on(self, table: SeriesTable, length: int, n_parameters: int) -> tuple[str, ...]:
+        """As `notes_on_windows`, and on the holes."""
+        used = notes_on_windows(
+            table,
+            length,
+            self.n_windows,
+            n_parameters,
+            n_fewest=int(self.samples.n_common.min()),
+            whole=False,
+        )
+        return (*used, *self.notes)
+
+
+def holed_windows(table: SeriesTable, length: int, transform: str) -> HoledWindows | None:
+    """The windows of ``length`` rows, with their holes; None where there is no hole.
+
+    Raises:
+        InputError: Two lagged variables share fewer than four windows.
+    """
+    starts = usable_windows(table, length - 1, mask_missing=True)
+    fitted = fit_transform(used_values(table, starts, length), kind=transform)
+    newest_first = fitted(table.values)[starts[:, None] + np.arange(length - 1, -1, -1)]
+    windows: Float[np.ndarray, "windows nodes"] = newest_first.reshape(len(starts), -1)
+    if not np.isnan(windows).any():
+        return None
+    samples = pairwise_samples(windows)
+    few, many = int(samples.n_common.min()), int(samples.n_common.max())
+    notes = [
+        f"Each test used the windows that hold all its variables (missing='pairwise'): two lagged "
+        f"variables share {few} to {many} of {len(starts)} windows. This assumes that values are "
+        "missing at random; if large or small ones are, the edges can be wrong."
+    ]
+    if samples.repaired:
+        notes.append(
+            "The correlations of pairs did not fit together (a negative eigenvalue) and were "
+            "repaired; compare the edges with those of missing='window'."
+        )
+    return HoledWindows(samples, len(starts), tuple(notes))
+
+
+class LaggedTests(NamedTuple):
+    """Tests of partial correlation between the variables of a window, and what they rest on.
+
+    Args:
+        search: The test to search with.
+        strength: Partial correlations of the same variables, as if all windows were whole.
+        n_windows: Number of windows.
+        length: Rows of each.
+        holed: The windows, if any of them has a hole.
+    """
+
+    search: CITest
+    strength: PartialCorrelationTest
+    n_windows: int
+    length: int
+    holed: HoledWindows | None
+
+    def notes(self, table: SeriesTable, n_parameters: int) -> tuple[str, ...]:
+        """As `notes_on_windows`, and on the holes."""
+        if self.holed is None:
+            return notes_on_windows(table, self.length, self.n_windows, n_parameters)
+        return self.holed.notes_on(table, self.length, n_parameters)
+
+
+def lagged_tests(table: SeriesTable, length: int, transform: str, *, pairwise: bool) -> LaggedTests:
+    """Tests between nodes ``lag * vars + var``: on whole windows, or each on those it finds whole.
+
+    Args:
+        table: The series.
+        length: Rows of a window.
+        transform: What is done to each column before.
+        pairwise: Whether windows with holes are used.
+    """
+    holed = holed_windows(table, length, transform) if pairwise else None
+    if holed is None:
+        values, starts = complete_windows(table, length, transform)
+        newest_first = values[starts[:, None] + np.arange(length - 1, -1, -1)]
+        test = partial_correlation_test_from_data(newest_first.reshape(len(starts), -1))
+        return LaggedTests(test, test, len(starts), length, None)
+    samples = holed.samples
+    return LaggedTests(
+        search=PairwisePartialCorrelationTest(samples.corr, samples.present),
+        strength=partial_correlation_test(samples.corr, holed.n_windows),
+        n_windows=holed.n_windows,
+        length=length,
+        holed=holed,
+    )
+
+
+def notes_on_windows(
+    table: SeriesTable,
+    length: int,
+    n_used: int,
+    n_parameters: int,
+    *,
+    n_fewest: int | None = None,
+    whole: bool = True,
+) -> tuple[str, ...]:
+    """How many windows were used of how many, and a warning if they are few.
+
+    Args:
+        table: The series.
+        length: Rows of a window.
+        n_used: Windows that were used.
+        n_parameters: Of the largest regression, or the largest conditioning set and one; 0 if
+            there is none.
+        n_fewest: Windows that two variables share at least, if not all.
+        whole: Whether the windows had to be complete.
+    """
+    every = window_starts(np.ones(len(table.values), bool), table.segment, length=length)
+    notes = []
+    if n_used < len(every):
+        outside = 0
+        if table.targets is not None:
+            outside = int((~table.targets[every + length - 1]).sum())
+        holes = len(every) - n_used - outside
+        lost = "hold a missing value" if whole else "end in a row without values"
+        why = [f"{holes} {lost}"] * (holes > 0)
+        why += [f"{outside} predict a row outside the mask"] * (outside > 0)
+        notes.append(
+            f"{n_used} of {len(every)} windows of {length} rows were used; {' and '.join(why)}."
+        )
+    fewest = n_used if n_fewest is None else n_fewest
+    if fewest < PER_PARAMETER * n_parameters:
+        notes.append(
+            f"{fewest} windows are few for the {n_parameters} parameters of the largest "
+            f"regression or test (fewer than {PER_PARAMETER} for each), so edges can be missed or "
+            "false. Give a longer series, a smaller max_lag or fewer variables."
+        )
+    return tuple(notes)

@@ -1,0 +1,337 @@
+"""Missing values, and masks of the rows that may be predicted, in every method of `discover`."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+import jaxcause as jc
+from jaxcause.cli._main import main
+from jaxcause.discovery._pcmci.student_test import StudentTest
+from jaxcause.series import as_series_table, with_missing_value, with_targets
+from jaxcause.stats import (
+    PairwisePartialCorrelationTest,
+    pairwise_samples,
+    partial_correlation_test_from_data,
+)
+from jaxcause.training import TrainingConfig
+from jaxcause.workflows import methods
+from jaxcause.workflows._discover.windows import holed_windows
+
+QUICK = {"model": "small", "training": TrainingConfig(4, batch_size=4), "skip": True}
+CLASSICAL = ("var", "lasso", "pc", "pcmci", "pcmci+")
+PAIRWISE = ("pc", "pcmci", "pcmci+")
+
+
+def options_of(method):
+    return QUICK | {"progress": False} if method == "gradient" else {}
+
+
+def holed(seed, n_vars=8, n_rows=500, share=0.02):
+    """A chain of eight variables with own memory, 2 % of whose values are missing."""
+    rng = np.random.default_rng(seed)
+    x, truth = rng.normal(size=(n_rows, n_vars)), np.zeros((n_vars, n_vars, 6), bool)
+    for v in range(n_vars):
+        truth[v, v, 1] = True
+        if v:
+            truth[v - 1, v, 1 + v % 3] = True
+    for t in range(5, n_rows):
+        for v in range(n_vars):
+            x[t, v] += 0.4 * x[t - 1, v] + (0.3 * x[t - 1 - v % 3, v - 1] if v else 0)
+    x[rng.random(x.shape) < share] = np.nan
+    return x, truth
+
+
+@pytest.mark.parametrize("method", PAIRWISE)
+def test_tests_use_the_windows_that_they_find_whole(method):
+    dropped, paired = [], []
+    for seed in range(3):
+        x, truth = holed(seed)
+        for scores, missing in ((dropped, "window"), (paired, "pairwise")):
+            found = jc.discover(x, 5, method=method, missing=missing)
+            there = np.asarray(found.graph.directed)
+            hit = (there & truth).sum()
+            scores.append(2 * hit / (there.sum() + truth.sum()))
+        assert found.info.n_windows > 450
+        assert any("two lagged variables share" in note for note in found.info.notes)
+    # The windows of PC are half as long, so that more of them are whole.
+    assert np.mean(paired) > np.mean(dropped) + (0 if method == "pc" else 0.05)
+
+
+def test_the_windows_of_each_test_are_counted():
+    x, _ = holed(0)
+    table = as_series_table(x)
+    found = holed_windows(table, 11, "standardise")
+    assert (~np.isnan(np.lib.stride_tricks.sliding_window_view(x, 11, 0))).all((1, 2)).sum() < 110
+    starts = np.flatnonzero(~np.isnan(x[10:]).all(axis=1))
+    windows = x[starts[:, None] + np.arange(10, -1, -1)].reshape(len(starts), -1)
+    whole = ~np.isnan(windows)
+    rng = np.random.default_rng(1)
+    rows = np.stack([rng.permutation(88)[:6] for _ in range(40)])
+    rows[:, 4:][rng.random((40, 2)) < 0.3] = -1
+    expected = [whole[:, row[row >= 0]].all(axis=1).sum() for row in rows]
+    bits = found.samples.present
+    test = PairwisePartialCorrelationTest(found.samples.corr, bits)
+    given = [int(test.n_samples(row[0], row[1], row[2:])) for row in rows]
+    assert given == expected
+    assert min(expected) > 400 > 2 * 110
+    # The p-values of PCMCI and of PC are those of so many samples.
+    student = StudentTest(found.samples.corr, found.n_windows, present=bits)
+    result = student(rows[:, 0], rows[:, 1], rows[:, 2:])
+    for row, n, r, p in zip(rows, expected, result.statistic, result.p_value, strict=True):
+        plain = StudentTest(found.samples.corr, int(n))(row[:1], row[1:2], row[None, 2:])
+        assert (r, p) == pytest.approx((plain.statistic[0], plain.p_value[0]))
+        fisher = test(int(row[0]), int(row[1]), row[2:])
+        one = partial_correlation_test_from_data(rng.normal(size=(int(n), 3)))
+        assert fisher.statistic == pytest.approx(r, abs=1e-5)
+        assert int(one.n_samples) == n
+
+
+@pytest.mark.parametrize("method", PAIRWISE)
+def test_without_holes_pairwise_changes_nothing(method):
+    x, _ = holed(1, n_vars=4, n_rows=200, share=0)
+    plain, paired = (jc.discover(x, 2, method=method, missing=m) for m in ("window", "pairwise"))
+    np.testing.assert_array_equal(plain.graph.marks, paired.graph.marks)
+    np.testing.assert_array_equal(plain.scores, paired.scores)
+    assert plain.info.notes == paired.info.notes
+
+
+def test_indefinite_correlations_are_repaired_and_said_to_be():
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(60, 1)), 3, axis=1) + 0.05 * rng.normal(size=(60, 3))
+    x[:20, 0] = x[20:40, 1] = x[40:, 2] = np.nan
+    x[20:40, 0] *= -1
+    samples = pairwise_samples(x)
+    assert samples.repaired
+    assert np.linalg.eigvalsh(samples.corr).min() > 1e-4
+    holes = rng.random((60, 4)) < 0.6
+    walks = rng.normal(size=(60, 4)).cumsum(axis=0)
+    walks[holes] = np.nan
+    found = jc.discover(walks, 2, method="pcmci", missing="pairwise")
+    assert any("were repaired" in note for note in found.info.notes)
+
+
+def test_too_few_common_windows_are_refused():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    x[::2, 0] = x[1::2, 1] = np.nan
+    with pytest.raises(jc.InputError, match="share 0 complete rows"):
+        jc.discover(x, 1, method="pcmci", missing="pairwise")
+
+
+@pytest.mark.parametrize("method", ["var", "lasso"])
+def test_regressions_have_no_pairs(method):
+    with pytest.raises(jc.InputError, match="missing is not an option"):
+        jc.discover(np.zeros((9, 2)), 1, method=method, missing="pairwise")
+
+
+# A number that stands for a missing value ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [*CLASSICAL, "gradient"])
+def test_a_number_may_stand_for_a_missing_value(method):
+    x, _ = holed(2, n_vars=3, n_rows=120)
+    flagged = np.where(np.isnan(x), -999.0, x)
+    flagged[0, 0], x[0, 0] = -888.0, np.nan
+    call = {"method": method, **options_of(method)}
+    by_nan = jc.discover(x, 1, **call)
+    by_flag = jc.discover(flagged, 1, missing_value=[-999, -888], **call)
+    np.testing.assert_array_equal(by_nan.graph.marks, by_flag.graph.marks)
+    np.testing.assert_array_equal(by_nan.scores, by_flag.scores)
+    assert any("missing_value=-888 " in note and "1 times" in note for note in by_flag.info.notes)
+
+
+def test_flags_are_found_in_single_precision_or_said_to_be_nowhere():
+    x = np.arange(8, dtype=np.float32).reshape(4, 2) ** 1.5
+    x[1, 0] = -999.9
+    table = with_missing_value(as_series_table(x), -999.9)
+    assert table.complete.tolist() == [True, False, True, True]
+    assert "1 of 4 rows have a missing value." in table.notes
+    assert "it occurs nowhere" in with_missing_value(as_series_table(x), -1).notes[0]
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("x", "must be a number"),
+        (True, "must be a number"),
+        (np.nan, "must be finite"),
+        (2.0, "column 'X0' is constant"),
+        ([2.0, 1.0], "column 'X0' has no values"),
+    ],
+)
+def test_flags_that_cannot_be(flag, message):
+    table = as_series_table(np.array([[1.0, 5.0], [2.0, 6.0], [1.0, 7.0]]))
+    with pytest.raises(jc.InputError, match=message):
+        with_missing_value(table, flag)
+
+
+# A mask of the rows that may be predicted ---------------------------------------------------------
+
+
+def seasons(seed, n_rows=1200, length=60):
+    """In summer a drives b at lag 1, in winter b drives a at lag 2; both remember themselves."""
+    rng = np.random.default_rng(seed)
+    x, summer = rng.normal(size=(n_rows, 3)), np.arange(n_rows) // length % 2 == 0
+    for t in range(2, n_rows):
+        x[t] += 0.3 * x[t - 1]
+        if summer[t]:
+            x[t, 1] += 0.7 * x[t - 1, 0]
+        else:
+            x[t, 0] += 0.7 * x[t - 2, 1]
+    return x, summer
+
+
+@pytest.mark.parametrize("method", [*CLASSICAL, "gradient"])
+def test_a_season_has_its_own_coupling(method):
+    x, summer = seasons(0)
+    options = {"method": method, "names": ["a", "b", "c"]}
+    if method == "gradient":
+        options |= {"progress": False, "training": TrainingConfig(20), "model": "small"}
+        options |= {"skip": True}
+    strength = []
+    for mask in (summer, ~summer):
+        found = jc.discover(x, 2, mask=mask, key=jax.random.key(0), **options)
+        both = found.graph.directed[0, 1, 1], found.graph.directed[1, 0, 2]
+        # The lasso keeps more than the true edges; of so few candidates the null is rough.
+        assert both == (mask[0], ~mask[0]) or method in ("lasso", "gradient")
+        strength.append((found.strength[0, 1, 1], found.strength[1, 0, 2]))
+        (note,) = [note for note in found.info.notes if "outside the mask" in note]
+        length = 5 if method.startswith("pcmci") else 3
+        every = len(x) - length + 1
+        used = int(mask[length - 1 :].sum())
+        assert note == (
+            f"{used} of {every} windows of {length} rows were used; {every - used} predict a row "
+            "outside the mask."
+        )
+    assert strength[0][0] > 3 * strength[0][1]
+    assert strength[1][1] > 3 * strength[1][0]
+
+
+@pytest.mark.parametrize("method", [*CLASSICAL, "gradient", "auto", "pairwise", "hidden"])
+def test_rows_that_are_no_past_of_the_mask_change_nothing(method):
+    """Rows outside the mask and beyond the windows that end in it are swapped at will."""
+    x, summer = seasons(1, n_rows=480 if method in ("gradient", "hidden") else 240)
+    summer &= np.arange(len(x)) > 20
+    max_lag = 2
+    options = {"method": method, "max_lag": max_lag, **options_of(method)}
+    if method == "hidden":
+        options |= {"method": "gradient", "latents": True, "contemporaneous": True}
+        options |= options_of("gradient")
+    if method == "pairwise":
+        options |= {"method": "pcmci", "missing": "pairwise"}
+        x[25::40, 1] = np.nan
+    if method == "auto":
+        options["max_lag"] = "auto"
+    # Chosen lags reach further back, as do the instruments of hidden causes.
+    past = 5 * max_lag if method in ("auto", "hidden") else 2 * max_lag
+    near = np.zeros(len(x), bool)
+    for t in np.flatnonzero(summer):
+        near[max(0, t - past) : t + 1] = True
+    free = np.flatnonzero(~near)
+    assert len(free) > 40
+    swapped = x.copy()
+    swapped[free] = x[np.random.default_rng(0).permutation(free)] * 3 + 100
+    slow = method in ("gradient", "hidden")
+    for transform in ("standardise",) if slow else ("standardise", "copula"):
+        one, other = (
+            jc.discover(data, mask=summer, transform=transform, **options) for data in (x, swapped)
+        )
+        np.testing.assert_array_equal(one.graph.marks, other.graph.marks)
+        np.testing.assert_array_equal(one.scores, other.scores)
+        assert one.info.notes == other.info.notes
+
+
+@pytest.mark.parametrize("method", CLASSICAL)
+def test_a_mask_of_everything_changes_next_to_nothing(method):
+    x, _ = seasons(2, n_rows=200)
+    plain = jc.discover(x, 2, method=method)
+    masked = jc.discover(x, 2, method=method, mask=np.ones(200, bool))
+    np.testing.assert_array_equal(plain.graph.marks, masked.graph.marks)
+    np.testing.assert_allclose(plain.scores, masked.scores, atol=1e-9)
+
+
+def test_masks_of_several_series_are_given_one_by_one():
+    x, summer = seasons(3, n_rows=200)
+    parts, masks = [x[:120], x[120:]], [summer[:120], summer[120:]]
+    one = jc.discover(parts, 2, method="var", mask=masks)
+    other = jc.discover(parts, 2, method="var", mask=summer)
+    np.testing.assert_array_equal(one.scores, other.scores)
+    assert one.info.provenance["fingerprint"] == other.info.provenance["fingerprint"]
+    plain = jc.discover(parts, 2, method="var")
+    assert plain.info.provenance["fingerprint"] != one.info.provenance["fingerprint"]
+    tables = [with_targets(as_series_table(p), m) for p, m in zip(parts, masks, strict=True)]
+    np.testing.assert_array_equal(jc.discover(tables, 2, method="var").scores, one.scores)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.ones(3, bool), "shape \\(3,\\), but the series has 60 rows"),
+        (np.ones(60), "mask holds float64; give a boolean"),
+        (np.zeros(60, bool), "False everywhere"),
+        (np.arange(60) < 2, "mask leaves no window"),
+    ],
+)
+def test_masks_that_cannot_be(mask, message):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    for method in (*CLASSICAL, "gradient"):
+        with pytest.raises(jc.InputError, match=message):
+            jc.discover(x, 3, method=method, mask=mask)
+
+
+def test_a_method_that_knows_no_mask_refuses_one():
+    class Mine(methods.Method):
+        name = "mine"
+
+        @classmethod
+        def options(cls):
+            return ()
+
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    with pytest.raises(jc.InputError, match="mask is not for method='mine'"):
+        jc.discover(x, 2, method=Mine(), mask=np.ones(60, bool))
+
+
+# Notes and the command line -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", CLASSICAL)
+def test_few_windows_are_said_to_be_few(method):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4))
+    x[1:, 1] += 2 * x[:-1, 0]
+    x[30, 2] = np.nan
+    short = jc.discover(x[:18], 3, method=method)
+    # The sets of PC have no member in so short a series.
+    few = any("fewer than 10 for each" in note for note in short.info.notes)
+    assert few == (method != "pc")
+    holed_once = jc.discover(x, 3, method=method)
+    assert any("hold a missing value" in note for note in holed_once.info.notes)
+    x = rng.normal(size=(2000, 4))
+    whole = jc.discover(x, 2, method=method)
+    assert not any("windows" in note for note in whole.info.notes)
+
+
+@pytest.mark.parametrize("method", ["auto", *CLASSICAL])
+def test_the_command_line_takes_flags_and_masks(method, tmp_path, capsys):
+    x, summer = seasons(0, n_rows=280)
+    x[50, 0] = -999
+    header = "a,b,c,summer\n"
+    cells = np.column_stack([x, summer])
+    rows = (",".join(f"{v:.6f}" for v in row) for row in cells)
+    (tmp_path / "s.csv").write_text(header + "\n".join(rows) + "\n")
+    call = ["discover", str(tmp_path / "s.csv"), "--max-lag", "2", "--method", method, "--json"]
+    more = ["--quiet", "--out", str(tmp_path / "out"), "--missing-value", "-999"]
+    assert main([*call, *more, "--mask-column", "summer"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {edge["source"] for edge in found["graph"]["edges"]} <= {"a", "b", "c"}
+    assert any("outside the mask" in note for note in found["notes"])
+    assert any("missing_value=-999" in note for note in found["notes"])
+    for flags, message in (
+        (("--mask-column", "a"), "--mask-column 'a' must hold 0 and 1 only"),
+        (("--mask-column", "d"), "--mask-column 'd' is not a column"),
+    ):
+        assert main([*call, *more, *flags]) == 2
+        assert message in capsys.readouterr().err
