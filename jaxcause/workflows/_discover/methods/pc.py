@@ -74,7 +74,8 @@ class PC(HoledMethod):
         separated = separated.transpose(1, 2, 0)
         judged = judge_required(known.required, ~separated, table.names)
         excluded = ~known.allowed & ~separated
-        excluded[:, :, 0] &= ~known.allowed[:, :, 0].T & ~np.eye(n_vars, dtype=bool)
+        now = known.allowed[:, :, 0] & self.contemporaneous
+        excluded[:, :, 0] = ~separated[:, :, 0] & ~(now | now.T) & ~np.eye(n_vars, dtype=bool)
         excluded_notes = () if found.info.truncated else note_on_excluded(excluded, table.names)
         info = DiscoveryInfo(
             score="absolute partial correlation given the other parents of the target",
