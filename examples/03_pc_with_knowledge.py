@@ -18,3 +18,11 @@ print("genes and risk are independent given nodes", set(alone.sepsets.get(0, 3))
 
 order = jc.BackgroundKnowledge(tiers=np.array([0, 1, 2, 3]))
 print("With known order:", jc.pc(test, alpha=0.01, knowledge=order).graph.edges(names))
+
+known = jc.BackgroundKnowledge.named(names, required=[("weight", "pressure")])
+print("One edge known:  ", jc.pc(test, alpha=0.01, knowledge=known).graph.edges(names))
+
+wrong = jc.BackgroundKnowledge.named(names, forbidden=[("genes", "weight"), ("weight", "genes")])
+found = jc.pc(test, alpha=0.01, knowledge=wrong)
+print("A wrong claim:   ", found.graph.edges(names))
+print("The tests speak against it at", int(found.info.n_conflicts), "pairs")

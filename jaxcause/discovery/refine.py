@@ -122,7 +122,7 @@ def refine(
 
     Marks: ``-->`` is a cause, which may share a hidden cause with its effect; ``<->`` is a hidden
     common cause; ``o->`` is either, or both. Without ``latents``, an edge at lag 0 is ``---`` if
-    the data do not determine its direction, and ``<->`` if they contradict themselves. With
+    the data do not determine its direction, and ``x-x`` if they contradict themselves. With
     ``latents`` alone an edge at lag 0 can only be ``<->``. To compare with a known graph, count
     ``-->`` and ``o->`` as edges and ``<->`` as none: an ``o->`` is right on a true edge, and a
     false edge elsewhere.
