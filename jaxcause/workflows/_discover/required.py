@@ -71,8 +71,10 @@ def note_on_excluded(
     if not found:
         return ()
     more = f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    lag_0 = " contemporaneous=True (--contemporaneous) allows edges at lag 0."
+    advice = ""
+    if pairs[:, :, 0].any():
+        advice = " contemporaneous=True (--contemporaneous) allows edges at lag 0."
     return (
         f"Tests find no set that separates {'; '.join(found[:MOST_NAMED])}{more}, but no edge is "
-        f"allowed there. Other edges may be false because of that.{lag_0 * bool(pairs[:, :, 0].any())}",
+        f"allowed there. Other edges may be false because of that.{advice}",
     )
