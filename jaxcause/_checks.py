@@ -19,6 +19,8 @@ def is_concrete(*values: Any) -> bool:
 
 def check_probability(name: str, value: Any) -> None:
     """Raise unless ``value`` lies strictly between 0 and 1."""
+    if value is None or isinstance(value, str | bool):
+        raise InputError(f"{name}={value!r} must be a number between 0 and 1; try {name}=0.05")
     known = isinstance(value, float | int) or is_concrete(value)
     if known and not 0.0 < float(value) < 1.0:
         raise InputError(

@@ -38,6 +38,8 @@ def checked_n_samples(
 ) -> Num[np.ndarray, "*graphs"]:
     """``n_samples`` as an array, in the precision of ``corr`` where it is not whole."""
     given, batch = np.asarray(n_samples), corr.shape[:-2]
+    if given.dtype.kind not in "iuf":
+        raise InputError(f"n_samples={n_samples!r} must be a number: how many rows gave corr?")
     bad = ~(np.isfinite(given) & (given > 0))
     if bad.any():
         raise InputError(f"n_samples={given[bad][0]} must be positive: how many rows gave corr?")

@@ -18,8 +18,12 @@ def check_rows(x: Any) -> None:
         raise InputError(f"x has shape {np.shape(x)}, but must be [..., samples ≥ 2, nodes]")
 
 
-def checked_data(x: Any, missing: str) -> Float[np.ndarray, "*graphs samples nodes"]:
+def checked_data(x: Any, missing: str | None) -> Float[np.ndarray, "*graphs samples nodes"]:
     """``x`` in float64.
+
+    Args:
+        x: The samples.
+        missing: ``pairwise`` accepts NaN, ``raise`` does not; None if the caller has no choice.
 
     Raises:
         InputError: A cell cannot be used, or a column is constant.
@@ -58,7 +62,7 @@ def check_common_rows(pairs: PairwiseCorrelation) -> None:
         )
 
 
-def _check_cells(values: np.ndarray, missing: str) -> None:
+def _check_cells(values: np.ndarray, missing: str | None) -> None:
     infinite = np.isinf(values)
     if infinite.any():
         *graph, row, column = (int(i) for i in np.argwhere(infinite)[0])
@@ -66,11 +70,12 @@ def _check_cells(values: np.ndarray, missing: str) -> None:
             f"x is infinite in row {row}, column {column}{_of(graph)}; drop or fill such rows"
         )
     absent = np.isnan(values)
-    if missing == "raise" and absent.any():
+    if missing != "pairwise" and absent.any():
         *graph, row, column = (int(i) for i in np.argwhere(absent)[0])
+        choice = ", or pass missing='pairwise'" if missing == "raise" else ""
         raise InputError(
             f"x is NaN in row {row}, column {column}{_of(graph)} and in {absent.sum()} cells in "
-            "all; drop or fill those rows, or pass missing='pairwise'"
+            f"all; drop or fill those rows{choice}"
         )
 
 

@@ -119,7 +119,7 @@ def rank_correlation_test_from_data(
     _check_shrinkage(shrinkage)
     if not is_concrete(x):
         return _ranked(jnp.asarray(x), one_sided, method, shrinkage)
-    values = checked_data(x, "raise")
+    values = checked_data(x, None)
     with jax.enable_x64(True):
         return _as_numpy(_ranked(jnp.asarray(values), one_sided, method, shrinkage), x)
 

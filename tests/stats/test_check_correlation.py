@@ -162,3 +162,9 @@ def test_float32_is_kept_only_where_the_condition_number_allows(seed):
         else:
             assert condition > 1e5 / np.sqrt(12)
     assert kept >= 4
+
+
+@pytest.mark.parametrize("given", [None, "many", True])
+def test_what_is_no_number_of_samples_is_named(given, untyped):
+    with pytest.raises(InputError, match="n_samples="):
+        partial_correlation_test(np.eye(3), given)
