@@ -97,12 +97,12 @@ class Constraints(NamedTuple):
         return self.cannot_cause is not None
 
     @property
-    def known_tails(self) -> Bool[np.ndarray, "nodes nodes"] | None:
+    def known_tails(self) -> Bool[AnyArray, "nodes nodes"] | None:
         """Entry ``[i, j]``: the mark at j is a tail, since j → i is required; None if unknown."""
         return None if self.cannot_cause is None else self.required.T
 
     @property
-    def doubtful_directions(self) -> Bool[np.ndarray, "nodes nodes"] | None:
+    def doubtful_directions(self) -> Bool[AnyArray, "nodes nodes"] | None:
         """Entry ``[i, j]``: i → j is impossible, and tests may count against that; None if none is.
 
         They do not count against the order of time.

@@ -12,12 +12,6 @@ from jaxcause.stats._from_data import (
 from jaxcause.stats._from_data import (
     rank_correlation_test_from_data as rank_correlation_test_from_data,
 )
-from jaxcause.stats._instrumental import InstrumentalFit as InstrumentalFit
-from jaxcause.stats._instrumental import (
-    instrumental_regression as instrumental_regression,
-)
-from jaxcause.stats._lasso import LassoFit as LassoFit
-from jaxcause.stats._lasso import fit_lasso_var as fit_lasso_var
 from jaxcause.stats._multiple_testing import benjamini_hochberg as benjamini_hochberg
 from jaxcause.stats._multiple_testing import benjamini_yekutieli as benjamini_yekutieli
 from jaxcause.stats._pairwise import PairwiseCorrelation as PairwiseCorrelation
@@ -35,10 +29,16 @@ from jaxcause.stats._partial_correlation import partial_correlations as partial_
 from jaxcause.stats._ranks import rank_correlation as rank_correlation
 from jaxcause.stats._redundant_columns import RedundantColumns as RedundantColumns
 from jaxcause.stats._redundant_columns import redundant_columns as redundant_columns
+from jaxcause.stats._regression.instrumental import InstrumentalFit as InstrumentalFit
+from jaxcause.stats._regression.instrumental import (
+    instrumental_regression as instrumental_regression,
+)
+from jaxcause.stats._regression.lasso import LassoFit as LassoFit
+from jaxcause.stats._regression.lasso import fit_lasso_var as fit_lasso_var
+from jaxcause.stats._regression.vector_autoregression import VarFit as VarFit
+from jaxcause.stats._regression.vector_autoregression import VarMoments as VarMoments
+from jaxcause.stats._regression.vector_autoregression import fit_var as fit_var
+from jaxcause.stats._regression.vector_autoregression import var_moments as var_moments
 from jaxcause.stats._shrinkage import shrink_correlation as shrink_correlation
 from jaxcause.stats._shrinkage import shrinkage_intensity as shrinkage_intensity
 from jaxcause.stats._subsets import colex_subsets as colex_subsets
-from jaxcause.stats._vector_autoregression import VarFit as VarFit
-from jaxcause.stats._vector_autoregression import VarMoments as VarMoments
-from jaxcause.stats._vector_autoregression import fit_var as fit_var
-from jaxcause.stats._vector_autoregression import var_moments as var_moments

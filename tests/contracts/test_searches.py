@@ -135,13 +135,13 @@ def made_for(name, graph):
 
 
 @cache
-def found(search, name, sepset="first"):
+def found(search, name, sepset="max_p"):
     """Result of the first graph."""
     return search(made_for(name, 0), **OPTIONS, sepset=sepset)
 
 
 @cache
-def found_together(search, name, sepset="first"):
+def found_together(search, name, sepset="max_p"):
     """Result of the whole batch."""
     return search(made(name), **OPTIONS, sepset=sepset)
 

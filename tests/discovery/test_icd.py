@@ -16,8 +16,6 @@ from jaxcause.simulate import linear_sem, random_dag
 from jaxcause.stats import condition_number
 
 KINDS = [("attention", 20), ("real_attention", 12), ("dag", 20)]
-WRONG_IN_THE_REFERENCE = {"oracle_24": [(2, 5), (12, 5)]}
-"""Marks that the stored case calls tails; see `test_the_disputed_marks_are_circles`."""
 
 
 def attention_correlations(seed, n, sharpness=2.0, graphs=()):
@@ -82,9 +80,7 @@ def test_a_rounded_matrix_gives_the_same_graph_in_both_precisions(fixtures):
 
 def check_oracle(path):
     case = np.load(path)
-    expected = case["pag"].copy()
-    for i, j in WRONG_IN_THE_REFERENCE.get(path.stem, []):
-        expected[i, j] = Mark.CIRCLE
+    expected = case["pag"]
     found = icd(oracle_test(case["dag"], case["observed"]), alpha=0.5)
     assert (np.asarray(found.graph.marks) == expected).all(), path.name
 

@@ -158,6 +158,7 @@ def test_the_real_encoder_from_text_to_the_reference_attentions_and_graphs(real,
                 alpha=float(expected["alpha"]),
                 nodes=expected["nodes"] if "nodes" in expected else None,
                 one_sided=mode == "onesided",
+                sepset="first",
             ).graph
             assert (graph.marks == expected[f"pag_{mode}"]).all(), case["name"]
 

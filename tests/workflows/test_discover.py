@@ -193,7 +193,7 @@ def test_names_of_a_frame_are_kept():
     [
         ({"max_lag": 0}, "max_lag=0"),
         ({"max_lag": -2}, "max_lag=-2"),
-        ({"max_lag": 50}, "more rows than lags"),
+        ({"max_lag": 50}, "takes 51"),
         ({"method": "magic"}, "choose one of auto, gradient, lasso, pc, pcmci"),
         ({"transform": "cube"}, "transform='cube'"),
         ({"readout": "lrp"}, "readout='lrp'"),

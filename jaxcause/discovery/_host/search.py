@@ -61,7 +61,7 @@ def as_result(
     marks: AnyArray,
     *,
     sepsets: SepSets,
-    no_arrowhead: Bool[np.ndarray, "nodes nodes"] | None = None,
+    no_arrowhead: Bool[AnyArray, "nodes nodes"] | None = None,
     n_conflicts: AnyArray | int = 0,
     n_open: AnyArray | None = None,
     levels: AnyArray | None = None,
@@ -84,7 +84,7 @@ def as_result(
         sepsets.found, np.asarray(problem.mask), skeleton.truncated
     )
     against = np.zeros_like(none)
-    if no_arrowhead is not None and no_arrowhead.any() and not problem.is_comparison:
+    if no_arrowhead is not None and np.asarray(no_arrowhead).any() and not problem.is_comparison:
         rules = partial(
             colliders_against,
             no_arrowhead=jnp.asarray(no_arrowhead),

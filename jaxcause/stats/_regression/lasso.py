@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_at_least
 from jaxcause._typing import AnyArray
-from jaxcause.stats._vector_autoregression import as_scores, checked_terms
+from jaxcause.stats._regression.vector_autoregression import as_scores, checked_terms
 
 BLOCK = 4096
 """Windows that are held at a time."""
