@@ -29,6 +29,7 @@ def test_reference_cases_from_attention_to_pag(fixtures, kind, n_cases, mode, dt
             alpha=float(case["alpha"]),
             nodes=case["nodes"] if "nodes" in case else None,
             one_sided=mode == "onesided",
+            sepset="first",
         )
         assert (found.graph.marks == case[f"pag_{mode}"]).all(), path.name
         assert (found.levels.marks == case[f"pag_per_level_{mode}"]).all(), path.name
