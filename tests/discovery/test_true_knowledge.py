@@ -50,7 +50,7 @@ def check(seeds, caps=None):
 
 
 def test_true_knowledge_of_all_kinds_leaves_every_search_sound_and_pc_complete():
-    check(range(300))
+    check(range(150))
 
 
 @pytest.mark.slow
@@ -64,7 +64,7 @@ def test_true_knowledge_leaves_2000_searches_with_caps_sound():
 
 
 def test_with_caps_the_answers_are_those_of_the_search_on_the_host():
-    seeds = [seed for seed in range(40) if case_of(seed)[0].n == 5][:6]
+    seeds = [seed for seed in range(40) if case_of(seed)[0].n == 5][:4]
     for seed in seeds:
         system, knowledge, test = case_of(seed)
         for search in (pc, fci, icd) if system.is_dag else (fci, icd):
