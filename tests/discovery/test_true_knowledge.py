@@ -64,7 +64,7 @@ def test_true_knowledge_leaves_2000_searches_with_caps_sound():
 
 
 def test_with_caps_the_answers_are_those_of_the_search_on_the_host():
-    seeds = [seed for seed in range(40) if case_of(seed)[0].n == 5][:4]
+    seeds = [seed for seed in range(40) if case_of(seed)[0].n == 5][:2]
     for seed in seeds:
         system, knowledge, test = case_of(seed)
         for search in (pc, fci, icd) if system.is_dag else (fci, icd):
