@@ -19,7 +19,6 @@ from jaxcause._checks import (
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._host.evaluator import Evaluator
-from jaxcause.discovery._kernel.check_test import check_test
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
@@ -51,9 +50,9 @@ def search_graphs(
             known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
             traced and there are no caps.
     """
-    check_test(test)
+    batch_shape = engine_of(test).batch_shape  # raises if it is no test
     _check(test, alpha, max_cond_size, knowledge, node_mask, sepset)
-    n, batch_shape = test.n_nodes, engine_of(test).batch_shape
+    n = test.n_nodes
     constraints = Constraints.none(n) if knowledge is None else Constraints.of(knowledge)
     max_p = sepset == "max_p"
     if not n or not math.prod(batch_shape):

@@ -65,7 +65,15 @@ def singular_pairs(
     with float64_where_asked(corr):
         matrix = jnp.asarray(corr)
         bound = least_variance(matrix.dtype) if tolerance is None else tolerance
-        return (1 - matrix**2 <= bound) & (_identity(matrix) == 0)
+        return pairs_of_copies(matrix, bound)
+
+
+def pairs_of_copies(
+    corr: Float[AnyArray, "*graphs nodes nodes"], tolerance: float
+) -> Bool[AnyArray, "*graphs nodes nodes"]:
+    """Pairs with 1 − r² ≤ tolerance; on numpy arrays it compiles nothing."""
+    n = corr.shape[-1]
+    return (1 - corr * corr <= tolerance) & ~np.broadcast_to(np.eye(n, dtype=bool), corr.shape)
 
 
 def clip_eigenvalues(

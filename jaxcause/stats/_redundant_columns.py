@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxcause.stats._definite import pairs_of_copies
 from jaxcause.stats._elimination import redundant_below
 
 
@@ -41,7 +42,7 @@ def redundant_columns(values: Float[np.ndarray, "samples vars"]) -> RedundantCol
     corr = centred / np.where(varies, size, 1)
     corr = corr.T @ corr
     tolerance = redundant_below(np.float64)
-    same = np.triu((1 - corr**2 <= tolerance) & varies[:, None] & varies, 1)
+    same = np.triu(pairs_of_copies(corr, tolerance) & varies[:, None] & varies, 1)
     copies = tuple((int(i), int(j)) for i, j in np.argwhere(same))
     kept = np.flatnonzero(varies & ~same.any(axis=0))
     return RedundantColumns(copies, _combinations(corr[np.ix_(kept, kept)], kept, tolerance))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxcause import CausalGraph, InputError, LaggedGraph
+from jaxcause.discovery._traced.search import _n_cyclic
 from jaxcause.graph import cyclic_edges, dag_to_cpdag, dag_to_mag, edge_marks, mag_to_pag
 
 EDGES = [
@@ -104,3 +105,12 @@ def test_what_cannot_be_inspected_is_refused():
         jax.jit(cyclic_edges)(np.zeros((3, 3), np.int8))
     with pytest.raises(InputError, match="one end only"):
         cyclic_edges(np.array([[0, 2], [0, 0]]))
+
+
+@pytest.mark.parametrize("n", [3, 6])
+def test_a_traced_search_counts_the_same_edges(n):
+    rng = np.random.default_rng(n)
+    marks = np.array([random_marks(rng, n) for _ in range(100)])
+    expected = cyclic_edges(marks).sum(axis=(1, 2)) // 2
+    assert expected.any()
+    assert (np.asarray(_n_cyclic(jnp.asarray(marks))) == expected).all()

@@ -35,7 +35,7 @@ from jaxcause.discovery._kernel.sizes import (
     next_power,
 )
 from jaxcause.stats import PartialCorrelationTest, fisher_z_p_value, is_singular
-from jaxcause.stats._definite import eigenvalues_exceed, rounding
+from jaxcause.stats._definite import eigenvalues_exceed, pairs_of_copies, rounding
 from jaxcause.stats._elimination import redundant_below
 
 
@@ -126,8 +126,7 @@ class GaussianEngine:
     def indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
         """Pairs of which 1 − r² is rounding; works on numpy arrays and inside a traced program."""
         r = self._stacked()
-        eye = np.eye(r.shape[-1], dtype=bool)[None]
-        return (1 - r * r <= redundant_below(np.dtype(r.dtype))) & ~eye
+        return pairs_of_copies(r, redundant_below(np.dtype(r.dtype)))
 
     def _stacked(self) -> Float[AnyArray, "graphs nodes nodes"]:
         """The correlations with one leading axis, on the host where they are concrete."""
