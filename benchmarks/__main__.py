@@ -16,6 +16,7 @@ from benchmarks import (
     calibration,
     collinear,
     core,
+    first,
     flow,
     lagged,
     memory,
@@ -33,6 +34,7 @@ STUDIES = {
     "attention": lambda given: attention.run(given.data, quick=given.quick),
     "calibration": lambda given: calibration.run(quick=given.quick),
     "collinear": lambda given: collinear.run(),
+    "first": lambda given: first.run(given.data, quick=given.quick, only=given.only),
     "flow": lambda given: flow.run(given.data),
     "lagged": lagged.run,
     "memory": lambda given: memory.run(),
@@ -55,7 +57,9 @@ def main() -> None:
     )
     parser.add_argument("--prototype", type=Path, help="core: a skeleton search to compare with")
     parser.add_argument("--quick", action="store_true", help="leave out the slowest")
-    parser.add_argument("--only", default="", help="core: sections, such as skeletons,ICD")
+    parser.add_argument(
+        "--only", default="", help="core: sections, such as skeletons,ICD; first: words of titles"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     lagged.add_arguments(parser)
     arguments = parser.parse_args()
