@@ -9,6 +9,8 @@ os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "agg"
+# Tests compile what they run, and leave nothing in the home of whoever runs them.
+os.environ["JAXCAUSE_CACHE"] = "off"
 
 import signal
 from pathlib import Path

@@ -74,6 +74,16 @@ def _discover(arguments: argparse.Namespace) -> int:
     series = _prepared(read_series(arguments.series, **reading(arguments)), arguments)
     series, regimes = _without_domain(series, arguments.domain)
     check_writable(arguments.out)
+    from jaxcause.workflows._cache import kept_programs
+
+    with kept_programs():
+        return _searched(series, regimes, arguments)
+
+
+def _searched(
+    series: "SeriesTable", regimes: "np.ndarray | None", arguments: argparse.Namespace
+) -> int:
+    """Search, write what was found and print it."""
     import jax
 
     from jaxcause.workflows import DiscoveryInterrupted, discover, resolve_auto, write_discovery

@@ -119,13 +119,15 @@ def _explain(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from jaxcause.workflows import TextModel, explain, write_explanation, write_explanations
+    from jaxcause.workflows._cache import kept_programs
 
-    model = TextModel.load(arguments.model)
     options = {name: getattr(arguments, name) for name in SAME}
-    found = [
-        explain(model, text, arguments.target, every=arguments.all, **options)
-        for text in tqdm(texts, disable=silent(arguments) or len(texts) == 1, unit="text")
-    ]
+    with kept_programs():
+        model = TextModel.load(arguments.model)
+        found = [
+            explain(model, text, arguments.target, every=arguments.all, **options)
+            for text in tqdm(texts, disable=silent(arguments) or len(texts) == 1, unit="text")
+        ]
     one = len(found) == 1
     write = write_explanation if one else write_explanations
     files = write(found[0] if one else found, arguments.out)  # pyright: ignore[reportArgumentType]

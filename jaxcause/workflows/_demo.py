@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxcause.metrics import PrecisionRecall, precision_recall
 from jaxcause.simulate import vector_autoregression
+from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._discover.call import discover
 from jaxcause.workflows._discover.result import Discovery
 
@@ -22,6 +23,7 @@ class Demo(NamedTuple):
     seconds: float
 
 
+@kept_programs()
 def run_demo(*, seed: int = 0, progress: bool = True) -> Demo:
     """Simulate six variables with three nonlinear lagged parents each, and discover them.
 

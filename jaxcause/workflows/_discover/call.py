@@ -17,6 +17,7 @@ from jaxcause.series import (
     with_missing_value,
     with_targets,
 )
+from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._discover.auto import resolve_auto
 from jaxcause.workflows._discover.methods import Method, method_named, registered
 from jaxcause.workflows._discover.provenance import provenance
@@ -24,6 +25,7 @@ from jaxcause.workflows._discover.remarks import n_cyclic, remarks_on_data, rema
 from jaxcause.workflows._discover.result import Discovery
 
 
+@kept_programs()
 def discover(
     series: Any,
     max_lag: int | Literal["auto"] = 5,
@@ -54,6 +56,8 @@ def discover(
     All methods assume that every common cause is among the variables (but for ``latents`` of
     ``"gradient"``), that no cause acts within a time step (but for ``contemporaneous``), that
     ``max_lag`` covers all lags, and that the mechanism does not change.
+
+    What is compiled is kept for the next process (``JAXCAUSE_CACHE=off`` turns this off).
 
     Args:
         series: ``[time, vars]`` as numpy or JAX array or data frame (names are kept, a time column

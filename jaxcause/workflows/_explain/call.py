@@ -4,6 +4,7 @@ import os
 from typing import Literal
 
 from jaxcause._checks import check_choice, check_probability
+from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._explain.explained import Target
 from jaxcause.workflows._explain.graphs import TokenGraphs, token_graphs
 from jaxcause.workflows._explain.query import OutputQuery, output_query
@@ -13,6 +14,7 @@ from jaxcause.workflows._explain.settings import ExplainSettings, resolve_settin
 from jaxcause.workflows._explain.text_model import Intervention, TextModel
 
 
+@kept_programs()
 def explain(
     model: str | os.PathLike[str] | TextModel,
     text: str,
@@ -40,6 +42,8 @@ def explain(
     tokens near the output in that graph are removed until the output changes (`cleann`). The
     model's head defines the output: the class of the text, the token behind ``[MASK]``, or the next
     token of a GPT. A model without a head has no output, and the result holds its graph alone.
+
+    What is compiled is kept for the next process (``JAXCAUSE_CACHE=off`` turns this off).
 
     Args:
         model: Folder of a Hugging Face model, the name of one on the hub, or a `TextModel`.
