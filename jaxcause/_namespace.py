@@ -92,7 +92,7 @@ def take(array: AnyArray, index: AnyArray) -> AnyArray:
 
 
 def barrier(values: Carry) -> Carry:
-    """As `jax.lax.optimization_barrier`: keeps a compiler from computing values anew at each use."""
+    """As `jax.lax.optimization_barrier`: a compiler then computes the values only once."""
     return values if on_host(values) else lax.optimization_barrier(values)
 
 
