@@ -152,7 +152,7 @@ def andrey_pcmci(n_steps: int, n_vars: int) -> Call:
 
 
 def tigramite_pcmci(n_steps: int, n_vars: int) -> Call:
-    """tigramite's PCMCI."""
+    """PCMCI of tigramite."""
     _require("tigramite")
     x = random_series(n_steps, n_vars)
 
@@ -170,7 +170,7 @@ def tigramite_pcmci(n_steps: int, n_vars: int) -> Call:
 
 
 def causal_learn_pc(n_vars: int) -> Call:
-    """causal-learn's PC."""
+    """PC of causal-learn."""
     _require("causallearn")
     x = random_dag(n_vars)
 

@@ -1,0 +1,103 @@
+"""One formula, two engines: what numpy and JAX spell differently.
+
+A formula that is written with these functions runs at once on numpy arrays, and as part of a
+compiled program on JAX arrays. Small problems so need no compiler.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxcause._typing import AnyArray
+
+Carry = TypeVar("Carry")
+
+
+def namespace(*trees: Any) -> Any:
+    """``numpy`` if every leaf of ``trees`` is a numpy array or a number, else ``jax.numpy``.
+
+    >>> namespace(np.zeros(2), 3) is np
+    True
+    """
+    return np if on_host(*trees) else jnp
+
+
+def on_host(*trees: Any) -> bool:
+    """Whether every leaf of ``trees`` is a numpy array or a number."""
+    leaves = jax.tree.leaves(trees)
+    return all(isinstance(leaf, np.ndarray | np.generic | bool | int | float) for leaf in leaves)
+
+
+def while_loop(
+    unfinished: Callable[[Carry], Any], step: Callable[[Carry], Carry], start: Carry
+) -> Carry:
+    """As `jax.lax.while_loop`."""
+    if not on_host(start):
+        return lax.while_loop(unfinished, step, start)
+    carry = start
+    while unfinished(carry):
+        carry = step(carry)
+    return carry
+
+
+def branch(
+    condition: Any, if_true: Callable[..., Carry], if_false: Callable[..., Carry], *operands: Any
+) -> Carry:
+    """As `jax.lax.cond`; what the functions close over must be of the kind of ``condition``."""
+    if not on_host(condition, operands):
+        return lax.cond(condition, if_true, if_false, *operands)
+    return if_true(*operands) if condition else if_false(*operands)
+
+
+def fold(step: Callable[[Carry, Any], Carry], start: Carry, xs: AnyArray) -> Carry:
+    """``step(… step(step(start, xs[0]), xs[1]) …)``, as `jax.lax.scan` without outputs."""
+    if not on_host(start, xs):
+        return lax.scan(lambda carry, x: (step(carry, x), None), start, xs)[0]
+    carry = start
+    for x in xs:
+        carry = step(carry, x)
+    return carry
+
+
+def each(function: Callable[[Any], Any], xs: AnyArray) -> AnyArray:
+    """The results of ``function`` for each entry of ``xs``, stacked, as `jax.lax.map`."""
+    if not on_host(xs):
+        return lax.map(function, xs)
+    results = [function(x) for x in xs]
+    return np.stack(results) if on_host(results) else jnp.stack(results)
+
+
+def put(array: AnyArray, index: tuple[AnyArray, ...], values: Any) -> AnyArray:
+    """A copy with ``array[index] = values``; an index beyond the end writes nothing."""
+    if not on_host(array, index, values):
+        return jnp.asarray(array).at[index].set(values, mode="drop")
+    at = np.broadcast_arrays(*index)
+    inside = np.ones(at[0].shape, bool)
+    for axis, part in enumerate(at):
+        inside &= part < array.shape[axis]
+    copy = np.array(array)
+    copy[tuple(part[inside] for part in at)] = np.broadcast_to(values, inside.shape)[inside]
+    return copy
+
+
+def take(array: AnyArray, index: AnyArray) -> AnyArray:
+    """``array[index]`` along the first axis; an index beyond the end reads the last entry."""
+    if not on_host(array, index):
+        return jnp.asarray(array).at[index].get(mode="clip")
+    return np.take(array, index, axis=0, mode="clip")
+
+
+def barrier(values: Carry) -> Carry:
+    """As `jax.lax.optimization_barrier`: a compiler then computes the values only once."""
+    return values if on_host(values) else lax.optimization_barrier(values)
+
+
+def bit_count(words: AnyArray) -> AnyArray:
+    """How many bits of each word are set, in the type of the words."""
+    if not on_host(words):
+        return lax.population_count(words)
+    return np.bitwise_count(words).astype(words.dtype)
