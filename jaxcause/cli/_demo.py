@@ -33,11 +33,11 @@ def _demo(arguments: argparse.Namespace) -> int:
     from jaxcause.io import check_writable
 
     check_writable(arguments.out)
-    from jaxcause.workflows import DiscoveryInterrupted, run_demo, write_discovery
+    from jaxcause.workflows import run_demo, write_discovery
 
     try:
         demo = run_demo(seed=arguments.seed, progress=not silent(arguments))
-    except DiscoveryInterrupted as interrupt:
+    except KeyboardInterrupt as interrupt:
         return keep(interrupt, arguments.out, "discover ")
     files = write_discovery(demo.found, arguments.out)
     document = {

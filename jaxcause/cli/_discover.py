@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from jaxcause.series import SeriesTable
-    from jaxcause.workflows import Discovery, DiscoveryInterrupted
+    from jaxcause.workflows import Discovery
 
 EXIT_INTERRUPTED = 130
 SHOWN_EDGES = 20
@@ -86,7 +86,7 @@ def _searched(
     """Search, write what was found and print it."""
     import jax
 
-    from jaxcause.workflows import DiscoveryInterrupted, discover, resolve_auto, write_discovery
+    from jaxcause.workflows import discover, resolve_auto, write_discovery
 
     method, max_lag = arguments.method, arguments.max_lag
     if method == "auto":
@@ -110,7 +110,7 @@ def _searched(
             progress=not silent(arguments),
             **options,
         )
-    except DiscoveryInterrupted as interrupt:
+    except KeyboardInterrupt as interrupt:
         return keep(interrupt, arguments.out, "--resume goes on, or ")
     files = write_discovery(found, arguments.out)
     _forget(arguments.out)
@@ -175,11 +175,14 @@ def _without(series: "SeriesTable", flag: str, name: str) -> "SeriesTable":
     return series._replace(values=values, names=others)
 
 
-def keep(interrupt: "DiscoveryInterrupted", folder: Path, remedy: str = "") -> int:
-    """Save what was trained so far, and say so."""
+def keep(interrupt: KeyboardInterrupt, folder: Path, remedy: str = "") -> int:
+    """Save what was trained so far, and say so; Ctrl-C outside of training is raised again."""
+    forecaster = getattr(interrupt, "forecaster", None)
+    if forecaster is None:
+        raise interrupt
     kept = folder / "forecaster.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
-    interrupt.forecaster.save(kept)
+    forecaster.save(kept)
     complain(f"{interrupt} in {kept}; {remedy}--forecaster {kept} reads the graph so far")
     return EXIT_INTERRUPTED
 

@@ -272,10 +272,6 @@ def chosen(arguments: argparse.Namespace, method: str) -> dict[str, Any]:
 
     ``domain`` and ``checkpoint`` need the series and the folder, and are left to the command.
     """
-    from jaxcause.attribution import select_top_k
-    from jaxcause.training import TrainingConfig
-    from jaxcause.workflows import TrainedForecaster
-
     known = {name for name, methods in every_option().items() if method in methods}
     given = {
         name: value
@@ -283,10 +279,16 @@ def chosen(arguments: argparse.Namespace, method: str) -> dict[str, Any]:
         if (value := getattr(arguments, name)) is not None
     }
     if (k := given.get("select")) is not None:
+        from jaxcause.attribution import select_top_k
+
         given["select"] = lambda scores: select_top_k(scores, k)
     if "training" in given:
+        from jaxcause.training import TrainingConfig
+
         given["training"] = TrainingConfig(n_steps=given["training"])
     if "forecaster" in given:
+        from jaxcause.workflows import TrainedForecaster
+
         given["forecaster"] = TrainedForecaster.load(given["forecaster"])
     for name in ("forbidden", "required"):
         if name in given:

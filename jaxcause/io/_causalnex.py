@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 from jaxtyping import Float
 
@@ -21,6 +21,9 @@ from jaxcause.io._named import (
     n_variables,
 )
 
+if TYPE_CHECKING:
+    import networkx as nx
+
 _LAGGED = re.compile(r"(.*)_lag(0|[1-9][0-9]{0,8})", re.DOTALL)
 
 
@@ -29,7 +32,7 @@ def to_causalnex(
     *,
     names: Sequence[str] | None = None,
     weights: Float[AnyArray, "vars vars *lags"] | None = None,
-) -> nx.DiGraph:
+) -> "nx.DiGraph":
     """A networkx graph that causalnex's ``StructureModel`` takes as its argument.
 
     A variable ``x`` of a lagged graph becomes one node per lag, ``x_lag0``, ``x_lag1``, …, and
@@ -48,6 +51,8 @@ def to_causalnex(
     >>> list(to_causalnex(LaggedGraph.from_mask(mask), names=["rain", "river"]).edges)
     [('rain_lag1', 'river_lag0')]
     """
+    import networkx as nx
+
     labels = checked_names(n_variables(graph), names)
     directed = directed_only(graph, "a StructureModel")
     given = {} if weights is None else {"weights": weights}
@@ -70,7 +75,7 @@ def to_causalnex(
     return result
 
 
-def from_causalnex(model: nx.DiGraph) -> NamedGraph:
+def from_causalnex(model: "nx.DiGraph") -> NamedGraph:
     """The graph and its names, from a causalnex ``StructureModel`` or `to_causalnex`.
 
     If all nodes are called ``name_lag0``, ``name_lag1``, …, the graph is a `LaggedGraph`.
@@ -78,6 +83,7 @@ def from_causalnex(model: nx.DiGraph) -> NamedGraph:
     Raises:
         InputError: An edge does not end at lag 0, or two variables cause each other at lag 0.
 
+    >>> import networkx as nx
     >>> from_causalnex(nx.DiGraph([("rain_lag2", "river_lag0")])).graph.max_lag
     2
     """

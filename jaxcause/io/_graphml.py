@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import NoReturn
 from xml.etree.ElementTree import ParseError
 
-import networkx as nx
-from networkx.readwrite.graphml import GraphMLReader
-
 from jaxcause._checks import InputError
 from jaxcause.io._files import read_bytes, write_whole
 from jaxcause.io._named import AnyGraph, NamedGraph, Values
@@ -38,6 +35,8 @@ def write_graphml(
     Raises:
         InputError: A name holds a character that XML cannot hold; or see `to_networkx`.
     """
+    import networkx as nx
+
     built = to_networkx(graph, names=names, values=values)
     for name in built.nodes:
         if _NOT_IN_XML.search(name):
@@ -59,6 +58,9 @@ def read_graphml(path: str | Path, *, mutual: str = "refuse") -> NamedGraph:
     Raises:
         InputError: The file cannot be read, is not GraphML, or declares a document type.
     """
+    import networkx as nx
+    from networkx.readwrite.graphml import GraphMLReader
+
     data = read_bytes(path)
     _refuse_doctype(data, path)
     try:

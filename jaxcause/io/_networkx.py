@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 
 from jaxcause._checks import InputError
@@ -24,10 +23,13 @@ from jaxcause.io._named import (
     whole_number,
 )
 
+if TYPE_CHECKING:
+    import networkx as nx
+
 
 def to_networkx(
     graph: AnyGraph, *, names: Sequence[str] | None = None, values: Values | None = None
-) -> nx.DiGraph:
+) -> "nx.DiGraph":
     """A `networkx.MultiDiGraph` of a lagged graph, a `networkx.DiGraph` of a graph over nodes.
 
     There is one node per variable, in order, and one edge from source to target per edge. The
@@ -43,6 +45,8 @@ def to_networkx(
     >>> list(to_networkx(LaggedGraph.from_mask(mask)).edges(data=True))
     [('X0', 'X1', {'lag': 2, 'edge': '-->'})]
     """
+    import networkx as nx
+
     labels = checked_names(n_variables(graph), names)
     if isinstance(graph, LaggedGraph):
         result = nx.MultiDiGraph(format=LAGGED_FORMAT, version=VERSION, max_lag=graph.max_lag)
@@ -55,7 +59,7 @@ def to_networkx(
     return result
 
 
-def to_summary_networkx(graph: LaggedGraph, *, names: Sequence[str] | None = None) -> nx.DiGraph:
+def to_summary_networkx(graph: LaggedGraph, *, names: Sequence[str] | None = None) -> "nx.DiGraph":
     """The summary graph: ``source → target`` at any lag, with the lags as text in ``lags``.
 
     It holds edges ``-->`` only, and cannot be converted back.
@@ -64,6 +68,8 @@ def to_summary_networkx(graph: LaggedGraph, *, names: Sequence[str] | None = Non
     >>> list(to_summary_networkx(LaggedGraph.from_mask(mask)).edges(data=True))
     [('X0', 'X1', {'lags': '1, 2'})]
     """
+    import networkx as nx
+
     labels = checked_names(n_variables(graph), names)
     result = nx.DiGraph()
     result.add_nodes_from(labels)
@@ -74,7 +80,7 @@ def to_summary_networkx(graph: LaggedGraph, *, names: Sequence[str] | None = Non
     return result
 
 
-def from_networkx(graph: nx.Graph, *, mutual: str = "refuse") -> NamedGraph:
+def from_networkx(graph: "nx.Graph", *, mutual: str = "refuse") -> NamedGraph:
     """The graph and its names, from `to_networkx` or any networkx graph.
 
     Edges without the attribute ``edge`` are ``-->``, or ``---`` in an undirected graph. A graph
@@ -90,16 +96,19 @@ def from_networkx(graph: nx.Graph, *, mutual: str = "refuse") -> NamedGraph:
         InputError: Two nodes have one name, a lag is missing or not a whole number, a mark is
             unknown, a pair has two edges, or the graph is of a newer version.
 
+    >>> import networkx as nx
     >>> from_networkx(nx.DiGraph([("rain", "river")])).graph.edges(["rain", "river"])
     [('rain', '-->', 'river')]
     """
+    import networkx as nx
+
     if not isinstance(graph, nx.Graph):
         kind = type(graph).__name__
         raise InputError(f"graph is a {kind}; pass a networkx graph, or read a file by read_graph")
     return from_networkx_named(graph, "the networkx graph", mutual)
 
 
-def from_networkx_named(graph: nx.Graph, what: str | Path, mutual: str) -> NamedGraph:
+def from_networkx_named(graph: "nx.Graph", what: str | Path, mutual: str) -> NamedGraph:
     """`from_networkx` with the name of the graph in error messages."""
     head = graph.graph
     if head.get("format") in (LAGGED_FORMAT, CAUSAL_FORMAT):

@@ -1,7 +1,6 @@
 """The methods of `discover`: options are fields, and nothing is accepted that is not one."""
 
 import dataclasses
-import subprocess
 import sys
 
 import numpy as np
@@ -144,16 +143,6 @@ def test_info_cannot_be_changed():
         found.info.notes = ()
     assert "alpha" not in found.info.to_dict()
     assert found.info.to_dict()["settings"] == dataclasses.asdict(methods.VAR())
-
-
-def test_a_linear_method_loads_neither_optax_nor_flax():
-    code = (
-        "import sys, numpy as np, jaxcause as jc;"
-        "jc.discover(np.random.default_rng(0).normal(size=(60, 2)), 1, method='var');"
-        "print([m for m in ('optax', 'flax', 'transformers', 'matplotlib') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_writing_changes_nothing_that_it_was_given(tmp_path, monkeypatch):
