@@ -101,3 +101,15 @@ def bit_count(words: AnyArray) -> AnyArray:
     if not on_host(words):
         return lax.population_count(words)
     return np.bitwise_count(words).astype(words.dtype)
+
+
+def union(words: AnyArray, axis: int) -> AnyArray:
+    """Bits that are set in some word along an axis."""
+    if not on_host(words):
+        return lax.reduce(words, np.zeros((), words.dtype), lax.bitwise_or, (axis % words.ndim,))
+    return np.bitwise_or.reduce(words, axis=axis)
+
+
+def rsqrt(x: Any) -> Any:
+    """One over the square root."""
+    return lax.rsqrt(x) if not on_host(x) else 1 / np.sqrt(x)

@@ -7,14 +7,18 @@ worst case the calls together take twice the time that they would have taken had
 known before.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxcause._namespace import on_host
+
+PATIENCE = 1.0
+"""Programs are compiled when numpy has spent so many times their price; with 0 at once."""
 
 _spent: dict[Hashable, float] = {}
 """Estimated seconds that numpy has spent on each program of this process."""
@@ -33,45 +37,69 @@ def pays_to_compile(program: Hashable, seconds: float, price: float) -> bool:
     [False, False, True, True]
     """
     spent = _spent.get(program, 0.0)
-    if spent >= price:
-        return True
-    _spent[program] = spent + seconds
-    return _spent[program] >= price
+    if spent < np.inf:
+        spent += seconds
+        _spent[program] = np.inf if spent >= PATIENCE * price else spent
+    return _spent[program] == np.inf
 
 
-def compile_from_now_on(program: Hashable) -> None:
-    """Let `pays_to_compile` say yes: a caller has asked for it, as `jaxcause.warmup` does."""
-    _spent[program] = np.inf
+@contextlib.contextmanager
+def compiling_at_once() -> Iterator[None]:
+    """Compile whatever runs inside, however small, as `jaxcause.warmup` does."""
+    global PATIENCE
+    before, PATIENCE = PATIENCE, 0.0
+    try:
+        yield
+    finally:
+        PATIENCE = before
 
 
-def numpy_or_xla(
-    work: Callable[..., float], *, price: float, static: tuple[str, ...] = ()
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: a formula for either namespace, as a function that runs where it is fastest.
+class TwoEngines:
+    """A formula for either namespace, as a function that runs where it is fastest.
 
     On JAX arrays it is ``jax.jit`` of the formula. On numpy arrays the formula itself runs, until
     it pays to compile it; the results are numpy arrays either way.
 
     Args:
-        work: Estimated seconds of numpy, from the arguments of the formula.
+        formula: The formula.
+        work: Estimated seconds of numpy, from the shape of the first argument.
         price: Seconds that XLA takes to compile it.
         static: Names of arguments that change the program.
     """
 
-    def decorate(formula: Callable[..., Any]) -> Callable[..., Any]:
-        compiled = jax.jit(formula, static_argnames=static)
+    def __init__(
+        self,
+        formula: Callable[..., Any],
+        work: Callable[[tuple[int, ...]], float],
+        price: float,
+        static: tuple[str, ...],
+    ) -> None:
+        functools.update_wrapper(self, formula)
+        self.formula, self.work, self.price, self.static = formula, work, price, static
+        self.compiled = jax.jit(formula, static_argnames=static)
 
-        @functools.wraps(formula)
-        def choose(*args: Any, **options: Any) -> Any:
-            if not on_host(args, {k: v for k, v in options.items() if k not in static}):
-                return compiled(*args, **options)
-            leaves, structure = jax.tree.flatten((args, options))
-            shapes = tuple((np.shape(leaf), getattr(leaf, "dtype", leaf)) for leaf in leaves)
-            program = (formula, structure, shapes)
-            if not pays_to_compile(program, work(*args, **options), price):
-                return formula(*args, **options)
-            return jax.tree.map(np.asarray, compiled(*args, **options))
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Run it."""
+        if not on_host(args, {k: v for k, v in options.items() if k not in self.static}):
+            return self.compiled(*args, **options)
+        if not self.pays_to_compile(args, options, seconds=self.work(np.shape(args[0]))):
+            return self.formula(*args, **options)
+        return jax.tree.map(np.asarray, self.compiled(*args, **options))
 
-        return choose
+    def pays_to_compile(self, args: Any, options: dict[str, Any], *, seconds: float) -> bool:
+        """Whether to compile the program of these arguments, or of arrays of their shapes."""
+        leaves, structure = jax.tree.flatten((args, options))
+        shapes = tuple((np.shape(leaf), getattr(leaf, "dtype", leaf)) for leaf in leaves)
+        return pays_to_compile((self.formula, structure, shapes), seconds, self.price)
 
-    return decorate
+
+def numpy_or_xla(
+    work: Callable[[tuple[int, ...]], float], *, price: float, static: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Any]], TwoEngines]:
+    """Decorator that makes `TwoEngines` of a formula.
+
+    >>> twice = numpy_or_xla(lambda shape: 1e-9 * shape[0], price=0.1)(lambda x: x + x)
+    >>> twice(np.ones(2))
+    array([2., 2.])
+    """
+    return lambda formula: TwoEngines(formula, work, price, static)

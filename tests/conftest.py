@@ -21,6 +21,8 @@ import pytest
 
 jaxtyping.install_import_hook("jaxcause", "typechecker.check")
 
+from jaxcause import _small_work  # noqa: E402 (the hook comes first)
+
 jax.config.update("jax_enable_x64", os.environ.get("JAXCAUSE_TEST_X64", "1") == "1")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -59,6 +61,19 @@ def bounded_mappings():
     mappings = Path("/proc/self/maps")
     if mappings.exists() and mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
         jax.clear_caches()
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """Compile small work as well, which would otherwise run in numpy."""
+    monkeypatch.setattr(_small_work, "PATIENCE", 0.0)
+
+
+@pytest.fixture(params=["numpy", "xla"])
+def engine(request, monkeypatch):
+    """Run a test with work in numpy, and again with all of it compiled."""
+    monkeypatch.setattr(_small_work, "PATIENCE", float("inf") if request.param == "numpy" else 0.0)
+    return request.param
 
 
 @pytest.fixture

@@ -79,9 +79,7 @@ def search_graphs(
     for part, graphs in _chunks(test, batch_shape, n):
         engine = engine_of(part)
         problem = Problem(engine, float(alpha), constraints, mask[graphs], max_p, largest, n)
-        evaluate = Evaluator(
-            engine, alpha=float(alpha), max_p=max_p, may_compile=not problem.is_comparison
-        )
+        evaluate = Evaluator(engine, alpha=float(alpha), max_p=max_p)
         results.append(host_search(problem, evaluate))
     return join_results(results, batch_shape)
 

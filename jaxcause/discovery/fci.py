@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int8
 
+from jaxcause._small_work import numpy_or_xla
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._entry import search_graphs
 from jaxcause.discovery._host import search as host
@@ -98,22 +99,23 @@ def _fci_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) ->
     wider = in_blocks(_possible_d_sep, known, skeleton.sepsets())
     skeleton = host.remove_separable(problem, evaluate, skeleton, wider)
     known, sepsets = np.asarray(orient(skeleton.adjacency, last=True)), skeleton.sepsets()
-    rules = partial(
+    marks = in_blocks(
         orient_pag,
+        known,
+        sepsets,
         selection_bias=selection_bias,
         with_knowledge=problem.constraints.marks_edges,
     )
-    marks = in_blocks(rules, known, sepsets)
     tails = problem.constraints.known_tails
     return host.as_result(problem, evaluate, skeleton, marks, sepsets=sepsets, no_arrowhead=tails)
 
 
-@jax.jit
+@numpy_or_xla(lambda shape: 1e-3 + 2e-8 * shape[0] * shape[1] ** 4, price=0.4)
 def _possible_d_sep(
-    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets
-) -> Bool[Array, "graphs nodes nodes"]:
+    marks: Int8[AnyArray, "graphs nodes nodes"], sepsets: SepSets
+) -> Bool[AnyArray, "graphs nodes nodes"]:
     """Nodes that the second phase may condition on, after the colliders are oriented."""
-    unknown = jnp.asarray(unknown_separations(marks, sepsets.found))
+    unknown = unknown_separations(marks, sepsets.found)
     return possible_d_sep(orient_colliders(marks, sepsets), unknown)
 
 

@@ -124,14 +124,17 @@ def _oriented(
     width = degree_bucket(skeleton.adjacency)
     triples, n_open = (), None
     if colliders != "sepset":
-        lists = np.asarray(neighbour_lists(jnp.asarray(skeleton.adjacency), width))
+        lists = neighbour_lists(skeleton.adjacency, width)
         *triples, n_open = decide_triples(problem, evaluate, skeleton, lists, colliders)
-    cannot_cause = problem.constraints.cannot_cause
-
-    def rules(adjacency: AnyArray, separated: SepSets, *tiles: AnyArray) -> Array:
-        return orient_cpdag(adjacency, separated, cannot_cause, tiles or None, width=width)
-
-    return in_blocks(rules, skeleton.adjacency, sepsets, *triples), n_open
+    marks = in_blocks(
+        orient_cpdag,
+        skeleton.adjacency,
+        sepsets,
+        *triples,
+        cannot_cause=problem.constraints.cannot_cause,
+        width=width,
+    )
+    return marks, n_open
 
 
 def _n_conflicts(marks: Int8[AnyArray, "graphs nodes nodes"]) -> Int[AnyArray, "graphs"]:
@@ -153,7 +156,9 @@ def _pc_with_caps(
     skeleton = traced_skeleton.run_level_0(problem, evaluate, skeleton)
     skeleton = traced.remove_separable(problem, evaluate, skeleton)
     adjacency, width = skeleton.adjacency, min(caps.max_degree, mask.shape[1])
-    marks = orient_cpdag(adjacency, skeleton.sepsets, constraints.cannot_cause, None, width=width)
+    marks = orient_cpdag(
+        adjacency, skeleton.sepsets, cannot_cause=constraints.cannot_cause, width=width
+    )
     return traced.as_result(
         problem,
         skeleton,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from jaxcause._checks import check_at_least, check_choice
+from jaxcause._small_work import compiling_at_once
 from jaxcause.discovery.fci import fci
 from jaxcause.discovery.icd import icd
 from jaxcause.discovery.pc import pc
@@ -39,9 +40,10 @@ def warmup(
     for name in searches:
         check_choice("searches", name, tuple(_SEARCHES))
     rng = np.random.default_rng(seed)
-    for name in searches:
-        test = partial_correlation_test(_sparse_correlations(rng, n_nodes).astype(dtype), 1000)
-        _SEARCHES[name](test, alpha=0.01, max_cond_size=None if name == "pc" else 3)
+    with compiling_at_once():
+        for name in searches:
+            test = partial_correlation_test(_sparse_correlations(rng, n_nodes).astype(dtype), 1000)
+            _SEARCHES[name](test, alpha=0.01, max_cond_size=None if name == "pc" else 3)
 
 
 def _sparse_correlations(rng: np.random.Generator, n: int) -> np.ndarray:

@@ -44,9 +44,11 @@ def all_rows(graphs, n):
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("one_sided", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("looped", [False, True])
+@pytest.mark.parametrize(
+    ("engine", "looped"), [("numpy", False), ("xla", False), ("xla", True)], indirect=["engine"]
+)
 def test_the_first_separating_set_is_that_of_brute_force(
-    size, one_sided, dtype, looped, monkeypatch
+    size, one_sided, dtype, looped, engine, monkeypatch
 ):
     if looped:
         monkeypatch.setattr(sizes, "TESTS_AT_ONCE", 0)
@@ -83,7 +85,7 @@ def test_the_first_separating_set_is_that_of_brute_force(
 
 @pytest.mark.parametrize("size", [2, 3, 4])
 @pytest.mark.parametrize("max_p", [False, True])
-def test_all_at_once_look_ups_and_tiles_agree(size, max_p, monkeypatch):
+def test_all_at_once_look_ups_and_tiles_agree(size, max_p, compiled, monkeypatch):
     corr = correlations(1, 14)
     rows = all_rows([0], 14)
     engine = engine_of(partial_correlation_test(corr, 80))
@@ -103,7 +105,7 @@ def test_all_at_once_look_ups_and_tiles_agree(size, max_p, monkeypatch):
         np.testing.assert_allclose(other.strength, found[0].strength, rtol=1e-9)
 
 
-def test_few_tests_are_made_at_once_and_many_in_a_loop(monkeypatch):
+def test_few_tests_are_made_at_once_and_many_in_a_loop(compiled, monkeypatch):
     called = []
     for name in ("gaussian_each", "gaussian_first"):
         kernel = getattr(gaussian, name)
@@ -126,7 +128,7 @@ def test_large_sets_are_not_looked_up_all_at_once():
     assert not at_once(98_304, 64)
 
 
-def test_rounding_never_turns_a_decision(monkeypatch):
+def test_rounding_never_turns_a_decision(compiled, monkeypatch):
     # Few tests are made in float64 at once.
     monkeypatch.setattr(sizes, "TESTS_AT_ONCE", 0)
     # A nearly singular matrix, and limits that lie within rounding of the statistics.
@@ -175,7 +177,7 @@ def budget(monkeypatch, **most):
         monkeypatch.setattr(gaussian, name, jax.jit(counted, static_argnames=static))
 
 
-def test_a_new_size_compiles_next_to_nothing(monkeypatch):
+def test_a_new_size_compiles_next_to_nothing(compiled, monkeypatch):
     # All of these sizes round up to shapes of the first: the kernels are traced no more than once
     # for each size of conditioning sets.
     budget(monkeypatch, gaussian_each=8, gaussian_first=1)
@@ -186,7 +188,7 @@ def test_a_new_size_compiles_next_to_nothing(monkeypatch):
         pc(partial_correlation_test(effects.T @ effects, 500))
 
 
-def test_a_second_search_compiles_nothing(monkeypatch):
+def test_a_second_search_compiles_nothing(compiled, monkeypatch):
     budget(monkeypatch, gaussian_each=5, gaussian_first=1, _normal_tails=1)
     test = partial_correlation_test(correlations(3, 20), 100)
     pc(test)
@@ -202,7 +204,7 @@ def test_words_hold_the_bits(n):
     np.testing.assert_array_equal(product, left.astype(int) @ np.swapaxes(right, 1, 2) > 0)
 
 
-def test_the_persistent_cache_takes_the_kernels(tmp_path):
+def test_the_persistent_cache_takes_the_kernels(compiled, tmp_path):
     # What the documentation says about the cache: programs land there although they are small.
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -1,12 +1,12 @@
-"""Orientation on the host: jitted rules on a few graphs at a time, padded to few shapes."""
+"""Orientation on the host: rules on a few graphs at a time."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Num
 
-from jaxcause._typing import AnyArray
+from jaxcause._small_work import TwoEngines
 from jaxcause.discovery._kernel.sizes import NODES, bucket
 from jaxcause.graph import SepSets
 from jaxcause.graph._sepsets import widen
@@ -14,44 +14,59 @@ from jaxcause.graph._sepsets import widen
 ENTRIES_PER_BLOCK = 1 << 20
 """Triples of nodes, over all graphs, that the orientation rules look at together."""
 
+Marks = Num[np.ndarray, "graphs nodes nodes"] | Bool[np.ndarray, "graphs nodes nodes"]
+
 
 def in_blocks(
-    rules: Callable[..., AnyArray],
-    marks: Num[np.ndarray, "graphs nodes nodes"] | Bool[np.ndarray, "graphs nodes nodes"],
+    rules: TwoEngines,
+    marks: Marks,
     sepsets: SepSets | None = None,
     *more: np.ndarray,
+    **options: Any,
 ) -> np.ndarray:
-    """Apply jitted rules to some graphs at a time, padded to few shapes.
+    """Apply rules to some graphs at a time; where they are compiled, padded to few shapes.
 
     A block is short enough to stay in the cache, and its loops end with its last graph. The extra
     graphs are empty, and the extra nodes have no edge.
 
     Args:
-        rules: Maps marks, sepsets if given, and what else there is, to an array per graph and node.
+        rules: Map marks, sepsets if given, and what else there is, to an array per graph and node.
         marks: Marks, or adjacency.
         sepsets: Separating sets.
         more: Arrays about each node of each graph.
+        options: What else the rules take, the same for all graphs.
     """
     n_graphs, n = marks.shape[:2]
-    padded_n = bucket(n, NODES)
-    block = max(1, ENTRIES_PER_BLOCK // max(1, padded_n) ** 3)
-    block = min(block, 1 << max(0, n_graphs - 1).bit_length())
-    arrays = [(marks, 2, 0), *((array, 1, 0) for array in more)]
-    if sepsets is not None:
-        members = np.asarray(sepsets.nodes)
-        members = widen(members, -(-members.shape[-1] // 4) * 4)
-        arrays[1:1] = [(members, 2, -1), (np.asarray(sepsets.found), 2, 0)]
-    results = []
-    for start in range(0, n_graphs, block):
-        parts = []
-        for array, node_axes, fill in arrays:
-            part = array[start : start + block]
-            extra = [(0, block - len(part)), *[(0, padded_n - n)] * node_axes]
-            extra += [(0, 0)] * (part.ndim - 1 - node_axes)
-            parts.append(np.pad(part, extra, constant_values=fill))
-        if sepsets is not None:
-            parts[1:3] = [SepSets(jnp.asarray(parts[1]), jnp.asarray(parts[2]))]
-        results.append(np.asarray(rules(*parts)))
-    if not results:
+    if not n_graphs:
         return marks
+    seconds, padded_n = rules.work(marks.shape), bucket(n, NODES)
+    blocks = _blocks(marks, sepsets, more, padded_n)
+    run = rules.compiled
+    if not rules.pays_to_compile(next(blocks), options, seconds=seconds):
+        run, padded_n = rules.formula, n
+    blocks = _blocks(marks, sepsets, more, padded_n)
+    results = [np.asarray(run(*block, **options)) for block in blocks]
     return np.concatenate(results)[:n_graphs, :n, :n]
+
+
+def _blocks(
+    marks: Marks, sepsets: SepSets | None, more: tuple[np.ndarray, ...], padded_n: int
+) -> Iterator[tuple[Any, ...]]:
+    """The arguments of the rules for some graphs at a time."""
+    n_graphs, n = marks.shape[:2]
+    size = max(1, ENTRIES_PER_BLOCK // max(1, padded_n) ** 3)
+    size = min(size, 1 << (n_graphs - 1).bit_length())
+    for start in range(0, n_graphs, size):
+
+        def padded(array: Any, node_axes: int, fill: int, start: int = start) -> np.ndarray:
+            part = np.asarray(array[start : start + size])
+            extra = [(0, size - len(part)), *[(0, padded_n - n)] * node_axes]
+            extra += [(0, 0)] * (part.ndim - 1 - node_axes)
+            return np.pad(part, extra, constant_values=fill)
+
+        sets = ()
+        if sepsets is not None:
+            members = np.asarray(sepsets.nodes)
+            members = widen(members, -(-members.shape[-1] // 4) * 4)
+            sets = (SepSets(padded(members, 2, -1), padded(sepsets.found, 2, 0)),)
+        yield padded(marks, 2, 0), *sets, *(padded(array, 1, 0) for array in more)

@@ -65,13 +65,10 @@ class Evaluator:
         engine: The test.
         alpha: X and Y are independent given S iff p > alpha.
         max_p: Take the separating set with the largest p-value, not the first.
-        may_compile: Whether p-values and the check for singularity may compile programs.
     """
 
-    def __init__(
-        self, engine: Engine, *, alpha: float, max_p: bool = False, may_compile: bool = True
-    ) -> None:
-        self.engine, self.max_p, self._may_compile = engine, max_p, may_compile
+    def __init__(self, engine: Engine, *, alpha: float, max_p: bool = False) -> None:
+        self.engine, self.max_p = engine, max_p
         self._alpha = float(alpha)
         self._listed: np.ndarray | None = None
         self._padded = np.zeros(0, np.int32)
@@ -109,11 +106,11 @@ class Evaluator:
 
     def p_values(self, strength: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
         """The p-values behind ``strength``; NaN stays NaN."""
-        return self.engine.p_values(strength, may_compile=self._may_compile)
+        return self.engine.p_values(strength)
 
     def singular(self) -> Bool[np.ndarray, "graphs"]:
         """Which graphs have a singular correlation matrix."""
-        return self.engine.singular(may_compile=self._may_compile)
+        return self.engine.singular()
 
     def _closest(self, rows: Rows, n_sets: np.ndarray, n_pairs: int, size: int) -> Closest:
         """Run the rounds; a pair that is separated takes part in no later one."""

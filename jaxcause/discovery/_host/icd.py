@@ -1,15 +1,12 @@
 """ICD on the host: each level draws its sets from the graph of the level before."""
 
 import itertools
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Int, Int8
 
+from jaxcause._small_work import TwoEngines, numpy_or_xla
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.candidates import compact
@@ -38,9 +35,8 @@ def icd_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) -> 
     has_late = problem.constraints.late is not None
     skeleton = every_possible_edge(problem)
     marks = np.asarray(orient(skeleton.adjacency))
-    finish = partial(
-        complete, selection_bias=selection_bias, with_knowledge=problem.constraints.marks_edges
-    )
+    with_knowledge = problem.constraints.marks_edges
+    finish = {"selection_bias": selection_bias, "with_knowledge": with_knowledge}
     active = np.ones(n_graphs, bool)
     history = []
     for size in itertools.count():
@@ -53,7 +49,7 @@ def icd_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) -> 
             # These graphs are finished: what R5–R10 add stays.
             if has_late:
                 marks = _with_last_marks(problem, skeleton, marks, done)
-            marks = _oriented(done, marks, skeleton, finish)
+            marks = _oriented(done, marks, skeleton, complete, **finish)
         active &= has_sets
         if active.any() and size > problem.max_cond_size:
             skeleton = skeleton._replace(truncated=active)
@@ -209,18 +205,19 @@ def _oriented(
     which: np.ndarray,
     marks: np.ndarray,
     skeleton: Skeleton,
-    rules: Callable[[AnyArray, SepSets], AnyArray],
+    rules: TwoEngines,
+    **options: bool,
 ) -> np.ndarray:
     """The marks after some rules on some of the graphs."""
     sepsets = skeleton.sepsets()
     graphs = np.flatnonzero(which)
     marks = marks.copy()
     some = SepSets(sepsets.nodes[graphs], sepsets.found[graphs])
-    marks[graphs] = in_blocks(rules, marks[graphs], some)
+    marks[graphs] = in_blocks(rules, marks[graphs], some, **options)
     return marks
 
 
-@jax.jit
-def _reach(marks: Int8[Array, "graphs nodes nodes"]) -> Bool[Array, "graphs nodes nodes"]:
+@numpy_or_xla(lambda shape: 1e-4 + 1e-8 * shape[0] * shape[1] ** 3, price=0.1)
+def _reach(marks: Int8[AnyArray, "graphs nodes nodes"]) -> Bool[AnyArray, "graphs nodes nodes"]:
     """Entry ``[u, v]``: u may be an ancestor of v."""
     return reachable(possible_ancestors(marks))

@@ -1,9 +1,7 @@
 """The search whose levels are decided on the host: the loop over levels, and its result."""
 
 import itertools
-from functools import partial
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
@@ -85,12 +83,13 @@ def as_result(
     )
     against = np.zeros_like(none)
     if no_arrowhead is not None and np.asarray(no_arrowhead).any() and not problem.is_comparison:
-        rules = partial(
+        against = in_blocks(
             colliders_against,
-            no_arrowhead=jnp.asarray(no_arrowhead),
+            skeleton.adjacency,
+            sepsets,
+            no_arrowhead=np.asarray(no_arrowhead),
             width=degree_bucket(skeleton.adjacency),
-        )
-        against = in_blocks(rules, skeleton.adjacency, sepsets).sum(axis=(1, 2))
+        ).sum(axis=(1, 2))
     repeat = constraints.repeat
     whole = np.asarray(repeat(np.asarray(marks)))
     info = SearchInfo(

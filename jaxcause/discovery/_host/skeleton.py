@@ -71,7 +71,11 @@ class Skeleton(NamedTuple):
         for level in self.levels:
             here = strength[level.pairs.graph, level.pairs.x, level.pairs.y]
             level.pairs.write(strength, np.fmin(here, level.strength))
-        return evaluate.p_values(strength)
+        # The other half of each matrix is the same.
+        x, y = np.triu_indices(strength.shape[1], 1)
+        p_values = np.full(strength.shape, np.nan)
+        p_values[:, x, y] = p_values[:, y, x] = evaluate.p_values(strength[:, x, y])
+        return p_values
 
 
 def every_possible_edge(problem: Problem) -> Skeleton:

@@ -61,16 +61,11 @@ class Engine(Protocol):
         """Strength of dependence behind values: comparable between levels."""
         ...
 
-    def p_values(
-        self, strength: Float[np.ndarray, "*pairs"], *, may_compile: bool
-    ) -> Float[np.ndarray, "*pairs"]:
-        """The p-values behind ``strength``; NaN stays NaN.
-
-        With ``may_compile=False`` no program is compiled, and the last digits may differ.
-        """
+    def p_values(self, strength: Float[np.ndarray, "*pairs"]) -> Float[np.ndarray, "*pairs"]:
+        """The p-values behind ``strength``; NaN stays NaN."""
         ...
 
-    def singular(self, *, may_compile: bool) -> Bool[np.ndarray, "graphs"]:
+    def singular(self) -> Bool[np.ndarray, "graphs"]:
         """Which graphs have a singular correlation matrix, as `SearchInfo.singular` has it."""
         ...
 

@@ -5,6 +5,7 @@ p-value is computed before a search has ended.
 """
 
 import math
+from collections.abc import Hashable, Iterator
 from functools import cached_property
 from statistics import NormalDist
 
@@ -16,6 +17,7 @@ from jax.scipy.special import erfc, ndtri
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import is_concrete
+from jaxcause._small_work import pays_to_compile
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel import sizes
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
@@ -23,8 +25,9 @@ from jaxcause.discovery._kernel.partial_correlation import (
     Correlations,
     gaussian_each,
     gaussian_first,
+    squares_of_all_tests,
 )
-from jaxcause.discovery._kernel.rows import NEVER, Found, KernelRows, RowBatch
+from jaxcause.discovery._kernel.rows import NEVER, Found, KernelRows, RowBatch, unpacked
 from jaxcause.discovery._kernel.sizes import (
     ROWS,
     TESTS,
@@ -37,6 +40,12 @@ from jaxcause.discovery._kernel.sizes import (
 from jaxcause.stats import PartialCorrelationTest, fisher_z_p_value, is_singular
 from jaxcause.stats._definite import eigenvalues_exceed, pairs_of_copies, rounding
 from jaxcause.stats._elimination import redundant_below
+
+TESTS_IN_CACHE = 1 << 14
+"""Tests that numpy makes at a time."""
+
+COMPILING = 0.3
+"""Seconds that XLA takes to compile a kernel."""
 
 
 class GaussianEngine:
@@ -99,22 +108,21 @@ class GaussianEngine:
             z = root * np.arctanh(np.sqrt(np.minimum(value, 1.0)))
         return np.where((value >= 1) | (root <= 0), np.inf, z)
 
-    def p_values(
-        self, strength: Float[np.ndarray, "*pairs"], *, may_compile: bool
-    ) -> Float[np.ndarray, "*pairs"]:
+    def p_values(self, strength: Float[np.ndarray, "*pairs"]) -> Float[np.ndarray, "*pairs"]:
         """Probability that a standard normal variable exceeds ``strength`` in absolute value."""
-        if not may_compile:
-            return np.vectorize(math.erfc, otypes=[np.float64])(strength / math.sqrt(2))
-        padded = np.zeros(next_power(strength.size, 2))
+        length = next_power(strength.size, 2)
+        if not pays_to_compile(("tails", length), 2e-7 * strength.size, COMPILING / 4):
+            scaled = (strength / math.sqrt(2)).ravel().tolist()
+            tails = np.fromiter(map(math.erfc, scaled), np.float64, strength.size)
+            return tails.reshape(strength.shape)
+        padded = np.zeros(length)
         padded[: strength.size] = strength.ravel()
         with jax.enable_x64(True):
             tails = np.asarray(_normal_tails(padded))
         return tails[: strength.size].reshape(strength.shape)
 
-    def singular(self, *, may_compile: bool) -> Bool[np.ndarray, "graphs"]:
+    def singular(self) -> Bool[np.ndarray, "graphs"]:
         """Which correlation matrices are singular in rounding."""
-        if may_compile:
-            return np.asarray(is_singular(self.test.corr)).reshape(self.n_graphs)
         corr = np.asarray(self._stacked())
         return ~_exceed(corr, rounding(corr))
 
@@ -151,13 +159,55 @@ class GaussianEngine:
         best: bool,
         dtype: np.dtype,
     ) -> Found:
-        """Make few tests at once, and many in a loop over sets."""
+        """Make few tests in numpy, more of them at once, and many in a loop over sets."""
         n_tests = sets.n_within(batch.n_sets)
+        program = self._program(n_tests, lists, sets, best)
+        seconds = 1e-4 + _seconds_per_test(sets.size) * int(n_tests.sum())
+        if not pays_to_compile(program, seconds, COMPILING):
+            return self._in_numpy(batch, lists, sets, best)
         if all_at_once(int(n_tests.sum()), sets.table().shape[1]):
             with jax.enable_x64(True):
                 return self._each(batch, lists, sets, best)
         with jax.enable_x64(dtype == np.float64):
             return self._loop(batch, lists, sets, best, dtype)
+
+    def _program(
+        self,
+        n_tests: Int[np.ndarray, "rows"],
+        lists: Int[np.ndarray, "candidates"],
+        sets: SetRange,
+        best: bool,
+    ) -> Hashable:
+        """What is compiled for such tests, up to what hardly differs between calls."""
+        total, size = int(n_tests.sum()), sets.table().shape[1]
+        if all_at_once(total, size):
+            shapes = ("at once", bucket(total, TESTS))
+        else:
+            shapes = ("in a loop", bucket(n_tests.size, ROWS), best)
+        length = next_power(self.test.corr.size, 2)
+        return ("gaussian", *shapes, size, length, lists.size, self.test.one_sided)
+
+    def _in_numpy(
+        self, batch: RowBatch, lists: Int[np.ndarray, "candidates"], sets: SetRange, best: bool
+    ) -> Found:
+        """Make all tests in numpy, in float64, as many at a time as stay in the cache."""
+        n_tests, size = sets.n_within(batch.n_sets), sets.size
+        flat = np.asarray(self.test.corr, np.float64).reshape(-1)
+        correlations = Correlations(flat, np.int32(self.test.n_nodes), lists)
+        table = np.ascontiguousarray(sets.table()[:, :size])
+        parts = []
+        for rows in _runs(n_tests, TESTS_IN_CACHE):
+            here, counts = batch.at(rows), n_tests[rows]
+            start = np.cumsum(counts) - counts
+            row = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
+            fields = here.packed(start, counts.size, np.dtype(np.float64))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                value = squares_of_all_tests(
+                    correlations, unpacked(fields), row, table, one_sided=self.test.one_sided
+                )
+            parts.append(_first_of_each(value, row, start, here.limit, best))
+        first, value = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+        return Found(first, value, None)
 
     def _loop(
         self,
@@ -279,6 +329,21 @@ class GaussianEngine:
         """N - |S| - 3 of each graph."""
         n_samples = jnp.asarray(self.test.n_samples, self.test.corr.dtype)
         return jnp.broadcast_to(n_samples, self.batch_shape).reshape(-1) - size - 3
+
+
+def _seconds_per_test(size: int) -> float:
+    """Of numpy, given sets of ``size``, by the operations of an unrolled elimination."""
+    return 1e-8 * (2 + 3 * size + size * size + size**3 / 6)
+
+
+def _runs(counts: Int[np.ndarray, "rows"], most: int) -> Iterator[slice]:
+    """Runs of rows with at most ``most`` tests together, or one row."""
+    ends, start = np.cumsum(counts), 0
+    while start < counts.size:
+        done = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, done + most, side="right")))
+        yield slice(start, stop)
+        start = stop
 
 
 def _first_of_each(

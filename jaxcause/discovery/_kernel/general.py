@@ -90,13 +90,11 @@ class GeneralEngine:
         """The value itself."""
         return value
 
-    def p_values(
-        self, strength: Float[np.ndarray, "*pairs"], *, may_compile: bool
-    ) -> Float[np.ndarray, "*pairs"]:
+    def p_values(self, strength: Float[np.ndarray, "*pairs"]) -> Float[np.ndarray, "*pairs"]:
         """The p-values behind ``strength``."""
         return -strength
 
-    def singular(self, *, may_compile: bool) -> Bool[np.ndarray, "graphs"]:
+    def singular(self) -> Bool[np.ndarray, "graphs"]:
         """No test is known to be singular."""
         return np.zeros(self.n_graphs, bool)
 

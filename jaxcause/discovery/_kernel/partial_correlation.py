@@ -15,9 +15,11 @@ from typing import NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
+from jax import Array
 from jaxtyping import Float, Int
 
+from jaxcause._namespace import barrier, namespace, rsqrt, take
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.first_separating_set import Values, first_separating_sets
 from jaxcause.discovery._kernel.rows import (
@@ -43,7 +45,7 @@ class Correlations(NamedTuple):
         lists: Lists of candidates, one after the other.
     """
 
-    flat: Float[Array, "entries"]
+    flat: Float[AnyArray, "entries"]
     n_nodes: Int[AnyArray, ""]
     lists: Int[AnyArray, "candidates"]
 
@@ -84,15 +86,14 @@ def gaussian_first(
     )
 
 
-@partial(jax.jit, static_argnames=("one_sided",))
-def gaussian_each(
+def squares_of_all_tests(
     correlations: Correlations,
-    rows: PackedRows,
-    row: Int[Array, "tests"],
-    subsets: Int[Array, "sets k"],
+    rows: KernelRows,
+    row: Int[AnyArray, "tests"],
+    subsets: Int[AnyArray, "sets k"],
     *,
     one_sided: bool,
-) -> Float[Array, "tests"]:
+) -> Float[AnyArray, "tests"]:
     """Squared partial correlations of all tests of all rows.
 
     Args:
@@ -102,10 +103,23 @@ def gaussian_each(
         subsets: Conditioning sets as positions among the candidates.
         one_sided: Negative partial correlations count as zero.
     """
-    tests = unpacked(PackedRows(rows.fields[:, row], rows.limit[row]))
-    number = jnp.arange(row.size, dtype=jnp.int32) - tests.n_valid
-    sets = subsets.at[number].get(mode="clip").T
+    tests = KernelRows(*(field[row] for field in rows))
+    number = namespace(row).arange(row.size, dtype=np.int32) - tests.n_valid
+    sets = take(subsets, number).T
     return squared_correlations(correlations, tests, one_sided=one_sided)(sets)[0]
+
+
+@partial(jax.jit, static_argnames=("one_sided",))
+def gaussian_each(
+    correlations: Correlations,
+    rows: PackedRows,
+    row: Int[Array, "tests"],
+    subsets: Int[Array, "sets k"],
+    *,
+    one_sided: bool,
+) -> Float[Array, "tests"]:
+    """`squares_of_all_tests`, compiled."""
+    return squares_of_all_tests(correlations, unpacked(rows), row, subsets, one_sided=one_sided)
 
 
 def squared_correlations(
@@ -120,27 +134,27 @@ def squared_correlations(
         width: Length of the lists up to which the correlations among candidates are gathered once
             per row; with 0 they are looked up set by set, which is less work where sets are few.
     """
-    dtype = correlations.flat.dtype
+    dtype, xp = correlations.flat.dtype, namespace(correlations, rows)
+    infinite = np.asarray(np.inf, dtype)
     chex.assert_rank([correlations.flat, correlations.lists, rows.x], 1)
     chex.assert_equal_shape([rows.graph, rows.x, rows.y, rows.start, rows.skip])
     n = correlations.n_nodes
     at_x, at_y = ((rows.graph * n + end) * n for end in (rows.x, rows.y))
     r_xy = correlations.flat[at_x + rows.y]
     look_up = (_tile if width else _direct)(correlations, rows, (at_x, at_y), width)
-    tolerance = jnp.asarray(SINGULAR * jnp.finfo(dtype).eps, dtype)
-    rounding = jnp.asarray(GUARD * jnp.finfo(dtype).eps, dtype)
+    tolerance = np.asarray(SINGULAR * np.finfo(dtype).eps, dtype)
+    rounding = np.asarray(GUARD * np.finfo(dtype).eps, dtype)
 
-    def values(sets: Array) -> tuple[Array, Array]:
+    def values(sets: AnyArray) -> tuple[AnyArray, AnyArray]:
         left = _eliminated(r_xy, sets, look_up(sets), tolerance)
-        square = jnp.where(
-            left.regular, left.covariance * left.covariance / (left.v_x * left.v_y), jnp.inf
-        )
+        square = left.covariance * left.covariance / (left.v_x * left.v_y)
+        square = xp.where(left.regular, square, infinite)
         if one_sided:
             negative = left.regular & (left.covariance <= 0) & (square < 1)
-            square = jnp.where(negative, jnp.zeros((), dtype), square)
-        amplified = jnp.maximum(left.smallest_pivot * jnp.minimum(left.v_x, left.v_y), tolerance)
-        error = jnp.where(left.regular, rounding / amplified, jnp.inf)
-        return jnp.broadcast_to(square, rows.x.shape), jnp.broadcast_to(error, rows.x.shape)
+            square = xp.where(negative, np.zeros((), dtype), square)
+        amplified = xp.maximum(left.smallest_pivot * xp.minimum(left.v_x, left.v_y), tolerance)
+        error = xp.where(left.regular, rounding / amplified, infinite)
+        return xp.broadcast_to(square, rows.x.shape), xp.broadcast_to(error, rows.x.shape)
 
     return values
 
@@ -148,32 +162,39 @@ def squared_correlations(
 class _Eliminated(NamedTuple):
     """What is left of the correlations of x and y given S; ``regular`` where all can be trusted."""
 
-    covariance: Array
-    v_x: Array
-    v_y: Array
-    smallest_pivot: Array
-    regular: Array
+    covariance: AnyArray
+    v_x: AnyArray
+    v_y: AnyArray
+    smallest_pivot: AnyArray
+    regular: AnyArray
 
 
 def _eliminated(
-    r_xy: Float[Array, "rows"],
-    sets: Int[Array, "k #rows"],
-    look_up: tuple[Callable[[int], Array], Callable[[int], Array], Callable[[int, int], Array]],
-    tolerance: Float[Array, ""],
+    r_xy: Float[AnyArray, "rows"],
+    sets: Int[AnyArray, "k #rows"],
+    look_up: tuple[
+        Callable[[int], AnyArray], Callable[[int], AnyArray], Callable[[int, int], AnyArray]
+    ],
+    tolerance: Float[AnyArray, ""],
 ) -> _Eliminated:
     """Push the Cholesky decomposition of S through the two columns of x and y at once."""
     to_x, to_y, between = look_up
+    xp, one, zero = namespace(r_xy, sets), np.ones((), r_xy.dtype), np.zeros((), r_xy.dtype)
     real = [members != NULL for members in sets]
-    one = jnp.ones((), r_xy.dtype)
+    padded = xp is not np or not all(members.all() for members in real)
+
+    def unless_null(a: int, r: AnyArray) -> AnyArray:
+        return xp.where(real[a], r, zero) if padded else r
+
     covariance, v_x, v_y = r_xy, one, one
-    regular, smallest = jnp.ones((), bool), one
-    factor: list[list[Array]] = []
-    columns: list[tuple[Array, Array]] = []
+    regular, smallest = np.ones((), bool), one
+    factor: list[list[AnyArray]] = []
+    columns: list[tuple[AnyArray, AnyArray]] = []
     for a in range(len(sets)):
-        c_x, c_y, pivot = jnp.where(real[a], to_x(a), 0), jnp.where(real[a], to_y(a), 0), one
-        entries: list[Array] = []
+        c_x, c_y, pivot = unless_null(a, to_x(a)), unless_null(a, to_y(a)), one
+        entries: list[AnyArray] = []
         for b in range(a):
-            entry = jnp.where(real[a], between(a, b), 0)
+            entry = unless_null(a, between(a, b))
             for c in range(b):
                 entry = entry - entries[c] * factor[b][c]
             entry = entry * factor[b][b]
@@ -182,37 +203,36 @@ def _eliminated(
             c_y = c_y - entry * columns[b][1]
             pivot = pivot - entry * entry
         if a:
-            regular &= pivot > tolerance
-            smallest = jnp.minimum(smallest, pivot)
-        inverse = lax.rsqrt(jnp.maximum(pivot, tolerance))
+            regular = regular & (pivot > tolerance)
+            smallest = xp.minimum(smallest, pivot)
+        inverse = rsqrt(xp.maximum(pivot, tolerance))
         factor.append([*entries, inverse])
         columns.append((c_x * inverse, c_y * inverse))
         covariance = covariance - columns[a][0] * columns[a][1]
         v_x, v_y = v_x - columns[a][0] ** 2, v_y - columns[a][1] ** 2
-    regular &= (v_x > tolerance) & (v_y > tolerance)
+    regular = regular & (v_x > tolerance) & (v_y > tolerance)
     return _Eliminated(covariance, v_x, v_y, smallest, regular)
 
 
 LookUp = Callable[
-    [Int[Array, "k #rows"]],
-    tuple[Callable[[int], Array], Callable[[int], Array], Callable[[int, int], Array]],
+    [Int[AnyArray, "k #rows"]],
+    tuple[Callable[[int], AnyArray], Callable[[int], AnyArray], Callable[[int, int], AnyArray]],
 ]
 """Maps sets to functions: correlations of the a-th member with x, with y, and with the b-th."""
 
 
 def _direct(
-    correlations: Correlations, rows: KernelRows, ends: tuple[Array, Array], _: int
+    correlations: Correlations, rows: KernelRows, ends: tuple[AnyArray, AnyArray], _: int
 ) -> LookUp:
     """Look the correlations of each set up in the whole matrices."""
 
-    def of_sets(sets: Array) -> tuple[Callable, Callable, Callable]:
+    def of_sets(sets: AnyArray) -> tuple[Callable, Callable, Callable]:
         # Few gathers of many members each: every operation in a loop costs a few microseconds.
-        members = lax.optimization_barrier(candidates_at(correlations.lists, rows, sets))
+        members = barrier(candidates_at(correlations.lists, rows, sets))
         starts = (rows.graph[None] * correlations.n_nodes + members) * correlations.n_nodes
 
-        def entries(start: Array, first: int) -> Array:
-            found = correlations.flat.at[start[None] + members[first:]].get(mode="clip")
-            return lax.optimization_barrier(found)
+        def entries(start: AnyArray, first: int) -> AnyArray:
+            return barrier(take(correlations.flat, start[None] + members[first:]))
 
         to_x, to_y = (entries(end, 0) for end in ends)
         between = [entries(start, b + 1) for b, start in enumerate(starts[:-1])]
@@ -222,19 +242,19 @@ def _direct(
 
 
 def _tile(
-    correlations: Correlations, rows: KernelRows, ends: tuple[Array, Array], width: int
+    correlations: Correlations, rows: KernelRows, ends: tuple[AnyArray, AnyArray], width: int
 ) -> LookUp:
     """Gather the correlations among all candidates of each row once; a set picks slabs of them."""
-    nodes = candidates_at(correlations.lists, rows, jnp.arange(width, dtype=jnp.int32)[:, None])
-    r_x, r_y = (correlations.flat.at[end[None] + nodes].get(mode="clip") for end in ends)
+    nodes = candidates_at(correlations.lists, rows, np.arange(width, dtype=np.int32)[:, None])
+    r_x, r_y = (take(correlations.flat, end[None] + nodes) for end in ends)
     start = (rows.graph[None] * correlations.n_nodes + nodes) * correlations.n_nodes
-    tile = correlations.flat.at[start[:, None] + nodes[None]].get(mode="clip")
+    tile = take(correlations.flat, start[:, None] + nodes[None])
 
-    def of_sets(sets: Array) -> tuple[Callable, Callable, Callable]:
+    def of_sets(sets: AnyArray) -> tuple[Callable, Callable, Callable]:
         return (
-            lambda a: r_x.at[sets[a, 0]].get(mode="clip"),
-            lambda a: r_y.at[sets[a, 0]].get(mode="clip"),
-            lambda a, b: tile.at[sets[b, 0], sets[a, 0]].get(mode="clip"),
+            lambda a: take(r_x, sets[a, 0]),
+            lambda a: take(r_y, sets[a, 0]),
+            lambda a, b: jnp.asarray(tile).at[sets[b, 0], sets[a, 0]].get(mode="clip"),
         )
 
     return of_sets

@@ -6,11 +6,10 @@ a tuple of *positions* in that list, so that all rows share one table of sets.
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from jaxcause._namespace import take
 from jaxcause._typing import AnyArray
 
 NULL = 2**20
@@ -33,13 +32,13 @@ class KernelRows(NamedTuple):
         limit: A value below it means independent.
     """
 
-    graph: Int[Array, "rows"]
-    x: Int[Array, "rows"]
-    y: Int[Array, "rows"]
-    start: Int[Array, "rows"]
-    skip: Int[Array, "rows"]
-    n_valid: Int[Array, "rows"]
-    limit: Float[Array, "rows"]
+    graph: Int[AnyArray, "rows"]
+    x: Int[AnyArray, "rows"]
+    y: Int[AnyArray, "rows"]
+    start: Int[AnyArray, "rows"]
+    skip: Int[AnyArray, "rows"]
+    n_valid: Int[AnyArray, "rows"]
+    limit: Float[AnyArray, "rows"]
 
 
 class PackedRows(NamedTuple):
@@ -60,11 +59,11 @@ def unpacked(rows: KernelRows | PackedRows) -> KernelRows:
 
 
 def candidates_at(
-    lists: Int[AnyArray, "candidates"], rows: KernelRows, positions: Int[Array, "k #rows"]
-) -> Int[Array, "k rows"]:
+    lists: Int[AnyArray, "candidates"], rows: KernelRows, positions: Int[AnyArray, "k #rows"]
+) -> Int[AnyArray, "k rows"]:
     """The candidates of each row at the positions; garbage where it has none there."""
-    moved = positions + (positions >= rows.skip[None]).astype(jnp.int32)
-    return jnp.asarray(lists).at[rows.start[None] + moved].get(mode="clip")
+    moved = positions + (positions >= rows.skip[None]).astype(np.int32)
+    return take(lists, rows.start[None] + moved)
 
 
 class Found(NamedTuple):

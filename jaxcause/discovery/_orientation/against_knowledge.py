@@ -1,12 +1,10 @@
 """Colliders that the tests see and that background knowledge rules out."""
 
-from functools import partial
-
-import jax
-import jax.numpy as jnp
-from jax import Array
+import numpy as np
 from jaxtyping import Bool
 
+from jaxcause._small_work import numpy_or_xla
+from jaxcause._typing import AnyArray
 from jaxcause.discovery._orientation.neighbourhoods import (
     gather,
     neighbour_lists,
@@ -16,14 +14,14 @@ from jaxcause.discovery._orientation.neighbourhoods import (
 from jaxcause.graph import SepSets
 
 
-@partial(jax.jit, static_argnames=("width",))
+@numpy_or_xla(lambda shape: 1e-3 + 1e-5 * shape[0] * shape[1], price=0.3, static=("width",))
 def colliders_against(
-    adjacency: Bool[Array, "graphs nodes nodes"],
+    adjacency: Bool[AnyArray, "graphs nodes nodes"],
     sepsets: SepSets,
-    no_arrowhead: Bool[Array, "known known"],
     *,
+    no_arrowhead: Bool[AnyArray, "known known"],
     width: int,
-) -> Bool[Array, "graphs b s"]:
+) -> Bool[AnyArray, "graphs b s"]:
     """Entry ``[b, s]``: the tests make b a collider between its neighbour s and another one.
 
     Only edges are counted at which knowledge allows no arrowhead at b.
@@ -36,7 +34,7 @@ def colliders_against(
     """
     known = padded_to(no_arrowhead, adjacency.shape[1])
     lists = neighbour_lists(adjacency, width)
-    hoods = gather(adjacency.astype(jnp.int8), lists)
+    hoods = gather(adjacency.astype(np.int8), lists)
     separated, holding = separations(hoods, sepsets)
-    ruled_out = gather((adjacency & known[None]).astype(jnp.int8), lists).inner > 0
+    ruled_out = gather((adjacency & known[None]).astype(np.int8), lists).inner > 0
     return (separated & ~holding).any(axis=3) & ruled_out

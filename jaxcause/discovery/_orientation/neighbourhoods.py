@@ -6,11 +6,11 @@ goes with the degree of a graph and not with its size.
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Int, Int8
 
+from jaxcause._namespace import namespace, put
+from jaxcause._typing import AnyArray
 from jaxcause.graph import Mark, SepSets
 
 
@@ -25,38 +25,37 @@ class Neighbourhoods(NamedTuple):
         non_adjacent: Whether neighbours s and t are two nodes without an edge.
     """
 
-    nodes: Int[Array, "graphs b s"]
-    inner: Int8[Array, "graphs b s"]
-    outer: Int8[Array, "graphs b s"]
-    among: Int8[Array, "graphs b s t"]
-    non_adjacent: Bool[Array, "graphs b s t"]
+    nodes: Int[AnyArray, "graphs b s"]
+    inner: Int8[AnyArray, "graphs b s"]
+    outer: Int8[AnyArray, "graphs b s"]
+    among: Int8[AnyArray, "graphs b s t"]
+    non_adjacent: Bool[AnyArray, "graphs b s t"]
 
 
 def neighbour_lists(
-    adjacency: Bool[Array, "graphs nodes nodes"], width: int
-) -> Int[Array, "graphs nodes s"]:
+    adjacency: Bool[AnyArray, "graphs nodes nodes"], width: int
+) -> Int[AnyArray, "graphs nodes s"]:
     """The first ``width`` neighbours of each node, padded with the number of nodes.
 
-    >>> import jax.numpy as jnp
-    >>> neighbour_lists(jnp.array([[[0, 1, 1], [1, 0, 0], [1, 0, 0]]], bool), 2).tolist()
+    >>> neighbour_lists(np.array([[[0, 1, 1], [1, 0, 0], [1, 0, 0]]], bool), 2).tolist()
     [[[1, 2], [0, 3], [0, 3]]]
     """
-    n_graphs, n, _ = adjacency.shape
-    place = jnp.cumsum(adjacency, axis=2, dtype=jnp.int32) - 1
-    place = jnp.where(adjacency, place, width)
-    graph, node, neighbour = jnp.indices(adjacency.shape, dtype=jnp.int32)
-    lists = jnp.full((n_graphs, n, width), n, jnp.int32)
-    return lists.at[graph, node, place].set(neighbour, mode="drop")
+    (n_graphs, n, _), xp = adjacency.shape, namespace(adjacency)
+    place = xp.cumsum(adjacency, axis=2, dtype=np.int32) - 1
+    place = xp.where(adjacency, place, np.int32(width))
+    graph, node, neighbour = xp.indices(adjacency.shape, dtype=np.int32)
+    lists = xp.full((n_graphs, n, width), n, np.int32)
+    return put(lists, (graph, node, place), neighbour)
 
 
 def gather(
-    marks: Int8[Array, "graphs nodes nodes"], lists: Int[Array, "graphs nodes s"]
+    marks: Int8[AnyArray, "graphs nodes nodes"], lists: Int[AnyArray, "graphs nodes s"]
 ) -> Neighbourhoods:
     """The tiles of every node."""
-    n = marks.shape[1]
-    padded = jnp.pad(marks, [(0, 0), (0, 1), (0, 1)])
-    graph = jnp.arange(marks.shape[0], dtype=jnp.int32)[:, None, None]
-    node = jnp.arange(n, dtype=jnp.int32)[None, :, None]
+    n, xp = marks.shape[1], namespace(marks)
+    padded = xp.pad(marks, [(0, 0), (0, 1), (0, 1)])
+    graph = np.arange(marks.shape[0], dtype=np.int32)[:, None, None]
+    node = np.arange(n, dtype=np.int32)[None, :, None]
     s, t = lists[:, :, :, None], lists[:, :, None, :]
     among = padded[graph[..., None], s, t]
     return Neighbourhoods(
@@ -69,48 +68,52 @@ def gather(
 
 
 def write_outer(
-    marks: Int8[Array, "graphs nodes nodes"],
-    lists: Int[Array, "graphs nodes s"],
-    where: Bool[Array, "graphs nodes s"],
-    mark: Int8[Array, ""],
-) -> Int8[Array, "graphs nodes nodes"]:
+    marks: Int8[AnyArray, "graphs nodes nodes"],
+    lists: Int[AnyArray, "graphs nodes s"],
+    where: Bool[AnyArray, "graphs nodes s"],
+    mark: np.int8,
+) -> Int8[AnyArray, "graphs nodes nodes"]:
     """Put ``mark`` at neighbour s of b wherever ``[b, s]`` holds."""
-    graph, node, _ = jnp.indices(lists.shape, dtype=jnp.int32)
-    target = jnp.where(where, lists, marks.shape[1])
-    return marks.at[graph, node, target].set(mark, mode="drop")
+    xp = namespace(marks, lists, where)
+    graph, node, _ = xp.indices(lists.shape, dtype=np.int32)
+    target = xp.where(where, lists, np.int32(marks.shape[1]))
+    return put(marks, (graph, node, target), mark)
 
 
 def write_inner(
-    marks: Int8[Array, "graphs nodes nodes"],
-    lists: Int[Array, "graphs nodes s"],
-    where: Bool[Array, "graphs nodes s"],
-    mark: Int8[Array, ""],
-) -> Int8[Array, "graphs nodes nodes"]:
+    marks: Int8[AnyArray, "graphs nodes nodes"],
+    lists: Int[AnyArray, "graphs nodes s"],
+    where: Bool[AnyArray, "graphs nodes s"],
+    mark: np.int8,
+) -> Int8[AnyArray, "graphs nodes nodes"]:
     """Put ``mark`` at b on the edge from its neighbour s wherever ``[b, s]`` holds."""
-    graph, node, _ = jnp.indices(lists.shape, dtype=jnp.int32)
-    source = jnp.where(where, lists, marks.shape[1])
-    return marks.at[graph, source, node].set(mark, mode="drop")
+    xp = namespace(marks, lists, where)
+    graph, node, _ = xp.indices(lists.shape, dtype=np.int32)
+    source = xp.where(where, lists, np.int32(marks.shape[1]))
+    return put(marks, (graph, source, node), mark)
 
 
 def separations(
     hoods: Neighbourhoods, sepsets: SepSets
-) -> tuple[Bool[Array, "graphs b s t"], Bool[Array, "graphs b s t"]]:
+) -> tuple[Bool[AnyArray, "graphs b s t"], Bool[AnyArray, "graphs b s t"]]:
     """Entry ``[b, s, t]``: a set separates the neighbours s and t; and such a set holds b."""
-    graph = jnp.arange(hoods.nodes.shape[0], dtype=jnp.int32)[:, None, None, None]
-    s = jnp.minimum(hoods.nodes[:, :, :, None], hoods.nodes.shape[1] - 1)
-    t = jnp.minimum(hoods.nodes[:, :, None, :], hoods.nodes.shape[1] - 1)
-    node = jnp.arange(hoods.nodes.shape[1], dtype=jnp.int32)[None, :, None, None]
-    found = jnp.asarray(sepsets.found)[graph, s, t]
-    member = jnp.zeros_like(found)
-    members = jnp.asarray(sepsets.nodes)
+    xp = namespace(hoods, sepsets)
+    graph = np.arange(hoods.nodes.shape[0], dtype=np.int32)[:, None, None, None]
+    last = np.int32(hoods.nodes.shape[1] - 1)
+    s = xp.minimum(hoods.nodes[:, :, :, None], last)
+    t = xp.minimum(hoods.nodes[:, :, None, :], last)
+    node = np.arange(hoods.nodes.shape[1], dtype=np.int32)[None, :, None, None]
+    found = xp.asarray(sepsets.found)[graph, s, t]
+    member = xp.zeros_like(found)
+    members = xp.asarray(sepsets.nodes)
     for k in range(members.shape[-1]):
         member |= members[graph, s, t, k] == node
     return hoods.non_adjacent & found, member
 
 
-def padded_to(known: Bool[Array, "known known"], n_nodes: int) -> Bool[Array, "nodes nodes"]:
+def padded_to(known: Bool[AnyArray, "known known"], n_nodes: int) -> Bool[AnyArray, "nodes nodes"]:
     """What is known of pairs, with nothing known of further nodes up to ``n_nodes``."""
-    return jnp.pad(known, (0, n_nodes - known.shape[0]))
+    return namespace(known).pad(known, (0, n_nodes - known.shape[0]))
 
 
 def degree_bucket(adjacency: Bool[np.ndarray, "graphs nodes nodes"]) -> int:

@@ -10,36 +10,36 @@ of latent confounders and selection bias".
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
 from jaxtyping import Bool, Int8
 
+from jaxcause._namespace import bit_count, branch, each, fold, namespace
+from jaxcause._small_work import numpy_or_xla
+from jaxcause._typing import AnyArray, NodeIndex
 from jaxcause.discovery._kernel.bits import boolean_product, intersects, pack, unpack
-from jaxcause.discovery._orientation.reachability import spread, uncovered_walks
+from jaxcause.discovery._orientation.reachability import fixed_point, spread, uncovered_walks
 from jaxcause.graph import Mark, SepSets
 
 
 class Writes(NamedTuple):
     """What a rule writes: an arrowhead or a tail at j wherever ``[i, j]`` holds."""
 
-    arrows: Bool[Array, "graphs nodes nodes"]
-    tails: Bool[Array, "graphs nodes nodes"]
+    arrows: Bool[AnyArray, "graphs nodes nodes"]
+    tails: Bool[AnyArray, "graphs nodes nodes"]
 
 
 class View(NamedTuple):
     """The marks at one moment, as masks; ``[i, j]`` is about the mark at j on the edge i, j."""
 
-    circle: Bool[Array, "graphs nodes nodes"]
-    arrow: Bool[Array, "graphs nodes nodes"]
-    tail: Bool[Array, "graphs nodes nodes"]
-    non_adjacent: Bool[Array, "graphs nodes nodes"]
+    circle: Bool[AnyArray, "graphs nodes nodes"]
+    arrow: Bool[AnyArray, "graphs nodes nodes"]
+    tail: Bool[AnyArray, "graphs nodes nodes"]
+    non_adjacent: Bool[AnyArray, "graphs nodes nodes"]
 
     @property
-    def parent(self) -> Bool[Array, "graphs nodes nodes"]:
+    def parent(self) -> Bool[AnyArray, "graphs nodes nodes"]:
         """Entry ``[i, j]``: i → j."""
         return self.arrow & _t(self.tail)
 
@@ -47,21 +47,31 @@ class View(NamedTuple):
 class Separated(NamedTuple):
     """Which pairs were separated, and by sets that hold which nodes."""
 
-    found: Bool[Array, "graphs i j"]
-    member: Bool[Array, "graphs i j k"]
+    found: Bool[AnyArray, "graphs i j"]
+    member: Bool[AnyArray, "graphs i j k"]
 
 
 Rule = Callable[[View, Separated], Writes]
 
 
-@partial(jax.jit, static_argnames=("selection_bias", "with_knowledge"))
+def _first_rules(shape: tuple[int, ...]) -> float:
+    """Seconds of numpy for R0–R4."""
+    return 2e-3 + 1e-7 * shape[0] * shape[1] ** 3
+
+
+def _all_rules(shape: tuple[int, ...]) -> float:
+    """Seconds of numpy where R5, R9 and R10 follow paths as well."""
+    return 4e-3 + 4e-6 * shape[0] * shape[1] ** 3
+
+
+@numpy_or_xla(_all_rules, price=3.0, static=("selection_bias", "with_knowledge"))
 def orient_pag(
-    marks: Int8[Array, "graphs nodes nodes"],
+    marks: Int8[AnyArray, "graphs nodes nodes"],
     sepsets: SepSets,
     *,
     selection_bias: bool,
     with_knowledge: bool,
-) -> Int8[Array, "graphs nodes nodes"]:
+) -> Int8[AnyArray, "graphs nodes nodes"]:
     """Orient skeletons by R0, then close under R1–R4, and complete the marks.
 
     Args:
@@ -74,24 +84,24 @@ def orient_pag(
     return complete(marks, sepsets, selection_bias=selection_bias, with_knowledge=with_knowledge)
 
 
-@jax.jit
+@numpy_or_xla(_first_rules, price=1.0)
 def orient_r0_to_r4(
-    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets
-) -> Int8[Array, "graphs nodes nodes"]:
+    marks: Int8[AnyArray, "graphs nodes nodes"], sepsets: SepSets
+) -> Int8[AnyArray, "graphs nodes nodes"]:
     """Orient skeletons by R0, then close under R1–R4: sound whatever separating sets may follow."""
     separated = _separated(sepsets)
     marks = write(marks, rule_0(view(marks), separated))
     return close(marks, separated, R1_TO_R4)
 
 
-@partial(jax.jit, static_argnames=("selection_bias", "with_knowledge"))
+@numpy_or_xla(_all_rules, price=2.0, static=("selection_bias", "with_knowledge"))
 def complete(
-    marks: Int8[Array, "graphs nodes nodes"],
+    marks: Int8[AnyArray, "graphs nodes nodes"],
     sepsets: SepSets,
     *,
     selection_bias: bool,
     with_knowledge: bool,
-) -> Int8[Array, "graphs nodes nodes"]:
+) -> Int8[AnyArray, "graphs nodes nodes"]:
     """Close marks that are closed under R1–R4 under R5–R7 and R8–R10 as well.
 
     A tail that R8–R10 write lets no earlier rule act (Zhang 2008), unless some marks were known
@@ -104,24 +114,24 @@ def complete(
     return close(marks, separated, R1_TO_R4 + last if with_knowledge else last)
 
 
-@jax.jit
+@numpy_or_xla(_first_rules, price=0.2)
 def orient_colliders(
-    marks: Int8[Array, "graphs nodes nodes"], sepsets: SepSets
-) -> Int8[Array, "graphs nodes nodes"]:
+    marks: Int8[AnyArray, "graphs nodes nodes"], sepsets: SepSets
+) -> Int8[AnyArray, "graphs nodes nodes"]:
     """R0 alone."""
     return write(marks, rule_0(view(marks), _separated(sepsets)))
 
 
-@jax.jit
+@numpy_or_xla(_all_rules, price=2.0)
 def orient_without_selection(
-    marks: Int8[Array, "graphs nodes nodes"], separated: Separated
-) -> Int8[Array, "graphs nodes nodes"]:
+    marks: Int8[AnyArray, "graphs nodes nodes"], separated: Separated
+) -> Int8[AnyArray, "graphs nodes nodes"]:
     """Orient by R0, then close under R1–R4 and R8–R10 together: no edge is due to selection."""
     marks = write(marks, rule_0(view(marks), separated))
     return close(marks, separated, (*R1_TO_R4, rule_8, rule_9, rule_10))
 
 
-def close(marks: Array, separated: Separated, rules: tuple[Rule, ...]) -> Array:
+def close(marks: AnyArray, separated: Separated, rules: tuple[Rule, ...]) -> AnyArray:
     """Apply the rules in order until a whole pass changes nothing.
 
     Two nodes count as non-adjacent only if ``separated`` holds a set for them. No set is known for
@@ -129,39 +139,35 @@ def close(marks: Array, separated: Separated, rules: tuple[Rule, ...]) -> Array:
     orient their triples, and no other rule may conclude that these are non-colliders.
     """
 
-    def unfinished(carry: tuple[Array, Array]) -> Array:
-        return (carry[0] != carry[1]).any()
-
-    def apply(carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        before = marks = carry[1]
+    def grow(marks: AnyArray) -> AnyArray:
         for rule in rules:
             now = view(marks)
             known = now.non_adjacent & separated.found
             marks = write(marks, rule(now._replace(non_adjacent=known), separated))
-        return before, marks
+        return marks
 
-    return lax.while_loop(unfinished, apply, (jnp.full_like(marks, -1), marks))[1]
+    return fixed_point(grow, marks)
 
 
-def view(marks: Array) -> View:
+def view(marks: AnyArray) -> View:
     """Marks as masks."""
-    away = (marks == Mark.NONE) & ~jnp.eye(marks.shape[-1], dtype=bool)[None]
+    away = (marks == Mark.NONE) & ~np.eye(marks.shape[-1], dtype=bool)[None]
     return View(marks == Mark.CIRCLE, marks == Mark.ARROW, marks == Mark.TAIL, away)
 
 
-def write(marks: Array, writes: Writes) -> Array:
+def write(marks: AnyArray, writes: Writes) -> AnyArray:
     """Replace circles; the arrowhead wins."""
-    is_circle = marks == Mark.CIRCLE
-    marks = jnp.where(is_circle & writes.tails, jnp.int8(Mark.TAIL), marks)
-    return jnp.where(is_circle & writes.arrows, jnp.int8(Mark.ARROW), marks)
+    is_circle, xp = marks == Mark.CIRCLE, namespace(marks)
+    marks = xp.where(is_circle & writes.tails, np.int8(Mark.TAIL), marks)
+    return xp.where(is_circle & writes.arrows, np.int8(Mark.ARROW), marks)
 
 
 def rule_0(v: View, separated: Separated) -> Writes:
     """A *-* b *-* c, a and c non-adjacent and separated without b ⇒ a *→ b ←* c."""
-    edge = pack(_t(~v.non_adjacent & ~jnp.eye(v.non_adjacent.shape[-1], dtype=bool)[None]))
+    edge = pack(_t(~v.non_adjacent & ~np.eye(v.non_adjacent.shape[-1], dtype=bool)[None]))
     known = v.non_adjacent & separated.found
     # For each a and b: the nodes c that were separated from a by a set without b.
-    without = pack(known[:, :, None, :] & ~jnp.swapaxes(separated.member, 2, 3))
+    without = pack(known[:, :, None, :] & ~separated.member.swapaxes(2, 3))
     return Writes(intersects(without, edge[:, None]), _none(v.non_adjacent))
 
 
@@ -197,25 +203,25 @@ def rule_4(v: View, separated: Separated) -> Writes:
     # Axes: c, then d, q or b.
     parent = _t(v.parent)
     start = (_t(v.non_adjacent) & _t(separated.found))[:, :, :, None] & v.arrow[:, None]
-    start &= parent[:, :, None, :]
+    start = start & parent[:, :, None, :]
     turns = _t(v.arrow)[:, None] & v.circle[:, :, None, :]
     possible = (start.any(axis=(2, 3)) & turns.any(axis=(2, 3))).any()
 
-    def look(_: None) -> tuple[Array, Array]:
+    def look() -> tuple[AnyArray, AnyArray]:
         both = v.arrow & _t(v.arrow)
         among = both[:, None] & parent[:, :, :, None] & parent[:, :, None, :]
         ends = spread(pack(start), among)
-        discriminated = intersects(ends[:, :, :, None], pack(jnp.swapaxes(turns, 2, 3))[:, :, None])
+        discriminated = intersects(ends[:, :, :, None], pack(turns.swapaxes(2, 3))[:, :, None])
         collider = discriminated & ~separated.member
         non_collider = (discriminated & separated.member).any(axis=2)
         # The end q of a path that makes b a collider: some d reaches q and was separated without b.
-        reached = pack(jnp.swapaxes(unpack(ends, v.arrow.shape[-1]), 2, 3))
-        by = pack(jnp.swapaxes(collider, 2, 3))
+        reached = pack(unpack(ends, v.arrow.shape[-1]).swapaxes(2, 3))
+        by = pack(collider.swapaxes(2, 3))
         at_b = (intersects(reached[:, :, :, None], by[:, :, None]) & turns).any(axis=1)
         at_c = collider.any(axis=2)
         return at_c | _t(at_c | non_collider) | at_b, non_collider
 
-    arrows, tails = lax.cond(possible, look, lambda _: (_none(v.arrow),) * 2, None)
+    arrows, tails = branch(possible, look, lambda: (_none(v.arrow),) * 2)
     return Writes(arrows, tails)
 
 
@@ -235,7 +241,7 @@ def rule_5(v: View, separated: Separated) -> Writes:
         & _t(boolean_product(circles, v.non_adjacent))
     )
 
-    def around(pair: Array) -> Array:
+    def around(pair: NodeIndex) -> AnyArray:
         a, b = _split(v, pair)
         inner = circles & (_nodes(v) != a)[None, None, :] & (_nodes(v) != b)[None, :, None]
         start = inner & (_nodes(v) == a)[None, :, None] & v.non_adjacent[:, b][:, None, :]
@@ -246,14 +252,15 @@ def rule_5(v: View, separated: Separated) -> Writes:
         ends = (_nodes(v) == a)[None, :, None] & (_nodes(v) == b)[None, None, :]
         return on_path | (on_path.any(axis=(1, 2), keepdims=True) & ends)
 
-    def add(total: Array, pair: Array) -> tuple[Array, None]:
+    def add(total: AnyArray, pair: NodeIndex) -> AnyArray:
         a, b = _split(v, pair)
         needed = likely[:, a, b].any() & (a < b)
-        return total | lax.cond(needed, around, lambda _: _none(circles), pair), None
+        return total | branch(needed, around, lambda _: _none(circles), pair)
 
-    on_path = lax.cond(
-        likely.any(), lambda _: lax.scan(add, _none(circles), _pairs(v))[0], _none, circles
-    )
+    def every() -> AnyArray:
+        return fold(add, _none(circles), _pairs(v))
+
+    on_path = branch(likely.any(), every, lambda: _none(circles))
     return Writes(_none(circles), on_path | _t(on_path))
 
 
@@ -289,20 +296,20 @@ def rule_10(v: View, separated: Separated) -> Writes:
     steps = pack(_first_steps(v))
     non_adjacent = v.non_adjacent[:, None]
 
-    def into_c(c: Array) -> Array:
+    def into_c(c: NodeIndex) -> AnyArray:
         ends = steps & pack(v.parent[:, :, c])[:, None, None]
         some = (ends != 0).any(axis=-1)
         # Two ends that differ: both exist, and they are not one and the same single node.
         same = (ends[:, :, :, None] == ends[:, :, None]).all(axis=-1)
-        single = lax.population_count(ends).sum(axis=-1) == 1
+        single = bit_count(ends).sum(axis=-1) == 1
         differ = some[:, :, :, None] & some[:, :, None] & ~(same & single[:, :, :, None])
         return (differ & non_adjacent).any(axis=(2, 3))
 
-    through = jnp.moveaxis(lax.map(into_c, _nodes(v)), 0, 2)
+    through = namespace(steps).moveaxis(each(into_c, _nodes(v)), 0, 2)
     return Writes(_none(v.tail), _t(v.arrow & through))
 
 
-def _first_steps(v: View) -> Bool[Array, "graphs nodes nodes nodes"]:
+def _first_steps(v: View) -> Bool[AnyArray, "graphs nodes nodes nodes"]:
     """Entry ``[a, m, x]``: an uncovered possibly directed path from a by way of m ends in x.
 
     It is computed only for nodes a with an edge a o→ c.
@@ -310,55 +317,55 @@ def _first_steps(v: View) -> Bool[Array, "graphs nodes nodes nodes"]:
     forward = (v.circle | v.arrow) & _t(v.circle | v.tail)
     needed = forward & (v.arrow & _t(v.circle)).any(axis=2, keepdims=True)
 
-    def from_pair(pair: Array) -> Array:
+    def from_pair(pair: NodeIndex) -> AnyArray:
         a, m = _split(v, pair)
         at = (_nodes(v) == a)[None, :, None] & (_nodes(v) == m)[None, None, :]
         inner = forward & (_nodes(v) != a)[None, None, :]
         walks = uncovered_walks(needed & at, inner, v.non_adjacent)
         return pack(walks.any(axis=1))
 
-    def or_none(pair: Array) -> Array:
+    (n_graphs, n, _), xp = v.non_adjacent.shape, namespace(v)
+
+    def or_none(pair: NodeIndex) -> AnyArray:
         a, m = _split(v, pair)
-        nothing = pack(jnp.zeros(v.non_adjacent.shape[:2], bool))
-        return lax.cond(needed[:, a, m].any(), from_pair, lambda _: nothing, pair)
+        nothing = pack(xp.zeros((n_graphs, n), bool))
+        return branch(needed[:, a, m].any(), from_pair, lambda _: nothing, pair)
 
-    n = v.non_adjacent.shape[-1]
+    def every() -> AnyArray:
+        return xp.moveaxis(each(or_none, _pairs(v)), 0, 1)
 
-    def every(_: None) -> Array:
-        return jnp.moveaxis(lax.map(or_none, _pairs(v)), 0, 1)
+    def nothing() -> AnyArray:
+        return pack(xp.zeros((n_graphs, n * n, n), bool))
 
-    def nothing(_: None) -> Array:
-        return pack(jnp.zeros((v.non_adjacent.shape[0], n * n, n), bool))
-
-    steps = lax.cond(needed.any(), every, nothing, None)
+    steps = branch(needed.any(), every, nothing)
     return unpack(steps, n).reshape(-1, n, n, n)
 
 
 def _separated(sepsets: SepSets) -> Separated:
-    found, members = jnp.asarray(sepsets.found), jnp.asarray(sepsets.nodes)
-    nodes = jnp.arange(found.shape[-1], dtype=members.dtype)[None, None, None]
-    member = jnp.zeros((*found.shape, found.shape[-1]), bool)
+    found, members = sepsets.found, sepsets.nodes
+    nodes = np.arange(found.shape[-1], dtype=members.dtype)[None, None, None]
+    member = namespace(found).zeros((*found.shape, found.shape[-1]), bool)
     for k in range(members.shape[-1]):
-        member |= members[..., k, None] == nodes
+        member = member | (members[..., k, None] == nodes)
     return Separated(found, member)
 
 
-def _split(v: View, pair: Array) -> tuple[Array, Array]:
+def _split(v: View, pair: NodeIndex) -> tuple[NodeIndex, NodeIndex]:
     n = v.non_adjacent.shape[-1]
     return pair // n, pair % n
 
 
-def _pairs(v: View) -> Array:
-    return jnp.arange(v.non_adjacent.shape[-1] ** 2, dtype=jnp.int32)
+def _pairs(v: View) -> AnyArray:
+    return namespace(v).arange(v.non_adjacent.shape[-1] ** 2, dtype=np.int32)
 
 
-def _nodes(v: View) -> Array:
-    return jnp.arange(v.non_adjacent.shape[-1], dtype=jnp.int32)
+def _nodes(v: View) -> AnyArray:
+    return namespace(v).arange(v.non_adjacent.shape[-1], dtype=np.int32)
 
 
-def _t(matrix: Array) -> Array:
-    return jnp.swapaxes(matrix, -1, -2)
+def _t(matrix: AnyArray) -> AnyArray:
+    return matrix.swapaxes(-1, -2)
 
 
-def _none(like: Array) -> Array:
-    return jnp.zeros(like.shape, bool)
+def _none(like: AnyArray) -> AnyArray:
+    return namespace(like).zeros(like.shape, bool)

@@ -1,6 +1,5 @@
 """Marks of an unrolled series, by the rules of the core and the separating sets at every time."""
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Int, Int8
 
@@ -74,9 +73,9 @@ def _orient_pag(
     marks[adjacency & (later | required)] = Mark.ARROW
     marks[adjacency & required.T] = Mark.TAIL
     copies = np.asarray(knowledge.stationary).ravel()
-    separated = pag.Separated(jnp.asarray(sets.found)[None], jnp.asarray(sets.member)[None])
+    separated = pag.Separated(np.asarray(sets.found)[None], np.asarray(sets.member)[None])
     while True:
-        closed = np.asarray(pag.orient_without_selection(jnp.asarray(marks)[None], separated))[0]
+        closed = pag.orient_without_selection(marks[None], separated)[0]
         precedence = np.argsort(_BY_PRECEDENCE)[closed].ravel()
         highest = np.zeros_like(precedence)
         np.maximum.at(highest, copies, precedence)
@@ -97,8 +96,8 @@ def _orient_cpdag(
         sets: What separated the pairs, at every time.
         knowledge: What cannot cause what.
     """
-    graphs, sepsets = jnp.asarray(adjacency)[None], sets.as_sepsets()
-    batch = SepSets(jnp.asarray(sepsets.nodes)[None], jnp.asarray(sepsets.found)[None])
-    cannot, width = jnp.asarray(knowledge.cannot_cause), degree_bucket(adjacency[None])
-    marks = np.asarray(orient_cpdag(graphs, batch, cannot, None, width=width))[0]
+    graphs, sepsets = adjacency[None], sets.as_sepsets()
+    batch = SepSets(np.asarray(sepsets.nodes)[None], np.asarray(sepsets.found)[None])
+    cannot, width = np.asarray(knowledge.cannot_cause), degree_bucket(graphs)
+    marks = orient_cpdag(graphs, batch, cannot_cause=cannot, width=width)[0]
     return np.asarray(knowledge.repeat(marks))

@@ -103,7 +103,9 @@ def as_result(
     if no_arrowhead is not None:
         width = min(problem.max_degree, marks.shape[1])
         known = jnp.asarray(no_arrowhead)
-        found = colliders_against(skeleton.adjacency, skeleton.sepsets, known, width=width)
+        found = colliders_against(
+            skeleton.adjacency, skeleton.sepsets, no_arrowhead=known, width=width
+        )
         against = found.sum(axis=(1, 2), dtype=jnp.int32)
     info = SearchInfo(
         n_tests=jnp.stack(skeleton.n_tests, axis=1),
