@@ -53,6 +53,16 @@ def branch(
     return if_true(*operands) if condition else if_false(*operands)
 
 
+def repeat(step: Callable[[Any, Carry], Carry], n: int, start: Carry) -> Carry:
+    """``step(i, carry)`` for i = 0 … n - 1, as `jax.lax.fori_loop`."""
+    if not on_host(start):
+        return lax.fori_loop(0, n, step, start)
+    carry = start
+    for i in range(n):
+        carry = step(i, carry)
+    return carry
+
+
 def fold(step: Callable[[Carry, Any], Carry], start: Carry, xs: AnyArray) -> Carry:
     """``step(… step(step(start, xs[0]), xs[1]) …)``, as `jax.lax.scan` without outputs."""
     if not on_host(start, xs):

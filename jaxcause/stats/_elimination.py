@@ -1,15 +1,15 @@
 """Conditional covariances by elimination, where redundant conditions change nothing."""
 
-import jax
-import jax.numpy as jnp
-from jax import Array
+import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
+from jaxcause._namespace import barrier, namespace, repeat
+from jaxcause._typing import AnyArray, NodeIndex
 from jaxcause.stats._definite import least_variance
 
 STEPS = 8
-"""Eliminations after which the eliminated part is cut off."""
+"""Eliminations after which a compiled program cuts off the eliminated part; numpy does at once."""
 
 AMPLIFIED = 1000
 """Rounding errors of the data's correlations are up to so many times those of one number."""
@@ -25,12 +25,12 @@ def redundant_below(dtype: DTypeLike) -> float:
 
 
 def eliminate(
-    sigma: Float[Array, "members members lanes"],
+    sigma: Float[AnyArray, "members members lanes"],
     keep: int,
     *,
     tolerance: float,
     determine: bool = False,
-) -> Float[Array, "keep keep lanes"]:
+) -> Float[AnyArray, "keep keep lanes"]:
     r"""Covariance of the last ``keep`` members given the others, which are taken in their order.
 
     .. math:: \Sigma \leftarrow \Sigma - \Sigma_{\cdot s} \Sigma_{s \cdot} / \Sigma_{ss}
@@ -48,22 +48,24 @@ def eliminate(
         tolerance: The largest variance that counts as none.
         determine: Whether conditions may determine a kept member, and are not left out.
     """
+    xp = namespace(sigma)
+    zero = np.zeros((), sigma.dtype)
 
-    def one_condition(step: Array, sigma: Array) -> Array:
+    def one_condition(step: NodeIndex, sigma: AnyArray) -> AnyArray:
         row = sigma[step]
         pivot = row[step]
         is_left = pivot > tolerance
-        safe = jnp.where(is_left, pivot, jnp.ones_like(pivot))
+        safe = xp.where(is_left, pivot, xp.ones_like(pivot))
         # Fused into the outer product, the division would be done for each of its entries.
-        scaled = jax.lax.optimization_barrier(row / safe[None])
+        scaled = barrier(row / safe[None])
         for member in () if determine else range(-keep, 0):
             is_left &= sigma[member, member] - row[member] * scaled[member] > tolerance
-        scaled = jax.lax.optimization_barrier(jnp.where(is_left[None], scaled, 0))
+        scaled = barrier(xp.where(is_left[None], scaled, zero))
         return sigma - row[:, None] * scaled[None]
 
-    n_conditions = sigma.shape[0] - keep
-    for first in range(0, n_conditions, STEPS):
-        steps = min(STEPS, n_conditions - first)
-        sigma = jax.lax.fori_loop(0, steps, one_condition, sigma)
+    n_conditions, at_a_time = sigma.shape[0] - keep, 1 if xp is np else STEPS
+    for first in range(0, n_conditions, at_a_time):
+        steps = min(at_a_time, n_conditions - first)
+        sigma = repeat(one_condition, steps, sigma)
         sigma = sigma[steps:, steps:]
     return sigma

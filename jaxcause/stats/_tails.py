@@ -4,7 +4,6 @@ import math
 
 import jax
 import numpy as np
-from jax import lax
 from jaxtyping import Float, Num
 
 from jaxcause._namespace import on_host
@@ -77,7 +76,7 @@ def student_p_value(
 
 
 def _log_gamma_step(a: Float[np.ndarray, "*rows"]) -> Float[np.ndarray, "*rows"]:
-    """log Γ(a + ½) - log Γ(a)."""
+    """Log Γ(a + ½) - log Γ(a)."""
     large = np.maximum(a, _LARGE)
     squared = large**-2.0
     correction = 1 / 8 - squared * (1 / 192 - squared * (1 / 640 - squared * 17 / 14336))

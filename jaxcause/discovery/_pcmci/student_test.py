@@ -12,19 +12,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy.special import betainc
 from jaxtyping import Float, Int, UInt8
 
-from jaxcause._typing import CIResult
+from jaxcause._namespace import namespace
+from jaxcause._small_work import pays_to_compile
+from jaxcause._typing import AnyArray, CIResult
 from jaxcause.discovery._pcmci.common_samples import count_common_samples
 from jaxcause.stats._elimination import eliminate, redundant_below
+from jaxcause.stats._tails import student_p_value
 
 WIDTHS = (2, 4, 8, 16, 32, 48, 64, 96, 128)
 """Sets are padded to one of these sizes, beyond the last to a multiple of it."""
 ROWS = 4096
 """Tests of one call; fewer are padded, at no cost but memory."""
-FEW = 256
-"""p-values are padded to so many, or to a whole call."""
+COMPILING = 0.5
+"""Seconds that XLA takes to compile a program."""
 CELLS = 1 << 24
 """Largest number of correlations that an accelerator gathers at a time."""
 LANES = 32
@@ -57,8 +59,10 @@ class StudentTest(NamedTuple):
 
         With r the partial correlation and N − 2 − |S| degrees of freedom ν,
         :math:`p = I_{1 - r^2}(\nu / 2, 1 / 2)`, which is Student's t-test of
-        :math:`r \sqrt{\nu / (1 - r^2)}`. Copies of one variable correlate perfectly. A condition
-        that XX
+        :math:`r \sqrt{\nu / (1 - r^2)}`. Copies of one variable correlate perfectly. Where S
+        determines x or y in rounding, the conditions that would do so are left out; where the
+        older ones among them determine y, but S does not determine x, the two are independent.
+
         Args:
             x: First nodes.
             y: Second nodes.
@@ -90,11 +94,15 @@ class StudentTest(NamedTuple):
         self, y: Int[np.ndarray, "rows"], cond: Int[np.ndarray, "rows k"]
     ) -> Float[np.ndarray, "rows"]:
         """Share of the variance of y that is left given S."""
-        members = _widened(cond, _bucket(cond.shape[1]))
+        y, width = np.asarray(y, np.int32), _bucket(cond.shape[1])
+        program = ("residual variance", len(_enlarged(self.corr)), len(y), width)
+        if not pays_to_compile(program, _seconds(len(y), cond.shape[1]), COMPILING):
+            blocks = np.array_split(np.arange(len(y)), -(-len(y) // _lanes_of_numpy(width)) or 1)
+            parts = [residual_variance(self.corr, y[rows], cond[rows]) for rows in blocks]
+            return np.concatenate(parts)
         with jax.enable_x64(True):
-            return np.asarray(
-                _residual_variance(_enlarged(self.corr), np.asarray(y, np.int32), members)
-            )
+            members = _widened(cond, width)
+            return np.asarray(_residual_variance(_enlarged(self.corr), y, members))
 
     def _in_blocks(
         self, x: np.ndarray, y: np.ndarray, cond: np.ndarray, *, determine: bool
@@ -105,6 +113,10 @@ class StudentTest(NamedTuple):
         widths = np.array([_bucket(size) for size in range(cond.shape[1] + 1)])[sizes]
         for width in np.unique(widths):
             rows = np.flatnonzero(widths == width)
+            program = ("partial correlations", len(corr), int(width), determine)
+            if not pays_to_compile(program, _seconds(len(rows), int(width)), COMPILING):
+                self._in_numpy(found, rows, x, y, packed, sizes, determine=determine)
+                continue
             for first in range(0, len(rows), ROWS):
                 block = rows[first : first + ROWS]
                 members = np.full((ROWS, int(width) + 2), -1, np.int32)
@@ -119,22 +131,35 @@ class StudentTest(NamedTuple):
                 found[:, block] = np.asarray(part)[:, : len(block)]
         return found
 
+    def _in_numpy(
+        self,
+        found: Float[np.ndarray, "3 tests"],
+        rows: Int[np.ndarray, "rows"],
+        x: np.ndarray,
+        y: np.ndarray,
+        packed: np.ndarray,
+        sizes: np.ndarray,
+        *,
+        determine: bool,
+    ) -> None:
+        """Write what is found of some rows: of those with sets of one size at a time."""
+        for size in np.unique(sizes[rows]).tolist():
+            same = rows[sizes[rows] == size]
+            step = _lanes_of_numpy(size)
+            for first in range(0, len(same), step):
+                at = same[first : first + step]
+                members = np.vstack([packed[at, :size].T, x[at], y[at]]).astype(np.int32)
+                found[:, at] = of_group(self.corr, members, determine)
+
 
 def student_p_values(
     rest: Float[np.ndarray, "*tests"], degrees: Int[np.ndarray, "*#tests"]
 ) -> Float[np.ndarray, "*tests"]:
     """Two-sided p-values from 1 − r² and the degrees of freedom; 1 where there are none."""
-    degrees = np.broadcast_to(degrees, rest.shape).ravel()
-    p_values = np.ones(rest.size)
-    for first in range(0, rest.size, ROWS):
-        block = slice(first, first + ROWS)
-        size = len(p_values[block])
-        padded = FEW if size <= FEW else ROWS
-        values, counts = np.ones(padded), np.ones(padded)
-        values[:size], counts[:size] = rest.ravel()[block], degrees[block]
-        with jax.enable_x64(True):
-            p_values[block] = np.asarray(_p_values(values, counts))[:size]
-    return p_values.reshape(rest.shape)
+    degrees = np.broadcast_to(degrees, rest.shape)
+    with np.errstate(divide="ignore"):
+        t = np.sqrt(np.maximum(degrees, 1) * (1 - rest) / rest)
+    return np.where(degrees >= 1, student_p_value(t, np.maximum(degrees, 1)), 1.0)
 
 
 @partial(jax.jit, static_argnames=("lanes", "determine"))
@@ -146,56 +171,65 @@ def _partial_correlations(
     lanes: int,
     determine: bool,
 ) -> Float[Array, "3 rows"]:
-    """What `_of_group` says of the last two members given the others, ``lanes`` rows at a time."""
+    """What `of_group` says of the last two members given the others, ``lanes`` rows at a time."""
     groups = members.reshape(-1, lanes, members.shape[1]).transpose(0, 2, 1)
 
     def one(at: Array, found: Array) -> Array:
-        return found.at[:, at].set(_of_group(corr, groups[at], determine))
+        return found.at[:, at].set(of_group(corr, groups[at], determine))
 
     empty = jnp.zeros((3, len(groups), lanes), corr.dtype)
     return jax.lax.fori_loop(0, n_groups, one, empty).reshape(3, -1)
 
 
-def _of_group(
-    corr: Float[Array, "nodes nodes"], members: Int[Array, "k lanes"], determine: bool
-) -> Float[Array, "3 lanes"]:
+def of_group(
+    corr: Float[AnyArray, "nodes nodes"], members: Int[AnyArray, "k lanes"], determine: bool
+) -> Float[AnyArray, "3 lanes"]:
     """r, 1 − r², and the smaller of the variances that are left of x and y."""
-    tolerance = redundant_below(corr.dtype)
+    xp, tolerance = namespace(corr, members), redundant_below(corr.dtype)
     left = eliminate(_gathered(corr, members), 2, tolerance=tolerance, determine=determine)
     (xx, xy), (_, yy) = left
     rest = (yy - xy * xy / xx) / yy
     # What is left of two copies is rounding: they correlate perfectly.
-    one = jnp.ones_like(xy)
+    one = xp.ones_like(xy)
     distinct = rest * yy > tolerance
-    r = jnp.where(distinct, xy / jnp.sqrt(xx * yy), jnp.sign(xy))
-    rest = jnp.where(distinct, rest, 0 * one)
-    return jnp.stack([jnp.clip(r, -one, one), jnp.clip(rest, 0 * one, one), jnp.minimum(xx, yy)])
+    r = xp.where(distinct, xy / xp.sqrt(xx * yy), xp.sign(xy))
+    rest = xp.where(distinct, rest, 0 * one)
+    return xp.stack([xp.clip(r, -one, one), xp.clip(rest, 0 * one, one), xp.minimum(xx, yy)])
 
 
-@jax.jit
-def _residual_variance(
-    corr: Float[Array, "nodes nodes"], y: Int[Array, "rows"], cond: Int[Array, "rows k"]
-) -> Float[Array, "rows"]:
-    members = jnp.concatenate([cond, y[:, None]], axis=1).T
+def residual_variance(
+    corr: Float[AnyArray, "nodes nodes"], y: Int[AnyArray, "rows"], cond: Int[AnyArray, "rows k"]
+) -> Float[AnyArray, "rows"]:
+    """Share of the variance of y that is left given S."""
+    xp = namespace(corr, y, cond)
+    members = xp.concatenate([cond, y[:, None]], axis=1).T
     tolerance = redundant_below(corr.dtype)
     left = eliminate(_gathered(corr, members), 1, tolerance=tolerance, determine=True)
-    return jnp.maximum(left[0, 0], jnp.zeros_like(left[0, 0]))
+    return xp.maximum(left[0, 0], xp.zeros_like(left[0, 0]))
+
+
+_residual_variance = jax.jit(residual_variance)
 
 
 def _gathered(
-    corr: Float[Array, "nodes nodes"], members: Int[Array, "k lanes"]
-) -> Float[Array, "k k lanes"]:
+    corr: Float[AnyArray, "nodes nodes"], members: Int[AnyArray, "k lanes"]
+) -> Float[AnyArray, "k k lanes"]:
     """Correlations of the members; a padded one is correlated with nothing."""
     real = members >= 0
-    eye = jnp.eye(len(members), dtype=corr.dtype)[:, :, None]
-    return jnp.where(real[:, None] & real[None], corr[members[:, None], members[None]], eye)
+    eye = np.eye(len(members), dtype=corr.dtype)[:, :, None]
+    both = real[:, None] & real[None]
+    return namespace(corr, members).where(both, corr[members[:, None], members[None]], eye)
 
 
-@jax.jit
-def _p_values(rest: Float[Array, "tests"], degrees: Float[Array, "tests"]) -> Float[Array, "tests"]:
-    some = jnp.maximum(degrees, 1)
-    p = betainc(some / 2, jnp.full_like(some, 0.5), jnp.clip(rest, 0, 1))
-    return jnp.where(degrees >= 1, p, jnp.ones_like(p))
+def _seconds(n_rows: int, size: int) -> float:
+    """Of numpy, for tests given sets of some size."""
+    n_blocks = -(-n_rows // _lanes_of_numpy(size))
+    return n_rows * (1e-6 + 1e-9 * (size + 2) ** 3) + n_blocks * size * 2e-5
+
+
+def _lanes_of_numpy(size: int) -> int:
+    """Rows that numpy takes at a time, so that they stay in the cache."""
+    return max(16, (1 << 17) // (size + 2) ** 2)
 
 
 def _lanes(width: int) -> int:
