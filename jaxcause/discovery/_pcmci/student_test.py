@@ -25,8 +25,8 @@ WIDTHS = (2, 4, 8, 16, 32, 48, 64, 96, 128)
 """Sets are padded to one of these sizes, beyond the last to a multiple of it."""
 ROWS = 4096
 """Tests of one call; fewer are padded, at no cost but memory."""
-COMPILING = 0.5
-"""Seconds that XLA takes to compile a program."""
+LARGE_SET = 6
+"""Sets from this size on are eliminated by LAPACK, row by row."""
 CELLS = 1 << 24
 """Largest number of correlations that an accelerator gathers at a time."""
 LANES = 32
@@ -96,7 +96,7 @@ class StudentTest(NamedTuple):
         """Share of the variance of y that is left given S."""
         y, width = np.asarray(y, np.int32), _bucket(cond.shape[1])
         program = ("residual variance", len(_enlarged(self.corr)), len(y), width)
-        if not pays_to_compile(program, _seconds(len(y), cond.shape[1]), COMPILING):
+        if not pays_to_compile(program, _seconds(len(y), cond.shape[1]), _price()):
             blocks = np.array_split(np.arange(len(y)), -(-len(y) // _lanes_of_numpy(width)) or 1)
             parts = [residual_variance(self.corr, y[rows], cond[rows]) for rows in blocks]
             return np.concatenate(parts)
@@ -114,7 +114,7 @@ class StudentTest(NamedTuple):
         for width in np.unique(widths):
             rows = np.flatnonzero(widths == width)
             program = ("partial correlations", len(corr), int(width), determine)
-            if not pays_to_compile(program, _seconds(len(rows), int(width)), COMPILING):
+            if not pays_to_compile(program, _seconds(len(rows), int(width)), _price()):
                 self._in_numpy(found, rows, x, y, packed, sizes, determine=determine)
                 continue
             for first in range(0, len(rows), ROWS):
@@ -149,7 +149,8 @@ class StudentTest(NamedTuple):
             for first in range(0, len(same), step):
                 at = same[first : first + step]
                 members = np.vstack([packed[at, :size].T, x[at], y[at]]).astype(np.int32)
-                found[:, at] = of_group(self.corr, members, determine)
+                part = by_cholesky(self.corr, members) if size >= LARGE_SET else None
+                found[:, at] = of_group(self.corr, members, determine) if part is None else part
 
 
 def student_p_values(
@@ -197,6 +198,27 @@ def of_group(
     return xp.stack([xp.clip(r, -one, one), xp.clip(rest, 0 * one, one), xp.minimum(xx, yy)])
 
 
+def by_cholesky(
+    corr: Float[np.ndarray, "nodes nodes"], members: Int[np.ndarray, "k lanes"]
+) -> Float[np.ndarray, "3 lanes"] | None:
+    r"""What `of_group` says, by LAPACK; None where a set is redundant, which it cannot tell.
+
+    The last rows of the factor L of the correlations hold :math:`r = L_{yx} / \sqrt{L_{yx}^2 +
+    L_{yy}^2}`, :math:`1 - r^2 = L_{yy}^2 / (L_{yx}^2 + L_{yy}^2)`.
+    """
+    rows = members.T
+    try:
+        factor = np.linalg.cholesky(corr[rows[:, :, None], rows[:, None, :]])
+    except np.linalg.LinAlgError:
+        return None
+    pivots = np.einsum("rkk->rk", factor) ** 2
+    xx, yx, rest = pivots[:, -2], factor[:, -1, -2], pivots[:, -1]
+    yy = yx * yx + rest
+    if min(pivots.min(initial=1.0), yy.min(initial=1.0)) <= 2 * redundant_below(corr.dtype):
+        return None
+    return np.stack([yx / np.sqrt(yy), rest / yy, np.minimum(xx, yy)])
+
+
 def residual_variance(
     corr: Float[AnyArray, "nodes nodes"], y: Int[AnyArray, "rows"], cond: Int[AnyArray, "rows k"]
 ) -> Float[AnyArray, "rows"]:
@@ -219,6 +241,11 @@ def _gathered(
     eye = np.eye(len(members), dtype=corr.dtype)[:, :, None]
     both = real[:, None] & real[None]
     return namespace(corr, members).where(both, corr[members[:, None], members[None]], eye)
+
+
+def _price() -> float:
+    """Seconds of numpy that are worth a compiled program; LAPACK is the faster one on a CPU."""
+    return 1e9 if jax.default_backend() == "cpu" else 0.5
 
 
 def _seconds(n_rows: int, size: int) -> float:
