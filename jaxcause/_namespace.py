@@ -44,6 +44,16 @@ def while_loop(
     return carry
 
 
+def fixed_point(grow: Callable[[AnyArray], AnyArray], start: AnyArray) -> AnyArray:
+    """Apply ``grow`` until it changes nothing."""
+
+    def unfinished(carry: tuple[AnyArray, AnyArray]) -> Any:
+        return (carry[0] != carry[1]).any()
+
+    other = start ^ namespace(start).ones_like(start)  # differs everywhere
+    return while_loop(unfinished, lambda c: (c[1], grow(c[1])), (other, start))[1]
+
+
 def branch(
     condition: Any, if_true: Callable[..., Carry], if_false: Callable[..., Carry], *operands: Any
 ) -> Carry:

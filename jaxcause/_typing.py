@@ -18,6 +18,9 @@ AnyArray = Array | np.ndarray
 NodeIndex = Int[AnyArray, ""] | int | np.integer
 """One node: a scalar array inside ``jit``, a plain number outside."""
 
+Nodes = Int[AnyArray, "*rows"] | int | np.integer
+"""One node, or one of each row."""
+
 
 class CIResult(NamedTuple):
     """Outcome of a conditional independence test: the statistic, and the p-value of X ⊥ Y | S."""
@@ -31,6 +34,9 @@ class CITest(Protocol):
     """A conditional independence test over nodes ``0 … n_nodes-1``, and a pytree.
 
     ``test(x, y, cond)`` is pure and jittable; ``cond`` is ``int32 [k]``, padded with -1.
+
+    A test may say ``takes_rows = True``. On numpy arrays ``x, y [rows]`` and ``cond [rows, k]`` it
+    then answers all rows in numpy, and searches on the host compile nothing.
     """
 
     @property

@@ -1,13 +1,14 @@
 """d-separation in a known DAG and m-separation in a MAG, as conditional independence tests."""
 
-import jax.numpy as jnp
+from typing import ClassVar
+
 import numpy as np
-from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import check_square
+from jaxcause._namespace import fixed_point, namespace
 from jaxcause._pytree import pytree_dataclass
-from jaxcause._typing import AnyArray, CIResult, NodeIndex
+from jaxcause._typing import AnyArray, CIResult, Nodes
 from jaxcause.graph._ancestral import ancestor_matrix, mag_ancestors, name_variables
 from jaxcause.graph._marks import Mark
 
@@ -21,19 +22,21 @@ class OracleTest:
     observed: Int[AnyArray, "nodes"]
     selected: Bool[AnyArray, "vars"]
 
+    takes_rows: ClassVar[bool] = True
+
     @property
     def n_nodes(self) -> int:
         """Number of observed nodes."""
         return self.observed.shape[-1]
 
-    def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
+    def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y | S: the p-value is 1 if S d-separates X and Y, and 0 if not."""
-        cond = jnp.asarray(cond, jnp.int32)
-        observed = jnp.asarray(self.observed)
-        within = jnp.where(cond >= 0, observed[cond], self.dag.shape[-1])
-        given = jnp.asarray(self.selected).at[within].set(True, mode="drop")
-        dag, ancestors = jnp.asarray(self.dag), jnp.asarray(self.ancestors)
-        return _certain(d_separated(dag, ancestors, observed[x], observed[y], given))
+        xp = namespace(self, x, y, cond)
+        observed, cond = xp.asarray(self.observed), xp.asarray(cond)
+        within = xp.where(cond >= 0, observed[cond], np.int32(-1))
+        given = xp.asarray(self.selected) | _members(within, self.dag.shape[-1])
+        ends = observed[xp.asarray(x)], observed[xp.asarray(y)]
+        return _certain(d_separated(xp.asarray(self.dag), xp.asarray(self.ancestors), *ends, given))
 
 
 @pytree_dataclass()
@@ -43,22 +46,35 @@ class MagOracleTest:
     steps: Float[AnyArray, "2 nodes 2 nodes"]
     ancestors: Bool[AnyArray, "nodes nodes"]
 
+    takes_rows: ClassVar[bool] = True
+
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""
         return self.ancestors.shape[-1]
 
-    def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
+    def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y | S: the p-value is 1 if S m-separates X and Y, and 0 if not."""
-        cond = jnp.asarray(cond, jnp.int32)
-        within = jnp.where(cond >= 0, cond, self.n_nodes)
-        given = jnp.zeros(self.n_nodes, bool).at[within].set(True, mode="drop")
-        steps, ancestors = jnp.asarray(self.steps), jnp.asarray(self.ancestors)
-        return _certain(m_separated(steps, ancestors, jnp.asarray(x), jnp.asarray(y), given))
+        xp = namespace(self, x, y, cond)
+        given = _members(xp.asarray(cond), self.n_nodes)
+        ends = xp.asarray(x), xp.asarray(y)
+        steps, ancestors = xp.asarray(self.steps), xp.asarray(self.ancestors)
+        return _certain(m_separated(steps, ancestors, *ends, given))
 
 
-def _certain(separated: Bool[Array, ""]) -> CIResult:
-    p_value = separated.astype(jnp.float32)
+def _members(nodes: Int[AnyArray, "*rows k"], n: int) -> Bool[AnyArray, "*rows n"]:
+    """Which of ``n`` nodes are listed."""
+    every = np.arange(n, dtype=nodes.dtype).reshape(*[1] * nodes.ndim, n)
+    return (nodes[..., None] == every).any(axis=-2)
+
+
+def _is(node: Nodes, n: int) -> Bool[AnyArray, "*rows n"]:
+    """Which of ``n`` nodes it is."""
+    return _members(namespace(node).asarray(node)[..., None], n)
+
+
+def _certain(separated: Bool[AnyArray, "*rows"]) -> CIResult:
+    p_value = namespace(separated).asarray(separated, np.float32)
     return CIResult(statistic=1 - p_value, p_value=p_value)
 
 
@@ -92,10 +108,10 @@ def oracle_test(
     ancestors = ancestor_matrix(np.asarray(dag, bool))
     seen, given = name_variables(len(ancestors), observed, selected)
     return OracleTest(
-        dag=jnp.asarray(dag, bool),
-        ancestors=jnp.asarray(ancestors),
-        observed=jnp.asarray(seen, jnp.int32),
-        selected=jnp.zeros(len(ancestors), bool).at[given].set(True),
+        dag=np.asarray(dag, bool),
+        ancestors=ancestors,
+        observed=np.asarray(seen, np.int32),
+        selected=np.isin(np.arange(len(ancestors)), given),
     )
 
 
@@ -125,42 +141,40 @@ def mag_oracle_test(marks: Int[AnyArray, "nodes nodes"]) -> MagOracleTest:
     ends = [known == Mark.TAIL, known == Mark.ARROW]
     steps = np.array([[start.T & end for end in ends] for start in ends])
     return MagOracleTest(
-        steps=jnp.asarray(steps.transpose(0, 2, 1, 3), jnp.float32),
-        ancestors=jnp.asarray(ancestors),
+        steps=np.ascontiguousarray(steps.transpose(0, 2, 1, 3), np.float32),
+        ancestors=ancestors,
     )
 
 
 def d_separated(
-    dag: Bool[Array, "vars vars"],
-    ancestors: Bool[Array, "vars vars"],
-    x: Int[Array, ""],
-    y: Int[Array, ""],
-    given: Bool[Array, "vars"],
-) -> Bool[Array, ""]:
+    dag: Bool[AnyArray, "vars vars"],
+    ancestors: Bool[AnyArray, "vars vars"],
+    x: Nodes,
+    y: Nodes,
+    given: Bool[AnyArray, "*rows vars"],
+) -> Bool[AnyArray, "*rows"]:
     """Whether the set ``given`` d-separates x and y (pure and jittable)."""
-    n = dag.shape[0]
-    nodes = jnp.arange(n, dtype=jnp.int32)
-    ends = (nodes == x) | (nodes == y)
-    relevant = (ancestors & (ends | given)[None, :]).any(axis=1)
-    within = dag & relevant[:, None] & relevant[None, :]
-    married = within.astype(jnp.float32) @ within.T.astype(jnp.float32) > 0
+    at_x, at_y = _is(x, len(dag)), _is(y, len(dag))
+    relevant = (ancestors & (at_x | at_y | given)[..., None, :]).any(axis=-1)
+    within = dag & relevant[..., :, None] & relevant[..., None, :]
+    back = within.swapaxes(-1, -2)
+    married = within.astype(np.float32) @ back.astype(np.float32) > 0
     free = ~given
-    moral = (within | within.T | married) & free[:, None] & free[None, :]
+    moral = (within | back | married) & free[..., :, None] & free[..., None, :]
 
-    def grow(_: Array, reached: Array) -> Array:
-        return reached | (moral & reached[:, None]).any(axis=0)
+    def grow(reached: AnyArray) -> AnyArray:
+        return reached | (moral & reached[..., :, None]).any(axis=-2)
 
-    reached = lax.fori_loop(0, n, grow, nodes == x)
-    return ~reached[y]
+    return namespace(at_x).asarray(~(fixed_point(grow, at_x) & at_y).any(axis=-1))
 
 
 def m_separated(
-    steps: Float[Array, "2 nodes 2 nodes"],
-    ancestors: Bool[Array, "nodes nodes"],
-    x: Int[Array, ""],
-    y: Int[Array, ""],
-    given: Bool[Array, "nodes"],
-) -> Bool[Array, ""]:
+    steps: Float[AnyArray, "2 nodes 2 nodes"],
+    ancestors: Bool[AnyArray, "nodes nodes"],
+    x: Nodes,
+    y: Nodes,
+    given: Bool[AnyArray, "*rows nodes"],
+) -> Bool[AnyArray, "*rows"]:
     """Whether the set ``given`` m-separates x and y (pure and jittable).
 
     A walk is followed by its last node and by the mark with which it arrived there: it may pass a
@@ -175,17 +189,16 @@ def m_separated(
         y: Another one.
         given: Which nodes are given.
     """
-    n = ancestors.shape[0]
+    xp, n = namespace(steps, x, y, given), len(ancestors)
     free = ~given
-    opened = (ancestors & given[None, :]).any(axis=1)
+    opened = (ancestors & given[..., None, :]).any(axis=-1)
     onward = steps.reshape(2 * n, 2 * n)
 
-    def grow(_: Array, reached: Array) -> Array:
-        by_tail, by_arrow = reached
-        leaving = jnp.stack([(by_tail | by_arrow) & free, (by_tail & free) | (by_arrow & opened)])
-        arrived = leaving.reshape(2 * n).astype(steps.dtype) @ onward > 0
-        return reached | arrived.reshape(2, n)
+    def grow(reached: AnyArray) -> AnyArray:
+        by_tail, by_arrow = reached[..., :n], reached[..., n:]
+        leaving = [(by_tail | by_arrow) & free, (by_tail & free) | (by_arrow & opened)]
+        return reached | (xp.concatenate(leaving, axis=-1).astype(steps.dtype) @ onward > 0)
 
-    at_x = jnp.arange(n, dtype=jnp.int32) == x
-    reached = lax.fori_loop(0, 2 * n, grow, jnp.stack([at_x, jnp.zeros_like(at_x)]))
-    return ~reached[:, y].any()
+    at_x, at_y = _is(x, n), _is(y, n)
+    reached = fixed_point(grow, xp.concatenate([at_x, xp.zeros_like(at_x)], axis=-1))
+    return xp.asarray(~(reached & xp.concatenate([at_y, at_y], axis=-1)).any(axis=-1))

@@ -1,14 +1,13 @@
 """A test of partial correlation on data with holes, each test with its own number of samples."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 from jaxtyping import Float, Int, UInt8
 
+from jaxcause._namespace import bit_count, namespace, union
 from jaxcause._pytree import pytree_dataclass
-from jaxcause._typing import AnyArray, CIResult, NodeIndex
+from jaxcause._typing import AnyArray, CIResult, Nodes
 from jaxcause.stats._check_data import check_common_rows, check_rows, checked_data
 from jaxcause.stats._definite import clip_eigenvalues, eigenvalues_exceed, rounding
 from jaxcause.stats._fisher_z import fisher_z_p_value
@@ -93,18 +92,21 @@ class PairwisePartialCorrelationTest:
         """Number of nodes."""
         return self.corr.shape[-1]
 
-    def n_samples(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> Int[Array, ""]:
-        """Samples that hold X, Y and S."""
-        bits, given = jnp.asarray(self.present), jnp.asarray(cond, jnp.int32)
-        held = jnp.where(given[:, None] >= 0, bits[given], jnp.uint8(255))
-        whole = lax.reduce(held, jnp.uint8(255), lax.bitwise_and, (0,))
-        whole = whole & bits[jnp.asarray(x, jnp.int32)] & bits[jnp.asarray(y, jnp.int32)]
-        return lax.population_count(whole).astype(jnp.int32).sum(dtype=jnp.int32)
+    takes_rows: ClassVar[bool] = True
 
-    def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
+    def n_samples(
+        self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]
+    ) -> Int[AnyArray, "*rows"] | np.integer:
+        """Samples that hold X, Y and S."""
+        xp = namespace(self, x, y, cond)
+        lacking, given = ~xp.asarray(self.present), xp.asarray(cond)
+        lacked = xp.where(given[..., None] >= 0, lacking[given], np.uint8(0))
+        lacked = union(lacked, -2) | lacking[xp.asarray(x)] | lacking[xp.asarray(y)]
+        return bit_count(~lacked).astype(np.int32).sum(axis=-1, dtype=np.int32)
+
+    def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""
-        corr, given = jnp.asarray(self.corr), jnp.asarray(cond, jnp.int32)
-        r = partial_correlation(corr, x, y, given)
-        size = (given >= 0).sum(dtype=jnp.int32)
-        degrees = self.n_samples(x, y, given) - size - 3
-        return CIResult(r, fisher_z_p_value(r, degrees.astype(corr.dtype)))
+        r = partial_correlation(self.corr, x, y, cond)
+        size = (cond >= 0).sum(axis=-1, dtype=np.int32)
+        degrees = (self.n_samples(x, y, cond) - size - 3).astype(self.corr.dtype)
+        return CIResult(r, fisher_z_p_value(r, namespace(degrees).asarray(degrees)))

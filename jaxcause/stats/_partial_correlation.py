@@ -1,19 +1,19 @@
 """Partial correlation as a conditional independence test."""
 
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float, Int, Num
 
 from jaxcause._checks import InputError, check_square, is_concrete
+from jaxcause._namespace import namespace, on_host
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._pytree import pytree_dataclass
-from jaxcause._typing import AnyArray, CIResult, NodeIndex
+from jaxcause._small_work import pays_to_compile
+from jaxcause._typing import AnyArray, CIResult, Nodes
 from jaxcause.stats._check_correlation import checked_correlation, checked_n_samples
 from jaxcause.stats._definite import least_variance
 from jaxcause.stats._elimination import eliminate
@@ -47,12 +47,27 @@ class PartialCorrelationTest:
             self.corr[graph], xp.asarray(n_samples), self.one_sided, self.search_dtype
         )
 
-    def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
+    @property
+    def takes_rows(self) -> bool:
+        """Whether numpy arrays ``x, y [rows]`` and ``cond [rows, k]`` are tested all at once."""
+        return not self.batch_shape
+
+    def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""
+        arguments = self.corr, self.n_samples, x, y, cond
+        if on_host(arguments) and not self._pays_to_compile(x, cond):
+            return _formula(*arguments, one_sided=self.one_sided)
         with float64_where_asked(self.corr, x, y, cond):
             given = jnp.asarray(cond, jnp.int32)
-            result = _test_one(self.corr, self.n_samples, x, y, given, one_sided=self.one_sided)
+            result = _test(self.corr, self.n_samples, x, y, given, one_sided=self.one_sided)
         return outside(result)
+
+    def _pays_to_compile(self, x: Nodes, cond: Int[AnyArray, "*rows k"]) -> bool:
+        """Whether a caller makes so many single tests that a program pays for itself."""
+        if np.ndim(x):
+            return False
+        program = ("one test", self.corr.shape, self.corr.dtype, cond.shape, self.one_sided)
+        return pays_to_compile(program, 1e-4, 0.2)
 
 
 def partial_correlation_test(
@@ -99,28 +114,32 @@ def partial_correlation_test(
     return PartialCorrelationTest(corr, jnp.asarray(n_samples), one_sided, dtype)
 
 
-@partial(jax.jit, static_argnames=("one_sided",))
-def _test_one(
-    corr: Float[Array, "nodes nodes"],
-    n_samples: Num[Array, ""],
-    x: NodeIndex,
-    y: NodeIndex,
-    cond: Int[Array, "k"],
+def _formula(
+    corr: Float[AnyArray, "nodes nodes"],
+    n_samples: Num[AnyArray, ""] | int | float,
+    x: Nodes,
+    y: Nodes,
+    cond: Int[AnyArray, "*rows k"],
     *,
     one_sided: bool,
 ) -> CIResult:
+    """Partial correlation and Fisher's z, for one test or one in each row."""
+    xp = namespace(corr, n_samples, x, y, cond)
     r = partial_correlation(corr, x, y, cond)
-    size = (cond >= 0).sum(dtype=jnp.int32).astype(corr.dtype)
-    p_value = fisher_z_p_value(r, jnp.asarray(n_samples, corr.dtype) - size - 3)
+    size = (cond >= 0).sum(axis=-1, dtype=np.int32).astype(corr.dtype)
+    p_value = fisher_z_p_value(r, xp.asarray(xp.asarray(n_samples, corr.dtype) - size - 3))
     if one_sided:
         # Copies are dependent, whatever the sign of r.
-        p_value = jnp.where((r <= 0) & (r > -1), jnp.ones_like(p_value), p_value)
+        p_value = xp.where((r <= 0) & (r > -1), xp.ones_like(p_value), p_value)
     return CIResult(statistic=r, p_value=p_value)
 
 
+_test = jax.jit(_formula, static_argnames=("one_sided",))
+
+
 def partial_correlation(
-    corr: Float[Array, "nodes nodes"], x: NodeIndex, y: NodeIndex, cond: Int[Array, "k"]
-) -> Float[Array, ""]:
+    corr: Float[AnyArray, "nodes nodes"], x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]
+) -> Float[AnyArray, "*rows"]:
     r"""Partial correlation of X and Y given S.
 
     .. math:: C = R_{xy,xy} - R_{xy,S} R_{SS}^{-1} R_{S,xy}, \quad
@@ -143,18 +162,19 @@ def partial_correlation(
         y: Second node.
         cond: The set S, padded with -1.
     """
-    ends = jnp.stack([jnp.asarray(x, jnp.int32), jnp.asarray(y, jnp.int32)])
-    members = jnp.concatenate([cond, ends])
+    xp, n_given = namespace(corr, x, y, cond), cond.shape[-1]
+    x, y = xp.asarray(x, np.int32), xp.asarray(y, np.int32)
+    listed = xp.moveaxis(xp.asarray(cond, np.int32), -1, 0).reshape(n_given, x.size)
+    members = xp.concatenate([listed, x.reshape(1, -1), y.reshape(1, -1)])
     real = members >= 0
-    both = real[:, None] & real[None, :]
-    sigma = jnp.where(
-        both, corr[members[:, None], members[None]], jnp.eye(len(members), dtype=corr.dtype)
-    )
+    eye = np.eye(len(members), dtype=corr.dtype)[..., None]
+    sigma = xp.where(real[:, None] & real[None], xp.asarray(corr)[members[:, None], members], eye)
     tolerance = least_variance(corr.dtype)
-    left = eliminate(sigma[..., None], 2, tolerance=tolerance)[..., 0]
-    (xx, xy), (_, yy) = left
+    (xx, xy), (_, yy) = eliminate(sigma, 2, tolerance=tolerance)
     distinct = (xx * yy - xy * xy) > tolerance * xx
-    return jnp.where(distinct, xy / jnp.sqrt(xx * yy), jnp.where(xy < 0, -1, 1).astype(xy.dtype))
+    sign = xp.where(xy < 0, -xp.ones_like(xy), xp.ones_like(xy))
+    r = xp.where(distinct, xy / xp.sqrt(xp.where(distinct, xx * yy, xp.ones_like(xx))), sign)
+    return r.reshape(x.shape)
 
 
 def partial_correlations(

@@ -5,7 +5,7 @@ p-value is computed before a search has ended.
 """
 
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from functools import cached_property
 from statistics import NormalDist
 
@@ -21,13 +21,14 @@ from jaxcause._small_work import pays_to_compile
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel import sizes
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
+from jaxcause.discovery._kernel.in_numpy import first_of_each, first_separating_in_numpy
 from jaxcause.discovery._kernel.partial_correlation import (
     Correlations,
     gaussian_each,
     gaussian_first,
-    squares_of_all_tests,
+    squared_correlations,
 )
-from jaxcause.discovery._kernel.rows import NEVER, Found, KernelRows, RowBatch, unpacked
+from jaxcause.discovery._kernel.rows import Found, KernelRows, RowBatch
 from jaxcause.discovery._kernel.sizes import (
     ROWS,
     TESTS,
@@ -191,23 +192,16 @@ class GaussianEngine:
         self, batch: RowBatch, lists: Int[np.ndarray, "candidates"], sets: SetRange, best: bool
     ) -> Found:
         """Make all tests in numpy, in float64, as many at a time as stay in the cache."""
-        n_tests, size = sets.n_within(batch.n_sets), sets.size
         flat = np.asarray(self.test.corr, np.float64).reshape(-1)
         correlations = Correlations(flat, np.int32(self.test.n_nodes), lists)
-        table = np.ascontiguousarray(sets.table()[:, :size])
-        parts = []
-        for rows in _runs(n_tests, TESTS_IN_CACHE):
-            here, counts = batch.at(rows), n_tests[rows]
-            start = np.cumsum(counts) - counts
-            row = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
-            fields = here.packed(start, counts.size, np.dtype(np.float64))
+        one_sided = self.test.one_sided
+
+        def values(tests: KernelRows, positions: np.ndarray) -> np.ndarray:
             with np.errstate(divide="ignore", invalid="ignore"):
-                value = squares_of_all_tests(
-                    correlations, unpacked(fields), row, table, one_sided=self.test.one_sided
-                )
-            parts.append(_first_of_each(value, row, start, here.limit, best))
-        first, value = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
-        return Found(first, value, None)
+                found = squared_correlations(correlations, tests, one_sided=one_sided)(positions)
+            return np.asarray(found[0])
+
+        return first_separating_in_numpy(values, batch, sets, best=best, at_a_time=TESTS_IN_CACHE)
 
     def _loop(
         self,
@@ -259,7 +253,7 @@ class GaussianEngine:
             sets.table(),
             one_sided=self.test.one_sided,
         )
-        return _first_of_each(np.asarray(value)[:last], row[:last], start, batch.limit, best)
+        return first_of_each(np.asarray(value)[:last], row[:last], start, batch.limit, best)
 
     def _tile_width(self, batch: RowBatch, size: int) -> int:
         """Width of the tiles to gather beforehand, or 0 where single look-ups are less work."""
@@ -334,38 +328,6 @@ class GaussianEngine:
 def _seconds_per_test(size: int) -> float:
     """Of numpy, given sets of ``size``, by the operations of an unrolled elimination."""
     return 1e-8 * (2 + 3 * size + size * size + size**3 / 6)
-
-
-def _runs(counts: Int[np.ndarray, "rows"], most: int) -> Iterator[slice]:
-    """Runs of rows with at most ``most`` tests together, or one row."""
-    ends, start = np.cumsum(counts), 0
-    while start < counts.size:
-        done = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, done + most, side="right")))
-        yield slice(start, stop)
-        start = stop
-
-
-def _first_of_each(
-    value: Float[np.ndarray, "tests"],
-    row: Int[np.ndarray, "tests"],
-    start: Int[np.ndarray, "rows"],
-    limit: Float[np.ndarray, "rows"],
-    best: bool,
-) -> Found:
-    """The first separating set of each row, from the values of all its sets."""
-    smallest = np.minimum.reduceat(value, start)
-    separates = value < limit[row]
-    if best:
-        separates &= value == smallest[row]
-    test = np.flatnonzero(separates)[::-1]
-    first = np.full(start.size, NEVER, np.int64)
-    # ``test`` holds the separating tests from last to first. Where a row has several, numpy keeps
-    # what it writes last: the smallest number.
-    first[row[test]] = test - start[row[test]]
-    found = np.flatnonzero(first < NEVER)
-    smallest[found] = value[start[found] + first[found]]
-    return Found(first, smallest, None)
 
 
 def _exceed(

@@ -13,9 +13,11 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from jaxcause._namespace import on_host
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.first_separating_set import Values, first_separating_sets
+from jaxcause.discovery._kernel.in_numpy import first_separating_in_numpy
 from jaxcause.discovery._kernel.rows import (
     NULL,
     Found,
@@ -29,12 +31,16 @@ from jaxcause.discovery._kernel.sizes import ROWS, bucket, lanes
 
 _DTYPE = np.dtype(np.float32)
 
+TESTS_AT_A_TIME = 1024
+"""Tests that a test is asked for together in numpy: bounds the memory."""
+
 
 class GeneralEngine:
     """Any test, one call for each row; see `jaxcause.discovery._kernel.engine.Engine`.
 
     A test may offer ``marginal_p_values()``: a numpy array ``[*batch_shape, nodes, nodes]`` of the
-    p-values of all pairs given nothing. Level 0 on the host then calls nothing else.
+    p-values of all pairs given nothing. Level 0 on the host then calls nothing else. It may say
+    ``takes_rows = True``, and is then called with many rows at a time, in numpy (`CITest`).
     """
 
     traced_dtype = _DTYPE
@@ -61,7 +67,9 @@ class GeneralEngine:
     def first_separating(
         self, batch: RowBatch, lists: Int[np.ndarray, "candidates"], sets: SetRange, *, best: bool
     ) -> Found:
-        """Loop over the sets."""
+        """Loop over the sets, in numpy where the test can."""
+        if getattr(self.test, "takes_rows", False) and not self.batch_shape and on_host(self.test):
+            return self._in_numpy(batch, lists, sets, best)
         subsets, n_tests = sets.table(), sets.n_within(batch.n_sets)
         length = bucket(n_tests.size, ROWS)
         per_block = min(length, lanes(subsets.shape[1], 0, length))
@@ -80,6 +88,18 @@ class GeneralEngine:
             )
         first, value = (np.asarray(part)[: n_tests.size] for part in found[:2])
         return Found(first.astype(np.int64), value.astype(np.float64), None)
+
+    def _in_numpy(
+        self, batch: RowBatch, lists: Int[np.ndarray, "candidates"], sets: SetRange, best: bool
+    ) -> Found:
+        def values(tests: KernelRows, positions: np.ndarray) -> np.ndarray:
+            cond = np.full((tests.x.size, 1), -1, np.int32)
+            if len(positions):
+                cond = np.ascontiguousarray(candidates_at(lists, tests, positions).T)
+            return -np.asarray(self.test(tests.x, tests.y, cond).p_value, _DTYPE)
+
+        found = first_separating_in_numpy(values, batch, sets, best=best, at_a_time=TESTS_AT_A_TIME)
+        return found._replace(value=found.value.astype(np.float64))
 
     def strength(
         self,

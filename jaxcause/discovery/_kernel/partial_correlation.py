@@ -86,29 +86,6 @@ def gaussian_first(
     )
 
 
-def squares_of_all_tests(
-    correlations: Correlations,
-    rows: KernelRows,
-    row: Int[AnyArray, "tests"],
-    subsets: Int[AnyArray, "sets k"],
-    *,
-    one_sided: bool,
-) -> Float[AnyArray, "tests"]:
-    """Squared partial correlations of all tests of all rows.
-
-    Args:
-        correlations: Correlations and candidates.
-        rows: The pairs; in the place of ``n_valid``, the number of the row's first test.
-        row: Row of each test; those of a row are the first sets of the table.
-        subsets: Conditioning sets as positions among the candidates.
-        one_sided: Negative partial correlations count as zero.
-    """
-    tests = KernelRows(*(field[row] for field in rows))
-    number = namespace(row).arange(row.size, dtype=np.int32) - tests.n_valid
-    sets = take(subsets, number).T
-    return squared_correlations(correlations, tests, one_sided=one_sided)(sets)[0]
-
-
 @partial(jax.jit, static_argnames=("one_sided",))
 def gaussian_each(
     correlations: Correlations,
@@ -118,8 +95,19 @@ def gaussian_each(
     *,
     one_sided: bool,
 ) -> Float[Array, "tests"]:
-    """`squares_of_all_tests`, compiled."""
-    return squares_of_all_tests(correlations, unpacked(rows), row, subsets, one_sided=one_sided)
+    """Squared partial correlations of all tests of all rows.
+
+    Args:
+        correlations: Correlations and candidates.
+        rows: The pairs; in the place of ``n_valid``, the number of the row's first test.
+        row: Row of each test; those of a row are the first sets of the table.
+        subsets: Conditioning sets as positions among the candidates.
+        one_sided: Negative partial correlations count as zero.
+    """
+    tests = unpacked(PackedRows(rows.fields[:, row], rows.limit[row]))
+    number = jnp.arange(row.size, dtype=jnp.int32) - tests.n_valid
+    sets = subsets.at[number].get(mode="clip").T
+    return squared_correlations(correlations, tests, one_sided=one_sided)(sets)[0]
 
 
 def squared_correlations(

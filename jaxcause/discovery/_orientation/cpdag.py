@@ -9,7 +9,7 @@ contradict themselves, has two arrowheads while they run, and is marked as a con
 import numpy as np
 from jaxtyping import Bool, Int8
 
-from jaxcause._namespace import namespace
+from jaxcause._namespace import fixed_point, namespace
 from jaxcause._small_work import numpy_or_xla
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.bits import boolean_product
@@ -22,7 +22,6 @@ from jaxcause.discovery._orientation.neighbourhoods import (
     write_inner,
     write_outer,
 )
-from jaxcause.discovery._orientation.reachability import fixed_point
 from jaxcause.graph import Mark, SepSets
 
 _TAIL, _ARROW = np.int8(Mark.TAIL), np.int8(Mark.ARROW)

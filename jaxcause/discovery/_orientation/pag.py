@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int8
 
-from jaxcause._namespace import bit_count, branch, each, fold, namespace
+from jaxcause._namespace import bit_count, branch, each, fixed_point, fold, namespace
 from jaxcause._small_work import numpy_or_xla
 from jaxcause._typing import AnyArray, NodeIndex
 from jaxcause.discovery._kernel.bits import boolean_product, intersects, pack, unpack
-from jaxcause.discovery._orientation.reachability import fixed_point, spread, uncovered_walks
+from jaxcause.discovery._orientation.reachability import spread, uncovered_walks
 from jaxcause.graph import Mark, SepSets
 
 

@@ -3,10 +3,9 @@
 import numpy as np
 from jaxtyping import Bool, Int8
 
-from jaxcause._namespace import each, namespace
+from jaxcause._namespace import each, fixed_point, namespace
 from jaxcause._typing import AnyArray, NodeIndex
 from jaxcause.discovery._kernel.bits import boolean_product
-from jaxcause.discovery._orientation.reachability import fixed_point
 from jaxcause.graph import Mark
 
 

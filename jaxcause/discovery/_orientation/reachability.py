@@ -1,24 +1,11 @@
 """Reachability, and walks over packed edges: what the orientation rules ask of paths."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from jaxtyping import Bool, UInt32
 
-from jaxcause._namespace import namespace, union, while_loop
+from jaxcause._namespace import fixed_point, namespace, union
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.bits import boolean_product, pack, unpack
-
-
-def fixed_point(grow: Callable[[AnyArray], AnyArray], start: AnyArray) -> AnyArray:
-    """Apply ``grow`` until it changes nothing."""
-
-    def unfinished(carry: tuple[AnyArray, AnyArray]) -> Any:
-        return (carry[0] != carry[1]).any()
-
-    other = start ^ namespace(start).ones_like(start)  # differs everywhere
-    return while_loop(unfinished, lambda c: (c[1], grow(c[1])), (other, start))[1]
 
 
 def reachable(edges: Bool[AnyArray, "graphs nodes nodes"]) -> Bool[AnyArray, "graphs nodes nodes"]:

@@ -6,6 +6,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from jaxcause._namespace import on_host
 from jaxcause._precision import float64_where_asked
 from jaxcause._typing import CITest
 from jaxcause.discovery._refine.given_past import PastConditionedTest, as_node_lists
@@ -48,6 +49,11 @@ def evaluate_pairs(
     n_pairs = len(x)
     if n_pairs == 0:
         return np.zeros(0), np.zeros(0)
+    if getattr(test, "takes_rows", False) and on_host(test):
+        blocks = np.array_split(np.arange(n_pairs), -(-n_pairs // ROWS_PER_CALL))
+        found = [test(x[rows], y[rows], cond[rows]) for rows in blocks]
+        statistic, p_value = (np.concatenate(part) for part in zip(*found, strict=True))
+        return statistic, p_value
     extra = -n_pairs % ROWS_PER_CALL
     x, y = (np.pad(end, (0, extra), mode="edge").astype(np.int32) for end in (x, y))
     cond = np.pad(cond, ((0, extra), (0, 0)), mode="edge")

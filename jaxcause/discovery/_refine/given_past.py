@@ -1,12 +1,11 @@
 """A conditional independence test that always conditions on the past of its pair."""
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Int
 
+from jaxcause._namespace import namespace
 from jaxcause._pytree import pytree_dataclass
-from jaxcause._typing import AnyArray, CIResult, CITest, NodeIndex
+from jaxcause._typing import AnyArray, CIResult, CITest, Nodes
 
 
 @pytree_dataclass(static=("leave_out",))
@@ -32,21 +31,27 @@ class PastConditionedTest:
         """Number of lagged variables."""
         return self.test.n_nodes
 
-    def __call__(self, x: NodeIndex, y: NodeIndex, cond: Int[AnyArray, "k"]) -> CIResult:
+    @property
+    def takes_rows(self) -> bool:
+        """As the test that it calls."""
+        return getattr(self.test, "takes_rows", False)
+
+    def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y given the past, modified by S."""
-        cond, past = jnp.asarray(cond, jnp.int32), jnp.asarray(self.past, jnp.int32)
-        x, y = jnp.asarray(x, jnp.int32), jnp.asarray(y, jnp.int32)
-        n_vars = past.shape[0]
-        late, early = jnp.minimum(x, y), jnp.maximum(x, y)
+        xp = namespace(self, x, y, cond)
+        cond, past = xp.asarray(cond, np.int32), xp.asarray(self.past, np.int32)
+        x, y = xp.asarray(x, np.int32), xp.asarray(y, np.int32)
+        n_vars, none = len(past), np.int32(-1)
+        late, early = xp.minimum(x, y), xp.maximum(x, y)
         own, other = past[late % n_vars], past[early % n_vars]
-        new = (early < n_vars) & ~_is_among(other, own)
-        given = jnp.concatenate([own, jnp.where(new, other, -1)])
+        new = (early < n_vars)[..., None] & ~_is_among(other, own)
+        given = xp.concatenate([own, xp.where(new, other, none)], axis=-1)
         known = _is_among(cond, given)
-        gone = (given == x) | (given == y)
+        gone = (given == x[..., None]) | (given == y[..., None])
         if self.leave_out:
             gone |= _is_among(given, cond)
-        given = jnp.concatenate([jnp.where(gone, -1, given), jnp.where(known, -1, cond)])
-        return self.test(x, y, given)
+        kept = xp.where(gone, none, given), xp.where(known, none, cond)
+        return self.test(x, y, xp.concatenate(kept, axis=-1))
 
     def whole_sets(
         self, found: Bool[np.ndarray, "nodes nodes"], member: Bool[np.ndarray, "nodes nodes nodes"]
@@ -100,5 +105,5 @@ def as_node_lists(mask: Bool[np.ndarray, "rows nodes"]) -> Int[np.ndarray, "rows
     return np.pad(nodes, [(0, 0), (0, width - nodes.shape[1])], constant_values=-1)
 
 
-def _is_among(some: Array, others: Array) -> Array:
-    return (some[:, None] == others[None, :]).any(axis=1) & (some >= 0)
+def _is_among(some: AnyArray, others: AnyArray) -> AnyArray:
+    return (some[..., :, None] == others[..., None, :]).any(axis=-1) & (some >= 0)
