@@ -1,16 +1,15 @@
 """Fisher's z-transform of a (partial) correlation."""
 
-import jax.numpy as jnp
-from jax import Array
-from jax.scipy.special import erfc
 from jaxtyping import Float, Num
 
+from jaxcause._namespace import namespace
 from jaxcause._typing import AnyArray
+from jaxcause.stats._tails import erfc
 
 
 def fisher_z_p_value(
     r: Float[AnyArray, "*rows"], degrees: Num[AnyArray, "*#rows"]
-) -> Float[Array, "*rows"]:
+) -> Float[AnyArray, "*rows"]:
     r"""Two-sided p-value of a partial correlation under the null that it is zero.
 
     .. math:: p = 2\,\bigl(1 - \Phi(\sqrt{N-|S|-3}\;|\operatorname{atanh} r|)\bigr)
@@ -25,9 +24,10 @@ def fisher_z_p_value(
     >>> float(fisher_z_p_value(jnp.float32(0.0), jnp.float32(97))) == 1.0
     True
     """
-    r, degrees = jnp.asarray(r), jnp.asarray(degrees)
-    inside = jnp.abs(r) < 1
-    z = jnp.abs(jnp.arctanh(jnp.where(inside, r, jnp.zeros_like(r))))
-    root = jnp.sqrt(jnp.maximum(degrees, 0).astype(r.dtype))
-    p_value = erfc(root * z / jnp.sqrt(jnp.asarray(2, r.dtype)))
-    return jnp.where(inside & (degrees > 0), p_value, jnp.zeros_like(p_value))
+    xp = namespace(r, degrees)
+    r, degrees = xp.asarray(r), xp.asarray(degrees)
+    inside = xp.abs(r) < 1
+    z = xp.abs(xp.arctanh(xp.where(inside, r, xp.zeros_like(r))))
+    root = xp.sqrt(xp.maximum(degrees, 0).astype(r.dtype))
+    p_value = erfc(xp.asarray(root * z / xp.sqrt(xp.asarray(2, r.dtype))))
+    return xp.where(inside & (degrees > 0), p_value, xp.zeros_like(p_value))

@@ -258,7 +258,7 @@ def _descent(
         shrunk = xp.sign(pull) * xp.maximum(xp.abs(pull) - penalty[k], 0) / curvature[k]
         return xp.where(flat[k], xp.zeros_like(shrunk), shrunk)
 
-    def sweep(carry: tuple[AnyArray, AnyArray, Any]) -> tuple[AnyArray, AnyArray, Any]:
+    def sweep(carry: tuple[AnyArray, Any, Any]) -> tuple[AnyArray, Any, Any]:
         before, _, n_sweeps = carry
         if xp is np:
             beta = np.array(before)
@@ -270,10 +270,10 @@ def _descent(
             )
         return beta, xp.abs(beta - before).max(initial=0), n_sweeps + 1
 
-    def unfinished(carry: tuple[AnyArray, AnyArray, Any]) -> Any:
+    def unfinished(carry: tuple[AnyArray, Any, Any]) -> Any:
         return (carry[1] > tolerance) & (carry[2] < max_sweeps)
 
     none = 0 if xp is np else jnp.zeros((), jnp.int32)
-    first = (start, xp.full((), xp.inf, start.dtype), none)
+    first = (start, xp.asarray(xp.inf, start.dtype), none)
     beta, _, n_sweeps = while_loop(unfinished, sweep, first)
     return beta, n_sweeps
