@@ -116,6 +116,16 @@ def barrier(values: Carry) -> Carry:
     return values if on_host(values) else lax.optimization_barrier(values)
 
 
+def stop_gradient(x: AnyArray) -> AnyArray:
+    """As `jax.lax.stop_gradient`."""
+    return x if on_host(x) else lax.stop_gradient(x)
+
+
+def running_max(x: AnyArray, *, axis: int) -> AnyArray:
+    """The largest entry so far, along an axis."""
+    return np.maximum.accumulate(x, axis=axis) if on_host(x) else lax.cummax(x, axis=axis)
+
+
 def bit_count(words: AnyArray) -> AnyArray:
     """How many bits of each word are set, in the type of the words."""
     if not on_host(words):

@@ -2,21 +2,21 @@
 
 A graph is a `LaggedGraph`, a `CausalGraph`, or a boolean array ``[source, target]`` or
 ``[source, target, lag]``. All measures are pure functions of masks and scores, and compose with
-``jit`` and ``vmap``.
+``jit`` and ``vmap``. Of numpy arrays, and graphs made of them, they are computed in numpy.
 
 An edge in conflict, ``x-x``, is an adjacency whose marks are unlike any other: it is no directed
 edge and no ``<->``. It counts as found where adjacencies are compared, as an error of marks where
 the truth has other marks, and as missed where directed edges are compared.
 """
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_choice, is_concrete
+from jaxcause._namespace import namespace
 from jaxcause._typing import AnyArray
 from jaxcause.graph import CausalGraph, LaggedGraph, Mark, cyclic_edges, dag_to_cpdag
 
@@ -26,19 +26,19 @@ Graph = LaggedGraph | CausalGraph | Bool[AnyArray, "..."]
 class PrecisionRecall(NamedTuple):
     """Precision, recall and their harmonic mean; a measure whose denominator is 0 is 0."""
 
-    precision: Float[Array, ""]
-    recall: Float[Array, ""]
-    f1: Float[Array, ""]
+    precision: Float[AnyArray, ""]
+    recall: Float[AnyArray, ""]
+    f1: Float[AnyArray, ""]
 
 
-def edge_mask(graph: Graph, *, summary: bool = False) -> Bool[Array, "..."]:
+def edge_mask(graph: Graph, *, summary: bool = False) -> Bool[AnyArray, "..."]:
     """Directed edges of a graph as a mask.
 
     Args:
         graph: A graph or a mask.
         summary: Whether to reduce a lagged graph to its summary graph, with edges at any lag.
     """
-    mask = jnp.asarray(graph.directed if isinstance(graph, LaggedGraph | CausalGraph) else graph)
+    mask = graph.directed if isinstance(graph, LaggedGraph | CausalGraph) else graph
     return mask.any(axis=-1) if summary and mask.ndim == 3 else mask
 
 
@@ -68,7 +68,7 @@ def precision_recall(
 
 def shd(
     estimate: Graph, truth: Graph, *, summary: bool = False, diagonal: bool = True
-) -> Int[Array, ""]:
+) -> Int[AnyArray, ""]:
     """Structural Hamming distance: edges to add, remove or change.
 
     Two graphs with marks differ once per pair with different marks; so does ``x-x`` from every
@@ -91,14 +91,16 @@ def shd(
     elif isinstance(estimate, LaggedGraph) and isinstance(truth, LaggedGraph) and not summary:
         differs = (estimate.marks != truth.marks).any(axis=-1)
         differs = differs & (diagonal | ~_identity(differs))
-        return (differs[:, :, 1:].sum() + jnp.triu(differs[:, :, 0]).sum()).astype(jnp.int32)
+        now = np.triu(np.ones(differs.shape[:2], bool))
+        lag = np.arange(differs.shape[2])
+        return _number(differs & (now[:, :, None] | (lag > 0)))
     else:
         found, known, _ = _comparable(estimate, truth, summary, diagonal)
         differs = found != known
     differs = differs & (diagonal | ~_identity(differs))
     if differs.ndim == 3:
-        return differs.sum(dtype=jnp.int32)
-    return jnp.triu(differs | differs.T).sum(dtype=jnp.int32)
+        return _number(differs)
+    return _number(namespace(differs).triu(differs | differs.T))
 
 
 def as_cpdags(
@@ -156,7 +158,7 @@ def auroc(
     *,
     summary: bool = False,
     diagonal: bool = True,
-) -> Float[Array, ""]:
+) -> Float[AnyArray, ""]:
     r"""Area under the ROC curve: the probability that an edge outscores a non-edge (ties: ½).
 
     Lag 0 of lagged scores is left out. Summary scores are the largest over the lags.
@@ -172,11 +174,11 @@ def auroc(
     1.0
     """
     score, known, counted = _ranked(scores, truth, summary, diagonal)
-    is_edge, is_other = known & counted, ~known & counted
-    others = jnp.sort(jnp.where(is_other, score, jnp.inf))
-    sides = [jnp.searchsorted(others, score, side=side) for side in ("left", "right")]
+    xp, is_edge, is_other = namespace(score, known), known & counted, ~known & counted
+    others = xp.sort(xp.where(is_other, score, xp.asarray(xp.inf, score.dtype)))
+    sides = [xp.searchsorted(others, score, side=side) for side in ("left", "right")]
     wins = 0.5 * (sides[0] + sides[1]).astype(score.dtype)
-    n_wins = jnp.where(is_edge, wins, jnp.zeros_like(wins)).sum()
+    n_wins = xp.where(is_edge, wins, xp.zeros_like(wins)).sum()
     return _ratio(n_wins, is_edge.sum().astype(score.dtype) * is_other.sum().astype(score.dtype))
 
 
@@ -186,7 +188,7 @@ def auprc(
     *,
     summary: bool = False,
     diagonal: bool = True,
-) -> Float[Array, ""]:
+) -> Float[AnyArray, ""]:
     r"""Area under the precision-recall curve as average precision, with ties taken together.
 
     .. math:: \mathrm{AP} = \sum_k (R_k - R_{k-1})\,P_k
@@ -202,17 +204,18 @@ def auprc(
     1.0
     """
     score, known, counted = _ranked(scores, truth, summary, diagonal)
-    score = jnp.where(counted, score, -jnp.inf)
-    order = jnp.argsort(-score)
+    xp = namespace(score, known)
+    score = xp.where(counted, score, xp.asarray(-xp.inf, score.dtype))
+    order = xp.argsort(-score, stable=True)
     descending = -score[order]
-    hits = jnp.cumsum((known & counted)[order], dtype=jnp.int32)
-    last_of_tie = jnp.searchsorted(descending, descending, side="right")
+    hits = xp.cumsum((known & counted)[order], dtype=np.int32)
+    last_of_tie = xp.searchsorted(descending, descending, side="right")
     precision = _ratio(hits[last_of_tie - 1], last_of_tie)
     is_hit = (known & counted)[order].astype(precision.dtype)
     return _ratio((precision * is_hit).sum(), (known & counted).sum())
 
 
-def f1_at_k(scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int) -> Float[Array, ""]:
+def f1_at_k(scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int) -> Float[AnyArray, ""]:
     """F1 of the graph that keeps the ``k`` highest-scored lagged parents of every target.
 
     Args:
@@ -225,11 +228,11 @@ def f1_at_k(scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int) -> 
     >>> round(float(f1_at_k(truth.astype(float), truth, 2)), 3)
     0.667
     """
-    lagged = jnp.asarray(scores)[:, :, 1:]
+    xp, lagged = namespace(scores), scores[:, :, 1:]
     n_vars, _, n_lags = lagged.shape
-    by_target = jnp.swapaxes(lagged, 0, 1).reshape(n_vars, -1)
-    rank = jnp.argsort(jnp.argsort(-by_target, axis=1), axis=1)
-    kept = jnp.swapaxes((rank < k).reshape(n_vars, n_vars, n_lags), 0, 1)
+    by_target = xp.swapaxes(lagged, 0, 1).reshape(n_vars, -1)
+    rank = xp.argsort(xp.argsort(-by_target, axis=1, stable=True), axis=1)
+    kept = xp.swapaxes((rank < k).reshape(n_vars, n_vars, n_lags), 0, 1)
     return precision_recall(kept, edge_mask(truth)[:, :, 1:]).f1
 
 
@@ -239,7 +242,7 @@ def f1_at_true_number(
     *,
     summary: bool = False,
     diagonal: bool = True,
-) -> Float[Array, ""]:
+) -> Float[AnyArray, ""]:
     """F1 of the highest-scored edges, as many as the truth has; precision equals recall there.
 
     Args:
@@ -255,15 +258,15 @@ def f1_at_true_number(
     1.0
     """
     score, known, counted = _ranked(scores, truth, summary, diagonal)
-    edges = known & counted
-    order = jnp.argsort(-jnp.where(counted, score, -jnp.inf))
-    first = jnp.arange(order.size) < edges.sum()
+    xp, edges = namespace(score, known), known & counted
+    order = xp.argsort(-xp.where(counted, score, xp.asarray(-xp.inf, score.dtype)), stable=True)
+    first = xp.arange(order.size) < edges.sum()
     return _ratio((edges[order] & first).sum(), edges.sum())
 
 
 def false_discovery_proportion(
     estimate: Graph, truth: Graph, *, summary: bool = False, diagonal: bool = True
-) -> Float[Array, ""]:
+) -> Float[AnyArray, ""]:
     r"""Share of false edges among those found, :math:`FP / \max(1, TP + FP)`.
 
     Unlike 1 − precision it is 0 if nothing is found, so that its mean over runs is the
@@ -318,10 +321,10 @@ def marked_precision_recall(
             f"estimate has marks {estimate.marks.shape} and truth {truth.marks.shape}; compare "
             "graphs of one size"
         )
-    ours, theirs = jnp.asarray(estimate.marks), jnp.asarray(truth.marks)
+    ours, theirs = estimate.marks, truth.marks
     n_vars, n_lags = ours.shape[0], ours.shape[2]
-    lag = jnp.arange(n_lags)[None, None, :]
-    once = (lag > 0) | jnp.triu(jnp.ones((n_vars, n_vars), bool))[:, :, None]
+    lag = np.arange(n_lags)[None, None, :]
+    once = (lag > 0) | np.triu(np.ones((n_vars, n_vars), bool))[:, :, None]
     counted = once & {"all": lag >= 0, "lagged": lag > 0, "contemporaneous": lag == 0}[lags]
     found, known = (_of_kind(marks, kind) & counted for marks in (ours, theirs))
     agree = True if kind == "adjacent" else (ours == theirs).all(axis=-1)
@@ -332,7 +335,9 @@ def marked_precision_recall(
     )
 
 
-def _of_kind(marks: Int[Array, "vars vars lags 2"], kind: str) -> Bool[Array, "vars vars lags"]:
+def _of_kind(
+    marks: Int[AnyArray, "vars vars lags 2"], kind: str
+) -> Bool[AnyArray, "vars vars lags"]:
     left, right = marks[..., 0], marks[..., 1]
     if kind == "bidirected":
         return (left == Mark.ARROW) & (right == Mark.ARROW)
@@ -344,7 +349,7 @@ def _of_kind(marks: Int[Array, "vars vars lags 2"], kind: str) -> Bool[Array, "v
 
 def _comparable(
     estimate: Graph, truth: Graph, summary: bool, diagonal: bool
-) -> tuple[Array, Array, Array]:
+) -> tuple[AnyArray, AnyArray, AnyArray]:
     """Both masks, and which entries count."""
     found, known = edge_mask(estimate, summary=summary), edge_mask(truth, summary=summary)
     if found.shape != known.shape:
@@ -357,9 +362,9 @@ def _comparable(
 
 def _ranked(
     scores: AnyArray, truth: Graph, summary: bool, diagonal: bool
-) -> tuple[Array, Array, Array]:
+) -> tuple[AnyArray, AnyArray, AnyArray]:
     """Flat scores, truth, and which entries count."""
-    score, known = jnp.asarray(scores), edge_mask(truth)
+    score, known = scores, edge_mask(truth)
     if score.ndim == 3:
         score = score[:, :, 1:].max(axis=-1) if summary else score[:, :, 1:]
     if known.ndim == 3:
@@ -369,18 +374,25 @@ def _ranked(
             f"scores are about shape {score.shape} and truth about {known.shape}; pass "
             "summary=True to compare over all lags"
         )
-    counted = jnp.broadcast_to(diagonal | ~_identity(known), known.shape)
+    counted = np.broadcast_to(diagonal | ~_identity(known), known.shape)
     return score.ravel(), known.ravel(), counted.ravel()
 
 
-def _identity(mask: Array) -> Array:
+def _identity(mask: AnyArray) -> Bool[np.ndarray, "..."]:
     """Which entries join a variable to itself, in a shape that broadcasts against ``mask``."""
-    same = jnp.eye(mask.shape[0], dtype=bool)
+    same = np.eye(mask.shape[0], dtype=bool)
     return same.reshape(*same.shape, *([1] * (mask.ndim - 2)))
 
 
-def _ratio(numerator: Array, denominator: Array) -> Array:
+def _number(mask: Bool[AnyArray, "..."]) -> Int[AnyArray, ""]:
+    """How many entries are true."""
+    return namespace(mask).asarray(mask.sum(), np.int32)
+
+
+def _ratio(numerator: Any, denominator: Any) -> Float[AnyArray, "..."]:
     """Floating-point ratio; 0 if the denominator is 0."""
-    dtype = numerator.dtype if jnp.issubdtype(numerator.dtype, jnp.floating) else jnp.float32
+    xp = namespace(numerator, denominator)
+    floating = jnp.issubdtype(numerator.dtype, jnp.floating)
+    dtype = numerator.dtype if floating else np.float64 if xp is np else np.float32
     top, bottom = numerator.astype(dtype), denominator.astype(dtype)
-    return jnp.where(bottom > 0, top / jnp.where(bottom > 0, bottom, 1), jnp.zeros_like(top))
+    return xp.where(bottom > 0, top / xp.where(bottom > 0, bottom, 1), xp.zeros_like(top))

@@ -6,9 +6,7 @@ core selects the edges from them.
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_at_least, check_probability
@@ -32,9 +30,9 @@ class EdgeTest(NamedTuple):
             candidates if no component of edges was found, and p-values alone decide.
     """
 
-    p_value: Float[Array, "vars vars lags"]
-    q_value: Float[Array, "vars vars lags"]
-    local_fdr: Float[Array, "vars vars lags"]
+    p_value: Float[np.ndarray, "vars vars lags"]
+    q_value: Float[np.ndarray, "vars vars lags"]
+    local_fdr: Float[np.ndarray, "vars vars lags"]
 
 
 def empirical_null(
@@ -90,12 +88,11 @@ def empirical_null(
     lagged = _lagged(scores)
     tested = np.ones(lagged.shape, bool) if candidates is None else _tested(candidates, lagged)
     null = fit_null(np.asarray(lagged, np.float64), tested)
-    with jax.enable_x64(True):
-        q_value = np.asarray(benjamini_hochberg(np.where(tested, null.p_value, np.nan)))
+    q_value = benjamini_hochberg(np.where(tested, null.p_value, np.nan))
     at_lag_0 = [(0, 0), (0, 0), (1, 0)]
     return EdgeTest(
         *(
-            jax.device_put(np.pad(v, at_lag_0, constant_values=1.0).astype(lagged.dtype))
+            np.pad(v, at_lag_0, constant_values=1.0).astype(lagged.dtype)
             for v in (null.p_value, np.where(tested, q_value, 1.0), null.local_fdr)
         )
     )
@@ -128,8 +125,7 @@ def select_fdr(
     """
     check_probability("q", q)
     test = empirical_null(scores, candidates=candidates)
-    q_value, local_fdr = np.asarray(test.q_value), np.asarray(test.local_fdr)
-    likely = np.where(local_fdr > UNLIKELY_EDGE, np.ones_like(q_value), q_value)
+    likely = np.where(test.local_fdr > UNLIKELY_EDGE, np.ones_like(test.q_value), test.q_value)
     return lagged_edges(score_test(likely), alpha=q)
 
 
@@ -156,7 +152,7 @@ def select_threshold(
     level = 1.0 / (n_vars * max_lag) if threshold is None else threshold
     if n_vars * max_lag > 1:
         check_probability("threshold", level)
-    total = np.asarray(jax.device_put(lagged).sum(axis=(0, 2), keepdims=True))
+    total = lagged.sum(axis=(0, 2), keepdims=True)
     share = lagged / np.where(total > 0, total, np.ones_like(total))
     return _keep(share > level)
 
@@ -207,13 +203,13 @@ def select_global_top_k(scores: Float[AnyArray, "vars vars lags"], k: int) -> La
 
 
 def _lagged(scores: AnyArray) -> Float[np.ndarray, "vars vars max_lag"]:
-    """Check the scores, and return those at lags 1, 2, …, in a type that JAX has."""
+    """Check the scores, and return those at lags 1, 2, …, as floats."""
     given = np.asarray(scores)
     if given.ndim != 3 or given.shape[0] != given.shape[1] or given.shape[2] < 2:
         raise InputError(f"scores has shape {given.shape}, but must be [vars, vars, max_lag+1]")
     if not np.isfinite(given).all() or (given < 0).any():
         raise InputError("scores holds negative values or NaN; pass energies or absolute values")
-    return given[:, :, 1:].astype(jax.dtypes.canonicalize_dtype(given.dtype))
+    return given[:, :, 1:].astype(np.result_type(given.dtype, np.float32))
 
 
 def _tested(candidates: AnyArray, lagged: np.ndarray) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 from typing import Literal, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import check_choice
+from jaxcause._namespace import namespace
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray
 from jaxcause.graph import CausalGraph, SepSets
@@ -89,9 +89,10 @@ class SearchResult(NamedTuple):
         q_value = benjamini_hochberg if method == "bh" else benjamini_yekutieli
         upper = np.triu(np.ones(self.p_values.shape[-2:], bool), 1)
         with float64_where_asked(self.p_values):
-            p = jnp.where(upper, jnp.asarray(self.p_values), jnp.nan)
-            q = jnp.vectorize(lambda one: q_value(one), signature="(i,j)->(i,j)")(p)
-            return outside(jnp.fmin(q, jnp.swapaxes(q, -1, -2)))
+            xp = namespace(self.p_values)
+            p = xp.where(upper, self.p_values, xp.asarray(xp.nan, self.p_values.dtype))
+            q = xp.vectorize(lambda one: q_value(one), signature="(i,j)->(i,j)")(p)
+            return outside(xp.fmin(q, xp.swapaxes(q, -1, -2)))
 
 
 def of_first_nodes(result: SearchResult, n: int) -> SearchResult:

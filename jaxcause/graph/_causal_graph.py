@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Int
+from jax import Array
+from jaxtyping import Bool, Int, Int8
 
 from jaxcause._checks import InputError, check_square, is_concrete
+from jaxcause._namespace import namespace
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
 from jaxcause.graph._marks import Mark, edge_symbol
@@ -39,14 +41,15 @@ class CausalGraph:
         check_square("marks", self.marks)
         if is_concrete(self.marks):
             check_marks(np.asarray(self.marks))
-        set_field(self, "marks", jnp.asarray(self.marks, jnp.int8))
+        set_field(self, "marks", stored_marks(self.marks))
 
     @classmethod
     def from_dag(cls, dag: Bool[AnyArray, "*graphs nodes nodes"]) -> "CausalGraph":
         """Graph with ``i → j`` wherever ``dag[i, j]``."""
-        dag = jnp.asarray(dag, bool)
-        arrows = jnp.where(dag, jnp.int8(Mark.ARROW), jnp.int8(Mark.NONE))
-        tails = jnp.where(jnp.swapaxes(dag, -1, -2), jnp.int8(Mark.TAIL), jnp.int8(Mark.NONE))
+        xp = namespace(dag)
+        dag = xp.asarray(dag, bool)
+        arrows = xp.where(dag, xp.int8(Mark.ARROW), xp.int8(Mark.NONE))
+        tails = xp.where(dag.mT, xp.int8(Mark.TAIL), xp.int8(Mark.NONE))
         return cls(arrows + tails)
 
     @property
@@ -62,7 +65,7 @@ class CausalGraph:
     @property
     def directed(self) -> Bool[AnyArray, "*graphs nodes nodes"]:
         """Entry ``[i, j]``: the edge is ``i → j`` (tail at i, arrowhead at j)."""
-        return (self.marks == Mark.ARROW) & (jnp.swapaxes(self.marks, -1, -2) == Mark.TAIL)
+        return (self.marks == Mark.ARROW) & (self.marks.mT == Mark.TAIL)
 
     def edges(self, names: Sequence[str] | None = None) -> list[tuple[str, str, str]]:
         """Edges as ``(left, symbol, right)``, arrows written left to right where possible."""
@@ -75,6 +78,15 @@ class CausalGraph:
             a, b = (j, i) if marks[j, i] == Mark.ARROW and marks[i, j] != Mark.ARROW else (i, j)
             found.append((label[a], edge_symbol(int(marks[b, a]), int(marks[a, b])), label[b]))
         return found
+
+
+def stored_marks(marks: AnyArray) -> Int8[AnyArray, "..."]:
+    """Marks as int8: JAX arrays as they are, all others as numpy, which compiles nothing."""
+    if isinstance(marks, Array):
+        return marks.astype(jnp.int8)
+    kept = np.array(marks, np.int8)
+    kept.flags.writeable = False
+    return kept
 
 
 def check_codes(marks: np.ndarray) -> None:

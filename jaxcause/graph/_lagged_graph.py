@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from jaxcause._checks import InputError, is_concrete
+from jaxcause._namespace import namespace
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
-from jaxcause.graph._causal_graph import CausalGraph, check_both_ends, check_codes
+from jaxcause.graph._causal_graph import CausalGraph, check_both_ends, check_codes, stored_marks
 from jaxcause.graph._marks import Mark, edge_symbol
 
 
@@ -43,13 +44,13 @@ class LaggedGraph:
             raise InputError(f"marks has shape {shape}, but must be [vars, vars, max_lag+1, 2]")
         if is_concrete(self.marks):
             _check_lagged_marks(np.asarray(self.marks))
-        set_field(self, "marks", jnp.asarray(self.marks, jnp.int8))
+        set_field(self, "marks", stored_marks(self.marks))
 
     @classmethod
     def from_mask(cls, mask: Bool[AnyArray, "vars vars lags"]) -> "LaggedGraph":
         """Graph with ``X_i(t-lag) → X_j(t)`` wherever ``mask[i, j, lag]``; lag 0 must be empty."""
-        ends = jnp.asarray([Mark.TAIL, Mark.ARROW], jnp.int8)
-        return cls(jnp.asarray(mask, jnp.int8)[..., None] * ends[None, None, None])
+        ends = np.array([Mark.TAIL, Mark.ARROW], np.int8)
+        return cls(namespace(mask).asarray(mask, np.int8)[..., None] * ends[None, None, None])
 
     @classmethod
     def from_unrolled(cls, graph: CausalGraph, *, n_vars: int) -> "LaggedGraph":
@@ -62,7 +63,6 @@ class LaggedGraph:
         n_slices, remainder = divmod(graph.n_nodes, n_vars)
         if remainder:
             raise InputError(f"graph has {graph.n_nodes} nodes, not a multiple of n_vars={n_vars}")
-        # Numpy compiles nothing.
         xp = np if is_concrete(graph.marks) else jnp
         marks = xp.asarray(graph.marks)
         at_target = marks[:, :n_vars].reshape(n_slices, n_vars, n_vars)
@@ -91,7 +91,7 @@ class LaggedGraph:
 
     def summary(self) -> Bool[AnyArray, "vars vars"]:
         """Summary graph: entry ``[i, j]`` if ``X_i → X_j`` at any lag."""
-        return jnp.asarray(self.directed).any(axis=-1)
+        return self.directed.any(axis=-1)
 
     def edges(self, names: Sequence[str] | None = None) -> list[tuple[str, int, str, str]]:
         """Edges as ``(source, lag, symbol, target)``; contemporaneous ones once."""

@@ -1,11 +1,11 @@
 """Correlation matrices."""
 
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Float
 
+from jaxcause._namespace import namespace, stop_gradient
 from jaxcause._typing import AnyArray
+from jaxcause.stats._pairwise import column_products
 
 
 def correlation_matrix(
@@ -26,15 +26,16 @@ def correlation_matrix(
     >>> correlation_matrix(np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 5.0]])).round(6).tolist()
     [[1.0, 1.0], [1.0, 1.0]]
     """
-    x = jnp.asarray(x)
+    xp = namespace(x)
     centred = x - x.mean(axis=-2, keepdims=True)
     # Squares of columns beyond ±1e19 (or within 1e-19) do not fit into float32.
-    largest = jnp.abs(lax.stop_gradient(centred)).max(axis=-2, keepdims=True)
-    scaled = centred / largest
-    unit = scaled / jnp.linalg.norm(scaled, axis=-2, keepdims=True)
-    corr = jnp.matmul(jnp.swapaxes(unit, -1, -2), unit, precision=lax.Precision.HIGHEST)
-    on_diagonal = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=bool), corr.shape)
-    return jnp.where(on_diagonal & ~jnp.isnan(corr), jnp.ones_like(corr), corr)
+    largest = xp.abs(stop_gradient(centred)).max(axis=-2, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = centred / largest
+        unit = scaled / xp.linalg.norm(scaled, axis=-2, keepdims=True)
+    corr = column_products(unit, unit)
+    on_diagonal = xp.broadcast_to(xp.eye(x.shape[-1], dtype=bool), corr.shape)
+    return xp.where(on_diagonal & ~xp.isnan(corr), xp.ones_like(corr), corr)
 
 
 def condition_number(corr: Float[np.ndarray, "*graphs nodes nodes"]) -> float:

@@ -1,14 +1,16 @@
 """Singular and indefinite correlation matrices: how to detect them, and how to repair them."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Bool, Float
 
+from jaxcause._namespace import namespace, on_host
 from jaxcause._precision import float64_where_asked, outside
+from jaxcause._small_work import compiled_off_host
 from jaxcause._typing import AnyArray
+from jaxcause.stats._pairwise import column_products
 
 SINGULAR = 64
 """Rounding errors: a conditional variance of at most so many counts as zero."""
@@ -44,9 +46,8 @@ def is_singular(
     [False, True]
     """
     with float64_where_asked(corr):
-        matrix = jnp.asarray(corr)
-        bound = rounding(matrix) if tolerance is None else tolerance
-        return _lacks_cholesky(matrix, jnp.asarray(bound, matrix.dtype))
+        bound = rounding(corr) if tolerance is None else tolerance
+        return _lacks_cholesky(corr, namespace(corr).asarray(bound, corr.dtype))
 
 
 def singular_pairs(
@@ -63,9 +64,8 @@ def singular_pairs(
     [[False, True, False], [True, False, False], [False, False, False]]
     """
     with float64_where_asked(corr):
-        matrix = jnp.asarray(corr)
-        bound = least_variance(matrix.dtype) if tolerance is None else tolerance
-        return pairs_of_copies(matrix, bound)
+        bound = least_variance(corr.dtype) if tolerance is None else tolerance
+        return pairs_of_copies(corr, bound)
 
 
 def pairs_of_copies(
@@ -101,8 +101,7 @@ def clip_eigenvalues(
     [[1.0, 1.0], [1.0, 1.0]]
     """
     with float64_where_asked(corr):
-        matrix = jnp.asarray(corr)
-        result = _clip(matrix, jnp.asarray(floor, matrix.dtype))
+        result = _clip(corr, namespace(corr).asarray(floor, corr.dtype))
     return outside(result)
 
 
@@ -128,27 +127,42 @@ def eigenvalues_exceed(
     return True
 
 
-@jax.jit
+@compiled_off_host
 def _lacks_cholesky(
-    matrix: Float[Array, "*graphs nodes nodes"], bound: Float[Array, ""]
-) -> Bool[Array, "*graphs"]:
-    factor = jnp.linalg.cholesky(matrix - bound * _identity(matrix))
-    return jnp.isnan(factor).any(axis=(-2, -1))
+    matrix: Float[AnyArray, "*graphs nodes nodes"], bound: Float[AnyArray, ""]
+) -> Bool[AnyArray, "*graphs"]:
+    shifted = matrix - bound * _identity(matrix)
+    if on_host(shifted):
+        graphs = shifted.reshape(-1, *shifted.shape[-2:])
+        lacks = [not _has_cholesky(graph) for graph in graphs]
+        return np.array(lacks, bool).reshape(shifted.shape[:-2])
+    return jnp.isnan(jnp.linalg.cholesky(shifted)).any(axis=(-2, -1))
 
 
-@jax.jit
+def _has_cholesky(matrix: Float[np.ndarray, "nodes nodes"]) -> bool:
+    try:
+        return not np.isnan(np.linalg.cholesky(matrix)).any()
+    except np.linalg.LinAlgError:
+        return False
+
+
+@compiled_off_host
 def _clip(
-    matrix: Float[Array, "*graphs nodes nodes"], floor: Float[Array, ""]
-) -> Float[Array, "*graphs nodes nodes"]:
-    values, vectors = jnp.linalg.eigh(matrix)
-    scaled = vectors * jnp.maximum(values, floor)[..., None, :]
-    clipped = jnp.matmul(scaled, jnp.swapaxes(vectors, -1, -2), precision=lax.Precision.HIGHEST)
-    deviation = jnp.sqrt(jnp.diagonal(clipped, axis1=-2, axis2=-1))
+    matrix: Float[AnyArray, "*graphs nodes nodes"], floor: Float[AnyArray, ""]
+) -> Float[AnyArray, "*graphs nodes nodes"]:
+    xp = namespace(matrix, floor)
+    values, vectors = xp.linalg.eigh(matrix)
+    scaled = vectors * xp.maximum(values, floor)[..., None, :]
+    clipped = column_products(scaled.mT, vectors.mT)
+    deviation = xp.sqrt(xp.diagonal(clipped, axis1=-2, axis2=-1))
     unit = clipped / (deviation[..., :, None] * deviation[..., None, :])
-    unit = jnp.where(_identity(matrix) == 1, jnp.ones_like(unit), unit)
-    reaches = values.min(axis=-1, initial=jnp.inf) >= floor - rounding(matrix)
-    return jnp.where(reaches[..., None, None], matrix, unit)
+    unit = xp.where(_identity(matrix) == 1, xp.ones_like(unit), unit)
+    reaches = values.min(axis=-1, initial=xp.inf) >= floor - rounding(matrix)
+    return xp.where(reaches[..., None, None], matrix, unit)
 
 
-def _identity(matrix: Float[Array, "*graphs nodes nodes"]) -> Float[Array, "*graphs nodes nodes"]:
-    return jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
+def _identity(
+    matrix: Float[AnyArray, "*graphs nodes nodes"],
+) -> Float[AnyArray, "*graphs nodes nodes"]:
+    xp = namespace(matrix)
+    return xp.broadcast_to(xp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)

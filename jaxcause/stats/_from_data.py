@@ -2,13 +2,12 @@
 
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Float
 
 from jaxcause._checks import InputError, check_choice, is_concrete
+from jaxcause._namespace import namespace
 from jaxcause._typing import AnyArray
 from jaxcause.stats._check_correlation import fits_float32
 from jaxcause.stats._check_data import check_common_rows, check_rows, checked_data
@@ -70,9 +69,7 @@ def partial_correlation_test_from_data(
     _check_shrinkage(shrinkage)
     if not is_concrete(x):
         return _pearson(jnp.asarray(x), one_sided, missing, shrinkage)
-    values = checked_data(x, missing)
-    with jax.enable_x64(True):
-        return _as_numpy(_pearson(jnp.asarray(values), one_sided, missing, shrinkage), x)
+    return _as_numpy(_pearson(checked_data(x, missing), one_sided, missing, shrinkage), x)
 
 
 def rank_correlation_test_from_data(
@@ -119,16 +116,18 @@ def rank_correlation_test_from_data(
     _check_shrinkage(shrinkage)
     if not is_concrete(x):
         return _ranked(jnp.asarray(x), one_sided, method, shrinkage)
-    values = checked_data(x, None)
-    with jax.enable_x64(True):
-        return _as_numpy(_ranked(jnp.asarray(values), one_sided, method, shrinkage), x)
+    return _as_numpy(_ranked(checked_data(x, None), one_sided, method, shrinkage), x)
 
 
 def _pearson(
-    x: Float[Array, "*graphs samples nodes"], one_sided: bool, missing: str, shrinkage: float | str
+    x: Float[AnyArray, "*graphs samples nodes"],
+    one_sided: bool,
+    missing: str,
+    shrinkage: float | str,
 ) -> PartialCorrelationTest:
-    n_samples = jnp.asarray(x.shape[-2], x.dtype)
-    if missing == "raise" or (is_concrete(x) and not jnp.isnan(x).any()):
+    xp = namespace(x)
+    n_samples = xp.asarray(x.shape[-2], x.dtype)
+    if missing == "raise" or (is_concrete(x) and not xp.isnan(x).any()):
         return PartialCorrelationTest(
             _shrunk(correlation_matrix(x), x, shrinkage), n_samples, one_sided
         )
@@ -136,23 +135,27 @@ def _pearson(
     if is_concrete(x):
         check_common_rows(PairwiseCorrelation(*map(np.asarray, pairs)))
     corr = _semidefinite(_shrunk(pairs.corr, x, shrinkage))
-    return PartialCorrelationTest(corr, jnp.min(pairs.n_samples, axis=(-2, -1)), one_sided)
+    n_common = xp.asarray(xp.min(pairs.n_samples, axis=(-2, -1)))
+    return PartialCorrelationTest(corr, n_common, one_sided)
 
 
 def _ranked(
-    x: Float[Array, "*graphs samples nodes"], one_sided: bool, method: str, shrinkage: float | str
+    x: Float[AnyArray, "*graphs samples nodes"],
+    one_sided: bool,
+    method: str,
+    shrinkage: float | str,
 ) -> PartialCorrelationTest:
-    scores = rank_scores(x, method)
-    corr = _shrunk(correlation_of_scores(scores, method), scores, shrinkage)
+    scores = rank_scores(x, method=method)
+    corr = _shrunk(correlation_of_scores(scores, method=method), scores, shrinkage)
     if method == "spearman":
         corr = _semidefinite(corr)
     rows = x.shape[-2] * (SPEARMAN_EFFICIENCY if method == "spearman" else 1)
-    return PartialCorrelationTest(corr, jnp.asarray(rows, x.dtype), one_sided)
+    return PartialCorrelationTest(corr, namespace(x).asarray(rows, x.dtype), one_sided)
 
 
 def _shrunk(
     corr: Float[AnyArray, "*graphs nodes nodes"],
-    scores: Float[Array, "*graphs samples nodes"],
+    scores: Float[AnyArray, "*graphs samples nodes"],
     shrinkage: float | str,
 ) -> Float[AnyArray, "*graphs nodes nodes"]:
     if isinstance(shrinkage, str):

@@ -1,16 +1,18 @@
 """False-discovery control."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Float
 
 from jaxcause._checks import is_concrete
+from jaxcause._namespace import namespace, on_host
 from jaxcause._typing import AnyArray
 
 
-def benjamini_hochberg(p_values: Float[AnyArray, "*tests"]) -> Float[Array, "*tests"]:
+def benjamini_hochberg(p_values: Float[AnyArray, "*tests"]) -> Float[AnyArray, "*tests"]:
     r"""q-values by Benjamini and Hochberg: rejecting all q ≤ α holds the false-discovery rate at α.
 
     .. math:: q_{(i)} = \min_{j \ge i} \frac{m\,p_{(j)}}{j}
@@ -27,16 +29,10 @@ def benjamini_hochberg(p_values: Float[AnyArray, "*tests"]) -> Float[Array, "*te
     >>> [round(float(q), 4) for q in benjamini_hochberg(jnp.array([0.01, 0.04, 0.03, 0.5]))]
     [0.04, 0.0533, 0.0533, 0.5]
     """
-    if not is_concrete(p_values):
-        p = jnp.asarray(p_values)
-        return jnp.asarray(_step_up(p, _number_tested(p)))
-    # Numpy compiles nothing, and rounds these operations as XLA does.
-    p = np.asarray(p_values)
-    p = p.astype(jax.dtypes.canonicalize_dtype(p.dtype))
-    return jax.device_put(_step_up(p, _number_tested(p)))
+    return _in_numpy(lambda p: _step_up(p, _number_tested(p)), p_values)
 
 
-def benjamini_yekutieli(p_values: Float[AnyArray, "*tests"]) -> Float[Array, "*tests"]:
+def benjamini_yekutieli(p_values: Float[AnyArray, "*tests"]) -> Float[AnyArray, "*tests"]:
     r"""q-values by Benjamini and Yekutieli: the rate holds however the tests depend on each other.
 
     .. math:: q_{(i)} = \min_{j \ge i} \frac{m\,c(m)\,p_{(j)}}{j}, \qquad
@@ -53,11 +49,26 @@ def benjamini_yekutieli(p_values: Float[AnyArray, "*tests"]) -> Float[Array, "*t
     >>> [round(float(q), 4) for q in benjamini_yekutieli(jnp.array([0.01, 0.04, 0.03, 0.5]))]
     [0.0833, 0.1111, 0.1111, 1.0]
     """
-    p = jnp.asarray(p_values)
-    n_tests = jnp.asarray(_number_tested(p))
-    rank = jnp.arange(1, p.size + 1, dtype=p.dtype)
-    harmonic = jnp.where(rank <= n_tests, 1 / rank, jnp.zeros_like(rank)).sum()
-    return jnp.asarray(_step_up(p, n_tests * harmonic))
+
+    def adjusted(p: AnyArray) -> AnyArray:
+        xp = namespace(p)
+        n_tests = _number_tested(p)
+        rank = xp.arange(1, p.size + 1, dtype=p.dtype)
+        harmonic = xp.where(rank <= n_tests, 1 / rank, xp.zeros_like(rank)).sum()
+        return _step_up(p, n_tests * harmonic)
+
+    return _in_numpy(adjusted, p_values)
+
+
+def _in_numpy(
+    adjusted: Callable[[AnyArray], AnyArray], p_values: Float[AnyArray, "*tests"]
+) -> Float[AnyArray, "*tests"]:
+    """``adjusted`` p-values; in numpy unless they are traced, which rounds as XLA does."""
+    if on_host(p_values):
+        return np.asarray(adjusted(np.asarray(p_values)))
+    if is_concrete(p_values):
+        return jax.device_put(adjusted(np.asarray(p_values)))
+    return adjusted(jnp.asarray(p_values))
 
 
 def _number_tested(p: Float[AnyArray, "*tests"]) -> Float[AnyArray, ""] | np.floating:
@@ -69,7 +80,7 @@ def _step_up(
     p_values: Float[AnyArray, "*tests"], factor: Float[AnyArray, ""] | np.floating
 ) -> Float[AnyArray, "*tests"]:
     """Running minima from the largest p-value down of factor · p / rank, at most 1."""
-    xp = np if isinstance(p_values, np.ndarray) else jnp
+    xp = namespace(p_values)
     p = p_values.reshape(-1)
     order = xp.argsort(p, stable=True)
     rank = xp.arange(1, p.size + 1, dtype=p.dtype)

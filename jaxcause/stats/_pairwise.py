@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
+from jax import lax
 from jaxtyping import Float
 
+from jaxcause._namespace import namespace, on_host
 from jaxcause._precision import float64_where_asked, outside
+from jaxcause._small_work import compiled_off_host
 from jaxcause._typing import AnyArray
 
 
@@ -42,41 +44,47 @@ def pairwise_correlation(x: Float[AnyArray, "*graphs samples nodes"]) -> Pairwis
     ([[1.0, 1.0], [1.0, 1.0]], [[4.0, 3.0], [3.0, 3.0]])
     """
     with float64_where_asked(x):
-        result = _pairwise(jnp.asarray(x))
+        result = _pairwise(x)
     return outside(result)
 
 
-@jax.jit
-def _pairwise(x: Float[Array, "*graphs samples nodes"]) -> PairwiseCorrelation:
+@compiled_off_host
+def _pairwise(x: Float[AnyArray, "*graphs samples nodes"]) -> PairwiseCorrelation:
+    xp = namespace(x)
     centred, present = centred_columns(x)
     count = column_products(present, present)
     total = column_products(centred, present)
     square = column_products(centred**2, present)
-    spread = square - total**2 / count
-    # For a column that is constant on the common rows this is a rounding error, not zero.
-    lost = max(64, centred.shape[-2]) * jnp.finfo(centred.dtype).eps
-    spread = jnp.where(spread > lost * square, spread, jnp.full_like(spread, jnp.nan))
-    shared = column_products(centred, centred) - total * jnp.swapaxes(total, -1, -2) / count
-    corr = shared / jnp.sqrt(spread) / jnp.sqrt(jnp.swapaxes(spread, -1, -2))
-    unit = jnp.broadcast_to(jnp.eye(corr.shape[-1], dtype=bool), corr.shape) & ~jnp.isnan(corr)
-    return PairwiseCorrelation(jnp.where(unit, jnp.ones_like(corr), corr), count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = square - total**2 / count
+        # For a column that is constant on the common rows this is a rounding error, not zero.
+        lost = max(64, centred.shape[-2]) * float(jnp.finfo(centred.dtype).eps)
+        spread = xp.where(spread > lost * square, spread, xp.full_like(spread, xp.nan))
+        shared = column_products(centred, centred) - total * total.mT / count
+        corr = shared / xp.sqrt(spread) / xp.sqrt(spread.mT)
+    unit = xp.broadcast_to(xp.eye(corr.shape[-1], dtype=bool), corr.shape) & ~xp.isnan(corr)
+    return PairwiseCorrelation(xp.where(unit, xp.ones_like(corr), corr), count)
 
 
 def centred_columns(
-    x: Float[Array, "*graphs samples nodes"],
-) -> tuple[Float[Array, "*graphs samples nodes"], Float[Array, "*graphs samples nodes"]]:
+    x: Float[AnyArray, "*graphs samples nodes"],
+) -> tuple[Float[AnyArray, "*graphs samples nodes"], Float[AnyArray, "*graphs samples nodes"]]:
     """Centred columns scaled into ±1, with 0 for NaN; and a mask, 1 where a cell is present."""
-    missing = jnp.isnan(x)
+    xp = namespace(x)
+    missing = xp.isnan(x)
     present = (~missing).astype(x.dtype)
-    filled = jnp.where(missing, jnp.zeros_like(x), x)
-    mean = filled.sum(axis=-2, keepdims=True) / present.sum(axis=-2, keepdims=True)
-    centred = jnp.where(missing, jnp.zeros_like(x), x - mean)
-    largest = jnp.abs(centred).max(axis=-2, keepdims=True)
-    return centred / jnp.where(largest > 0, largest, jnp.ones_like(largest)), present
+    filled = xp.where(missing, xp.zeros_like(x), x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = filled.sum(axis=-2, keepdims=True) / present.sum(axis=-2, keepdims=True)
+    centred = xp.where(missing, xp.zeros_like(x), x - mean)
+    largest = xp.abs(centred).max(axis=-2, keepdims=True)
+    return centred / xp.where(largest > 0, largest, xp.ones_like(largest)), present
 
 
 def column_products(
-    a: Float[Array, "*graphs samples nodes"], b: Float[Array, "*graphs samples nodes"]
-) -> Float[Array, "*graphs nodes nodes"]:
+    a: Float[AnyArray, "*graphs samples nodes"], b: Float[AnyArray, "*graphs samples nodes"]
+) -> Float[AnyArray, "*graphs nodes nodes"]:
     """The matrix ``aᵀ b`` of each graph, in full precision."""
+    if on_host(a, b):
+        return a.mT @ b
     return jnp.matmul(jnp.swapaxes(a, -1, -2), b, precision=lax.Precision.HIGHEST)

@@ -3,16 +3,16 @@
 import math
 from functools import partial
 
-import jax
-import jax.numpy as jnp
-from jax import Array, lax
-from jax.scipy.special import ndtri
+import numpy as np
 from jaxtyping import Float
 
 from jaxcause._checks import check_choice
+from jaxcause._namespace import namespace, running_max
 from jaxcause._precision import float64_where_asked, outside
+from jaxcause._small_work import compiled_off_host
 from jaxcause._typing import AnyArray
 from jaxcause.stats._covariance import correlation_matrix
+from jaxcause.stats._tails import ndtri
 
 RANK_METHODS = ("spearman", "normal_scores")
 
@@ -46,47 +46,49 @@ def rank_correlation(
     """
     check_choice("method", method, RANK_METHODS)
     with float64_where_asked(x):
-        result = correlation_of_scores(rank_scores(jnp.asarray(x), method), method)
+        result = correlation_of_scores(rank_scores(x, method=method), method=method)
     return outside(result)
 
 
-@partial(jax.jit, static_argnames="method")
+@partial(compiled_off_host, static=("method",))
 def rank_scores(
-    x: Float[Array, "*graphs samples nodes"], method: str
-) -> Float[Array, "*graphs samples nodes"]:
+    x: Float[AnyArray, "*graphs samples nodes"], *, method: str
+) -> Float[AnyArray, "*graphs samples nodes"]:
     """The columns that a method correlates: ranks, or normal scores."""
     ranks = mid_ranks(x)
     return ranks if method == "spearman" else ndtri(ranks / (x.shape[-2] + 1))
 
 
-@partial(jax.jit, static_argnames="method")
+@partial(compiled_off_host, static=("method",))
 def correlation_of_scores(
-    scores: Float[Array, "*graphs samples nodes"], method: str
-) -> Float[Array, "*graphs nodes nodes"]:
+    scores: Float[AnyArray, "*graphs samples nodes"], *, method: str
+) -> Float[AnyArray, "*graphs nodes nodes"]:
     """Correlations of the copula, from the result of `rank_scores`."""
-    corr = jnp.asarray(correlation_matrix(scores))
+    xp, corr = namespace(scores), correlation_matrix(scores)
     if method == "normal_scores":
         return corr
-    sine = 2 * jnp.sin(math.pi / 6 * corr)
-    return jnp.where(jnp.abs(corr) == 1, corr, sine)
+    sine = 2 * xp.sin(math.pi / 6 * corr)
+    return xp.where(xp.abs(corr) == 1, corr, sine)
 
 
-def mid_ranks(x: Float[Array, "*graphs samples nodes"]) -> Float[Array, "*graphs samples nodes"]:
+def mid_ranks(
+    x: Float[AnyArray, "*graphs samples nodes"],
+) -> Float[AnyArray, "*graphs samples nodes"]:
     """Ranks 1 … N down each column; tied values share the mean of their ranks.
 
-    >>> import jax.numpy as jnp
-    >>> mid_ranks(jnp.array([[3.0], [1.0], [3.0], [2.0]])).ravel().tolist()
+    >>> mid_ranks(np.array([[3.0], [1.0], [3.0], [2.0]])).ravel().tolist()
     [3.5, 1.0, 3.5, 2.0]
     """
-    axis = x.ndim - 2
-    order = jnp.argsort(x, axis=axis)
-    ascending = jnp.take_along_axis(x, order, axis=axis)
-    place = lax.broadcasted_iota(jnp.int32, x.shape, axis)
+    xp, axis, n_rows = namespace(x), x.ndim - 2, x.shape[-2]
+    order = xp.argsort(x, axis=axis, stable=True)
+    ascending = xp.take_along_axis(x, order, axis=axis)
+    place = xp.broadcast_to(xp.arange(n_rows, dtype=np.int32)[:, None], x.shape)
     rises = ascending[..., 1:, :] != ascending[..., :-1, :]
-    edge = jnp.ones((*x.shape[:-2], 1, x.shape[-1]), bool)
-    starts = jnp.concatenate([edge, rises], axis=axis)
-    ends = jnp.concatenate([rises, edge], axis=axis)
-    first = lax.cummax(jnp.where(starts, place, 0), axis=axis)
-    last = lax.cummin(jnp.where(ends, place, x.shape[-2]), axis=axis, reverse=True)
+    edge = xp.ones((*x.shape[:-2], 1, x.shape[-1]), bool)
+    starts = xp.concatenate([edge, rises], axis=axis)
+    ends = xp.concatenate([rises, edge], axis=axis)
+    first = running_max(xp.where(starts, place, 0), axis=axis)
+    after_last = xp.flip(xp.where(ends, n_rows - place, 0), axis=axis)
+    last = n_rows - xp.flip(running_max(after_last, axis=axis), axis=axis)
     ranks = (first + last).astype(x.dtype) / 2 + 1
-    return jnp.take_along_axis(ranks, jnp.argsort(order, axis=axis), axis=axis)
+    return xp.take_along_axis(ranks, xp.argsort(order, axis=axis), axis=axis)

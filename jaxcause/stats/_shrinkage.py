@@ -1,13 +1,12 @@
 """Shrinkage of correlations towards independence."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Float
 
 from jaxcause._checks import InputError, check_square, is_concrete
+from jaxcause._namespace import namespace
 from jaxcause._precision import float64_where_asked, outside
+from jaxcause._small_work import compiled_off_host
 from jaxcause._typing import AnyArray
 from jaxcause.stats._pairwise import centred_columns, column_products
 
@@ -37,10 +36,11 @@ def shrink_correlation(
     check_square("corr", corr)
     check_intensity("intensity", intensity)
     with float64_where_asked(corr, intensity):
-        matrix = jnp.asarray(corr)
-        share = jnp.broadcast_to(jnp.asarray(intensity, matrix.dtype), matrix.shape[:-2])
-        on_diagonal = jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=bool), matrix.shape)
-        result = jnp.where(on_diagonal, matrix, (1 - share[..., None, None]) * matrix)
+        xp = namespace(corr, intensity)
+        matrix = xp.asarray(corr)
+        share = xp.broadcast_to(xp.asarray(intensity, matrix.dtype), matrix.shape[:-2])
+        on_diagonal = xp.broadcast_to(xp.eye(matrix.shape[-1], dtype=bool), matrix.shape)
+        result = xp.where(on_diagonal, matrix, (1 - share[..., None, None]) * matrix)
     return outside(result)
 
 
@@ -70,7 +70,7 @@ def shrinkage_intensity(
     True
     """
     with float64_where_asked(x):
-        result = _intensity(jnp.asarray(x))
+        result = _intensity(x)
     return outside(result)
 
 
@@ -85,23 +85,26 @@ def check_intensity(name: str, value: Float[AnyArray, "*graphs"] | float) -> Non
         )
 
 
-@jax.jit
-def _intensity(x: Float[Array, "*graphs samples nodes"]) -> Float[Array, "*graphs"]:
+@compiled_off_host
+def _intensity(x: Float[AnyArray, "*graphs samples nodes"]) -> Float[AnyArray, "*graphs"]:
+    xp = namespace(x)
     centred, present = centred_columns(x)
     degrees = present.sum(axis=-2, keepdims=True) - 1
-    z = centred * jnp.sqrt(degrees / (centred**2).sum(axis=-2, keepdims=True))
-    count = column_products(present, present)
-    mean = column_products(z, z) / count
-    scatter = column_products(z**2, z**2) - count * mean**2
-    variance = count / (count - 1) ** 3 * scatter
-    r = count / (count - 1) * mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = centred * xp.sqrt(degrees / (centred**2).sum(axis=-2, keepdims=True))
+        count = column_products(present, present)
+        mean = column_products(z, z) / count
+        scatter = column_products(z**2, z**2) - count * mean**2
+        variance = count / (count - 1) ** 3 * scatter
+        r = count / (count - 1) * mean
     error, signal = _sum_of_pairs(variance), _sum_of_pairs(r**2)
-    ratio = jnp.clip(error / jnp.where(signal == 0, jnp.ones_like(signal), signal), 0, 1)
-    return jnp.where(signal == 0, jnp.zeros_like(ratio), ratio)
+    ratio = xp.clip(error / xp.where(signal == 0, xp.ones_like(signal), signal), 0, 1)
+    return xp.asarray(xp.where(signal == 0, xp.zeros_like(ratio), ratio))
 
 
 def _sum_of_pairs(
     values: Float[AnyArray, "*graphs nodes nodes"],
 ) -> Float[AnyArray, "*graphs"]:
-    pairs = jnp.broadcast_to(~jnp.eye(values.shape[-1], dtype=bool), values.shape)
-    return jnp.where(pairs, values, jnp.zeros_like(values)).sum(axis=(-2, -1))
+    xp = namespace(values)
+    pairs = xp.broadcast_to(~xp.eye(values.shape[-1], dtype=bool), values.shape)
+    return xp.asarray(xp.where(pairs, values, xp.zeros_like(values)).sum(axis=(-2, -1)))

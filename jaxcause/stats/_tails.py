@@ -1,6 +1,7 @@
 """Tails of distributions, on either engine: numpy compiles nothing."""
 
 import math
+from statistics import NormalDist
 
 import jax
 import numpy as np
@@ -29,6 +30,20 @@ def erfc(x: Float[AnyArray, "*rows"]) -> Float[AnyArray, "*rows"]:
     return tails.reshape(values.shape).astype(values.dtype)
 
 
+def ndtri(p: Float[AnyArray, "*rows"]) -> Float[AnyArray, "*rows"]:
+    """Quantiles of the standard normal distribution, of probabilities strictly between 0 and 1.
+
+    >>> ndtri(np.array([0.5, 0.975])).round(6).tolist()
+    [0.0, 1.959964]
+    """
+    if not on_host(p):
+        return jax.scipy.special.ndtri(p)
+    # Of ranks, which all columns share, there are few.
+    values, place = np.unique(p, return_inverse=True)
+    quantiles = [NormalDist().inv_cdf(value) for value in values.tolist()]
+    return np.asarray(quantiles, values.dtype)[place].reshape(p.shape)
+
+
 def student_p_value(
     t: Float[np.ndarray, "*rows"], degrees: Num[np.ndarray, "*#rows"] | float
 ) -> Float[np.ndarray, "*rows"]:
@@ -51,7 +66,8 @@ def student_p_value(
     >>> student_p_value(np.array([0.0, 12.706204736, np.inf]), 1.0).round(9).tolist()
     [1.0, 0.05, 0.0]
     """
-    size, a = np.abs(np.asarray(t, np.float64)), np.asarray(degrees, np.float64) / 2
+    size, a = np.abs(np.asarray(t, np.float64)), np.asarray(degrees, np.float64)
+    a = np.asarray(a / 2)
     to_end = np.arctan2(np.sqrt(2 * a), size)
     tangent = np.minimum(size / np.sqrt(2 * a), 1e150)
     log_cosine = -0.5 * np.log1p(tangent**2)
@@ -60,7 +76,7 @@ def student_p_value(
     for j in range(_STEPS):
         series += term
         term = term * np.exp(2 * log_cosine) * (a + j + 0.5) / (a + j + 1)
-    a = a + _STEPS
+    a = np.asarray(a + _STEPS)
     power = 2 * a - 1
     # log(cos(θ + w) / cos θ) ≤ -(w · tan θ + w² / 2)
     fall = _NEGLIGIBLE / power

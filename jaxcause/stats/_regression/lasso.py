@@ -1,6 +1,6 @@
 """Sparse linear vector autoregression."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +9,16 @@ from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_at_least
+from jaxcause._namespace import namespace, on_host, while_loop
+from jaxcause._small_work import numpy_or_xla
 from jaxcause._typing import AnyArray
 from jaxcause.stats._regression.vector_autoregression import as_scores, checked_terms
 
 BLOCK = 4096
 """Windows that are held at a time."""
+
+SECONDS_PER_TERM = 4e-3
+"""Of numpy for a path of 30 penalties, of which each takes some ten sweeps."""
 
 
 class LassoFit(NamedTuple):
@@ -112,19 +117,15 @@ def fit_lasso_var(
     largest = np.maximum(np.abs(pull).max(axis=0), np.finfo(np.float64).tiny)
     penalties = largest * np.geomspace(1, ratio, n_penalties)[:, None]
     with jax.enable_x64(True):
-        start = jnp.asarray(begin)
-        path = np.asarray(
-            _path(fitted.gram, fitted.cross, penalties, weight, start, tolerance, max_sweeps)
-        )
+        path = _path(fitted.gram, fitted.cross, penalties, weight, begin, tolerance, max_sweeps)
         error = np.stack([_held_out_error(beta, fitted, held_out_moments) for beta in path])
         best = error.argmin(axis=0)
         penalty = penalties[best, np.arange(len(best))]
         everything = _moments(series, np.concatenate([train, held_out]), max_lag)
-        start = jnp.asarray(path[best, :, np.arange(len(best))].T)
-        found = _coordinate_descent(
+        start = np.ascontiguousarray(path[best, :, np.arange(len(best))].T)
+        beta, n_sweeps = _coordinate_descent(
             everything.gram, everything.cross, penalty * weight, start, tolerance, max_sweeps
         )
-        beta, n_sweeps = np.asarray(found[0]), int(found[1])
     # What a coordinate step shrinks: of a required term more than λ only if λ would keep it.
     pulled = np.abs(np.diag(everything.gram)[:, None] * beta) > np.where(weight == 0, penalty, 0)
     return LassoFit(
@@ -134,7 +135,7 @@ def fit_lasso_var(
         penalty=penalty,
         penalties=penalties,
         error=error,
-        n_sweeps=n_sweeps,
+        n_sweeps=int(n_sweeps),
     )
 
 
@@ -200,55 +201,79 @@ def _held_out_error(
     return held_out_moments.power + explained + shift**2
 
 
-@jax.jit
+@numpy_or_xla(lambda shape: SECONDS_PER_TERM * shape[0], price=0.5)
 def _path(
-    gram: Float[Array, "terms terms"],
-    cross: Float[Array, "terms vars"],
-    penalties: Float[Array, "grid vars"],
-    weight: Float[Array, "terms vars"],
-    start: Float[Array, "terms vars"],
+    gram: Float[AnyArray, "terms terms"],
+    cross: Float[AnyArray, "terms vars"],
+    penalties: Float[AnyArray, "grid vars"],
+    weight: Float[AnyArray, "terms vars"],
+    start: Float[AnyArray, "terms vars"],
     tolerance: float | Float[Array, ""],
     max_sweeps: int | Int[Array, ""],
-) -> Float[Array, "grid terms vars"]:
-    def one(beta: Array, penalty: Array) -> tuple[Array, Array]:
-        beta = _coordinate_descent(
-            gram, cross, penalty[None] * weight, beta, tolerance, max_sweeps
-        )[0]
+) -> Float[AnyArray, "grid terms vars"]:
+    """The fit for each penalty of the grid, each started at the one before."""
+
+    def one(beta: AnyArray, penalty: AnyArray) -> tuple[AnyArray, AnyArray]:
+        beta = _descent(gram, cross, penalty[None] * weight, beta, tolerance, max_sweeps)[0]
         return beta, beta
 
-    return lax.scan(one, start, penalties)[1]
+    if not on_host(gram, cross, penalties):
+        return lax.scan(one, start, penalties)[1]
+    path = [start]
+    for penalty in penalties:
+        path.append(one(path[-1], penalty)[0])
+    return np.stack(path[1:])
 
 
-@jax.jit
+@numpy_or_xla(lambda shape: SECONDS_PER_TERM / 10 * shape[0], price=0.4)
 def _coordinate_descent(
-    gram: Float[Array, "terms terms"],
-    cross: Float[Array, "terms vars"],
-    penalty: Float[Array, "terms vars"],
-    start: Float[Array, "terms vars"],
+    gram: Float[AnyArray, "terms terms"],
+    cross: Float[AnyArray, "terms vars"],
+    penalty: Float[AnyArray, "terms vars"],
+    start: Float[AnyArray, "terms vars"],
     tolerance: float | Float[Array, ""],
     max_sweeps: int | Int[Array, ""],
-) -> tuple[Float[Array, "terms vars"], Int[Array, ""]]:
+) -> tuple[Float[AnyArray, "terms vars"], Int[AnyArray, ""] | int]:
+    """One fit, and the number of its sweeps."""
+    return _descent(gram, cross, penalty, start, tolerance, max_sweeps)
+
+
+def _descent(
+    gram: Float[AnyArray, "terms terms"],
+    cross: Float[AnyArray, "terms vars"],
+    penalty: Float[AnyArray, "terms vars"],
+    start: Float[AnyArray, "terms vars"],
+    tolerance: float | Float[Array, ""],
+    max_sweeps: int | Int[Array, ""],
+) -> tuple[Float[AnyArray, "terms vars"], Int[AnyArray, ""] | int]:
     """Cyclic coordinate descent from ``start``, all targets at once, a penalty for each term."""
-    curvature = jnp.diagonal(gram)
+    xp = namespace(gram, cross, penalty, start)
+    curvature = xp.diagonal(gram)
     flat = curvature <= 0
-    curvature = jnp.where(flat, jnp.ones_like(curvature), curvature)
+    curvature = xp.where(flat, xp.ones_like(curvature), curvature)
 
-    def coordinate(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        beta, moved = carry
+    def coordinate(k: Any, beta: AnyArray) -> AnyArray:
+        """The best coefficients of one term, given all others."""
         pull = cross[k] - gram[k] @ beta + gram[k, k] * beta[k]
-        shrunk = jnp.sign(pull) * jnp.maximum(jnp.abs(pull) - penalty[k], 0) / curvature[k]
-        new = jnp.where(flat[k], jnp.zeros_like(shrunk), shrunk)
-        return beta.at[k].set(new), jnp.maximum(moved, jnp.abs(new - beta[k]).max())
+        shrunk = xp.sign(pull) * xp.maximum(xp.abs(pull) - penalty[k], 0) / curvature[k]
+        return xp.where(flat[k], xp.zeros_like(shrunk), shrunk)
 
-    def sweep(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        beta, _, n_sweeps = carry
-        nothing = jnp.zeros((), beta.dtype)
-        beta, moved = lax.fori_loop(0, len(gram), coordinate, (beta, nothing))
-        return beta, moved, n_sweeps + 1
+    def sweep(carry: tuple[AnyArray, Any, Any]) -> tuple[AnyArray, Any, Any]:
+        before, _, n_sweeps = carry
+        if xp is np:
+            beta = np.array(before)
+            for k in range(len(gram)):
+                beta[k] = coordinate(k, beta)
+        else:
+            beta = lax.fori_loop(
+                0, len(gram), lambda k, b: b.at[k].set(coordinate(k, b)), jnp.asarray(before)
+            )
+        return beta, xp.abs(beta - before).max(initial=0), n_sweeps + 1
 
-    def unfinished(carry: tuple[Array, Array, Array]) -> Array:
+    def unfinished(carry: tuple[AnyArray, Any, Any]) -> Any:
         return (carry[1] > tolerance) & (carry[2] < max_sweeps)
 
-    first = (start, jnp.full((), jnp.inf, start.dtype), jnp.zeros((), jnp.int32))
-    beta, _, n_sweeps = lax.while_loop(unfinished, sweep, first)
+    none = 0 if xp is np else jnp.zeros((), jnp.int32)
+    first = (start, xp.asarray(xp.inf, start.dtype), none)
+    beta, _, n_sweeps = while_loop(unfinished, sweep, first)
     return beta, n_sweeps

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import betainc
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
 from jaxcause.stats._multiple_testing import benjamini_hochberg
+from jaxcause.stats._tails import student_p_value
 
 BLOCK = 4096
 DETERMINED = 1e-11
@@ -38,15 +36,14 @@ class VarFit(NamedTuple):
     @property
     def p_value(self) -> Float[np.ndarray, "vars vars lags"]:
         """Two-sided p-values of the t-tests; 1 where nothing is tested, as at lag 0."""
-        p_value = _t_p_value(self.t_statistic, self.degrees[:, None])
+        p_value = student_p_value(self.t_statistic, self.degrees[:, None])
         return np.where(self.tested, p_value, 1.0)
 
     @property
     def q_value(self) -> Float[np.ndarray, "vars vars lags"]:
         """Benjamini and Hochberg's q-values over all coefficients; 1 where nothing is tested."""
-        p_value = np.where(self.tested, self.p_value, np.nan)
-        with jax.enable_x64(True):
-            return np.where(self.tested, np.asarray(benjamini_hochberg(p_value)), 1.0)
+        q_value = benjamini_hochberg(np.where(self.tested, self.p_value, np.nan))
+        return np.where(self.tested, q_value, 1.0)
 
     def predict(
         self, past: Float[np.ndarray, "windows time vars"]
@@ -236,13 +233,6 @@ def _cholesky(matrix: np.ndarray, least: np.ndarray) -> np.ndarray:
         if left[0] > least[k]:
             factor[k:, k] = left / np.sqrt(left[0])
     return factor
-
-
-def _t_p_value(t: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """Two-sided p-value of Student's t, by the regularised incomplete beta function."""
-    number = np.broadcast_to(degrees, t.shape).astype(np.float64)
-    with jax.enable_x64(True):
-        return np.asarray(betainc(number / 2, jnp.full(t.shape, 0.5), number / (number + t**2)))
 
 
 def as_scores(terms: np.ndarray, n_vars: int) -> np.ndarray:

@@ -109,7 +109,7 @@ def discover(
     if table.targets is not None and not chosen.takes_mask:
         raise InputError(f"mask is not for method={chosen.name!r}; leave it out")
     _check_long_enough(table, n_lags, chosen)
-    used_key = jax.random.key(0) if key is None else key
+    used_key: Any = jax.random.key(0) if key is None and chosen.takes_key else key
     graph, scores, strength, info, forecaster = chosen(
         table, n_lags, key=used_key, progress=progress
     )

@@ -118,6 +118,8 @@ class Method:
 
     linear: ClassVar[bool] = False
     """Whether its tests assume linear effects; `discover` then warns of discrete columns."""
+    takes_key: ClassVar[bool] = True
+    """Whether chance plays a part in it; if not, it may be called with ``key=None``."""
     takes_mask: ClassVar[bool] = False
     """Whether it predicts only the rows that are targets of its table (``discover(mask=…)``)."""
 
@@ -166,7 +168,7 @@ class Method:
         Args:
             table: The series.
             max_lag: Longest lag.
-            key: Random key.
+            key: Random key; None if none was given and the method has ``takes_key = False``.
             progress: Whether to draw progress on stderr.
         """
         raise NotImplementedError

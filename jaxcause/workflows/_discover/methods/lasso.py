@@ -29,12 +29,13 @@ class Lasso(LinkMethod):
     name: ClassVar[str] = "lasso"
     title: ClassVar[str] = "a sparse linear vector autoregression"
     linear: ClassVar[bool] = True
+    takes_key: ClassVar[bool] = False
 
     held_out: Probability = 0.2
     transform: TransformName = "standardise"
 
     def __call__(
-        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
+        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool
     ) -> "Finding":
         """Fit along the path of penalties, and keep what the best forecast keeps."""
         import numpy as np

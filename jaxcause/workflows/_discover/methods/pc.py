@@ -33,6 +33,7 @@ class PC(HoledMethod):
     name: ClassVar[str] = "pc"
     title: ClassVar[str] = "PC with partial correlations over lagged variables"
     linear: ClassVar[bool] = True
+    takes_key: ClassVar[bool] = False
 
     alpha: Probability = 0.01
     max_cond_size: ConditioningSize | None = None
@@ -40,7 +41,7 @@ class PC(HoledMethod):
     transform: TransformName = "standardise"
 
     def __call__(
-        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
+        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool
     ) -> "Finding":
         """Search the window unrolled into lagged variables, their order known."""
         import numpy as np

@@ -23,6 +23,7 @@ class MomentaryMethod(HoledMethod):
     """What PCMCI and PCMCI+ share: their options, their windows, and how they search."""
 
     linear: ClassVar[bool] = True
+    takes_key: ClassVar[bool] = False
 
     q: Probability
     alpha: Probability
@@ -81,7 +82,7 @@ class PCMCI(MomentaryMethod):
     transform: TransformName = "standardise"
 
     def __call__(
-        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
+        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool
     ) -> "Finding":
         """Select the parents of every variable, and test every link given those of both ends."""
         from jaxcause.discovery import pcmci

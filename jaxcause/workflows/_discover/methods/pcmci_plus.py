@@ -44,7 +44,7 @@ class PCMCIPlus(MomentaryMethod):
         return True
 
     def __call__(
-        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
+        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool
     ) -> "Finding":
         """Search, and leave out the edges whose momentary test has a q-value above ``q``."""
         import numpy as np

@@ -29,12 +29,13 @@ class VAR(LinkMethod):
     name: ClassVar[str] = "var"
     title: ClassVar[str] = "t-tests of a linear vector autoregression"
     linear: ClassVar[bool] = True
+    takes_key: ClassVar[bool] = False
 
     q: Probability = 0.1
     transform: TransformName = "standardise"
 
     def __call__(
-        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
+        self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool
     ) -> "Finding":
         """Fit the autoregression, and keep the coefficients whose q-value is at most ``q``."""
         import numpy as np
