@@ -1,9 +1,6 @@
 """Strengths of lagged edges that a search with partial correlations has found."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Float, Int
 
 from jaxcause.discovery.refine import contemporaneous_strength
@@ -19,9 +16,14 @@ def given_other_parents(
     Of edges at lag 0, which stand at both ends, it is given the other parents of both.
     """
     n_vars, _, n_lags, _ = graph.marks.shape
-    parents = _parents(graph)
-    with jax.enable_x64(True):
-        strength = np.array(_all_strengths(test, jnp.asarray(parents), n_vars, n_lags))
+    nodes = np.arange(n_vars * n_lags)
+    parents, strength = _parents(graph), np.zeros((n_vars, n_lags, n_vars))
+    for target in range(n_vars):
+        given = np.tile(parents[target], (nodes.size, 1))
+        given[given == nodes[:, None]] = -1
+        found = test(nodes, np.full(nodes.size, target), given).statistic
+        strength[target] = np.abs(found).reshape(n_lags, n_vars)
+    strength = strength.transpose(2, 0, 1)
     strength[:, :, 0] = contemporaneous_strength(test, graph)
     return strength
 
@@ -35,18 +37,3 @@ def _parents(graph: LaggedGraph) -> Int[np.ndarray, "vars k"]:
         nodes = np.flatnonzero(into[target])
         parents[target, : len(nodes)] = nodes
     return parents
-
-
-def _all_strengths(
-    test: PartialCorrelationTest, parents: Int[Array, "vars k"], n_vars: int, n_lags: int
-) -> Float[Array, "vars vars lags"]:
-    def one(source: Array, target: Array) -> Array:
-        given = parents[target]
-        return jnp.abs(test(source, target, jnp.where(given == source, -1, given)).statistic)
-
-    nodes = jnp.arange(n_vars * n_lags, dtype=jnp.int32)
-    targets = jnp.arange(n_vars, dtype=jnp.int32)
-    by_target = jax.jit(
-        lambda: jax.lax.map(lambda t: jax.vmap(one, (0, None))(nodes, t), targets)
-    )()
-    return by_target.reshape(n_vars, n_lags, n_vars).transpose(2, 0, 1)
