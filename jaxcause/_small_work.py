@@ -82,15 +82,15 @@ class TwoEngines:
         """Run it."""
         if not on_host(args, {k: v for k, v in options.items() if k not in self.static}):
             return self.compiled(*args, **options)
-        if not self.pays_to_compile(args, options, seconds=self.work(np.shape(args[0]))):
+        leaves, structure = jax.tree.flatten((args, options))
+        shapes = tuple((np.shape(leaf), getattr(leaf, "dtype", leaf)) for leaf in leaves)
+        if not self.pays_to_compile((structure, shapes), seconds=self.work(np.shape(args[0]))):
             return self.formula(*args, **options)
         return jax.tree.map(np.asarray, self.compiled(*args, **options))
 
-    def pays_to_compile(self, args: Any, options: dict[str, Any], *, seconds: float) -> bool:
-        """Whether to compile the program of these arguments, or of arrays of their shapes."""
-        leaves, structure = jax.tree.flatten((args, options))
-        shapes = tuple((np.shape(leaf), getattr(leaf, "dtype", leaf)) for leaf in leaves)
-        return pays_to_compile((self.formula, structure, shapes), seconds, self.price)
+    def pays_to_compile(self, shapes: Hashable, *, seconds: float) -> bool:
+        """Whether to compile the program of arguments of these shapes."""
+        return pays_to_compile((self.formula, shapes), seconds, self.price)
 
 
 def numpy_or_xla(

@@ -39,14 +39,20 @@ def in_blocks(
     n_graphs, n = marks.shape[:2]
     if not n_graphs:
         return marks
-    seconds, padded_n = rules.work(marks.shape), bucket(n, NODES)
-    blocks = _blocks(marks, sepsets, more, padded_n)
-    run = rules.compiled
-    if not rules.pays_to_compile(next(blocks), options, seconds=seconds):
+    run, padded_n = rules.compiled, bucket(n, NODES)
+    shapes = (_block_size(n_graphs, padded_n), padded_n, marks.dtype, *(a.shape[2:] for a in more))
+    static = tuple(options[name] for name in rules.static)
+    if not rules.pays_to_compile((*shapes, *static), seconds=rules.work(marks.shape)):
         run, padded_n = rules.formula, n
     blocks = _blocks(marks, sepsets, more, padded_n)
     results = [np.asarray(run(*block, **options)) for block in blocks]
     return np.concatenate(results)[:n_graphs, :n, :n]
+
+
+def _block_size(n_graphs: int, padded_n: int) -> int:
+    """Graphs that the rules look at together."""
+    most = max(1, ENTRIES_PER_BLOCK // max(1, padded_n) ** 3)
+    return min(most, 1 << (n_graphs - 1).bit_length())
 
 
 def _blocks(
@@ -54,12 +60,13 @@ def _blocks(
 ) -> Iterator[tuple[Any, ...]]:
     """The arguments of the rules for some graphs at a time."""
     n_graphs, n = marks.shape[:2]
-    size = max(1, ENTRIES_PER_BLOCK // max(1, padded_n) ** 3)
-    size = min(size, 1 << (n_graphs - 1).bit_length())
+    size = _block_size(n_graphs, padded_n)
     for start in range(0, n_graphs, size):
 
         def padded(array: Any, node_axes: int, fill: int, start: int = start) -> np.ndarray:
             part = np.asarray(array[start : start + size])
+            if len(part) == size and padded_n == n:
+                return part
             extra = [(0, size - len(part)), *[(0, padded_n - n)] * node_axes]
             extra += [(0, 0)] * (part.ndim - 1 - node_axes)
             return np.pad(part, extra, constant_values=fill)

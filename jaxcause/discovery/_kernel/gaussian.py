@@ -112,7 +112,7 @@ class GaussianEngine:
     def p_values(self, strength: Float[np.ndarray, "*pairs"]) -> Float[np.ndarray, "*pairs"]:
         """Probability that a standard normal variable exceeds ``strength`` in absolute value."""
         length = next_power(strength.size, 2)
-        if not pays_to_compile(("tails", length), 2e-7 * strength.size, COMPILING / 4):
+        if not pays_to_compile(("tails", length), 2e-7 * strength.size, COMPILING / 2):
             scaled = (strength / math.sqrt(2)).ravel().tolist()
             tails = np.fromiter(map(math.erfc, scaled), np.float64, strength.size)
             return tails.reshape(strength.shape)
