@@ -2,12 +2,9 @@
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Float
 
 from jaxcause.training._step import Params, TrainingConfig
@@ -25,9 +22,10 @@ class Progress(NamedTuple):
 class TrainingResult(NamedTuple):
     """The parameters with the lowest held-out error, and how training went.
 
-    ``status`` is ``"finished"``, ``"stopped early"``, ``"diverged"`` or ``"interrupted"``. With
-    several members, every leaf of ``params`` has a leading axis, and ``held_out`` is the mean of
-    their errors. ``retried`` says that training diverged once and started again at a lower rate.
+    ``status`` is ``"finished"``, ``"stopped early"``, ``"no gain"``, ``"diverged"`` or
+    ``"interrupted"``. With several members, every leaf of ``params`` has a leading axis, and
+    ``held_out`` is the mean of their errors. ``retried`` says that training diverged once and
+    started again at a lower rate.
     """
 
     params: Params
@@ -39,28 +37,39 @@ class TrainingResult(NamedTuple):
     retried: bool = False
 
 
+class Goal(NamedTuple):
+    """What training must reach to go on: a held-out error below ``error`` after ``step`` steps."""
+
+    step: int
+    error: float
+
+
+STATUSES = ("", "stopped early", "diverged", "no gain")
+"""While training goes on, and after it ended before its last step."""
+
+
 class Run:
     """What the loop keeps between calls: the best parameters, the history, the patience."""
 
     def __init__(
         self,
         config: TrainingConfig,
-        params: Params,
-        held_out: Float[Array, "members"],
+        params: Float[np.ndarray, "members parameters"],
         began: float,
         on_progress: Callable[[Progress], None] | None,
+        goal: Goal | None,
         attempt: int,
     ) -> None:
-        self.config, self.on_progress, self.began = config, on_progress, began
-        self.params, self.best = params, held_out
+        self.config, self.on_progress, self.goal, self.began = config, on_progress, goal, began
+        self.params, self.best = params, np.full(len(params), np.inf)
         self.step, self.best_step, self.waited, self.status = 0, 0, 0, ""
-        self.held_out = float(held_out.mean())
+        self.held_out = float("nan")
         self.history: list[Progress] = []
         self.retried = attempt > 0
 
-    def advance(self, loss: Float[np.ndarray, "members"]) -> None:
+    def advance(self, n_steps: int, loss: Float[np.ndarray, "members"]) -> None:
         """Count the steps of a call, and stop if a loss is not finite."""
-        self.step += self.config.call_length
+        self.step += n_steps
         if not np.isfinite(loss).all():
             self.status = "diverged"
         mean = float(loss.mean())
@@ -68,21 +77,25 @@ class Run:
         if self.on_progress is not None:
             self.on_progress(self.history[-1])
 
-    def evaluate(self, params: Params, held_out: Float[Array, "members"]) -> None:
+    def evaluate(self, params: Any, held_out: Float[np.ndarray, "members"]) -> None:
         """Keep each member's parameters if they are its best; stop when patience runs out."""
         self.held_out = float(held_out.mean())
         better = held_out < self.best
-        if bool(better.any()):
-            self.params = _where(better, params, self.params)
-            self.best = jnp.minimum(held_out, self.best)
+        if better.any():
+            self.params = np.where(better[:, None], np.asarray(params), self.params)
+            self.best = np.minimum(held_out, self.best)
             self.best_step, self.waited = self.step, 0
         else:
             self.waited += 1
-        if self.waited >= self.config.patience and self.status == "":
+        if self.status:
+            return
+        if self.waited >= self.config.patience:
             self.status = "stopped early"
+        elif self.goal and self.step >= self.goal.step and self.best.mean() >= self.goal.error:
+            self.status = "no gain"
 
     def result(self, status: str) -> TrainingResult:
-        """The result at this point."""
+        """The result at this point; the parameters are those of a `Layout`."""
         return TrainingResult(
             self.params,
             self.best_step,
@@ -92,11 +105,3 @@ class Run:
             status,
             self.retried,
         )
-
-
-@jax.jit
-def _where(better: Array, new: Params, old: Params) -> Params:
-    def choose(a: Array, b: Array) -> Array:
-        return jnp.where(better.reshape((-1,) + (1,) * (a.ndim - 1)), a, b)
-
-    return jax.tree.map(choose, new, old)

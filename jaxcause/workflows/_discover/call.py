@@ -105,7 +105,8 @@ def discover(
     if table.targets is not None and not chosen.takes_mask:
         raise InputError(f"mask is not for method={chosen.name!r}; leave it out")
     _check_long_enough(table, n_lags, chosen)
-    used_key = jax.random.key(0) if key is None else key
+    # This is jax.random.key(0), which would compile.
+    used_key = jax.random.wrap_key_data(np.zeros(2, np.uint32)) if key is None else key
     graph, scores, strength, info, forecaster = chosen(
         table, n_lags, key=used_key, progress=progress
     )

@@ -1,7 +1,7 @@
 """Training the forecaster of a prepared series: losses, defaults, members of an ensemble."""
 
 import dataclasses
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Key
+from jaxtyping import Float, PRNGKeyArray
 
 from jaxcause.models.forecaster import (
-    Forecast,
     ForecasterConfig,
     Params,
     forward,
@@ -21,6 +20,9 @@ from jaxcause.models.forecaster import (
     with_skip,
 )
 from jaxcause.training import (
+    Goal,
+    Layout,
+    Program,
     Progress,
     SeriesRows,
     TrainingConfig,
@@ -28,7 +30,6 @@ from jaxcause.training import (
     TrainingResult,
     fit,
     fit_members,
-    held_out_rows,
     rows_of,
 )
 from jaxcause.workflows._discover.forecaster import DiscoveryInterrupted, TrainedForecaster
@@ -52,18 +53,32 @@ BLOCKS = 50
 
 
 class TrainedModel(NamedTuple):
-    """A trained model and how its training went."""
+    """A trained model, how its training went, and its held-out residuals (NaN where missing)."""
 
     config: ForecasterConfig
     training: TrainingConfig
     result: TrainingResult
+    residuals: Float[np.ndarray, "windows vars"]
+
+
+class Trial(NamedTuple):
+    """What is tried: a linear skip or none, and the error that training must reach to go on.
+
+    ``beside`` says that the skip is in the program although it is not in the model: it then stays
+    at zero, so that a training with it and one without share the program.
+    """
+
+    skip: bool
+    beside: bool = False
+    goal: Goal | None = None
 
 
 def train(
     config: ForecasterConfig,
     data: Prepared,
     training: TrainingConfig,
-    keys: Key[Array, "2"],
+    key: PRNGKeyArray,
+    trial: Trial,
     *,
     label: str,
     progress: bool,
@@ -71,42 +86,89 @@ def train(
 ) -> TrainedModel:
     """Train one configuration from fresh parameters, the skip from the ridge autoregression."""
     training = with_short_calls(training, config)
-    params = init_params(keys[0], config)
+    config = dataclasses.replace(config, skip=trial.skip or trial.beside)
+    params, decay = _initial(config, data, training, key, skip=trial.skip)
+    rows = series_rows(config, data, training)
+    program = Program(
+        Loss(config), rows, data.split.held_out, data.max_lag, training, Layout.of(params)
+    )
+
+    def finished(result: TrainingResult) -> tuple[ForecasterConfig, TrainingResult]:
+        if trial.skip or not trial.beside:
+            return config, result
+        without = {name: part for name, part in result.params.items() if name != "skip"}
+        return dataclasses.replace(config, skip=False), result._replace(params=without)
+
+    with training_bar(label, show=progress) as on_progress:
+        try:
+            result = fit(
+                Loss(config),
+                params,
+                rows,
+                data.split.train,
+                data.split.held_out,
+                length=data.max_lag,
+                config=training,
+                seed=words_of(key),
+                decay=decay,
+                frozen=() if trial.skip else ("skip",),
+                goal=trial.goal,
+                on_progress=on_progress,
+                checkpoint=checkpoint,
+            )
+        except TrainingInterrupted as interrupt:
+            smaller, kept = finished(interrupt.result)
+            forecaster = TrainedForecaster(smaller, kept.params, data.transform, data.names)
+            raise DiscoveryInterrupted(str(interrupt), forecaster) from None
+        residuals = program.residuals(program.layout.vector(result.params))
+    smaller, kept = finished(result)
+    return TrainedModel(smaller, training, kept, residuals)
+
+
+def _initial(
+    config: ForecasterConfig,
+    data: Prepared,
+    training: TrainingConfig,
+    key: PRNGKeyArray,
+    *,
+    skip: bool,
+) -> tuple[Params, Params]:
+    """Fresh parameters, and the weight decay of each."""
+    params = init_params(key, config)
     decay = training.uniform_decay(params)
-    if config.skip:
+    if skip:
         allowed = np.where(data.known.lagged.allowed, data.linear.coefficients, 0.0)
         params = with_skip(params, allowed)
         decay["skip"] = SKIP_DECAY
     if config.attention == "positional" and not data.known.allowed[:, :, 1:].all():
         params = with_allowed(params, data.known.allowed)
-    rows = series_rows(config, data, training)
-    judged = _all_rows(data)
-    with training_bar(label, show=progress) as on_progress:
-        try:
-            result = fit(
-                *losses(config),
-                params,
-                rows,
-                data.split.train,
-                held_out_rows(judged, data.split.held_out, length=data.max_lag + 1),
-                length=data.max_lag,
-                config=training,
-                key=keys[1],
-                decay=decay,
-                on_progress=on_progress,
-                checkpoint=checkpoint,
-            )
-        except TrainingInterrupted as interrupt:
-            kept = TrainedForecaster(config, interrupt.result.params, data.transform, data.names)
-            raise DiscoveryInterrupted(str(interrupt), kept) from None
-    return TrainedModel(config, training, result)
+    return params, decay
+
+
+def words_of(key: PRNGKeyArray) -> tuple[int, ...]:
+    """The words of a random key: what numbers are drawn from on the host, where nothing compiles."""
+    return tuple(int(word) for word in np.ravel(jax.random.key_data(key)))
+
+
+def keys_from(key: PRNGKeyArray, n_keys: int) -> list[PRNGKeyArray]:
+    """Independent keys from one, without compiling anything.
+
+    >>> len({words_of(key) for key in keys_from(jax.random.key(0), 5)})
+    5
+    """
+    words, impl = words_of(key), jax.random.key_impl(key)
+    return [
+        jax.random.wrap_key_data(
+            np.random.SeedSequence((*words, number)).generate_state(len(words)), impl=impl
+        )
+        for number in range(n_keys)
+    ]
 
 
 def train_members(
     trained: TrainedModel,
     data: Prepared,
-    n_members: int,
-    keys: Key[Array, "members"],
+    keys: Sequence[PRNGKeyArray],
     *,
     label: str,
     progress: bool,
@@ -118,6 +180,7 @@ def train_members(
     member fills a CPU, and its arrays still fit the cache, so that there members are trained one
     after another.
     """
+    n_members = len(keys)
     at_once = 1 if jax.default_backend() == "cpu" else n_members
     training = dataclasses.replace(
         trained.training,
@@ -127,11 +190,9 @@ def train_members(
     )
     starts = np.stack([_block_bootstrap(key, data) for key in keys])
     params = jax.tree.map(
-        lambda leaf: jnp.broadcast_to(leaf[None], (at_once, *leaf.shape)), trained.result.params
+        lambda leaf: np.broadcast_to(leaf, (at_once, *leaf.shape)), trained.result.params
     )
-    rows = series_rows(trained.config, data, training)
-    judged = held_out_rows(_all_rows(data), data.split.held_out, length=data.max_lag + 1)
-    results = []
+    rows, results = series_rows(trained.config, data, training), []
     with training_bar(label, show=progress) as on_progress:
         for first in range(0, n_members, at_once):
             done, last = first * training.n_steps, first + at_once
@@ -141,25 +202,25 @@ def train_members(
                 on_progress(at._replace(step=at.step + done, n_steps=total))
 
             result = fit_members(
-                *losses(trained.config),
+                Loss(trained.config),
                 params,
                 rows,
                 starts[first:last],
-                judged,
+                data.split.held_out,
                 length=data.max_lag,
                 config=training,
-                keys=keys[first:last],
+                seeds=[words_of(key) for key in keys[first:last]],
                 on_progress=step_of_all,
             )
             results.append(result.params)
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *results)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *results)
 
 
-def _block_bootstrap(key: Key[Array, ""], data: Prepared) -> np.ndarray:
+def _block_bootstrap(key: PRNGKeyArray, data: Prepared) -> np.ndarray:
     starts = data.split.train
     length = min(len(starts), max(2 * data.max_lag, len(starts) // BLOCKS, 1))
-    n_blocks = -(-len(starts) // length)
-    first = np.asarray(jax.random.randint(key, (n_blocks,), 0, len(starts) - length + 1))
+    n_blocks, rng = -(-len(starts) // length), np.random.default_rng(words_of(key))
+    first = rng.integers(0, len(starts) - length + 1, n_blocks)
     return starts[(first[:, None] + np.arange(length)).ravel()[: len(starts)]]
 
 
@@ -168,94 +229,58 @@ def series_rows(config: ForecasterConfig, data: Prepared, training: TrainingConf
     rows = rows_of(
         data.values,
         data.split.train,
+        data.split.held_out,
         length=data.max_lag + 1,
         stretch=training.stretch,
         domain=data.domain,
     )
     if config.attention == "content":
         # Every position of a window is predicted, and windows are wholly in the training part.
-        weight = np.array(rows.observed, np.float32)
+        weight = np.array(rows.weight)
+        weight[:, 0] = rows.observed
         if data.targets is not None:
-            weight[: len(data.targets)] *= data.targets[:, None]
-        rows = rows._replace(weight=jnp.asarray(weight))
+            weight[: len(data.targets), 0] *= data.targets[:, None]
+        rows = rows._replace(weight=weight)
     return rows
-
-
-def _all_rows(data: Prepared) -> SeriesRows:
-    rows = rows_of(data.values, data.split.held_out, length=data.max_lag + 1, stretch=1)
-    if data.domain is None:
-        return rows
-    return rows._replace(domain=jnp.asarray(data.domain, jnp.int32))
-
-
-def _n_predicted(config: ForecasterConfig, length: int) -> int:
-    """SeriesRows that a stretch of ``length`` rows predicts, itself but for the last."""
-    return length - config.max_lag if config.attention == "positional" else config.max_lag
-
-
-def _forecast(config: ForecasterConfig, params: Params, rows: SeriesRows) -> Forecast:
-    """Forecasts of stretches of rows from all but their last."""
-    observed = rows.observed[:, :-1] if config.missing else None
-    n_predicted = _n_predicted(config, rows.values.shape[1])
-    domain = rows.domain[:, -n_predicted:] if config.n_domains > 1 else None
-    return forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
 
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """Mean squared error, or negative log-likelihood, of the rows that a forecaster predicts.
-
-    Args:
-        config: The forecaster.
-        newest: Whether only the newest row counts, where all lags are known.
-        likelihood: Whether the Gaussian density is scored, instead of the mean alone.
-    """
+    """Mean squared error, or negative log-likelihood, of the rows that a forecaster predicts."""
 
     config: ForecasterConfig
-    newest: bool
-    likelihood: bool
 
-    def __call__(self, params: Params, rows: SeriesRows) -> Float[Array, ""]:
-        """The loss of a batch, weighted as its rows are."""
-        config = self.config
-        n_predicted = _n_predicted(config, rows.values.shape[1])
-        found = _forecast(config, params, rows)
-        at = slice(-1, None) if self.newest else slice(-n_predicted, None)
-        weight, truth = rows.weight[:, at], rows.values[:, at]
-        error = (found.mean[:, at] - truth) ** 2
-        if self.likelihood:
+    def __call__(
+        self, params: Params, rows: SeriesRows
+    ) -> tuple[Float[Array, ""], Float[Array, "batch rows vars"]]:
+        """The loss of a batch, weighted as its rows are, and truth less forecast of every row."""
+        config, time = self.config, rows.values.shape[1]
+        # Content attention predicts every row of a window but the first.
+        whole = config.attention == "positional"
+        n_predicted = time - config.max_lag if whole else config.max_lag
+        observed = rows.observed[:, :-1] if config.missing else None
+        domain = rows.domain[:, -n_predicted:] if config.n_domains > 1 else None
+        found = forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
+        weight = rows.weight[:, -n_predicted:]
+        residuals = rows.values[:, -n_predicted:] - found.mean
+        error = residuals**2
+        if config.head == "gaussian":
             assert found.variance is not None
-            variance = found.variance[:, at]
-            error = 0.5 * (jnp.log(variance) + error / variance)
-        return (weight * error).sum() / jnp.maximum(weight.sum(), 1.0)
-
-
-def losses(config: ForecasterConfig) -> tuple[Loss, Loss]:
-    """What a forecaster minimises, and what judges it on held-out windows."""
-    likelihood = config.head == "gaussian"
-    return Loss(config, False, likelihood), Loss(config, True, likelihood)
+            error = 0.5 * (jnp.log(found.variance) + error / found.variance)
+        loss = (weight * error).sum() / jnp.maximum(weight.sum(), 1.0)
+        return loss, residuals[:, config.max_lag - time :]
 
 
 def held_out_residuals(
     forecaster: TrainedForecaster, data: Prepared
 ) -> Float[np.ndarray, "windows vars"]:
     """Newest row less its forecast for all held-out windows; NaN where a value is missing."""
-    rows = _all_rows(data)
-    at = data.split.held_out[:, None] + np.arange(data.max_lag + 1)
-    windows = jax.tree.map(lambda field: field[at], rows)
-    found = _residuals(forecaster.params, windows, config=forecaster.config)
-    return np.where(np.asarray(windows.observed)[:, -1], np.asarray(found, np.float64), np.nan)
-
-
-@partial(jax.jit, static_argnames="config")
-def _residuals(
-    params: Params, windows: SeriesRows, *, config: ForecasterConfig
-) -> Float[Array, "windows vars"]:
-    def one(window: SeriesRows) -> Array:
-        found = _forecast(config, params, jax.tree.map(lambda field: field[None], window))
-        return window.values[-1] - found.mean[0, -1]
-
-    return jax.lax.map(one, windows, batch_size=128)
+    config, layout = forecaster.config, Layout.of(forecaster.params)
+    training = with_short_calls(default_training(len(data.split.train), config), config)
+    rows = series_rows(config, data, training)
+    held_out = data.split.held_out
+    program = Program(Loss(config), rows, held_out, data.max_lag, training, layout)
+    return program.residuals(layout.vector(forecaster.params))
 
 
 def default_training(n_windows: int, config: ForecasterConfig) -> TrainingConfig:

@@ -167,8 +167,6 @@ class Gradient(LinkMethod):
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "tuple[Prepared, FittedForecaster]":
         """The prepared series, and the forecaster: the caller's, or one trained on it."""
-        import jax
-
         from jaxcause.workflows._discover import forecast, prepare
 
         known = self.known_links(table, max_lag)
@@ -193,8 +191,7 @@ class Gradient(LinkMethod):
             members=self.members,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
         )
-        keys = jax.random.split(key, 4)
-        return data, forecast.fit_forecaster(data, keys, trained, progress=progress)
+        return data, forecast.fit_forecaster(data, key, trained, progress=progress)
 
     def _info(
         self,
