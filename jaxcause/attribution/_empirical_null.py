@@ -2,10 +2,9 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from jax.scipy.special import betainc, erfc
 from jaxtyping import Bool, Float
+from scipy.special import betainc, erfc
 
 MAD_TO_SIGMA = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
@@ -215,16 +214,12 @@ def _shrunk_shift(residual: np.ndarray, weight: np.ndarray, scale: float) -> np.
 
 
 def _normal_tail(standard: np.ndarray) -> np.ndarray:
-    with jax.enable_x64(True):
-        return 0.5 * np.asarray(erfc(jax.device_put(standard / np.sqrt(2))))
+    return 0.5 * erfc(standard / np.sqrt(2))
 
 
 def _student_tail(standard: np.ndarray, n_values: int) -> np.ndarray:
     """The normal tail, widened for a median and a scale estimated from ``n_values`` values."""
     t = standard / np.sqrt(1 + 0.5 * np.pi / n_values)
     degrees = 0.5 * n_values
-    with jax.enable_x64(True):
-        half = np.full(t.shape, 0.5 * degrees)
-        beta = (half, np.full(t.shape, 0.5), degrees / (degrees + t**2))
-        both = np.asarray(betainc(*jax.device_put(beta)))
+    both = betainc(0.5 * degrees, 0.5, degrees / (degrees + t**2))
     return np.where(t > 0, 0.5 * both, 1 - 0.5 * both)

@@ -48,8 +48,10 @@ class LaggedGraph:
     @classmethod
     def from_mask(cls, mask: Bool[AnyArray, "vars vars lags"]) -> "LaggedGraph":
         """Graph with ``X_i(t-lag) → X_j(t)`` wherever ``mask[i, j, lag]``; lag 0 must be empty."""
-        ends = jnp.asarray([Mark.TAIL, Mark.ARROW], jnp.int8)
-        return cls(jnp.asarray(mask, jnp.int8)[..., None] * ends[None, None, None])
+        # Numpy compiles nothing.
+        xp = np if is_concrete(mask) else jnp
+        ends = np.array([Mark.TAIL, Mark.ARROW], np.int8)
+        return cls(xp.asarray(mask, np.int8)[..., None] * ends[None, None, None])
 
     @classmethod
     def from_unrolled(cls, graph: CausalGraph, *, n_vars: int) -> "LaggedGraph":
@@ -80,14 +82,20 @@ class LaggedGraph:
         return self.marks.shape[2] - 1
 
     @property
+    def _marks(self) -> Int[AnyArray, "vars vars lags 2"]:
+        """The marks on the host, where nothing compiles, unless they are traced."""
+        return np.asarray(self.marks) if is_concrete(self.marks) else self.marks
+
+    @property
     def adjacency(self) -> Bool[AnyArray, "vars vars lags"]:
         """Entry ``[i, j, lag]``: some edge joins ``X_i(t-lag)`` and ``X_j(t)``."""
-        return self.marks[..., 0] != Mark.NONE
+        return self._marks[..., 0] != Mark.NONE
 
     @property
     def directed(self) -> Bool[AnyArray, "vars vars lags"]:
         """Entry ``[i, j, lag]``: the edge is ``X_i(t-lag) → X_j(t)``."""
-        return (self.marks[..., 0] == Mark.TAIL) & (self.marks[..., 1] == Mark.ARROW)
+        marks = self._marks
+        return (marks[..., 0] == Mark.TAIL) & (marks[..., 1] == Mark.ARROW)
 
     def summary(self) -> Bool[AnyArray, "vars vars"]:
         """Summary graph: entry ``[i, j]`` if ``X_i → X_j`` at any lag."""

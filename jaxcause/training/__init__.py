@@ -7,7 +7,6 @@ from jaxcause.training._program import Program as Program
 from jaxcause.training._rows import SeriesRows as SeriesRows
 from jaxcause.training._rows import gather as gather
 from jaxcause.training._rows import rows_of as rows_of
-from jaxcause.training._run import Goal as Goal
 from jaxcause.training._run import Progress as Progress
 from jaxcause.training._run import TrainingResult as TrainingResult
 from jaxcause.training._step import Layout as Layout

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from jaxcause.training._checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from jaxcause.training._program import Program
 from jaxcause.training._rows import SeriesRows
-from jaxcause.training._run import STATUSES, Goal, Progress, Run, TrainingResult
+from jaxcause.training._run import STATUSES, Progress, Run, TrainingResult
 from jaxcause.training._step import Layout, LossFn, Params, TrainingConfig, TrainState
 
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
@@ -45,7 +45,6 @@ def fit(
     seed: Sequence[int],
     decay: Params | None = None,
     frozen: Sequence[str] = (),
-    goal: Goal | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
 ) -> TrainingResult:
@@ -66,7 +65,6 @@ def fit(
             seeds=[seed],
             decay=decay,
             frozen=frozen,
-            goal=goal,
             on_progress=on_progress,
             checkpoint=checkpoint,
         )
@@ -87,7 +85,6 @@ def fit_members(
     seeds: Sequence[Sequence[int]],
     decay: Params | None = None,
     frozen: Sequence[str] = (),
-    goal: Goal | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
 ) -> TrainingResult:
@@ -109,7 +106,6 @@ def fit_members(
         seeds: Whole numbers that each member's batches are drawn from.
         decay: A weight decay for every parameter of one member; by default one for all.
         frozen: Names of parameters that stay as they are.
-        goal: The error that must be reached in time; training stops otherwise.
         on_progress: Called after every compiled call.
         checkpoint: A file that is written every few seconds, and from which training continues if
             the file exists. It does not change the result.
@@ -125,10 +121,10 @@ def fit_members(
     program = Program(loss_fn, rows, held_out, length, config, layout)
     training = ""
     if checkpoint is not None:
-        training = fingerprint(initial, rows, train, held_out, seeds, repr((config, goal, frozen)))
+        training = fingerprint(initial, rows, train, held_out, seeds, repr((config, frozen)))
     began, run = time.perf_counter(), None
     for attempt, slower in enumerate((1.0, SLOWER)):
-        run = Run(config, initial, began, on_progress, goal, attempt)
+        run = Run(config, initial, began, on_progress, attempt)
         learner = _Learner(
             program, train, seeds, slower * config.rates(), layout.vector(rates), _free(members[0], frozen)
         )

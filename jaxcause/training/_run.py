@@ -22,10 +22,9 @@ class Progress(NamedTuple):
 class TrainingResult(NamedTuple):
     """The parameters with the lowest held-out error, and how training went.
 
-    ``status`` is ``"finished"``, ``"stopped early"``, ``"no gain"``, ``"diverged"`` or
-    ``"interrupted"``. With several members, every leaf of ``params`` has a leading axis, and
-    ``held_out`` is the mean of their errors. ``retried`` says that training diverged once and
-    started again at a lower rate.
+    ``status`` is ``"finished"``, ``"stopped early"``, ``"diverged"`` or ``"interrupted"``. With
+    several members, every leaf of ``params`` has a leading axis, and ``held_out`` is the mean of
+    their errors. ``retried`` says that training diverged once and started again at a lower rate.
     """
 
     params: Params
@@ -37,14 +36,7 @@ class TrainingResult(NamedTuple):
     retried: bool = False
 
 
-class Goal(NamedTuple):
-    """What training must reach to go on: a held-out error below ``error`` after ``step`` steps."""
-
-    step: int
-    error: float
-
-
-STATUSES = ("", "stopped early", "diverged", "no gain")
+STATUSES = ("", "stopped early", "diverged")
 """While training goes on, and after it ended before its last step."""
 
 
@@ -57,10 +49,9 @@ class Run:
         params: Float[np.ndarray, "members parameters"],
         began: float,
         on_progress: Callable[[Progress], None] | None,
-        goal: Goal | None,
         attempt: int,
     ) -> None:
-        self.config, self.on_progress, self.goal, self.began = config, on_progress, goal, began
+        self.config, self.on_progress, self.began = config, on_progress, began
         self.params, self.best = params, np.full(len(params), np.inf)
         self.step, self.best_step, self.waited, self.status = 0, 0, 0, ""
         self.held_out = float("nan")
@@ -87,12 +78,8 @@ class Run:
             self.best_step, self.waited = self.step, 0
         else:
             self.waited += 1
-        if self.status:
-            return
-        if self.waited >= self.config.patience:
+        if self.waited >= self.config.patience and self.status == "":
             self.status = "stopped early"
-        elif self.goal and self.step >= self.goal.step and self.best.mean() >= self.goal.error:
-            self.status = "no gain"
 
     def result(self, status: str) -> TrainingResult:
         """The result at this point; the parameters are those of a `Layout`."""

@@ -113,7 +113,7 @@ class Layout:
         sizes = [int(np.prod(shape)) for shape in self.shapes]
         ends = np.cumsum(sizes).tolist()
         leaves = [
-            vector[..., end - size : end].reshape(*vector.shape[:-1], *shape)
+            vector[..., end - size : end].reshape((*vector.shape[:-1], *shape))
             for end, size, shape in zip(ends, sizes, self.shapes, strict=True)
         ]
         return jax.tree.unflatten(self.structure, leaves)
@@ -122,12 +122,12 @@ class Layout:
 class TrainState(NamedTuple):
     """Everything that a step changes: parameters, and the two moments of their gradients."""
 
-    params: Float[AnyArray, "members parameters"]
-    first: Float[AnyArray, "members parameters"]
-    second: Float[AnyArray, "members parameters"]
+    params: Float[AnyArray, "*members parameters"]
+    first: Float[AnyArray, "*members parameters"]
+    second: Float[AnyArray, "*members parameters"]
 
     @classmethod
-    def of(cls, params: Float[AnyArray, "members parameters"]) -> "TrainState":
+    def of(cls, params: Float[AnyArray, "*members parameters"]) -> "TrainState":
         """The state before the first step; it shares no memory with the parameters."""
         start = np.array(params, np.float32)
         return cls(start, np.zeros_like(start), np.zeros_like(start))
@@ -226,7 +226,7 @@ def run_steps(
         stretch: Predicted rows of a stretch.
         length: Rows of history before them.
     """
-    newest = (np.arange(length + stretch) >= length)[:, None]
+    newest = (np.arange(length + stretch) >= length).astype(np.float32)[None, :, None]
 
     def step(state: TrainState, starts: Array, at: Array) -> tuple[TrainState, Found]:
         batch, learns = gather(rows, starts, length + stretch), plan.learns[at]
@@ -249,10 +249,12 @@ def run_steps(
         alone = step(jax.tree.map(lambda leaf: leaf[0], state), starts[0], at)
         return jax.tree.map(lambda leaf: leaf[None], alone)
 
-    shapes = jax.eval_shape(of_all, state, jax.ShapeDtypeStruct((), jnp.int32))[1]
-    n_slots = len(plan.rate)
-    found = jax.tree.map(
-        lambda leaf: jnp.zeros((n_slots, *leaf.shape), leaf.dtype), shapes
+    n_slots, batch, n_vars = len(plan.rate), plan.starts.shape[2], rows.values.shape[1]
+    found = Found(
+        *(
+            jnp.zeros((n_slots, n_members, *shape), jnp.float32)
+            for shape in ((), (), (batch, stretch, n_vars))
+        )
     )
 
     def body(carry: tuple[Array, TrainState, Found]) -> tuple[Array, TrainState, Found]:

@@ -149,7 +149,7 @@ class Predictor:
 def _merged(config: ForecasterConfig, params: Params) -> Any:
     graphdef, state = _structure(config)
     state = jax.tree.map(lambda leaf: leaf, state)
-    nnx.replace_by_pure_dict(state, params)
+    nnx.replace_by_pure_dict(state, jax.tree.map(jnp.asarray, params))
     return nnx.merge(graphdef, state)
 
 

@@ -20,7 +20,6 @@ from jaxcause.models.forecaster import (
     with_skip,
 )
 from jaxcause.training import (
-    Goal,
     Layout,
     Program,
     Progress,
@@ -62,7 +61,7 @@ class TrainedModel(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What is tried: a linear skip or none, and the error that training must reach to go on.
+    """What is tried: a linear skip or none.
 
     ``beside`` says that the skip is in the program although it is not in the model: it then stays
     at zero, so that a training with it and one without share the program.
@@ -70,7 +69,6 @@ class Trial(NamedTuple):
 
     skip: bool
     beside: bool = False
-    goal: Goal | None = None
 
 
 def train(
@@ -112,7 +110,6 @@ def train(
                 seed=words_of(key),
                 decay=decay,
                 frozen=() if trial.skip else ("skip",),
-                goal=trial.goal,
                 on_progress=on_progress,
                 checkpoint=checkpoint,
             )
@@ -289,7 +286,9 @@ def default_training(n_windows: int, config: ForecasterConfig) -> TrainingConfig
         steps = 2000 if n_windows < LONG else 3000
         return TrainingConfig(n_steps=steps, batch_size=64, stretch=1, weight_decay=1e-4)
     if n_windows < SHORT:
-        return TrainingConfig(n_steps=1000, weight_decay=0.1)
+        return TrainingConfig(
+            n_steps=1000, weight_decay=0.1, patience=5, n_evaluations=50, steps_per_call=20
+        )
     return TrainingConfig(n_steps=1500 if n_windows < LONG else 3000)
 
 

@@ -134,17 +134,21 @@ class Gradient(LinkMethod):
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "Finding":
         """Prepare, forecast, read scores, select edges, allow for hidden causes, take notes."""
-        from jaxcause.workflows._discover.edges import select_edges
+        from jaxcause.workflows._discover.edges import linear_energy, select_edges, t_tests_decide
         from jaxcause.workflows._discover.hidden import search_hidden
         from jaxcause.workflows._discover.info import Finding
-        from jaxcause.workflows._discover.scores import score_edges
+        from jaxcause.workflows._discover.scores import EdgeScores, score_edges
 
         began = time.perf_counter()
         data, fitted = self._forecast(table, max_lag, key=key, progress=progress)
         trained = time.perf_counter()
-        scores = score_edges(
-            data, fitted, readout=self.readout, n_windows=self.n_windows, progress=progress
-        )
+        if self.readout is None and self.members == 1 and t_tests_decide(data, fitted, rule=self.select):
+            energy = linear_energy(data)
+            scores = EdgeScores("gradient_energy", energy, {}, None, sum(map(len, data.split)))
+        else:
+            scores = score_edges(
+                data, fitted, readout=self.readout, n_windows=self.n_windows, progress=progress
+            )
         selected = select_edges(
             data, fitted, scores, q=self.q, rule=self.select, readout=self.readout
         )
