@@ -126,7 +126,12 @@ def fit_members(
     for attempt, slower in enumerate((1.0, SLOWER)):
         run = Run(config, initial, began, on_progress, attempt)
         learner = _Learner(
-            program, train, seeds, slower * config.rates(), layout.vector(rates), _free(members[0], frozen)
+            program,
+            train,
+            seeds,
+            slower * config.rates(),
+            layout.vector(rates),
+            _free(members[0], frozen),
         )
         file = _CheckpointFile(checkpoint, f"{training}.{attempt}", attempt)
         state = file.restore(run, TrainState.of(initial))

@@ -9,6 +9,10 @@ from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import AnyArray
 
+BLOCK = 512
+"""The rows of a series are filled up to a multiple of it, so that series of about the same length
+share a compiled program."""
+
 
 class SeriesRows(NamedTuple):
     """A series, or a batch of stretches of ``max_lag`` rows followed by the rows they predict.
@@ -18,8 +22,8 @@ class SeriesRows(NamedTuple):
         observed: Which values are observed.
         domain: Regime of each row.
         weight: Weight of the error in predicting a value. It is 0 where the value is missing, where
-            its history crosses a gap, and in rows that are not used. A whole series has two, one for
-            learning and one for the held-out error, ``[time, use, vars]``.
+            its history crosses a gap, and in rows that are not used. A whole series has weights for
+            learning and for the held-out error, ``[time, use, vars]``.
     """
 
     values: Float[AnyArray, "*batch time vars"]
@@ -39,7 +43,7 @@ def rows_of(
 ) -> SeriesRows:
     """Turn a series into `SeriesRows` in which the newest row of every given window is predicted.
 
-    Rows without weight are added at the end: as many as a stretch has that begins there.
+    Rows without weight are added at the end: at least as many as a stretch has that begins there.
 
     Args:
         values: The series; NaN where a value is missing.
@@ -59,9 +63,12 @@ def rows_of(
         predicted[starts + length - 1, use] = True
     regime = np.zeros(len(values), np.int32) if domain is None else domain
 
+    behind = length - 1 + stretch
+    behind += -(len(values) + behind) % BLOCK
+
     def padded(field: np.ndarray, dtype: type) -> np.ndarray:
-        behind = [(0, length - 1 + stretch)] + [(0, 0)] * (field.ndim - 1)
-        return np.pad(field, behind).astype(dtype)
+        behind_rows = [(0, behind)] + [(0, 0)] * (field.ndim - 1)
+        return np.pad(field, behind_rows).astype(dtype)
 
     return SeriesRows(
         padded(np.nan_to_num(values), np.float32),

@@ -36,9 +36,7 @@ class SelectedEdges(NamedTuple):
     rule: str
 
 
-def t_tests_decide(
-    data: Prepared, fitted: FittedForecaster, *, rule: SelectionRule | None
-) -> bool:
+def t_tests_decide(data: Prepared, fitted: FittedForecaster, *, rule: SelectionRule | None) -> bool:
     """Whether the t-tests of the linear model choose the edges: see `select_edges`."""
     return (
         rule is None

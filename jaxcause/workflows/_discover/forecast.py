@@ -137,13 +137,14 @@ def _train(
         **sizes,
     )
     both = options.skip is None and n_windows < LONG
+    training = options.training or default_training(n_windows, config)
 
     def tried(skip: bool, label: str) -> TrainedModel:
         checkpoint = options.checkpoint
         return train(
             config,
             data,
-            options.training or default_training(n_windows, config),
+            training,
             key,
             Trial(skip, beside=both),
             label=label,

@@ -40,7 +40,9 @@ SKIP_DECAY = 1.0
 LONG = 20_000
 """Windows from which on the skip is not tried: the Transformer learns the linear part by itself."""
 SHORT = 5_000
-"""Windows below which training is shorter and decays weights more."""
+"""Windows below which training is shorter, and decays weights so fast that overfitting is slow."""
+TINY = 1_000
+"""Windows below which batches are smaller: a step would otherwise see most of the series."""
 FLOPS_PER_SECOND = 4e10
 """About what training reaches on two cores; only the length of compiled calls depends on it."""
 SECONDS_PER_CALL = 0.3
@@ -143,7 +145,7 @@ def _initial(
 
 
 def words_of(key: PRNGKeyArray) -> tuple[int, ...]:
-    """The words of a random key: what numbers are drawn from on the host, where nothing compiles."""
+    """The words of a random key, from which the host draws numbers without compiling anything."""
     return tuple(int(word) for word in np.ravel(jax.random.key_data(key)))
 
 
@@ -286,9 +288,13 @@ def default_training(n_windows: int, config: ForecasterConfig) -> TrainingConfig
         steps = 2000 if n_windows < LONG else 3000
         return TrainingConfig(n_steps=steps, batch_size=64, stretch=1, weight_decay=1e-4)
     if n_windows < SHORT:
-        # Weights that start at random fall by half in 80 steps unless the series needs them.
         return TrainingConfig(
-            n_steps=600, weight_decay=3.0, patience=5, n_evaluations=30, steps_per_call=20
+            n_steps=600,
+            batch_size=16 if n_windows > TINY else 8,
+            weight_decay=3.0,
+            patience=4,
+            n_evaluations=30,
+            steps_per_call=20,
         )
     return TrainingConfig(n_steps=1500 if n_windows < LONG else 3000)
 
