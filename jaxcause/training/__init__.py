@@ -9,6 +9,6 @@ from jaxcause.training._rows import gather as gather
 from jaxcause.training._rows import rows_of as rows_of
 from jaxcause.training._run import Progress as Progress
 from jaxcause.training._run import TrainingResult as TrainingResult
-from jaxcause.training._step import Layout as Layout
 from jaxcause.training._step import LossFn as LossFn
 from jaxcause.training._step import TrainingConfig as TrainingConfig
+from jaxcause.training._step import VectorLayout as VectorLayout

@@ -13,7 +13,7 @@ from jaxcause.training._checkpoint import fingerprint, load_checkpoint, save_che
 from jaxcause.training._program import Program
 from jaxcause.training._rows import SeriesRows
 from jaxcause.training._run import STATUSES, Progress, Run, TrainingResult
-from jaxcause.training._step import Layout, LossFn, Params, TrainingConfig, TrainState
+from jaxcause.training._step import LossFn, Params, TrainingConfig, TrainState, VectorLayout
 
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 SLOWER = 0.3
@@ -115,7 +115,7 @@ def fit_members(
         InputError: The checkpoint belongs to other data or settings.
     """
     members = [jax.tree.map(lambda leaf, m=m: leaf[m], params) for m in range(len(train))]
-    layout = Layout.of(members[0])
+    layout = VectorLayout.of(members[0])
     initial = np.stack([layout.vector(member) for member in members])
     rates = config.uniform_decay(members[0]) if decay is None else decay
     program = Program(loss_fn, rows, held_out, length, config, layout)
@@ -187,7 +187,7 @@ def _free(member: Params, frozen: Sequence[str]) -> Float[np.ndarray, "parameter
         name: jax.tree.map(lambda _, name=name: float(name not in frozen), part)
         for name, part in member.items()
     }
-    return Layout.of(member).vector(free)
+    return VectorLayout.of(member).vector(free)
 
 
 def _train(run: Run, state: TrainState, learner: _Learner, file: "_CheckpointFile") -> None:

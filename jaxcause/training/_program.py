@@ -8,12 +8,12 @@ from jaxtyping import Float, Int
 from jaxcause._typing import AnyArray
 from jaxcause.training._rows import SeriesRows, stretches_over
 from jaxcause.training._step import (
-    Found,
-    Layout,
     LossFn,
     Plan,
+    StepOutcomes,
     TrainingConfig,
     TrainState,
+    VectorLayout,
     moment_scales,
     run_steps,
 )
@@ -40,7 +40,7 @@ class Program(NamedTuple):
     held_out: Int[np.ndarray, "windows"]
     length: int
     config: TrainingConfig
-    layout: Layout
+    layout: VectorLayout
 
     @property
     def spread(self) -> Int[np.ndarray, "batches batch"]:
@@ -101,7 +101,7 @@ class Program(NamedTuple):
         """Steps and evaluations that a call has room for."""
         return self.config.call_length + len(self.spread)
 
-    def _judged(self, params: AnyArray, batches: np.ndarray) -> tuple[Found, int]:
+    def _judged(self, params: AnyArray, batches: np.ndarray) -> tuple[StepOutcomes, int]:
         n_batches, nothing = len(batches), np.zeros(params.shape[1])
         starts = np.broadcast_to(batches, (len(params), *batches.shape))
         rates, scale = np.zeros(n_batches), np.ones((n_batches, 2))
@@ -117,7 +117,7 @@ class Program(NamedTuple):
         n_learned: int,
         decay: np.ndarray,
         free: np.ndarray,
-    ) -> tuple[TrainState, Found]:
+    ) -> tuple[TrainState, StepOutcomes]:
         n_steps, spare = starts.shape[1], self.n_slots - starts.shape[1]
         learns = np.arange(self.n_slots) < n_learned
         plan = Plan(

@@ -82,7 +82,7 @@ class Run:
             self.status = "stopped early"
 
     def result(self, status: str) -> TrainingResult:
-        """The result at this point; the parameters are those of a `Layout`."""
+        """The result at this point; the parameters are those of a `VectorLayout`."""
         return TrainingResult(
             self.params,
             self.best_step,

@@ -88,14 +88,14 @@ class TrainingConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class VectorLayout:
     """How the parameters of one member lie in one vector: a vector is updated by few operations."""
 
     structure: Any
     shapes: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, params: Params) -> "Layout":
+    def of(cls, params: Params) -> "VectorLayout":
         """The layout of the parameters of one member."""
         leaves, structure = jax.tree.flatten(params)
         return cls(structure, tuple(np.shape(leaf) for leaf in leaves))
@@ -149,7 +149,7 @@ class Plan(NamedTuple):
     learns: Float[AnyArray, "steps"]
 
 
-class Found(NamedTuple):
+class StepOutcomes(NamedTuple):
     """What the steps of one call found.
 
     Args:
@@ -204,10 +204,10 @@ def run_steps(
     free: Float[AnyArray, "parameters"],
     *,
     loss_fn: LossFn,
-    layout: Layout,
+    layout: VectorLayout,
     stretch: int,
     length: int,
-) -> tuple[TrainState, Found]:
+) -> tuple[TrainState, StepOutcomes]:
     """Run the first ``n_steps`` steps of a plan: the one program of a training.
 
     Steps that learn and steps that evaluate are the same program, with the update left out. That
@@ -228,7 +228,7 @@ def run_steps(
     """
     newest = (np.arange(length + stretch) >= length).astype(np.float32)[None, :, None]
 
-    def step(state: TrainState, starts: Array, at: Array) -> tuple[TrainState, Found]:
+    def step(state: TrainState, starts: Array, at: Array) -> tuple[TrainState, StepOutcomes]:
         batch, learns = gather(rows, starts, length + stretch), plan.learns[at]
         learned, judged = batch.weight[:, :, 0], batch.weight[:, :, 1] * newest
         batch = batch._replace(weight=learns * learned + (1 - learns) * judged)
@@ -238,26 +238,28 @@ def run_steps(
         gradient = free * jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
         stepped = adam(state, gradient, decay, plan.rate[at], plan.scale[at])
         kept = jax.tree.map(lambda new, old: jnp.where(learns > 0, new, old), stepped, state)
-        return kept, Found(loss, batch.weight.sum(), residuals)
+        return kept, StepOutcomes(loss, batch.weight.sum(), residuals)
 
     n_members = plan.starts.shape[0]
 
-    def of_all(state: TrainState, at: Array) -> tuple[TrainState, Found]:
-        starts = plan.starts[:, at]
+    def of_all(state: TrainState, at: Array) -> tuple[TrainState, StepOutcomes]:
+        starts = jnp.asarray(plan.starts)[:, at]
         if n_members > 1:
             return jax.vmap(step, (0, 0, None))(state, starts, at)
         alone = step(jax.tree.map(lambda leaf: leaf[0], state), starts[0], at)
         return jax.tree.map(lambda leaf: leaf[None], alone)
 
     n_slots, batch, n_vars = len(plan.rate), plan.starts.shape[2], rows.values.shape[1]
-    found = Found(
+    found = StepOutcomes(
         *(
             jnp.zeros((n_slots, n_members, *shape), jnp.float32)
             for shape in ((), (), (batch, stretch, n_vars))
         )
     )
 
-    def body(carry: tuple[Array, TrainState, Found]) -> tuple[Array, TrainState, Found]:
+    def body(
+        carry: tuple[Array, TrainState, StepOutcomes],
+    ) -> tuple[Array, TrainState, StepOutcomes]:
         at, state, found = carry
         state, new = of_all(state, at)
         found = jax.tree.map(lambda all_, one: all_.at[at].set(one), found, new)

@@ -23,7 +23,7 @@ from jaxcause.training import (
 )
 from jaxcause.training._program import Program
 from jaxcause.training._rows import stretches_over
-from jaxcause.training._step import Layout, TrainState, adam, moment_scales
+from jaxcause.training._step import TrainState, VectorLayout, adam, moment_scales
 
 
 def test_windows_cross_neither_gaps_nor_borders():
@@ -67,10 +67,10 @@ def squared_error(params, rows):
     return (weight * residuals**2).sum() / jnp.maximum(weight.sum(), 1), residuals
 
 
-def train(config, *, loss=squared_error, start=0.0, members=0, **options):
+def train(config, *, loss=squared_error, start=0.0, members=0, **given):
     x, split = linear_problem()
     rows = rows_of(x, split.train, split.held_out, length=2, stretch=config.stretch)
-    options: dict[str, Any] = {"length": 1, "config": config} | options
+    options: dict[str, Any] = {"length": 1, "config": config} | given
     params = {"w": jnp.full(1, start, jnp.float32)}
     if members:
         stacked = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], members, 0), params)
@@ -204,7 +204,7 @@ def test_residuals_are_those_of_every_held_out_window(stretch):
     config = TrainingConfig(4, batch_size=2, stretch=stretch)
     rows = rows_of(x, split.train, split.held_out, length=2, stretch=stretch)
     params = {"w": np.array([0.5, 0.5], np.float32)}
-    program = Program(squared_error, rows, split.held_out, 1, config, Layout.of(params))
+    program = Program(squared_error, rows, split.held_out, 1, config, VectorLayout.of(params))
     found = program.residuals(program.layout.vector(params))
     filled = np.nan_to_num(x)
     expected = x[split.held_out + 1] - 0.5 * filled[split.held_out]
@@ -228,7 +228,7 @@ def test_stretches_cover_every_window_once():
 
 def test_parameters_fit_into_a_vector_and_back():
     tree = {"a": np.arange(6.0).reshape(2, 3), "b": {0: np.float32(7), 1: np.ones((0, 2))}}
-    layout = Layout.of(tree)
+    layout = VectorLayout.of(tree)
     vector = layout.vector(tree)
     assert vector.shape == (7,)
     jax.tree.map(np.testing.assert_array_equal, layout.params(vector), tree)

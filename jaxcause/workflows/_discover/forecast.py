@@ -12,17 +12,17 @@ from jaxcause.models.forecaster import PRESETS, ForecasterConfig, Params
 from jaxcause.series import SeriesTable
 from jaxcause.training import TrainingConfig
 from jaxcause.workflows._discover.forecaster import TrainedForecaster
+from jaxcause.workflows._discover.members import train_members
 from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.random_keys import keys_from
 from jaxcause.workflows._discover.training import (
     LONG,
     TrainedModel,
     Trial,
     default_training,
     held_out_residuals,
-    keys_from,
     settings_of,
     train,
-    train_members,
 )
 
 LINEAR_IS_AS_GOOD = 0.99

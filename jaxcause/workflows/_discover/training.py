@@ -1,11 +1,9 @@
 """Training the forecaster of a prepared series: losses, defaults, members of an ensemble."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -20,20 +18,19 @@ from jaxcause.models.forecaster import (
     with_skip,
 )
 from jaxcause.training import (
-    Layout,
     Program,
-    Progress,
     SeriesRows,
     TrainingConfig,
     TrainingInterrupted,
     TrainingResult,
+    VectorLayout,
     fit,
-    fit_members,
     rows_of,
 )
 from jaxcause.workflows._discover.forecaster import DiscoveryInterrupted, TrainedForecaster
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.progress import training_bar
+from jaxcause.workflows._discover.random_keys import words_of
 
 SKIP_DECAY = 1.0
 """Decay of the linear skip per unit of learning rate: the Transformer is to take over."""
@@ -47,10 +44,6 @@ FLOPS_PER_SECOND = 4e10
 """About what training reaches on two cores; only the length of compiled calls depends on it."""
 SECONDS_PER_CALL = 0.3
 """Aimed-at length of a compiled call, at whose end an interrupt is seen."""
-MEMBER_SHARE = 0.2
-"""Steps of a member of an ensemble, which starts from the model of the whole series."""
-BLOCKS = 50
-"""Blocks of windows that a member draws from with replacement (at least ``2 * max_lag`` long)."""
 
 
 class TrainedModel(NamedTuple):
@@ -90,7 +83,7 @@ def train(
     params, decay = _initial(config, data, training, key, skip=trial.skip)
     rows = series_rows(config, data, training)
     program = Program(
-        Loss(config), rows, data.split.held_out, data.max_lag, training, Layout.of(params)
+        Loss(config), rows, data.split.held_out, data.max_lag, training, VectorLayout.of(params)
     )
 
     def finished(result: TrainingResult) -> tuple[ForecasterConfig, TrainingResult]:
@@ -144,85 +137,6 @@ def _initial(
     return params, decay
 
 
-def words_of(key: PRNGKeyArray) -> tuple[int, ...]:
-    """The words of a random key, from which the host draws numbers without compiling anything."""
-    return tuple(int(word) for word in np.ravel(jax.random.key_data(key)))
-
-
-def keys_from(key: PRNGKeyArray, n_keys: int) -> list[PRNGKeyArray]:
-    """Independent keys from one, without compiling anything.
-
-    >>> len({words_of(key) for key in keys_from(jax.random.key(0), 5)})
-    5
-    """
-    words, impl = words_of(key), jax.random.key_impl(key)
-    return [
-        jax.random.wrap_key_data(
-            np.random.SeedSequence((*words, number)).generate_state(len(words)), impl=impl
-        )
-        for number in range(n_keys)
-    ]
-
-
-def train_members(
-    trained: TrainedModel,
-    data: Prepared,
-    keys: Sequence[PRNGKeyArray],
-    *,
-    label: str,
-    progress: bool,
-) -> Params:
-    """Members of an ensemble, each trained on from the same model on its own block bootstrap.
-
-    A member draws blocks of consecutive windows with replacement, as many as there are, and takes
-    a fifth of the steps that the model took, with a learning rate that rises and falls again. One
-    member fills a CPU, and its arrays still fit the cache, so that there members are trained one
-    after another.
-    """
-    n_members = len(keys)
-    at_once = 1 if jax.default_backend() == "cpu" else n_members
-    training = dataclasses.replace(
-        trained.training,
-        n_steps=max(1, int(MEMBER_SHARE * trained.result.history[-1].step)),
-        n_evaluations=2,
-        steps_per_call=max(1, trained.training.steps_per_call // at_once),
-    )
-    starts = np.stack([_block_bootstrap(key, data) for key in keys])
-    params = jax.tree.map(
-        lambda leaf: np.broadcast_to(leaf, (at_once, *leaf.shape)), trained.result.params
-    )
-    rows, results = series_rows(trained.config, data, training), []
-    with training_bar(label, show=progress) as on_progress:
-        for first in range(0, n_members, at_once):
-            done, last = first * training.n_steps, first + at_once
-
-            def step_of_all(at: Progress, done: int = done) -> None:
-                total = training.n_steps * n_members // at_once
-                on_progress(at._replace(step=at.step + done, n_steps=total))
-
-            result = fit_members(
-                Loss(trained.config),
-                params,
-                rows,
-                starts[first:last],
-                data.split.held_out,
-                length=data.max_lag,
-                config=training,
-                seeds=[words_of(key) for key in keys[first:last]],
-                on_progress=step_of_all,
-            )
-            results.append(result.params)
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *results)
-
-
-def _block_bootstrap(key: PRNGKeyArray, data: Prepared) -> np.ndarray:
-    starts = data.split.train
-    length = min(len(starts), max(2 * data.max_lag, len(starts) // BLOCKS, 1))
-    n_blocks, rng = -(-len(starts) // length), np.random.default_rng(words_of(key))
-    first = rng.integers(0, len(starts) - length + 1, n_blocks)
-    return starts[(first[:, None] + np.arange(length)).ravel()[: len(starts)]]
-
-
 def series_rows(config: ForecasterConfig, data: Prepared, training: TrainingConfig) -> SeriesRows:
     """The rows to train on: only those that the training windows predict have a weight."""
     rows = rows_of(
@@ -253,15 +167,16 @@ class Loss:
         self, params: Params, rows: SeriesRows
     ) -> tuple[Float[Array, ""], Float[Array, "batch rows vars"]]:
         """The loss of a batch, weighted as its rows are, and truth less forecast of every row."""
-        config, time = self.config, rows.values.shape[1]
+        config, values = self.config, jnp.asarray(rows.values)
+        time = values.shape[1]
         # Content attention predicts every row of a window but the first.
         whole = config.attention == "positional"
         n_predicted = time - config.max_lag if whole else config.max_lag
-        observed = rows.observed[:, :-1] if config.missing else None
-        domain = rows.domain[:, -n_predicted:] if config.n_domains > 1 else None
-        found = forward(config, params, rows.values[:, :-1], observed=observed, domain=domain)
-        weight = rows.weight[:, -n_predicted:]
-        residuals = rows.values[:, -n_predicted:] - found.mean
+        observed = jnp.asarray(rows.observed)[:, :-1] if config.missing else None
+        domain = jnp.asarray(rows.domain)[:, -n_predicted:] if config.n_domains > 1 else None
+        found = forward(config, params, values[:, :-1], observed=observed, domain=domain)
+        weight = jnp.asarray(rows.weight)[:, -n_predicted:]
+        residuals = values[:, -n_predicted:] - found.mean
         error = residuals**2
         if config.head == "gaussian":
             assert found.variance is not None
@@ -274,7 +189,7 @@ def held_out_residuals(
     forecaster: TrainedForecaster, data: Prepared
 ) -> Float[np.ndarray, "windows vars"]:
     """Newest row less its forecast for all held-out windows; NaN where a value is missing."""
-    config, layout = forecaster.config, Layout.of(forecaster.params)
+    config, layout = forecaster.config, VectorLayout.of(forecaster.params)
     training = with_short_calls(default_training(len(data.split.train), config), config)
     rows = series_rows(config, data, training)
     held_out = data.split.held_out
