@@ -163,6 +163,10 @@ class StepOutcomes(NamedTuple):
     residuals: Float[AnyArray, "members steps batch rows vars"]
 
 
+Carry = tuple[Array, TrainState, StepOutcomes]
+"""The number of the next step, the state before it, and what was found so far."""
+
+
 def adam(
     state: TrainState,
     gradient: Float[AnyArray, "parameters"],
@@ -257,9 +261,7 @@ def run_steps(
         )
     )
 
-    def body(
-        carry: tuple[Array, TrainState, StepOutcomes],
-    ) -> tuple[Array, TrainState, StepOutcomes]:
+    def body(carry: Carry) -> Carry:
         at, state, found = carry
         state, new = of_all(state, at)
         found = jax.tree.map(lambda all_, one: all_.at[at].set(one), found, new)
