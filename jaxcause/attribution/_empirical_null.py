@@ -1,10 +1,10 @@
 """The null distribution fitted to scores: see `jaxcause.attribution.empirical_null`."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import betainc, erfc
 
 MAD_TO_SIGMA = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
@@ -214,11 +214,15 @@ def _shrunk_shift(residual: np.ndarray, weight: np.ndarray, scale: float) -> np.
 
 
 def _normal_tail(standard: np.ndarray) -> np.ndarray:
-    return 0.5 * erfc(standard / np.sqrt(2))
+    erfc = [math.erfc(value) for value in (standard / np.sqrt(2)).ravel().tolist()]
+    return 0.5 * np.reshape(erfc, standard.shape)
 
 
 def _student_tail(standard: np.ndarray, n_values: int) -> np.ndarray:
     """The normal tail, widened for a median and a scale estimated from ``n_values`` values."""
+    # Importing it takes a tenth of a second, and most scores need the normal tail.
+    from scipy.special import betainc
+
     t = standard / np.sqrt(1 + 0.5 * np.pi / n_values)
     degrees = 0.5 * n_values
     both = betainc(0.5 * degrees, 0.5, degrees / (degrees + t**2))
