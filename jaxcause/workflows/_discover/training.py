@@ -198,7 +198,11 @@ def held_out_residuals(
 
 
 def default_training(n_windows: int, config: ForecasterConfig) -> TrainingConfig:
-    """Training settings from the number of windows: longer on longer series."""
+    """Training settings from the number of windows: longer on longer series.
+
+    Those of short series were chosen on simulated ones of 500 to 2,000 rows: linear, monotonic,
+    piecewise-linear and perceptron systems of seeds 10 to 13, and Lorenz-96 with F of 10 and 20.
+    """
     if config.attention == "content":
         steps = 2000 if n_windows < LONG else 3000
         return TrainingConfig(n_steps=steps, batch_size=64, stretch=1, weight_decay=1e-4)
