@@ -13,10 +13,10 @@ import numpy as np
 from jaxcause import simulate
 from jaxcause.models.forecaster import PRESETS, ForecasterConfig, init_params
 from jaxcause.series import as_series_table
-from jaxcause.training import TrainingConfig, held_out_rows, rows_of
+from jaxcause.training import TrainingConfig, rows_of
 from jaxcause.training import fit as train_one
 from jaxcause.workflows import discover
-from jaxcause.workflows._discover.training import default_training, losses, with_short_calls
+from jaxcause.workflows._discover.training import Loss, default_training, with_short_calls
 
 SIZES = (("base", 10, 5), ("base", 25, 5), ("base", 50, 5), ("base", 10, 25), ("large", 25, 5))
 STEPS = 800
@@ -72,7 +72,8 @@ def _step(config: ForecasterConfig) -> dict[str, float]:
     training = dataclasses.replace(training, n_steps=STEPS, steps_per_call=20, n_evaluations=1)
     series = np.random.default_rng(0).normal(size=(50_000, n_vars))
     starts = np.arange(40_000)
-    rows = rows_of(series, starts, length=max_lag + 1, stretch=training.stretch)
+    held_out = starts[:256]
+    rows = rows_of(series, starts, held_out, length=max_lag + 1, stretch=training.stretch)
     rates: list[tuple[float, float]] = []
     now = {"began": time.perf_counter(), "peak": _matmul_rate()}
 
@@ -82,14 +83,14 @@ def _step(config: ForecasterConfig) -> dict[str, float]:
         now["began"] = time.perf_counter()
 
     train_one(
-        *losses(config),
+        Loss(config),
         init_params(jax.random.key(0), config),
         rows,
         starts,
-        held_out_rows(rows, starts[:256], length=max_lag + 1),
+        held_out,
         length=max_lag,
         config=training,
-        key=jax.random.key(1),
+        seed=(1,),
         on_progress=after_a_call,
     )
     # The first call compiles.

@@ -1,31 +1,20 @@
 """The training loop: held-out error, early stopping, divergence, progress, interruption."""
 
-import dataclasses
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
-from jaxtyping import Float, Int, Key, PRNGKeyArray
+from jaxtyping import Float, Int
 
 from jaxcause.training._checkpoint import fingerprint, load_checkpoint, save_checkpoint
-from jaxcause.training._rows import SeriesRows, gather
-from jaxcause.training._run import Progress, Run, TrainingResult
-from jaxcause.training._step import (
-    LossFn,
-    Params,
-    TrainingConfig,
-    TrainState,
-    init_state,
-    run_steps,
-)
+from jaxcause.training._program import Program
+from jaxcause.training._rows import SeriesRows
+from jaxcause.training._run import STATUSES, Progress, Run, TrainingResult
+from jaxcause.training._step import LossFn, Params, TrainingConfig, TrainState, VectorLayout
 
-HELD_OUT_WINDOWS = 1024
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 SLOWER = 0.3
 """Factor of the learning rate for the second attempt after training diverged."""
@@ -46,16 +35,16 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 def fit(
     loss_fn: LossFn,
-    error_fn: LossFn,
     params: Params,
     rows: SeriesRows,
     train: Int[np.ndarray, "windows"],
-    held_out: SeriesRows,
+    held_out: Int[np.ndarray, "others"],
     *,
     length: int,
     config: TrainingConfig,
-    key: PRNGKeyArray,
+    seed: Sequence[int],
     decay: Params | None = None,
+    frozen: Sequence[str] = (),
     on_progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
 ) -> TrainingResult:
@@ -67,15 +56,15 @@ def fit(
     try:
         result = fit_members(
             loss_fn,
-            error_fn,
-            jax.tree.map(lambda leaf: leaf[None], params),
+            jax.tree.map(lambda leaf: np.asarray(leaf)[None], params),
             rows,
             train[None],
             held_out,
             length=length,
             config=config,
-            keys=key[None],
+            seeds=[seed],
             decay=decay,
+            frozen=frozen,
             on_progress=on_progress,
             checkpoint=checkpoint,
         )
@@ -86,16 +75,16 @@ def fit(
 
 def fit_members(
     loss_fn: LossFn,
-    error_fn: LossFn,
     params: Params,
     rows: SeriesRows,
     train: Int[np.ndarray, "members windows"],
-    held_out: SeriesRows,
+    held_out: Int[np.ndarray, "others"],
     *,
     length: int,
     config: TrainingConfig,
-    keys: Key[Array, "members"],
+    seeds: Sequence[Sequence[int]],
     decay: Params | None = None,
+    frozen: Sequence[str] = (),
     on_progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
 ) -> TrainingResult:
@@ -105,17 +94,18 @@ def fit_members(
     training diverges, it starts again once at 0.3 of the learning rate.
 
     Args:
-        loss_fn: ``(params, rows) -> scalar``, which one member minimises. Equal loss functions,
-            such as frozen dataclasses with equal fields, share one compilation.
-        error_fn: The same for the held-out error.
+        loss_fn: ``(params, rows) -> (loss, residuals)``; one member minimises the loss, and the
+            held-out error is the same of held-out rows. Equal loss functions, such as frozen
+            dataclasses with equal fields, share one compilation.
         params: Initial parameters; every leaf has a leading axis of members.
         rows: The series.
         train: First rows of the windows from which each member draws its batches.
-        held_out: Windows ``[windows, length + 1, vars]`` for the held-out error.
+        held_out: First rows of the windows for the held-out error.
         length: Rows of history before the first predicted row.
         config: Optimiser, steps, patience.
-        keys: Random key of each member's batches.
+        seeds: Whole numbers that each member's batches are drawn from.
         decay: A weight decay for every parameter of one member; by default one for all.
+        frozen: Names of parameters that stay as they are.
         on_progress: Called after every compiled call.
         checkpoint: A file that is written every few seconds, and from which training continues if
             the file exists. It does not change the result.
@@ -124,63 +114,100 @@ def fit_members(
         TrainingInterrupted: On Ctrl-C, with the best state so far.
         InputError: The checkpoint belongs to other data or settings.
     """
-    member = jax.tree.map(lambda leaf: leaf[0], params)
-    if decay is None:
-        decay = config.uniform_decay(member)
-    starts = jnp.asarray(train, jnp.int32)
-    evaluate = partial(_evaluated, windows=held_out, error_fn=error_fn)
-    attempts = [config, dataclasses.replace(config, learning_rate=SLOWER * config.learning_rate)]
+    members = [jax.tree.map(lambda leaf, m=m: leaf[m], params) for m in range(len(train))]
+    layout = VectorLayout.of(members[0])
+    initial = np.stack([layout.vector(member) for member in members])
+    rates = config.uniform_decay(members[0]) if decay is None else decay
+    program = Program(loss_fn, rows, held_out, length, config, layout)
     training = ""
     if checkpoint is not None:
-        training = fingerprint(params, rows, starts, jax.random.key_data(keys), repr(config))
+        training = fingerprint(initial, rows, train, held_out, seeds, repr((config, frozen)))
     began, run = time.perf_counter(), None
-    for attempt, settings in enumerate(attempts):
-        optimizer = settings.optimizer(decay)
-        advance = partial(
-            _advanced,
-            keys=keys,
-            rows=rows,
-            starts=starts,
-            decay=decay,
-            loss_fn=loss_fn,
-            config=settings,
-            length=length,
+    for attempt, slower in enumerate((1.0, SLOWER)):
+        run = Run(config, initial, began, on_progress, attempt)
+        learner = _Learner(
+            program,
+            train,
+            seeds,
+            slower * config.rates(),
+            layout.vector(rates),
+            _free(members[0], frozen),
         )
-        # A donated state must not share buffers with the parameters that the run keeps.
-        state = init_state(jax.tree.map(jnp.copy, params), optimizer)
-        run = Run(settings, params, evaluate(params), began, on_progress, attempt)
         file = _CheckpointFile(checkpoint, f"{training}.{attempt}", attempt)
-        state = file.restore(run, state)
+        state = file.restore(run, TrainState.of(initial))
         if run.status == "":
-            _train(run, state, advance, evaluate, file)
+            _train(run, state, learner, file)
         if run.status != "diverged":
             break
     assert run is not None
-    return run.result(run.status or "finished")
+    found = run.result(run.status or "finished")
+    return found._replace(params=layout.params(found.params))
 
 
-def _train(
-    run: Run,
-    state: TrainState,
-    advance: Callable[[TrainState], tuple[TrainState, Array]],
-    evaluate: Callable[[Params], Array],
-    file: "_CheckpointFile",
-) -> None:
+class _Learner(NamedTuple):
+    """One attempt at a training: the program, and what it is called with."""
+
+    program: Program
+    train: Int[np.ndarray, "members windows"]
+    seeds: Sequence[Sequence[int]]
+    rates: Float[np.ndarray, "steps"]
+    decay: Float[np.ndarray, "parameters"]
+    free: Float[np.ndarray, "parameters"]
+
+    def advance(self, run: Run, state: TrainState, *, evaluate: bool) -> TrainState:
+        """The steps of a call, and after them, on demand, the held-out error.
+
+        The stretches of step s depend on the member's seed and on s alone. Training therefore
+        depends neither on how steps are grouped into calls nor on the other members.
+        """
+        config = run.config
+        at = slice(run.step, run.step + config.call_length)
+        starts = np.array(
+            [
+                [_drawn(own, (*seed, step), config.batch_size) for step in range(at.start, at.stop)]
+                for own, seed in zip(self.train, self.seeds, strict=True)
+            ]
+        )
+        state, loss, error = self.program.learn(
+            state, starts, at.start, self.rates[at], self.decay, self.free, evaluate=evaluate
+        )
+        run.advance(config.call_length, loss)
+        if error is not None:
+            run.evaluate(state.params, error)
+        return state
+
+
+def _drawn(starts: np.ndarray, seed: Sequence[int], size: int) -> Int[np.ndarray, "batch"]:
+    return starts[np.random.default_rng(seed).integers(0, len(starts), size)]
+
+
+def _free(member: Params, frozen: Sequence[str]) -> Float[np.ndarray, "parameters"]:
+    """1 for every parameter that learns, 0 for those that are frozen."""
+    free = {
+        name: jax.tree.map(lambda _, name=name: float(name not in frozen), part)
+        for name, part in member.items()
+    }
+    return VectorLayout.of(member).vector(free)
+
+
+def _train(run: Run, state: TrainState, learner: _Learner, file: "_CheckpointFile") -> None:
     n_calls = run.config.n_steps // run.config.call_length
     calls_between = max(1, n_calls // run.config.n_evaluations)
     try:
+        if run.step == 0:
+            run.evaluate(state.params, learner.program.evaluate(state.params))
         for call in range(run.step // run.config.call_length + 1, n_calls + 1):
-            state, loss = advance(state)
-            run.advance(np.asarray(loss))
-            if call % calls_between == 0 or call == n_calls:
-                run.evaluate(state.params, evaluate(state.params))
-            done = run.status != "" or call == n_calls
+            last = call == n_calls
+            state = learner.advance(run, state, evaluate=call % calls_between == 0 or last)
+            done = run.status != "" or last
             file.save(run, state, now=done)
             if done:
                 break
     except KeyboardInterrupt:
         file.save(run, state, now=False)
-        raise TrainingInterrupted(run.result("interrupted")) from None
+        layout = learner.program.layout
+        found = run.result("interrupted")
+        raise TrainingInterrupted(found._replace(params=layout.params(found.params))) from None
 
 
 class _CheckpointFile:
@@ -208,18 +235,18 @@ class _CheckpointFile:
         found = load_checkpoint(self.path, content, training=self.training)
         if found is None:
             return state
-        run.params, run.best = jax.tree.map(jnp.asarray, (found["params"], found["best"]))
+        run.params, run.best = np.asarray(found["params"]), np.asarray(found["best"])
         numbers = np.asarray(found["numbers"])
         run.step, run.best_step, run.waited = (int(v) for v in numbers[:3])
         run.held_out = float(numbers[3])
-        run.status = ("", "stopped early", "diverged")[int(numbers[4])]
+        run.status = STATUSES[int(numbers[4])]
         history = np.asarray(found["history"]).reshape(-1, 4)
         run.history = [Progress(int(a), int(b), float(c), float(d)) for a, b, c, d in history]
-        return jax.tree.map(jnp.asarray, found["state"])
+        return found["state"]
 
     @staticmethod
     def _content(run: Run, state: TrainState) -> dict[str, Any]:
-        code = ("", "stopped early", "diverged").index(run.status)
+        code = STATUSES.index(run.status)
         return {
             "state": state,
             "params": run.params,
@@ -227,54 +254,3 @@ class _CheckpointFile:
             "numbers": np.array([run.step, run.best_step, run.waited, run.held_out, code], float),
             "history": np.array(run.history, float).reshape(-1),
         }
-
-
-@partial(jax.jit, static_argnames=("loss_fn", "config", "length"), donate_argnums=0)
-def _advanced(
-    state: TrainState,
-    *,
-    keys: Array,
-    rows: SeriesRows,
-    starts: Array,
-    decay: Params,
-    loss_fn: LossFn,
-    config: TrainingConfig,
-    length: int,
-) -> tuple[TrainState, Array]:
-    """`run_steps`, compiled once per settings and shapes."""
-    optimizer = config.optimizer(decay)
-    return run_steps(
-        state,
-        keys,
-        rows,
-        starts,
-        loss_fn=loss_fn,
-        optimizer=optimizer,
-        config=config,
-        length=length,
-    )
-
-
-@partial(jax.jit, static_argnames="error_fn")
-def _evaluated(params: Params, *, windows: SeriesRows, error_fn: LossFn) -> Array:
-    """Held-out error of every member."""
-    return jax.vmap(lambda one: mean_error(error_fn, one, windows))(params)
-
-
-def held_out_rows(
-    rows: SeriesRows, starts: Int[np.ndarray, "windows"], *, length: int
-) -> SeriesRows:
-    """At most 1,024 windows of ``length`` rows, spread evenly, for the held-out error."""
-    spread = np.linspace(0, len(starts) - 1, min(len(starts), HELD_OUT_WINDOWS)).astype(int)
-    return gather(rows, jnp.asarray(starts[spread], jnp.int32), length)
-
-
-def mean_error(
-    error_fn: LossFn, params: Params, windows: SeriesRows, *, size: int = 128
-) -> Float[Array, ""]:
-    """Mean of ``error_fn`` over windows, ``size`` of them in memory at a time."""
-
-    def one(window: SeriesRows) -> Array:
-        return error_fn(params, jax.tree.map(lambda field: field[None], window))
-
-    return jax.lax.map(one, windows, batch_size=size).mean()

@@ -2,12 +2,9 @@
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Float
 
 from jaxcause.training._step import Params, TrainingConfig
@@ -39,28 +36,31 @@ class TrainingResult(NamedTuple):
     retried: bool = False
 
 
+STATUSES = ("", "stopped early", "diverged")
+"""While training goes on, and after it ended before its last step."""
+
+
 class Run:
     """What the loop keeps between calls: the best parameters, the history, the patience."""
 
     def __init__(
         self,
         config: TrainingConfig,
-        params: Params,
-        held_out: Float[Array, "members"],
+        params: Float[np.ndarray, "members parameters"],
         began: float,
         on_progress: Callable[[Progress], None] | None,
         attempt: int,
     ) -> None:
         self.config, self.on_progress, self.began = config, on_progress, began
-        self.params, self.best = params, held_out
+        self.params, self.best = params, np.full(len(params), np.inf)
         self.step, self.best_step, self.waited, self.status = 0, 0, 0, ""
-        self.held_out = float(held_out.mean())
+        self.held_out = float("nan")
         self.history: list[Progress] = []
         self.retried = attempt > 0
 
-    def advance(self, loss: Float[np.ndarray, "members"]) -> None:
+    def advance(self, n_steps: int, loss: Float[np.ndarray, "members"]) -> None:
         """Count the steps of a call, and stop if a loss is not finite."""
-        self.step += self.config.call_length
+        self.step += n_steps
         if not np.isfinite(loss).all():
             self.status = "diverged"
         mean = float(loss.mean())
@@ -68,13 +68,13 @@ class Run:
         if self.on_progress is not None:
             self.on_progress(self.history[-1])
 
-    def evaluate(self, params: Params, held_out: Float[Array, "members"]) -> None:
+    def evaluate(self, params: Any, held_out: Float[np.ndarray, "members"]) -> None:
         """Keep each member's parameters if they are its best; stop when patience runs out."""
         self.held_out = float(held_out.mean())
         better = held_out < self.best
-        if bool(better.any()):
-            self.params = _where(better, params, self.params)
-            self.best = jnp.minimum(held_out, self.best)
+        if better.any():
+            self.params = np.where(better[:, None], np.asarray(params), self.params)
+            self.best = np.minimum(held_out, self.best)
             self.best_step, self.waited = self.step, 0
         else:
             self.waited += 1
@@ -82,7 +82,7 @@ class Run:
             self.status = "stopped early"
 
     def result(self, status: str) -> TrainingResult:
-        """The result at this point."""
+        """The result at this point; the parameters are those of a `VectorLayout`."""
         return TrainingResult(
             self.params,
             self.best_step,
@@ -92,11 +92,3 @@ class Run:
             status,
             self.retried,
         )
-
-
-@jax.jit
-def _where(better: Array, new: Params, old: Params) -> Params:
-    def choose(a: Array, b: Array) -> Array:
-        return jnp.where(better.reshape((-1,) + (1,) * (a.ndim - 1)), a, b)
-
-    return jax.tree.map(choose, new, old)

@@ -1,20 +1,27 @@
-"""Optimiser steps of all members of an ensemble, many of them in one compiled call."""
+"""Optimiser steps and evaluations of all members of an ensemble, many in one compiled call."""
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
+import numpy as np
 from jax import Array, lax
-from jaxtyping import Float, Int, Key
+from jaxtyping import Float, Int
 
 from jaxcause._checks import InputError, check_at_least
+from jaxcause._typing import AnyArray
 from jaxcause.training._rows import SeriesRows, gather
 
 Params = Any
-LossFn = Callable[[Params, SeriesRows], Float[Array, ""]]
+LossFn = Callable[[Params, SeriesRows], tuple[Float[Array, ""], Float[Array, "batch rows vars"]]]
+"""Maps parameters and a batch of stretches to the loss, weighted as the rows are, and to the newest
+rows (as many as follow the history) less their forecasts."""
+
+FIRST_DECAY, SECOND_DECAY, SMALLEST = 0.9, 0.99, 1e-8
+"""Of the moments of Adam, and what keeps its division finite."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,86 +75,199 @@ class TrainingConfig:
         most = min(self.steps_per_call, self.n_steps)
         return next(n for n in range(most, 0, -1) if self.n_steps % n == 0)
 
-    def optimizer(self, decay: Params) -> optax.GradientTransformation:
-        """The optimiser of this configuration, with one weight decay per parameter."""
-        schedule = optax.warmup_cosine_decay_schedule(
-            init_value=0.0,
-            peak_value=self.learning_rate,
-            warmup_steps=max(1, min(300, self.n_steps // 10)),
-            decay_steps=self.n_steps + 1,
-            end_value=0.02 * self.learning_rate,
-        )
-
-        def add_decay(updates: Params, params: Params) -> Params:
-            return jax.tree.map(lambda u, p, rate: u + rate * p, updates, params, decay)
-
-        return optax.chain(
-            optax.clip_by_global_norm(1.0),
-            optax.scale_by_adam(b2=0.99),
-            optax.stateless(add_decay),
-            optax.scale_by_learning_rate(schedule),
-        )
+    def rates(self) -> Float[np.ndarray, "steps"]:
+        """The learning rate of every step."""
+        warm_up, at = max(1, min(300, self.n_steps // 10)), np.arange(self.n_steps)
+        done = np.clip((at - warm_up) / (self.n_steps + 1 - warm_up), 0.0, 1.0)
+        falling = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * done))
+        return self.learning_rate * np.where(at < warm_up, at / warm_up, falling)
 
     def uniform_decay(self, params: Params) -> Params:
         """The same weight decay for every parameter."""
         return jax.tree.map(lambda _: self.weight_decay, params)
 
 
+@dataclasses.dataclass(frozen=True)
+class VectorLayout:
+    """How the parameters of one member lie in one vector: a vector is updated by few operations."""
+
+    structure: Any
+    shapes: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, params: Params) -> "VectorLayout":
+        """The layout of the parameters of one member."""
+        leaves, structure = jax.tree.flatten(params)
+        return cls(structure, tuple(np.shape(leaf) for leaf in leaves))
+
+    def vector(self, params: Params) -> Float[np.ndarray, "parameters"]:
+        """One value for every parameter; a scalar leaf counts for its whole array."""
+        leaves = self.structure.flatten_up_to(params)
+        parts = [
+            np.broadcast_to(leaf, shape) for leaf, shape in zip(leaves, self.shapes, strict=True)
+        ]
+        return np.concatenate([np.asarray(part, np.float32).ravel() for part in parts])
+
+    def params(self, vector: Float[AnyArray, "*members parameters"]) -> Params:
+        """The parameters in a vector; axes of members stay in front."""
+        sizes = [int(np.prod(shape)) for shape in self.shapes]
+        ends = np.cumsum(sizes).tolist()
+        leaves = [
+            vector[..., end - size : end].reshape((*vector.shape[:-1], *shape))
+            for end, size, shape in zip(ends, sizes, self.shapes, strict=True)
+        ]
+        return jax.tree.unflatten(self.structure, leaves)
+
+
 class TrainState(NamedTuple):
-    """Everything that a step changes; every leaf has a leading axis of members."""
+    """Everything that a step changes: parameters, and the two moments of their gradients."""
 
-    params: Params
-    optimizer: optax.OptState
-    step: Int[Array, "members"]
+    params: Float[AnyArray, "*members parameters"]
+    first: Float[AnyArray, "*members parameters"]
+    second: Float[AnyArray, "*members parameters"]
+
+    @classmethod
+    def of(cls, params: Float[AnyArray, "*members parameters"]) -> "TrainState":
+        """The state before the first step; it shares no memory with the parameters."""
+        start = np.array(params, np.float32)
+        return cls(start, np.zeros_like(start), np.zeros_like(start))
 
 
-def init_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
-    """The state before the first step, from stacked parameters."""
-    n_members = jax.tree.leaves(params)[0].shape[0]
-    return TrainState(params, jax.vmap(optimizer.init)(params), jnp.zeros(n_members, jnp.int32))
-
-
-def run_steps(
-    state: TrainState,
-    keys: Key[Array, "members"],
-    rows: SeriesRows,
-    starts: Int[Array, "members windows"],
-    *,
-    loss_fn: LossFn,
-    optimizer: optax.GradientTransformation,
-    config: TrainingConfig,
-    length: int,
-) -> tuple[TrainState, Float[Array, "members"]]:
-    """Run the steps of one call on random stretches; returns the state and each member's mean loss.
-
-    The stretches of step s depend on the member's key and on s alone. Training therefore depends
-    neither on how steps are grouped into calls nor on the other members.
+class Plan(NamedTuple):
+    """What the steps of one call do.
 
     Args:
-        state: Parameters and optimiser of the members.
-        keys: Random key of each member.
-        rows: The series.
-        starts: First rows of the windows from which each member draws.
-        loss_fn: ``(params, rows) -> scalar`` of one member.
-        optimizer: From `TrainingConfig.optimizer`.
-        config: Batch size and steps.
-        length: Rows of history before the first predicted row.
+        starts: First rows of the stretches of each step.
+        rate: Learning rate of each step.
+        scale: What makes up for the moments' start at zero, one factor each.
+        learns: Whether a step learns, or evaluates held-out stretches and changes nothing.
     """
 
-    def step(state: TrainState, key: Key[Array, ""], starts: Array) -> tuple[TrainState, Array]:
-        chosen = jax.random.randint(
-            jax.random.fold_in(key, state.step), (config.batch_size,), 0, starts.shape[0]
+    starts: Int[AnyArray, "members steps batch"]
+    rate: Float[AnyArray, "steps"]
+    scale: Float[AnyArray, "steps moments"]
+    learns: Float[AnyArray, "steps"]
+
+
+class StepOutcomes(NamedTuple):
+    """What the steps of one call found.
+
+    Args:
+        loss: The loss of every step.
+        weight: Sum of the weights in it.
+        residuals: Newest rows less their forecasts, wherever they have a weight or not.
+    """
+
+    loss: Float[AnyArray, "members steps"]
+    weight: Float[AnyArray, "members steps"]
+    residuals: Float[AnyArray, "members steps batch rows vars"]
+
+
+Carry = tuple[Array, TrainState, StepOutcomes]
+"""The number of the next step, the state before it, and what was found so far."""
+
+
+def adam(
+    state: TrainState,
+    gradient: Float[AnyArray, "parameters"],
+    decay: Float[AnyArray, "parameters"],
+    rate: Float[AnyArray, ""],
+    scale: Float[AnyArray, "moments"],
+) -> TrainState:
+    """One step of AdamW for one member, its gradient clipped to norm 1.
+
+    Args:
+        state: Parameters and moments of the member.
+        gradient: Of the loss.
+        decay: Decoupled weight decay of every parameter, per unit of learning rate.
+        rate: Learning rate.
+        scale: ``1 / (1 - beta ** count)`` for both moments.
+    """
+    gradient = gradient / jnp.maximum(jnp.sqrt((gradient**2).sum()), 1.0)
+    first = FIRST_DECAY * state.first + (1 - FIRST_DECAY) * gradient
+    second = SECOND_DECAY * state.second + (1 - SECOND_DECAY) * gradient**2
+    step = first * scale[0] / (jnp.sqrt(second * scale[1]) + SMALLEST) + decay * state.params
+    return TrainState(state.params - rate * step, first, second)
+
+
+def moment_scales(first_step: int, n_steps: int) -> Float[np.ndarray, "steps moments"]:
+    """``scale`` of `adam` for consecutive steps, the first of which has number 0."""
+    count = np.arange(first_step + 1, first_step + n_steps + 1)[:, None]
+    return 1 / (1 - np.array([FIRST_DECAY, SECOND_DECAY]) ** count)
+
+
+@partial(
+    jax.jit, static_argnames=("loss_fn", "layout", "stretch", "length"), donate_argnames="state"
+)
+def run_steps(
+    state: TrainState,
+    plan: Plan,
+    n_steps: Int[AnyArray, ""],
+    rows: SeriesRows,
+    decay: Float[AnyArray, "parameters"],
+    free: Float[AnyArray, "parameters"],
+    *,
+    loss_fn: LossFn,
+    layout: VectorLayout,
+    stretch: int,
+    length: int,
+) -> tuple[TrainState, StepOutcomes]:
+    """Run the first ``n_steps`` steps of a plan: the one program of a training.
+
+    Steps that learn and steps that evaluate are the same program, with the update left out. That
+    costs a gradient per evaluation, and spares the compilation of a second program. Numbers that
+    differ between trainings are arguments, so that these share the program, too.
+
+    Args:
+        state: Parameters and moments of the members.
+        plan: The steps.
+        n_steps: How many of them are run.
+        rows: The series, with the weights for learning and for evaluation.
+        decay: Weight decay of every parameter.
+        free: 1 for every parameter that learns, 0 for those that are frozen.
+        loss_fn: What one member minimises.
+        layout: How parameters lie in the vector.
+        stretch: Predicted rows of a stretch.
+        length: Rows of history before them.
+    """
+    newest = (np.arange(length + stretch) >= length).astype(np.float32)[None, :, None]
+
+    def step(state: TrainState, starts: Array, at: Array) -> tuple[TrainState, StepOutcomes]:
+        batch, learns = gather(rows, starts, length + stretch), plan.learns[at]
+        learned, judged = batch.weight[:, :, 0], batch.weight[:, :, 1] * newest
+        batch = batch._replace(weight=learns * learned + (1 - learns) * judged)
+
+        params = layout.params(state.params)
+        (loss, residuals), tree = jax.value_and_grad(loss_fn, has_aux=True)(params, batch)
+        gradient = free * jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
+        stepped = adam(state, gradient, decay, plan.rate[at], plan.scale[at])
+        kept = jax.tree.map(lambda new, old: jnp.where(learns > 0, new, old), stepped, state)
+        return kept, StepOutcomes(loss, batch.weight.sum(), residuals)
+
+    n_members = plan.starts.shape[0]
+
+    def of_all(state: TrainState, at: Array) -> tuple[TrainState, StepOutcomes]:
+        starts = jnp.asarray(plan.starts)[:, at]
+        if n_members > 1:
+            return jax.vmap(step, (0, 0, None))(state, starts, at)
+        alone = step(jax.tree.map(lambda leaf: leaf[0], state), starts[0], at)
+        return jax.tree.map(lambda leaf: leaf[None], alone)
+
+    n_slots, batch, n_vars = len(plan.rate), plan.starts.shape[2], rows.values.shape[1]
+    found = StepOutcomes(
+        *(
+            jnp.zeros((n_slots, n_members, *shape), jnp.float32)
+            for shape in ((), (), (batch, stretch, n_vars))
         )
-        batch = gather(rows, starts[chosen], length + config.stretch)
-        loss, gradient = jax.value_and_grad(loss_fn)(state.params, batch)
-        # optax multiplies its integer step counter by floats, which strict promotion forbids.
-        with jax.numpy_dtype_promotion("standard"):
-            updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
-            params = optax.apply_updates(state.params, updates)
-        return TrainState(params, optimizer_state, state.step + 1), loss
+    )
 
-    def scanned(state: TrainState, _: None) -> tuple[TrainState, Array]:
-        return jax.vmap(step)(state, keys, starts)
+    def body(carry: Carry) -> Carry:
+        at, state, found = carry
+        state, new = of_all(state, at)
+        found = jax.tree.map(lambda all_, one: all_.at[at].set(one), found, new)
+        return at + jnp.int32(1), state, found
 
-    state, losses = lax.scan(scanned, state, length=config.call_length)
-    return state, losses.mean(axis=0)
+    _, state, found = lax.while_loop(
+        lambda carry: carry[0] < n_steps, body, (jnp.int32(0), state, found)
+    )
+    return state, jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), found)

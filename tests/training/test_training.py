@@ -1,6 +1,7 @@
 import dataclasses
 import os
 import signal
+from typing import Any
 
 import chex
 import jax
@@ -18,9 +19,11 @@ from jaxcause.training import (
     fit,
     fit_members,
     gather,
-    held_out_rows,
     rows_of,
 )
+from jaxcause.training._program import Program
+from jaxcause.training._rows import stretches_over
+from jaxcause.training._step import TrainState, VectorLayout, adam, moment_scales
 
 
 def test_windows_cross_neither_gaps_nor_borders():
@@ -59,25 +62,23 @@ def linear_problem(n_steps=400, seed=0):
 
 
 def squared_error(params, rows):
-    error = (rows.values[:, 1:] - params["w"][None, None] * rows.values[:, :-1]) ** 2
+    residuals = rows.values[:, 1:] - params["w"][None, None] * rows.values[:, :-1]
     weight = rows.weight[:, 1:]
-    return (weight * error).sum() / jnp.maximum(weight.sum(), 1)
+    return (weight * residuals**2).sum() / jnp.maximum(weight.sum(), 1), residuals
 
 
-def train(config, *, loss=squared_error, error=squared_error, start=0.0, members=0, **options):
+def train(config, *, loss=squared_error, start=0.0, members=0, **given):
     x, split = linear_problem()
-    rows = rows_of(x, split.train, length=2, stretch=config.stretch)
-    judged = rows_of(x, split.held_out, length=2, stretch=1)
-    held_out = held_out_rows(judged, split.held_out, length=2)
-    options = {"length": 1, "config": config} | options
+    rows = rows_of(x, split.train, split.held_out, length=2, stretch=config.stretch)
+    options: dict[str, Any] = {"length": 1, "config": config} | given
     params = {"w": jnp.full(1, start, jnp.float32)}
     if members:
         stacked = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], members, 0), params)
-        keys = jax.random.split(jax.random.key(0), members)
+        seeds = [(m,) for m in range(members)]
         starts = np.repeat(split.train[None], members, 0)
-        return fit_members(loss, error, stacked, rows, starts, held_out, keys=keys, **options)
-    options = {"key": jax.random.key(0)} | options
-    return fit(loss, error, params, rows, split.train, held_out, **options)
+        return fit_members(loss, stacked, rows, starts, split.held_out, seeds=seeds, **options)
+    options = {"seed": (0,)} | options
+    return fit(loss, params, rows, split.train, split.held_out, **options)
 
 
 CONFIG = TrainingConfig(
@@ -88,10 +89,13 @@ CONFIG = TrainingConfig(
 def test_exactly_the_rows_of_the_windows_are_predicted():
     x = np.arange(12.0)[:, None] * np.ones((1, 2))
     x[3, 1] = np.nan
-    rows = rows_of(x, np.array([0, 1, 7]), length=3, stretch=4, domain=np.arange(12) // 6)
-    assert rows.values.shape == (15, 2)
-    assert np.flatnonzero(rows.weight[:, 0]).tolist() == [2, 3, 9]
-    assert np.flatnonzero(rows.weight[:, 1]).tolist() == [2, 9]
+    train, held_out = np.array([0, 1, 7]), np.array([5, 8])
+    rows = rows_of(x, train, held_out, length=3, stretch=4, domain=np.arange(12) // 6)
+    assert rows.values.shape == (512, 2)
+    assert not rows.weight[12:].any()
+    assert np.flatnonzero(rows.weight[:, 0, 0]).tolist() == [2, 3, 9]
+    assert np.flatnonzero(rows.weight[:, 0, 1]).tolist() == [2, 9]
+    assert np.flatnonzero(rows.weight[:, 1, 0]).tolist() == [7, 10]
     batch = gather(rows, jnp.asarray([0, 9], jnp.int32), 6)
     assert batch.values.shape == (2, 6, 2)
     np.testing.assert_array_equal(batch.domain[1], [1, 1, 1, 0, 0, 0])
@@ -128,10 +132,10 @@ def test_steps_are_compiled_once():
 
 def test_members_train_as_they_would_alone():
     together = train(CONFIG, members=3)
-    alone = train(CONFIG)
+    alone = train(CONFIG, seed=(7,))
     assert together.params["w"].shape == (3, 1)
     assert len(set(np.asarray(together.params["w"])[:, 0].tolist())) == 3
-    first = train(CONFIG, key=jax.random.split(jax.random.key(0), 3)[0])
+    first = train(CONFIG)
     np.testing.assert_allclose(together.params["w"][0], first.params["w"], rtol=1e-5)
     assert float(together.params["w"].mean()) == pytest.approx(
         float(alone.params["w"][0]), abs=0.02
@@ -177,15 +181,67 @@ def test_training_stops_when_patience_is_spent():
 
 
 def test_a_start_that_nothing_beats_is_kept():
-    result = train(CONFIG, error=lambda p, rows: (p["w"][0] - 0.8) ** 2, start=0.8)
+    x, split = linear_problem()
+    past, next_ = x[split.held_out, 0], x[split.held_out + 1, 0]
+    best = float(past @ next_ / (past @ past))
+    result = train(CONFIG, start=best)
     assert result.best_step == 0
-    assert float(result.params["w"][0]) == pytest.approx(0.8)
+    assert float(result.params["w"][0]) == pytest.approx(best)
+
+
+def test_what_is_frozen_stays():
+    result = train(CONFIG, start=0.3, frozen=("w",))
+    assert float(result.params["w"][0]) == pytest.approx(0.3)
+    assert result.best_step == 0
+
+
+@pytest.mark.parametrize("stretch", [1, 3, 32])
+def test_residuals_are_those_of_every_held_out_window(stretch):
+    """Windows with gaps between them, more than fit one call, some of them without a value."""
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    x[90, 1] = np.nan
+    split = split_by_time(np.r_[0:120, 140:298], length=2, held_out=0.7)
+    config = TrainingConfig(4, batch_size=2, stretch=stretch)
+    rows = rows_of(x, split.train, split.held_out, length=2, stretch=stretch)
+    params = {"w": np.array([0.5, 0.5], np.float32)}
+    program = Program(squared_error, rows, split.held_out, 1, config, VectorLayout.of(params))
+    found = program.residuals(program.layout.vector(params))
+    filled = np.nan_to_num(x)
+    expected = x[split.held_out + 1] - 0.5 * filled[split.held_out]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    error = program.evaluate(program.layout.vector(params)[None])
+    if len(program.spread) * 2 * stretch >= len(split.held_out):
+        np.testing.assert_allclose(error, np.nanmean(expected**2), rtol=1e-5)
+
+
+def test_stretches_cover_every_window_once():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        starts = np.flatnonzero(rng.random(60) < rng.uniform(0.05, 1))
+        for stretch in (1, 2, 5, 100):
+            found = stretches_over(starts, stretch=stretch)
+            covered = (found[:, None] + np.arange(stretch)).ravel()
+            assert np.isin(starts, covered).all()
+            assert len(set(covered)) == len(covered)
+            assert np.isin(found, starts).all()
+
+
+def test_parameters_fit_into_a_vector_and_back():
+    tree = {"a": np.arange(6.0).reshape(2, 3), "b": {0: np.float32(7), 1: np.ones((0, 2))}}
+    layout = VectorLayout.of(tree)
+    vector = layout.vector(tree)
+    assert vector.shape == (7,)
+    jax.tree.map(np.testing.assert_array_equal, layout.params(vector), tree)
+    stacked = layout.params(np.stack([vector, vector]))
+    assert stacked["a"].shape == (2, 2, 3)
+    assert layout.vector({"a": 2.0, "b": {0: 3.0, 1: 4.0}}).tolist() == [2.0] * 6 + [3.0]
 
 
 def exploding(beyond):
     def loss(params, rows):
         far = jnp.abs(params["w"][0]) > beyond
-        return jnp.where(far, jnp.float32(jnp.nan), squared_error(params, rows))
+        error, residuals = squared_error(params, rows)
+        return jnp.where(far, jnp.float32(jnp.nan), error), residuals
 
     return loss
 
@@ -199,7 +255,7 @@ def test_divergence_is_reported_with_the_last_good_state():
 
 def test_what_diverges_is_started_again_more_slowly():
     # The first, fast attempt shoots over 1.1, the slower one does not.
-    fast = dataclasses.replace(CONFIG, learning_rate=0.3)
+    fast = dataclasses.replace(CONFIG, learning_rate=0.5)
     result = train(fast, loss=exploding(1.1))
     assert result.retried
     assert result.status == "finished"
@@ -221,35 +277,32 @@ def test_an_interrupt_keeps_the_best_state():
     assert float(result.params["w"][0]) > 0.3
 
 
-@pytest.mark.usefixtures("standard_promotion")
-def test_decay_is_that_of_adamw_and_can_differ_between_parameters():
-    config = TrainingConfig(10, weight_decay=0.1)
-    params = {"a": jnp.ones(2, jnp.float32), "b": jnp.ones(2, jnp.float32)}
-    gradient = {"a": jnp.array([0.1, -0.2], jnp.float32), "b": jnp.zeros(2, jnp.float32)}
-    ours = config.optimizer(config.uniform_decay(params))
-    schedule = optax.warmup_cosine_decay_schedule(0.0, 3e-3, 1, 11, 0.02 * 3e-3)
-    theirs = optax.chain(
-        optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.99, weight_decay=0.1)
-    )
-    for optimizer, expected in ((ours, theirs),):
-        state, other = optimizer.init(params), expected.init(params)
-        for _ in range(3):
-            update, state = optimizer.update(gradient, state, params)
-            reference, other = expected.update(gradient, other, params)
-            chex.assert_trees_all_close(update, reference, rtol=1e-6)
-    split_decay = config.optimizer({"a": 0.0, "b": 1.0})
-    state = split_decay.init(params)
-    for _ in range(2):
-        update, state = split_decay.update(jax.tree.map(jnp.zeros_like, params), state, params)
-    assert (update["a"] == 0).all()
-    assert (update["b"] < 0).all()
-
-
-@pytest.fixture
-def standard_promotion():
-    """The promotion rules that optax needs when it is called outside of the training step."""
+def test_steps_are_those_of_adamw():
+    config = TrainingConfig(400, weight_decay=0.1)
+    schedule = optax.warmup_cosine_decay_schedule(0.0, 3e-3, 40, 401, 0.02 * 3e-3)
     with jax.numpy_dtype_promotion("standard"):
-        yield
+        expected = np.array([float(jnp.asarray(schedule(k))) for k in range(400)])
+        np.testing.assert_allclose(config.rates(), expected, rtol=1e-4)
+    rng = np.random.default_rng(0)
+    params, decay = rng.normal(size=(2, 5)).astype(np.float32)
+    theirs = optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.scale_by_adam(b2=0.99),
+        optax.stateless(lambda updates, params: updates + decay * params),
+        optax.scale_by_learning_rate(schedule),
+    )
+    with jax.numpy_dtype_promotion("standard"):
+        after: Any = jnp.asarray(params)
+        other = theirs.init(after)
+        state = TrainState.of(params)
+        for step, scale in enumerate(moment_scales(0, 60)):
+            gradient = rng.normal(size=5).astype(np.float32) * (5.0 if step % 2 else 0.1)
+            update, other = theirs.update(jnp.asarray(gradient), other, after)
+            after = optax.apply_updates(after, update)
+            rate = np.asarray(config.rates()[step], np.float32)
+            state = adam(state, gradient, decay, rate, scale.astype(np.float32))
+    np.testing.assert_allclose(state.params, after, rtol=1e-4)
+    np.testing.assert_allclose(moment_scales(3, 2), moment_scales(0, 5)[3:])
 
 
 @pytest.mark.parametrize("kind", ["standardise", "log", "copula"])

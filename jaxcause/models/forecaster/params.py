@@ -1,7 +1,7 @@
 """Parameters of a forecaster as a plain pytree, and pure functions of them."""
 
 import dataclasses
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -22,18 +22,19 @@ from jaxcause.nn import STANDARD, Ops
 Params = Any
 """Nested dictionary of arrays."""
 
-MODELS = {"positional": PositionalForecaster, "content": ContentForecaster}
-
 
 def init_params(key: PRNGKeyArray, config: ForecasterConfig) -> Params:
-    """Random parameters of a forecaster.
+    """Random parameters of a forecaster, in a concrete key; positional ones compile nothing.
 
     >>> import jax
     >>> params = init_params(jax.random.key(0), ForecasterConfig(n_vars=2, max_lag=3))
     >>> params["logits"].shape
     (8, 2, 2, 3)
     """
-    return _init(key, config=config)
+    if config.attention == "positional":
+        rng = np.random.default_rng(np.ravel(jax.random.key_data(key)))
+        return _pure(PositionalForecaster(config, rng=rng))
+    return _init_content(key, config=config)
 
 
 def forward(
@@ -93,12 +94,12 @@ def with_skip(params: Params, coefficients: Float[np.ndarray, "vars vars lags"])
     The skip becomes ``coefficients [source, target, lag]`` without lag 0. The read-outs that the
     Transformer adds to the mean become zero.
     """
-    weights = jnp.asarray(coefficients[:, :, 1:].transpose(2, 0, 1), jnp.float32)
+    weights = np.asarray(coefficients[:, :, 1:].transpose(2, 0, 1), np.float32)
     readouts = {
-        name: params[name].at[0].set(0.0)
-        for name in ("readout", "linear_readout")
-        if name in params
+        name: np.array(params[name]) for name in ("readout", "linear_readout") if name in params
     }
+    for readout in readouts.values():
+        readout[0] = 0.0
     return {**params, "skip": weights, **readouts}
 
 
@@ -109,14 +110,18 @@ def with_allowed(params: Params, allowed: Bool[AnyArray, "source target lags"]) 
         params: The parameters to restrict.
         allowed: Allowed inputs, ``[source, target, lag]`` with lags 0 … max_lag; lag 0 is ignored.
     """
-    mask = jnp.asarray(allowed, bool)[:, :, 1:].swapaxes(0, 1)
-    return {**params, "logits": jnp.where(mask[None], params["logits"], jnp.float32(FORBIDDEN))}
+    mask = np.asarray(allowed, bool)[:, :, 1:].swapaxes(0, 1)
+    logits = np.where(mask[None], np.asarray(params["logits"]), np.float32(FORBIDDEN))
+    return {**params, "logits": logits}
 
 
 @partial(jax.jit, static_argnames="config")
-def _init(key: PRNGKeyArray, *, config: ForecasterConfig) -> Params:
-    state = nnx.state(MODELS[config.attention](config, rngs=nnx.Rngs(key)), nnx.Param)
-    return nnx.to_pure_dict(state)
+def _init_content(key: PRNGKeyArray, *, config: ForecasterConfig) -> Params:
+    return _pure(ContentForecaster(config, rngs=nnx.Rngs(key)))
+
+
+def _pure(model: nnx.Module) -> Params:
+    return nnx.to_pure_dict(nnx.state(model, nnx.Param))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,11 +149,17 @@ class Predictor:
 def _merged(config: ForecasterConfig, params: Params) -> Any:
     graphdef, state = _structure(config)
     state = jax.tree.map(lambda leaf: leaf, state)
-    nnx.replace_by_pure_dict(state, params)
+    nnx.replace_by_pure_dict(state, jax.tree.map(jnp.asarray, params))
     return nnx.merge(graphdef, state)
 
 
+@lru_cache(maxsize=64)
 def _structure(config: ForecasterConfig) -> tuple[Any, Any]:
     """Graph definition and shapes of a forecaster, without computing parameters."""
-    build = MODELS[config.attention]
-    return nnx.split(nnx.eval_shape(lambda: build(config, rngs=nnx.Rngs(0))))
+
+    def build() -> Any:
+        if config.attention == "positional":
+            return PositionalForecaster(config, rng=np.random.default_rng(0))
+        return ContentForecaster(config, rngs=nnx.Rngs(0))
+
+    return nnx.split(nnx.eval_shape(build))

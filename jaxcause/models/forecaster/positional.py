@@ -1,6 +1,6 @@
 """A Transformer whose attention weights depend on target, source and lag only."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,16 +52,16 @@ class PositionalForecaster(nnx.Module):
     rethinking self-attention for Transformer models"; the sink is Miller's (2023) "softmax1".
     """
 
-    def __init__(self, config: ForecasterConfig, *, rngs: nnx.Rngs) -> None:
-        """Create the model with random parameters; the skip starts at zero."""
+    def __init__(self, config: ForecasterConfig, *, rng: np.random.Generator) -> None:
+        """Create the model with random parameters, drawn on the host; the skip starts at zero."""
         n, width, heads = config.n_vars, config.width, config.n_heads
         features, hidden = max(8, width // 2), config.mlp_ratio * width
 
-        def normal(*shape: int, scale: float = 1.0) -> nnx.Param[Array]:
-            return nnx.Param(scale * jax.random.normal(rngs.params(), shape, jnp.float32))
+        def normal(*shape: int, scale: float = 1.0) -> nnx.Param[Any]:
+            return nnx.Param((scale * rng.standard_normal(shape)).astype(np.float32))
 
-        def zeros(*shape: int) -> nnx.Param[Array]:
-            return nnx.Param(jnp.zeros(shape, jnp.float32))
+        def zeros(*shape: int) -> nnx.Param[Any]:
+            return nnx.Param(np.zeros(shape, np.float32))
 
         self.config = config
         self.value = normal(n, features)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
@@ -21,6 +20,7 @@ from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._discover.auto import resolve_auto
 from jaxcause.workflows._discover.methods import Method, method_named, registered
 from jaxcause.workflows._discover.provenance import provenance
+from jaxcause.workflows._discover.random_keys import default_key
 from jaxcause.workflows._discover.remarks import n_cyclic, remarks_on_data, remarks_on_graph
 from jaxcause.workflows._discover.result import Discovery
 
@@ -109,7 +109,7 @@ def discover(
     if table.targets is not None and not chosen.takes_mask:
         raise InputError(f"mask is not for method={chosen.name!r}; leave it out")
     _check_long_enough(table, n_lags, chosen)
-    used_key: Any = jax.random.key(0) if key is None and chosen.takes_key else key
+    used_key: Any = default_key() if key is None and chosen.takes_key else key
     graph, scores, strength, info, forecaster = chosen(
         table, n_lags, key=used_key, progress=progress
     )

@@ -36,6 +36,22 @@ class SelectedEdges(NamedTuple):
     rule: str
 
 
+def t_tests_decide(data: Prepared, fitted: FittedForecaster, *, rule: SelectionRule | None) -> bool:
+    """Whether the t-tests of the linear model choose the edges: see `select_edges`."""
+    return (
+        rule is None
+        and fitted.forecaster.config.head == "mean"
+        and len(data.split.train) < LONG
+        and fitted.linear_is_as_good
+    )
+
+
+def linear_energy(data: Prepared) -> Float[np.ndarray, "vars vars lags"]:
+    """The gradient energy of the linear model: its squared coefficients on all windows."""
+    coefficients = data.linear_on_all(ridge=data.ridge).coefficients
+    return np.where(data.known.lagged.allowed, coefficients, 0.0) ** 2
+
+
 def select_edges(
     data: Prepared,
     fitted: FittedForecaster,
@@ -61,14 +77,9 @@ def select_edges(
     """
     total, known = scores.total, data.known.lagged
     strength = np.sqrt(total) if READOUTS[scores.name].squared else total
-    linear = (
-        fitted.forecaster.config.head == "mean"
-        and len(data.split.train) < LONG
-        and fitted.linear_is_as_good
-    )
     if rule is not None:
         graph, how = rule(total), "given"
-    elif linear:
+    elif t_tests_decide(data, fitted, rule=rule):
         graph, how = LaggedGraph.from_mask(data.linear_on_all().q_value <= q), "t-tests"
     else:
         graph, how = select_fdr(total, q=q, candidates=known.allowed), "empirical null"
@@ -76,8 +87,7 @@ def select_edges(
     if not known.is_trivial:
         graph = LaggedGraph.from_mask((supported & known.allowed) | known.required)
     if how == "t-tests" and readout is None:
-        # The gradients of the linear model are its coefficients, and vary less.
-        on_all = data.linear_on_all(ridge=data.ridge)
-        strength = np.where(known.allowed, np.abs(on_all.coefficients), 0.0)
-        total = strength**2
+        # The gradients of the linear model vary less than those of the Transformer.
+        total = linear_energy(data)
+        strength = np.sqrt(total)
     return SelectedEdges(graph, total, strength, supported, how)

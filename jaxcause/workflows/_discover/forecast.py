@@ -1,28 +1,28 @@
 """Second stage: a trained forecaster, and how well it forecasts."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
-from jax import Array
-from jaxtyping import Float, Key
+from jaxtyping import Float, PRNGKeyArray
 
 from jaxcause._checks import InputError
 from jaxcause.models.forecaster import PRESETS, ForecasterConfig, Params
 from jaxcause.series import SeriesTable
 from jaxcause.training import TrainingConfig
 from jaxcause.workflows._discover.forecaster import TrainedForecaster
+from jaxcause.workflows._discover.members import train_members
 from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.random_keys import keys_from
 from jaxcause.workflows._discover.training import (
     LONG,
     TrainedModel,
+    Trial,
     default_training,
     held_out_residuals,
     settings_of,
     train,
-    train_members,
 )
 
 LINEAR_IS_AS_GOOD = 0.99
@@ -61,17 +61,17 @@ class ForecasterOptions(NamedTuple):
 
 
 def fit_forecaster(
-    data: Prepared, keys: Key[Array, "4"], options: ForecasterOptions, *, progress: bool
+    data: Prepared, key: PRNGKeyArray, options: ForecasterOptions, *, progress: bool
 ) -> FittedForecaster:
-    """Train with and without the linear skip, keep the better, and train the members from it."""
-    trained, skip_errors = _train(data, keys[:2], options, progress=progress)
+    """Train without the linear skip, with it where that may be better, and then the members."""
+    first, second = keys_from(key, 2)
+    trained, skip_errors = _train(data, first, options, progress=progress)
     params = (trained.result.params,)
     if options.members > 1:
         stacked = train_members(
             trained,
             data,
-            options.members,
-            jax.random.split(keys[2], options.members),
+            keys_from(second, options.members),
             label=f"Training {options.members} members",
             progress=progress,
         )
@@ -82,12 +82,13 @@ def fit_forecaster(
         trained.config, trained.result.params, data.transform, data.names
     )
     record = settings_of(trained) | {"skip": trained.config.skip, "skip_errors": skip_errors}
-    return _judged(data, forecaster, params, record)
+    return _judged(data, forecaster, params, trained.residuals, record)
 
 
 def given_forecaster(data: Prepared, forecaster: TrainedForecaster) -> FittedForecaster:
     """The forecaster that the caller has, judged on the held-out windows."""
-    return _judged(data, forecaster, (forecaster.params,), {})
+    residuals = held_out_residuals(forecaster, data)
+    return _judged(data, forecaster, (forecaster.params,), residuals, {})
 
 
 def check_forecaster(forecaster: TrainedForecaster, table: SeriesTable, max_lag: int) -> None:
@@ -108,21 +109,26 @@ def _judged(
     data: Prepared,
     forecaster: TrainedForecaster,
     members: tuple[Params, ...],
+    residuals: Float[np.ndarray, "windows vars"],
     training: dict[str, Any],
 ) -> FittedForecaster:
-    residuals = held_out_residuals(forecaster, data)
-    error = float(np.nanmean(residuals**2))
+    error = _mean_square(residuals)
     as_good = error >= LINEAR_IS_AS_GOOD * data.linear_error
     return FittedForecaster(forecaster, members, residuals, error, as_good, training)
 
 
 def _train(
-    data: Prepared, keys: Key[Array, "2"], options: ForecasterOptions, *, progress: bool
+    data: Prepared, key: PRNGKeyArray, options: ForecasterOptions, *, progress: bool
 ) -> tuple[TrainedModel, dict[str, float]]:
-    """The model that forecasts best, without or with the linear skip, and the errors of both."""
+    """The model that forecasts best, and the errors of those without and with the skip.
+
+    The model without a skip is trained first. Where it beats the linear one, it is kept: its
+    gradients vary less. Otherwise the linear skip is tried, from the linear solution; it goes on
+    only while it is better than that, which its first evaluations show.
+    """
     n_windows = len(data.split.train)
     sizes = PRESETS[options.model] if isinstance(options.model, str) else options.model
-    base = ForecasterConfig(
+    config = ForecasterConfig(
         len(data.names),
         data.max_lag,
         head=options.head,
@@ -130,19 +136,31 @@ def _train(
         missing=data.masked,
         **sizes,
     )
-    tried = (False, True) if options.skip is None and n_windows < LONG else (bool(options.skip),)
-    results: dict[bool, TrainedModel] = {}
-    for number, skip in enumerate(tried, start=1):
-        config = dataclasses.replace(base, skip=skip)
+    both = options.skip is None and n_windows < LONG
+    training = options.training or default_training(n_windows, config)
+
+    def tried(skip: bool, label: str) -> TrainedModel:
         checkpoint = options.checkpoint
-        results[skip] = train(
+        return train(
             config,
             data,
-            options.training or default_training(n_windows, config),
-            keys,
-            label=f"Training {number}/{len(tried)}{' (linear skip)' if skip else ''}",
+            training,
+            key,
+            Trial(skip, beside=both),
+            label=label,
             progress=progress,
             checkpoint=checkpoint and checkpoint.with_name(f"{checkpoint.name}.skip{int(skip)}"),
         )
-    best = min(results.values(), key=lambda trained: trained.result.held_out)
-    return best, {str(skip): trained.result.held_out for skip, trained in results.items()}
+
+    found = tried(bool(options.skip), "Training")
+    errors = {str(bool(options.skip)): found.result.held_out}
+    if both and _mean_square(found.residuals) >= LINEAR_IS_AS_GOOD * data.linear_error:
+        with_it = tried(True, "Training with a linear part")
+        errors["True"] = with_it.result.held_out
+        if with_it.result.held_out < found.result.held_out:
+            found = with_it
+    return found, errors
+
+
+def _mean_square(residuals: Float[np.ndarray, "windows vars"]) -> float:
+    return float(np.nanmean(residuals**2))

@@ -38,14 +38,29 @@ def _on_forecast(
         f"{data.linear_error:.3g} (1 = no better than always forecasting the mean)."
     ]
     if fitted.linear_is_as_good:
-        chosen = ", so its t-tests chose the edges." if selected.rule == "t-tests" else "."
-        notes.append(f"The linear model forecasts as well as the Transformer{chosen}")
+        notes.append(_on_linear_model(fitted, selected))
     if fitted.error > NOTHING_TO_PREDICT:
         notes.append(
             "Almost nothing can be forecast from the past, so the edges of this graph mean little. "
             "Try a larger max_lag; the series may also be too noisy."
         )
     return tuple(notes)
+
+
+def _on_linear_model(fitted: FittedForecaster, selected: SelectedEdges) -> str:
+    """What it means that a linear model forecasts as well, and what can be done about it."""
+    if selected.rule != "t-tests":
+        return "The linear model forecasts as well as the Transformer."
+    said = (
+        "The linear model forecasts as well as the Transformer, so its t-tests chose the edges. "
+        "They miss an effect that no line shows, such as that of a product."
+    )
+    if fitted.training.get("status") != "stopped early":
+        return said
+    return (
+        f"{said} Training stopped after {fitted.training['steps']} steps, since nothing nonlinear "
+        "was in sight; for such effects give a longer series, or train on by training= (--steps)."
+    )
 
 
 def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
-"""A progress bar for training."""
+"""What is being done, on stderr: stages, and a bar for training."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from jaxcause.training import Progress
+if TYPE_CHECKING:
+    from jaxcause.training import Progress
 
 
 @contextmanager
@@ -18,13 +20,14 @@ def stage(label: str, *, show: bool) -> Iterator[None]:
 
 
 @contextmanager
-def training_bar(label: str, *, show: bool) -> Iterator[Callable[[Progress], None]]:
+def training_bar(label: str, *, show: bool) -> Iterator[Callable[["Progress"], None]]:
     """Give a callback that draws steps, loss, held-out error and the remaining time on stderr."""
     # A terminal is redrawn often; a log file gets a line now and then.
     interval = 0.2 if sys.stderr.isatty() else 10.0
     with tqdm(desc=label, unit="step", disable=not show, mininterval=interval, leave=show) as bar:
+        bar.set_postfix_str("compiling")
 
-        def update(progress: Progress) -> None:
+        def update(progress: "Progress") -> None:
             bar.total = progress.n_steps
             bar.set_postfix_str(
                 f"loss {progress.loss:.4f}, held out {progress.held_out:.4f}", refresh=False

@@ -37,8 +37,8 @@ class Gradient(LinkMethod):
     """Train an autoregressive Transformer, and keep the inputs on which its forecasts depend.
 
     It finds any nonlinear effect on the mean. If a linear model forecasts as well and there are
-    fewer than 20,000 windows, the t-tests of the linear model choose the edges, since they have
-    more power; ``info.selection`` says so.
+    fewer than 20,000 windows, training stops early, and the t-tests of the linear model choose the
+    edges, since they have more power; ``info.selection`` and the notes say so.
 
     Args:
         q: False-discovery rate of the edges.
@@ -48,8 +48,10 @@ class Gradient(LinkMethod):
             ``gradient_energy``; with ``head="gaussian"``, which it needs, ``score_energy``.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
             autoregression forecasts best.
-        skip: Whether a linear autoregression is part of the forecaster. By default both are trained
-            and the better forecast is kept; from 20,000 windows on it is left out.
+        skip: Whether a linear autoregression is part of the forecaster. By default it is not,
+            unless a Transformer alone forecasts no better than a linear model: then, below 20,000
+            windows, one with a linear part is trained too, from the linear solution, and the better
+            forecast is kept.
         head: ``gaussian`` forecasts a variance, too, and finds effects on the variance alone.
         model: Size of the forecaster: a preset (``content`` is the paper's attention), or a
             dictionary of ``attention``, ``width``, ``depth``, ``n_heads``, ``mlp_ratio``,
@@ -134,17 +136,22 @@ class Gradient(LinkMethod):
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "Finding":
         """Prepare, forecast, read scores, select edges, allow for hidden causes, take notes."""
-        from jaxcause.workflows._discover.edges import select_edges
+        from jaxcause.workflows._discover.edges import linear_energy, select_edges, t_tests_decide
         from jaxcause.workflows._discover.hidden import search_hidden
         from jaxcause.workflows._discover.info import Finding
-        from jaxcause.workflows._discover.scores import score_edges
+        from jaxcause.workflows._discover.scores import EdgeScores, score_edges
 
         began = time.perf_counter()
         data, fitted = self._forecast(table, max_lag, key=key, progress=progress)
         trained = time.perf_counter()
-        scores = score_edges(
-            data, fitted, readout=self.readout, n_windows=self.n_windows, progress=progress
-        )
+        linear = t_tests_decide(data, fitted, rule=self.select)
+        if linear and self.readout is None and self.members == 1:
+            n_windows = sum(map(len, data.split))
+            scores = EdgeScores("gradient_energy", linear_energy(data), {}, None, n_windows)
+        else:
+            scores = score_edges(
+                data, fitted, readout=self.readout, n_windows=self.n_windows, progress=progress
+            )
         selected = select_edges(
             data, fitted, scores, q=self.q, rule=self.select, readout=self.readout
         )
@@ -167,24 +174,15 @@ class Gradient(LinkMethod):
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "tuple[Prepared, FittedForecaster]":
         """The prepared series, and the forecaster: the caller's, or one trained on it."""
-        import jax
+        from jaxcause.workflows._discover.progress import stage
 
-        from jaxcause.workflows._discover import forecast, prepare
+        # Importing what trains takes a second, too.
+        with stage("Fitting linear models", show=progress):
+            from jaxcause.workflows._discover import forecast
 
-        known = self.known_links(table, max_lag)
-        options = prepare.window_options(
-            table, max_lag, held_out=self.held_out, domain=self.domain, missing=self.missing
-        )
+            data = self._prepared(table, max_lag)
         if self.forecaster is not None:
-            forecast.check_forecaster(self.forecaster, table, max_lag)
-            transform = self.forecaster.transform
-            data = prepare.prepare_as(
-                table, max_lag, known=known, transform=transform, options=options
-            )
             return data, forecast.given_forecaster(data, self.forecaster)
-        data = prepare.prepare(
-            table, max_lag, known=known, transform=self.transform, options=options
-        )
         trained = forecast.ForecasterOptions(
             skip=self.skip,
             head=self.head,
@@ -193,8 +191,23 @@ class Gradient(LinkMethod):
             members=self.members,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
         )
-        keys = jax.random.split(key, 4)
-        return data, forecast.fit_forecaster(data, keys, trained, progress=progress)
+        return data, forecast.fit_forecaster(data, key, trained, progress=progress)
+
+    def _prepared(self, table: "SeriesTable", max_lag: int) -> "Prepared":
+        """The series under the transform of the caller's forecaster, or under the best one."""
+        from jaxcause.workflows._discover import forecast, prepare
+
+        known = self.known_links(table, max_lag)
+        options = prepare.window_options(
+            table, max_lag, held_out=self.held_out, domain=self.domain, missing=self.missing
+        )
+        if self.forecaster is None:
+            return prepare.prepare(
+                table, max_lag, known=known, transform=self.transform, options=options
+            )
+        forecast.check_forecaster(self.forecaster, table, max_lag)
+        transform = self.forecaster.transform
+        return prepare.prepare_as(table, max_lag, known=known, transform=transform, options=options)
 
     def _info(
         self,
