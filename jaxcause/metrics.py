@@ -39,7 +39,7 @@ def edge_mask(graph: Graph, *, summary: bool = False) -> Bool[AnyArray, "..."]:
         summary: Whether to reduce a lagged graph to its summary graph, with edges at any lag.
     """
     mask = graph.directed if isinstance(graph, LaggedGraph | CausalGraph) else graph
-    return mask.any(axis=-1) if summary and mask.ndim == 3 else mask
+    return namespace(mask).any(mask, axis=-1) if summary and mask.ndim == 3 else mask
 
 
 def precision_recall(
@@ -368,7 +368,7 @@ def _ranked(
     if score.ndim == 3:
         score = score[:, :, 1:].max(axis=-1) if summary else score[:, :, 1:]
     if known.ndim == 3:
-        known = known.any(axis=-1) if summary else known[:, :, 1:]
+        known = namespace(known).any(known, axis=-1) if summary else known[:, :, 1:]
     if score.shape != known.shape:
         raise InputError(
             f"scores are about shape {score.shape} and truth about {known.shape}; pass "

@@ -91,7 +91,7 @@ class LaggedGraph:
 
     def summary(self) -> Bool[AnyArray, "vars vars"]:
         """Summary graph: entry ``[i, j]`` if ``X_i → X_j`` at any lag."""
-        return self.directed.any(axis=-1)
+        return namespace(self.marks).any(self.directed, axis=-1)
 
     def edges(self, names: Sequence[str] | None = None) -> list[tuple[str, int, str, str]]:
         """Edges as ``(source, lag, symbol, target)``; contemporaneous ones once."""

@@ -88,7 +88,8 @@ def student_p_value(
         change = -2 * np.sin(0.5 * w) ** 2 - tangent * np.sin(w)
         integral += 0.5 * weight * np.exp(power * np.log1p(np.maximum(change, -1 + 1e-15)))
     integral *= 2 * width * np.exp(power * log_cosine + _log_gamma_step(a))
-    return np.minimum((series + integral) / math.sqrt(math.pi), 1.0)
+    p_value = np.minimum((series + integral) / math.sqrt(math.pi), 1.0)
+    return np.where(np.isinf(size), 0.0, p_value)
 
 
 def _log_gamma_step(a: Float[np.ndarray, "*rows"]) -> Float[np.ndarray, "*rows"]:

@@ -88,10 +88,9 @@ def _begin() -> bool:
 
 def _chosen_by_user() -> bool:
     """Whether JAX was given a cache, or was told to have none."""
-    import jax
-
-    own = jax.config.jax_compilation_cache_dir is not None
-    return own or not jax.config.jax_enable_compilation_cache
+    folder, enabled = "jax_compilation_cache_dir", "jax_enable_compilation_cache"
+    chosen = _present([folder, enabled])
+    return chosen[folder] is not None or not chosen[enabled]
 
 
 def _end() -> None:

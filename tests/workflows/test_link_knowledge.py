@@ -110,8 +110,9 @@ def test_knowledge_that_says_nothing_changes_nothing(call):
     }
     plain, told = run(call, x), run(call, x, **nothing)
     np.testing.assert_array_equal(plain.graph.marks, told.graph.marks)
-    np.testing.assert_array_equal(plain.scores, told.scores)
-    np.testing.assert_array_equal(plain.strength, told.strength)
+    # XLA may take over from numpy between two calls, and rounds sums in another order.
+    np.testing.assert_allclose(plain.scores, told.scores, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(plain.strength, told.strength, rtol=1e-12, atol=1e-15)
     assert plain.info.notes == told.info.notes
 
 
