@@ -169,7 +169,7 @@ class _Learner(NamedTuple):
             ]
         )
         state, loss, error = self.program.learn(
-            state, starts, at.start, self.rates[at], self.decay, self.free, evaluate=evaluate
+            state, starts, self.rates[at], self.decay, self.free, evaluate=evaluate
         )
         run.advance(config.call_length, loss)
         if error is not None:

@@ -14,7 +14,6 @@ from jaxcause.training._step import (
     TrainingConfig,
     TrainState,
     VectorLayout,
-    moment_scales,
     run_steps,
 )
 
@@ -54,7 +53,6 @@ class Program(NamedTuple):
         self,
         state: TrainState,
         starts: Int[np.ndarray, "members steps batch"],
-        first_step: int,
         rates: Float[np.ndarray, "steps"],
         decay: Float[np.ndarray, "parameters"],
         free: Float[np.ndarray, "parameters"],
@@ -67,8 +65,7 @@ class Program(NamedTuple):
             [starts, np.broadcast_to(judged, (len(starts), *judged.shape))], axis=1
         )
         rates = np.concatenate([rates, np.zeros(len(judged))])
-        scale = np.concatenate([moment_scales(first_step, n_learned), np.ones((len(judged), 2))])
-        state, found = self._call(state, batches, rates, scale, n_learned, decay, free)
+        state, found = self._call(state, batches, rates, n_learned, decay, free)
         loss, weight = np.asarray(found.loss), np.asarray(found.weight)
         at = slice(n_learned, batches.shape[1])
         error = _mean(loss[:, at], weight[:, at]) if evaluate else None
@@ -104,8 +101,8 @@ class Program(NamedTuple):
     def _judged(self, params: AnyArray, batches: np.ndarray) -> tuple[StepOutcomes, int]:
         n_batches, nothing = len(batches), np.zeros(params.shape[1])
         starts = np.broadcast_to(batches, (len(params), *batches.shape))
-        rates, scale = np.zeros(n_batches), np.ones((n_batches, 2))
-        _, found = self._call(TrainState.of(params), starts, rates, scale, 0, nothing, nothing)
+        state, rates = TrainState.of(params), np.zeros(n_batches)
+        _, found = self._call(state, starts, rates, 0, nothing, nothing)
         return found, n_batches
 
     def _call(
@@ -113,7 +110,6 @@ class Program(NamedTuple):
         state: TrainState,
         starts: np.ndarray,
         rates: np.ndarray,
-        scale: np.ndarray,
         n_learned: int,
         decay: np.ndarray,
         free: np.ndarray,
@@ -123,7 +119,6 @@ class Program(NamedTuple):
         plan = Plan(
             np.pad(starts, [(0, 0), (0, spare), (0, 0)]).astype(np.int32),
             np.pad(rates, (0, spare)).astype(np.float32),
-            np.pad(scale, [(0, spare), (0, 0)]).astype(np.float32),
             learns.astype(np.float32),
         )
         return run_steps(

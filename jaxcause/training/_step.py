@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax import Array, lax
 from jaxtyping import Float, Int
 
@@ -20,8 +21,8 @@ LossFn = Callable[[Params, SeriesRows], tuple[Float[Array, ""], Float[Array, "ba
 """Maps parameters and a batch of stretches to the loss, weighted as the rows are, and to the newest
 rows (as many as follow the history) less their forecasts."""
 
-FIRST_DECAY, SECOND_DECAY, SMALLEST = 0.9, 0.99, 1e-8
-"""Of the moments of Adam, and what keeps its division finite."""
+MOMENTS = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b2=0.99))
+"""Adam on gradients that are clipped to norm 1; rates and decay are arguments of the program."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,17 +121,18 @@ class VectorLayout:
 
 
 class TrainState(NamedTuple):
-    """Everything that a step changes: parameters, and the two moments of their gradients."""
+    """Everything that a step changes: parameters, and what the optimiser keeps of gradients."""
 
     params: Float[AnyArray, "*members parameters"]
-    first: Float[AnyArray, "*members parameters"]
-    second: Float[AnyArray, "*members parameters"]
+    moments: optax.OptState
 
     @classmethod
-    def of(cls, params: Float[AnyArray, "*members parameters"]) -> "TrainState":
+    def of(cls, params: Float[AnyArray, "members parameters"]) -> "TrainState":
         """The state before the first step; it shares no memory with the parameters."""
         start = np.array(params, np.float32)
-        return cls(start, np.zeros_like(start), np.zeros_like(start))
+        # Optax starts at zero; numpy makes zeros without a program.
+        shapes = jax.eval_shape(jax.vmap(MOMENTS.init), start)
+        return cls(start, jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
 
 
 class Plan(NamedTuple):
@@ -139,13 +141,11 @@ class Plan(NamedTuple):
     Args:
         starts: First rows of the stretches of each step.
         rate: Learning rate of each step.
-        scale: What makes up for the moments' start at zero, one factor each.
         learns: Whether a step learns, or evaluates held-out stretches and changes nothing.
     """
 
     starts: Int[AnyArray, "members steps batch"]
     rate: Float[AnyArray, "steps"]
-    scale: Float[AnyArray, "steps moments"]
     learns: Float[AnyArray, "steps"]
 
 
@@ -167,33 +167,24 @@ Carry = tuple[Array, TrainState, StepOutcomes]
 """The number of the next step, the state before it, and what was found so far."""
 
 
-def adam(
+def adamw(
     state: TrainState,
     gradient: Float[AnyArray, "parameters"],
     decay: Float[AnyArray, "parameters"],
     rate: Float[AnyArray, ""],
-    scale: Float[AnyArray, "moments"],
 ) -> TrainState:
-    """One step of AdamW for one member, its gradient clipped to norm 1.
+    """One step of AdamW for one member.
 
     Args:
         state: Parameters and moments of the member.
         gradient: Of the loss.
         decay: Decoupled weight decay of every parameter, per unit of learning rate.
         rate: Learning rate.
-        scale: ``1 / (1 - beta ** count)`` for both moments.
     """
-    gradient = gradient / jnp.maximum(jnp.sqrt((gradient**2).sum()), 1.0)
-    first = FIRST_DECAY * state.first + (1 - FIRST_DECAY) * gradient
-    second = SECOND_DECAY * state.second + (1 - SECOND_DECAY) * gradient**2
-    step = first * scale[0] / (jnp.sqrt(second * scale[1]) + SMALLEST) + decay * state.params
-    return TrainState(state.params - rate * step, first, second)
-
-
-def moment_scales(first_step: int, n_steps: int) -> Float[np.ndarray, "steps moments"]:
-    """``scale`` of `adam` for consecutive steps, the first of which has number 0."""
-    count = np.arange(first_step + 1, first_step + n_steps + 1)[:, None]
-    return 1 / (1 - np.array([FIRST_DECAY, SECOND_DECAY]) ** count)
+    # Optax multiplies its integer counter by floats, which strict promotion forbids.
+    with jax.numpy_dtype_promotion("standard"):
+        updates, moments = MOMENTS.update(gradient, state.moments)
+    return TrainState(state.params - rate * (updates + decay * state.params), moments)
 
 
 @partial(
@@ -234,13 +225,13 @@ def run_steps(
 
     def step(state: TrainState, starts: Array, at: Array) -> tuple[TrainState, StepOutcomes]:
         batch, learns = gather(rows, starts, length + stretch), plan.learns[at]
-        learned, judged = batch.weight[:, :, 0], batch.weight[:, :, 1] * newest
-        batch = batch._replace(weight=learns * learned + (1 - learns) * judged)
+        taught, judged = batch.weight[:, :, 0], batch.weight[:, :, 1] * newest
+        batch = batch._replace(weight=learns * taught + (1 - learns) * judged)
 
         params = layout.params(state.params)
         (loss, residuals), tree = jax.value_and_grad(loss_fn, has_aux=True)(params, batch)
         gradient = free * jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
-        stepped = adam(state, gradient, decay, plan.rate[at], plan.scale[at])
+        stepped = adamw(state, gradient, decay, plan.rate[at])
         kept = jax.tree.map(lambda new, old: jnp.where(learns > 0, new, old), stepped, state)
         return kept, StepOutcomes(loss, batch.weight.sum(), residuals)
 
