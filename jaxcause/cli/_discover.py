@@ -1,6 +1,9 @@
 """``jaxcause discover``: a series to its lagged causal graph."""
 
 import argparse
+import contextlib
+import importlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +104,7 @@ def _searched(
         _forget(arguments.out)
     elif not arguments.quiet and not any(_left(arguments.out)):
         complain(f"{arguments.out} holds no unfinished training to resume; it starts afresh")
+    _load_beside("jaxcause.plot")
     try:
         found = discover(
             series,
@@ -117,6 +121,16 @@ def _searched(
     document = as_document(found, arguments.out, files)
     report(arguments, as_lines(found, arguments.out, files), {"command": "discover", **document})
     return 0
+
+
+def _load_beside(module: str) -> None:
+    """Import a module while XLA compiles, which leaves Python idle; pictures need it at the end."""
+
+    def load() -> None:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def _forget(folder: Path) -> None:
