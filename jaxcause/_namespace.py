@@ -123,7 +123,14 @@ def stop_gradient(x: AnyArray) -> AnyArray:
 
 def running_max(x: AnyArray, *, axis: int) -> AnyArray:
     """The largest entry so far, along an axis."""
-    return np.maximum.accumulate(x, axis=axis) if on_host(x) else lax.cummax(x, axis=axis)
+    return (
+        np.maximum.accumulate(x, axis=axis) if on_host(x) else lax.cummax(jnp.asarray(x), axis=axis)
+    )
+
+
+def any_along(mask: AnyArray, axis: int) -> AnyArray:
+    """As ``mask.any(axis)``, and never a number."""
+    return namespace(mask).asarray(mask.any(axis=axis))
 
 
 def bit_count(words: AnyArray) -> AnyArray:

@@ -124,7 +124,7 @@ def _oriented(
     width = degree_bucket(skeleton.adjacency)
     triples, n_open = (), None
     if colliders != "sepset":
-        lists = neighbour_lists(skeleton.adjacency, width)
+        lists = np.asarray(neighbour_lists(skeleton.adjacency, width))
         *triples, n_open = decide_triples(problem, evaluate, skeleton, lists, colliders)
     marks = in_blocks(
         orient_cpdag,

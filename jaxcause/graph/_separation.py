@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import check_square
-from jaxcause._namespace import fixed_point, namespace
+from jaxcause._namespace import any_along, fixed_point, namespace
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray, CIResult, Nodes
 from jaxcause.graph._ancestral import ancestor_matrix, mag_ancestors, name_variables
@@ -155,7 +155,7 @@ def d_separated(
 ) -> Bool[AnyArray, "*rows"]:
     """Whether the set ``given`` d-separates x and y (pure and jittable)."""
     at_x, at_y = _is(x, len(dag)), _is(y, len(dag))
-    relevant = (ancestors & (at_x | at_y | given)[..., None, :]).any(axis=-1)
+    relevant = any_along(ancestors & (at_x | at_y | given)[..., None, :], -1)
     within = dag & relevant[..., :, None] & relevant[..., None, :]
     back = within.swapaxes(-1, -2)
     married = within.astype(np.float32) @ back.astype(np.float32) > 0

@@ -163,9 +163,9 @@ def partial_correlation(
         cond: The set S, padded with -1.
     """
     xp, n_given = namespace(corr, x, y, cond), cond.shape[-1]
-    x, y = xp.asarray(x, np.int32), xp.asarray(y, np.int32)
-    listed = xp.moveaxis(xp.asarray(cond, np.int32), -1, 0).reshape(n_given, x.size)
-    members = xp.concatenate([listed, x.reshape(1, -1), y.reshape(1, -1)])
+    ends = xp.asarray(x, np.int32), xp.asarray(y, np.int32)
+    listed = xp.moveaxis(xp.asarray(cond, np.int32), -1, 0).reshape(n_given, ends[0].size)
+    members = xp.concatenate([listed, *(end.reshape(1, -1) for end in ends)])
     real = members >= 0
     eye = np.eye(len(members), dtype=corr.dtype)[..., None]
     sigma = xp.where(real[:, None] & real[None], xp.asarray(corr)[members[:, None], members], eye)
@@ -174,7 +174,7 @@ def partial_correlation(
     distinct = (xx * yy - xy * xy) > tolerance * xx
     sign = xp.where(xy < 0, -xp.ones_like(xy), xp.ones_like(xy))
     r = xp.where(distinct, xy / xp.sqrt(xp.where(distinct, xx * yy, xp.ones_like(xx))), sign)
-    return r.reshape(x.shape)
+    return r.reshape(ends[0].shape)
 
 
 def partial_correlations(

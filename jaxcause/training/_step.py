@@ -183,6 +183,7 @@ def adamw(
     """
     # Optax multiplies its integer counter by floats, which strict promotion forbids.
     with jax.numpy_dtype_promotion("standard"):
+        updates: Any
         updates, moments = MOMENTS.update(gradient, state.moments)
     return TrainState(state.params - rate * (updates + decay * state.params), moments)
 

@@ -12,9 +12,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
+from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.rows import NEVER, Found, KernelRows
 
-Values = Callable[[Int[Array, "k #rows"]], tuple[Float[Array, "rows"], Float[Array, "rows"]]]
+Values = Callable[
+    [Int[AnyArray, "k #rows"]], tuple[Float[AnyArray, "rows"], Float[AnyArray, "rows"]]
+]
 """Maps a set, or one of each row, to the value of each row, and how far rounding may move it."""
 
 

@@ -193,7 +193,7 @@ class GaussianEngine:
     ) -> Found:
         """Make all tests in numpy, in float64, as many at a time as stay in the cache."""
         flat = np.asarray(self.test.corr, np.float64).reshape(-1)
-        correlations = Correlations(flat, np.int32(self.test.n_nodes), lists)
+        correlations = Correlations(flat, np.array(self.test.n_nodes, np.int32), lists)
         one_sided = self.test.one_sided
 
         def values(tests: KernelRows, positions: np.ndarray) -> np.ndarray:
@@ -313,7 +313,7 @@ class GaussianEngine:
         """The p-values behind squared partial correlations given ``size`` nodes."""
         degrees = jnp.broadcast_to(self._degrees(size)[:, None, None], value.shape)
         p = fisher_z_p_value(jnp.sqrt(value).reshape(-1), degrees.reshape(-1))
-        return p.reshape(value.shape)
+        return jnp.asarray(p).reshape(value.shape)
 
     def traced_singular(self) -> Bool[Array, "graphs"]:
         """As `singular`."""

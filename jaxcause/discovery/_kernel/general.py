@@ -190,14 +190,14 @@ def general_first(
         lanes: Rows per block.
     """
 
-    def minus_p(graph: Array, x: Array, y: Array, cond: Array) -> Array:
+    def minus_p(graph: AnyArray, x: AnyArray, y: AnyArray, cond: AnyArray) -> AnyArray:
         one = test[jnp.unravel_index(graph, batch_shape)] if batch_shape else test
         return -one(x, y, cond).p_value
 
     over_rows = jax.vmap(minus_p, in_axes=(0, 0, 0, 1))
 
     def values_of(block: KernelRows) -> Values:
-        def values(sets: Array) -> tuple[Array, Array]:
+        def values(sets: AnyArray) -> tuple[AnyArray, AnyArray]:
             conds = jnp.zeros((0, *block.x.shape), jnp.int32)
             if len(sets):
                 conds = jnp.where(sets == NULL, jnp.int32(-1), candidates_at(lists, block, sets))

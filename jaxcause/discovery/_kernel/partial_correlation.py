@@ -107,7 +107,8 @@ def gaussian_each(
     tests = unpacked(PackedRows(rows.fields[:, row], rows.limit[row]))
     number = jnp.arange(row.size, dtype=jnp.int32) - tests.n_valid
     sets = subsets.at[number].get(mode="clip").T
-    return squared_correlations(correlations, tests, one_sided=one_sided)(sets)[0]
+    square, _ = squared_correlations(correlations, tests, one_sided=one_sided)(sets)
+    return jnp.asarray(square)
 
 
 def squared_correlations(

@@ -9,7 +9,7 @@ contradict themselves, has two arrowheads while they run, and is marked as a con
 import numpy as np
 from jaxtyping import Bool, Int8
 
-from jaxcause._namespace import fixed_point, namespace
+from jaxcause._namespace import any_along, fixed_point, namespace
 from jaxcause._small_work import numpy_or_xla
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.bits import boolean_product
@@ -72,7 +72,7 @@ def orient_cpdag(
         separated, holding = separations(hoods, sepsets)
         collider, non_collider = separated & ~holding, separated
     allowed = gather(possible.astype(np.int8), lists).inner > 0
-    into = (collider & allowed[:, :, :, None] & allowed[:, :, None, :]).any(axis=3)
+    into = any_along(collider & allowed[:, :, :, None] & allowed[:, :, None, :], 3)
     marks = write_inner(marks, lists, into, _ARROW)
 
     def grow(marks: AnyArray) -> AnyArray:

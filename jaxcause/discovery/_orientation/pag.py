@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int8
 
-from jaxcause._namespace import bit_count, branch, each, fixed_point, fold, namespace
+from jaxcause._namespace import any_along, bit_count, branch, each, fixed_point, fold, namespace
 from jaxcause._small_work import numpy_or_xla
 from jaxcause._typing import AnyArray, NodeIndex
 from jaxcause.discovery._kernel.bits import boolean_product, intersects, pack, unpack
@@ -213,12 +213,12 @@ def rule_4(v: View, separated: Separated) -> Writes:
         ends = spread(pack(start), among)
         discriminated = intersects(ends[:, :, :, None], pack(turns.swapaxes(2, 3))[:, :, None])
         collider = discriminated & ~separated.member
-        non_collider = (discriminated & separated.member).any(axis=2)
+        non_collider = any_along(discriminated & separated.member, 2)
         # The end q of a path that makes b a collider: some d reaches q and was separated without b.
         reached = pack(unpack(ends, v.arrow.shape[-1]).swapaxes(2, 3))
         by = pack(collider.swapaxes(2, 3))
-        at_b = (intersects(reached[:, :, :, None], by[:, :, None]) & turns).any(axis=1)
-        at_c = collider.any(axis=2)
+        at_b = any_along(intersects(reached[:, :, :, None], by[:, :, None]) & turns, 1)
+        at_c = any_along(collider, 2)
         return at_c | _t(at_c | non_collider) | at_b, non_collider
 
     arrows, tails = branch(possible, look, lambda: (_none(v.arrow),) * 2)
@@ -266,7 +266,7 @@ def rule_5(v: View, separated: Separated) -> Writes:
 
 def rule_6(v: View, separated: Separated) -> Writes:
     """A — b o-* c ⇒ b -* c."""
-    undirected = (v.tail & _t(v.tail)).any(axis=1)
+    undirected = any_along(v.tail & _t(v.tail), 1)
     return Writes(_none(v.tail), v.circle & undirected[:, None, :])
 
 
@@ -322,7 +322,7 @@ def _first_steps(v: View) -> Bool[AnyArray, "graphs nodes nodes nodes"]:
         at = (_nodes(v) == a)[None, :, None] & (_nodes(v) == m)[None, None, :]
         inner = forward & (_nodes(v) != a)[None, None, :]
         walks = uncovered_walks(needed & at, inner, v.non_adjacent)
-        return pack(walks.any(axis=1))
+        return pack(any_along(walks, 1))
 
     (n_graphs, n, _), xp = v.non_adjacent.shape, namespace(v)
 

@@ -40,18 +40,18 @@ class PastConditionedTest:
         """Test X ⊥ Y given the past, modified by S."""
         xp = namespace(self, x, y, cond)
         cond, past = xp.asarray(cond, np.int32), xp.asarray(self.past, np.int32)
-        x, y = xp.asarray(x, np.int32), xp.asarray(y, np.int32)
+        first, second = xp.asarray(x, np.int32), xp.asarray(y, np.int32)
         n_vars, none = len(past), np.int32(-1)
-        late, early = xp.minimum(x, y), xp.maximum(x, y)
+        late, early = xp.minimum(first, second), xp.maximum(first, second)
         own, other = past[late % n_vars], past[early % n_vars]
         new = (early < n_vars)[..., None] & ~_is_among(other, own)
         given = xp.concatenate([own, xp.where(new, other, none)], axis=-1)
         known = _is_among(cond, given)
-        gone = (given == x[..., None]) | (given == y[..., None])
+        gone = (given == first[..., None]) | (given == second[..., None])
         if self.leave_out:
             gone |= _is_among(given, cond)
         kept = xp.where(gone, none, given), xp.where(known, none, cond)
-        return self.test(x, y, xp.concatenate(kept, axis=-1))
+        return self.test(first, second, xp.concatenate(kept, axis=-1))
 
     def whole_sets(
         self, found: Bool[np.ndarray, "nodes nodes"], member: Bool[np.ndarray, "nodes nodes nodes"]

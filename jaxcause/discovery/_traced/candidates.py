@@ -39,7 +39,7 @@ def candidate_rows(
     keep = without_later(problem, candidates, keep, x, y)
     candidates, n_candidates = compact(candidates, keep)
     most = jnp.maximum(adjacency.sum(axis=2), allowed.sum(axis=2)).max(axis=1, initial=0)
-    return Rows(x, y, real, candidates, n_candidates), most > width
+    return Rows(x, y, jnp.asarray(real), candidates, n_candidates), most > width
 
 
 def without_later(

@@ -139,7 +139,7 @@ def _attempts(
     marks, unknown = (m[graph, order[:, :, None], order[:, None]] for m in (marks, unknown))
     x, y = place[graph, rows.x], place[graph, rows.y]
     tree = grow_tree(marks, depth=size, unknown=unknown)
-    reach = reachable(possible_ancestors(marks))
+    reach = jnp.asarray(reachable(possible_ancestors(marks)))
     adjacent, n = marks != 0, marks.shape[1]
     width = min(problem.max_degree, n)
     of_sides = []
