@@ -1,9 +1,9 @@
 """Which set separated which pair."""
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Int
 
+from jaxcause._namespace import any_along
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray
 
@@ -56,9 +56,9 @@ class SepSets:
 
     def membership(self) -> Bool[AnyArray, "*graphs nodes nodes nodes"]:
         """Entry ``[i, j, k]``: k is in the set that separated i and j."""
-        nodes = jnp.asarray(self.nodes)
-        every = jnp.arange(nodes.shape[-2], dtype=nodes.dtype)
-        return (nodes[..., None] == every.reshape(*[1] * nodes.ndim, -1)).any(axis=-2)
+        every = np.arange(self.nodes.shape[-2], dtype=self.nodes.dtype)
+        every = every.reshape(*[1] * self.nodes.ndim, -1)
+        return any_along(self.nodes[..., None] == every, -2)
 
 
 def widen(nodes: np.ndarray, width: int) -> np.ndarray:
