@@ -150,7 +150,10 @@ class StudentTest(NamedTuple):
                 at = same[first : first + step]
                 members = np.vstack([packed[at, :size].T, x[at], y[at]]).astype(np.int32)
                 part = by_cholesky(self.corr, members) if size >= LARGE_SET else None
-                found[:, at] = of_group(self.corr, members, determine) if part is None else part
+                if part is None:
+                    with np.errstate(divide="ignore", invalid="ignore"):
+                        part = of_group(self.corr, members, determine)
+                found[:, at] = part
 
 
 def student_p_values(

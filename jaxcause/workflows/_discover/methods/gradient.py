@@ -15,7 +15,7 @@ from jaxcause.workflows._discover.methods._method import (
 if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
 
-    from jaxcause.series import SeriesTable
+    from jaxcause.series import LinkKnowledge, SeriesTable
     from jaxcause.training import TrainingConfig
     from jaxcause.workflows._discover.edges import SelectedEdges, SelectionRule
     from jaxcause.workflows._discover.forecast import FittedForecaster
@@ -176,11 +176,12 @@ class Gradient(LinkMethod):
         """The prepared series, and the forecaster: the caller's, or one trained on it."""
         from jaxcause.workflows._discover.progress import stage
 
+        known = self.known_links(table, max_lag)
         # Importing what trains takes a second, too.
         with stage("Fitting linear models", show=progress):
             from jaxcause.workflows._discover import forecast
 
-            data = self._prepared(table, max_lag)
+            data = self._prepared(table, max_lag, known)
         if self.forecaster is not None:
             return data, forecast.given_forecaster(data, self.forecaster)
         trained = forecast.ForecasterOptions(
@@ -193,11 +194,10 @@ class Gradient(LinkMethod):
         )
         return data, forecast.fit_forecaster(data, key, trained, progress=progress)
 
-    def _prepared(self, table: "SeriesTable", max_lag: int) -> "Prepared":
+    def _prepared(self, table: "SeriesTable", max_lag: int, known: "LinkKnowledge") -> "Prepared":
         """The series under the transform of the caller's forecaster, or under the best one."""
         from jaxcause.workflows._discover import forecast, prepare
 
-        known = self.known_links(table, max_lag)
         options = prepare.window_options(
             table, max_lag, held_out=self.held_out, domain=self.domain, missing=self.missing
         )
