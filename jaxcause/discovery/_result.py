@@ -2,6 +2,7 @@
 
 from typing import Literal, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -133,9 +134,11 @@ def join_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchR
         history = CausalGraph(
             join([np.pad(m, e, mode="edge") for m, e in zip(marks, longer, strict=True)])
         )
+    graphs = [r.graph for r in results]
     return SearchResult(
         levels=history,
-        graph=CausalGraph(join([np.asarray(r.graph.marks) for r in results])),
+        # The marks of each chunk were checked when its graph was made.
+        graph=jax.tree.map(lambda *marks: join([*map(np.asarray, marks)]), *graphs),
         sepsets=SepSets(
             nodes=join([widen(np.asarray(r.sepsets.nodes), width) for r in results]),
             found=join([np.asarray(r.sepsets.found) for r in results]),

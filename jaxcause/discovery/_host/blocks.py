@@ -74,6 +74,7 @@ def _blocks(
         sets = ()
         if sepsets is not None:
             members = np.asarray(sepsets.nodes)
-            members = widen(members, -(-members.shape[-1] // 4) * 4)
+            if padded_n != n:
+                members = widen(members, -(-members.shape[-1] // 4) * 4)
             sets = (SepSets(padded(members, 2, -1), padded(sepsets.found, 2, 0)),)
         yield padded(marks, 2, 0), *sets, *(padded(array, 1, 0) for array in more)

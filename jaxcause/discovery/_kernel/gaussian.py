@@ -42,7 +42,7 @@ from jaxcause.stats import PartialCorrelationTest, fisher_z_p_value, is_singular
 from jaxcause.stats._definite import eigenvalues_exceed, pairs_of_copies, rounding
 from jaxcause.stats._elimination import redundant_below
 
-TESTS_IN_CACHE = 1 << 14
+TESTS_IN_CACHE = 1 << 15
 """Tests that numpy makes at a time."""
 
 COMPILING = 0.3

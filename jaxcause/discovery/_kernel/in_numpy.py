@@ -6,10 +6,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
-from jaxcause.discovery._kernel.rows import NEVER, Found, KernelRows, RowBatch, unpacked
+from jaxcause.discovery._kernel.rows import NEVER, Found, KernelRows, RowBatch
 
 TestValues = Callable[[KernelRows, Int[np.ndarray, "k tests"]], Float[np.ndarray, "tests"]]
-"""Maps tests, as rows, and the positions of their sets to the values of the tests."""
+"""Maps tests and the positions of their sets to the values of the tests.
+
+The tests come as rows, whose last two fields, of no use here, have one entry for each row.
+"""
 
 
 def first_separating_in_numpy(
@@ -30,8 +33,9 @@ def first_separating_in_numpy(
         here, counts = batch.at(rows), n_tests[rows]
         start = np.cumsum(counts) - counts
         row = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
-        fields = unpacked(here.packed(counts, counts.size, np.dtype(np.float64)))
-        tests = KernelRows(*(np.asarray(field)[row] for field in fields))
+        of_rows = (here.graph, here.x, here.y, here.start, here.skip)
+        of_tests = (np.repeat(field.astype(np.int32), counts) for field in of_rows)
+        tests = KernelRows(*of_tests, n_valid=counts, limit=here.limit)
         positions = table[np.arange(row.size) - start[row]].T
         parts.append(first_of_each(values(tests, positions), row, start, here.limit, best))
     first, value = (np.concatenate([part[k] for part in parts]) for k in (0, 1))

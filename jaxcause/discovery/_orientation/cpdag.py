@@ -27,9 +27,18 @@ from jaxcause.graph import Mark, SepSets
 _TAIL, _ARROW = np.int8(Mark.TAIL), np.int8(Mark.ARROW)
 
 
+LARGEST_COMPILED = 256
+"""Nodes of the largest graphs whose orientation is compiled on the host."""
+
+
 def _seconds(shape: tuple[int, ...]) -> float:
-    """Of numpy, at degrees up to 8 and some passes of the rules."""
+    """Of numpy, at degrees up to 8 and some passes of the rules; large graphs stay in numpy.
+
+    To pad them to few shapes takes longer than a compiled program would save.
+    """
     n_graphs, n, _ = shape
+    if n > LARGEST_COMPILED:
+        return 0.0
     return 2e-3 + n_graphs * (2e-8 * n * n + 2e-5 * n)
 
 
