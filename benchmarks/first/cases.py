@@ -113,14 +113,15 @@ def explain() -> Call:
 def command(*words: str) -> Call:
     """The command line; ``SERIES:n:p`` is a file with such a series, ``ENCODER`` the encoder."""
     given = [_word(word) for word in words]
-    if words[0] == "discover":
-        given += ["--out", str(Path(tempfile.mkdtemp()) / "out")]
+    given += ["--out", str(Path(tempfile.mkdtemp()) / "out")]
     sys.argv = ["jaxcause", *given]
 
     def call() -> Any:
         from jaxcause.cli import main
 
-        return main()
+        status = main()
+        if status:
+            raise RuntimeError(f"the command ended with status {status}")
 
     return call
 

@@ -34,7 +34,10 @@ COMMANDS = [
         "jaxcause discover --method var, 1,000 × 5",
         ["command", "discover", "SERIES:1000:5", "--method", "var"],
     ),
-    ("jaxcause explain", ["command", "explain", "ENCODER", "A long and rather dull film."]),
+    (
+        "jaxcause explain",
+        ["command", "explain", "--model", "ENCODER", "--text", "A long and rather dull film."],
+    ),
 ]
 PEERS = [
     *((f"Andrey: pc, {n} variables from data", ["andrey_pc", n]) for n in (20, 200, 1000)),
