@@ -40,6 +40,7 @@ STUDIES = {
     "memory": lambda given: memory.run(),
     "models": lambda given: models.run(),
     "order": lambda given: order.run(),
+    "published": lagged.run_published,
     "pcmci": lambda given: pcmci.run(quick=given.quick),
     "training": lambda given: training.run(quick=given.quick),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from benchmarks.lagged import settings, study, tables
-from benchmarks.lagged.methods import METHODS
+from benchmarks.lagged.methods import METHODS, ON_PUBLISHED
+from benchmarks.lagged.published import PUBLISHED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,17 +27,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> list[dict]:
     """Run what is missing, and report all results."""
-    names = _chosen("settings", given.settings, settings.names())
+    names = _chosen("settings", given.settings, settings.names_of_study())
     methods = _chosen("methods", given.methods, list(METHODS))
-    seeds = tuple(int(seed) for seed in given.seeds.split(","))
-    path = Path(given.out) / f"lagged_{given.preset}.jsonl"
+    return _study(given, names, methods, f"lagged_{given.preset}.jsonl")
+
+
+def run_published(given: argparse.Namespace) -> list[dict]:
+    """The same on series that others made, beside guessing."""
+    names = _chosen("settings", given.settings, list(PUBLISHED))
+    methods = _chosen("methods", given.methods, list(ON_PUBLISHED))
+    return _study(given, names, methods, "published.jsonl")
+
+
+def _study(
+    given: argparse.Namespace, names: list[str], methods: list[str], file: str
+) -> list[dict]:
+    seeds, path = tuple(int(seed) for seed in given.seeds.split(",")), Path(given.out) / file
     limits = study.Limits(
         given.limit_seconds, given.limit_cpu_seconds, given.budget_seconds, given.in_process
     )
     wanted = study.runs(names, methods, seeds, given.preset)
     study.execute(wanted, path, limits, preset=given.preset, data=given.data)
     made = tables.rows(study.read(path), given.preset)
-    tables.scaling_plots(made, path.parent, path.stem)
+    if file.startswith("lagged"):
+        tables.scaling_plots(made, path.parent, path.stem)
     return made
 
 

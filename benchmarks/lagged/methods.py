@@ -171,6 +171,29 @@ def _readouts(density: bool) -> list[str]:
     return [k for k, v in READOUTS.items() if density or not v.density]
 
 
+def guessed(case: Case, seed: int) -> list[Answer]:
+    """Scores by chance, and a graph of as many edges as there are: what knowing nothing gives."""
+    truth = np.asarray(case.truth if case.summary else case.truth.directed)
+    n_vars = len(truth)
+    scores = np.random.default_rng(seed).random((n_vars, n_vars, case.max_lag + 1))
+    scores[:, :, 0] = 0
+    ranked = scores.max(axis=2) * ~np.eye(n_vars, dtype=bool) if case.summary else scores
+    least = np.sort(ranked, axis=None)[-max(1, int(truth.sum()))]
+    graph = (scores >= least) & (ranked >= least)[:, :, None] if case.summary else scores >= least
+    return [Answer("random", scores, dict.fromkeys(RATES, graph))]
+
+
+def one_series(case: Case) -> np.ndarray:
+    """The series for methods that take one, without holes; they are filled in straight lines."""
+    if isinstance(case.series, list):
+        raise NotAvailable("takes one series")
+    x, at = case.series.astype(float), np.arange(len(case.series))
+    for column in x.T:
+        seen = ~np.isnan(column)
+        column[:] = np.interp(at, at[seen], column[seen])
+    return x
+
+
 def tigramite_pcmci(case: Case, seed: int) -> list[Answer]:
     """PCMCI with partial correlations, its defaults, tau_min=1; Benjamini–Hochberg over all."""
     del seed
@@ -195,7 +218,7 @@ def varlingam(case: Case, seed: int) -> list[Answer]:
     from lingam import VARLiNGAM
 
     model = VARLiNGAM(lags=case.max_lag, criterion=None, prune=True, random_state=seed)
-    found = np.abs(np.asarray(model.fit(case.series.astype(float)).adjacency_matrices_))
+    found = np.abs(np.asarray(model.fit(one_series(case)).adjacency_matrices_))
     scores = found.transpose(2, 1, 0)
     marks = np.zeros((*scores.shape, 2), np.int8)
     marks[scores > 0] = jc.Mark.TAIL, jc.Mark.ARROW
@@ -210,8 +233,8 @@ def granger_lasso(case: Case, seed: int) -> list[Answer]:
     del seed
     from causallearn.search.Granger.Granger import Granger
 
-    found = np.abs(Granger(maxlag=case.max_lag).granger_lasso(case.series.astype(float)))
-    n_vars = case.series.shape[1]
+    found = np.abs(Granger(maxlag=case.max_lag).granger_lasso(one_series(case)))
+    n_vars = found.shape[0]
     lagged = found.reshape(n_vars, case.max_lag, n_vars).transpose(2, 0, 1)
     scores = np.concatenate([np.zeros((n_vars, n_vars, 1)), lagged], axis=2)
     return [Answer("causal-learn Granger", scores, dict.fromkeys(RATES, scores > 0))]
@@ -222,7 +245,7 @@ def _tigramite(case: Case) -> Any:
     from tigramite.independence_tests.parcorr import ParCorr
     from tigramite.pcmci import PCMCI
 
-    frame = data_processing.DataFrame(case.series.astype(float))
+    frame = data_processing.DataFrame(one_series(case))
     return PCMCI(frame, cond_ind_test=ParCorr(significance="analytic"), verbosity=0)
 
 
@@ -239,8 +262,10 @@ def _no_lag_0(scores: np.ndarray) -> np.ndarray:
 
 
 METHODS = {
+    "random": Method(guessed),
     "var": Method(classical("var")),
     "lasso": Method(classical("lasso")),
+    "pc": Method(classical("pc")),
     "pcmci": Method(classical("pcmci")),
     "pcmci+": Method(classical("pcmci+")),
     "gradient": Method(gradient("gradient"), trained=True),
@@ -264,6 +289,21 @@ METHODS = {
     "causal-learn Granger": Method(granger_lasso, "causallearn", most_inputs=150),
 }
 """Methods by name. To add one, enter a function of a case and a seed here."""
+
+ON_PUBLISHED = (
+    "random",
+    "var",
+    "lasso",
+    "pc",
+    "pcmci",
+    "pcmci+",
+    "gradient",
+    "tigramite PCMCI",
+    "tigramite PCMCI+",
+    "VARLiNGAM",
+    "causal-learn Granger",
+)
+"""The methods that run on published series."""
 
 CLASSICAL = [name for name, method in METHODS.items() if not method.trained]
 

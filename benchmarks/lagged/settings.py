@@ -13,24 +13,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from benchmarks.lagged.case import Case as Case
+from benchmarks.lagged.published import LONG_KNOWN, PUBLISHED, NotThere
 from jaxcause import simulate
-from jaxcause.graph import LaggedGraph
 
 N_PARENTS = 3
-
-
-class Case(NamedTuple):
-    """A series and its true graph: every lag, or only which variable drives which.
-
-    ``system`` is the simulated system if there are hidden causes.
-    """
-
-    series: np.ndarray
-    truth: Any
-    max_lag: int
-    domain: np.ndarray | None = None
-    summary: bool = False
-    system: simulate.LaggedSystem | None = None
 
 
 class Setting(NamedTuple):
@@ -88,24 +75,17 @@ def _simulated() -> dict[str, Setting]:
 
 SIMULATED = _simulated()
 
-PUBLISHED = {
-    "lorenz96 F=10": "lorenz96/F_10_T_1000_dataset_1.npz",
-    "lorenz96 F=40": "lorenz96/F_40_T_1000_dataset_1.npz",
-    "cdml 1": "cdml/case1",
-    "cdml 2": "cdml/case2",
-    "cdml 3": "cdml/case3",
-    "netsim": "netsim/sim3_subject_0.npz",
-    "it middleware": "it_monitoring/middleware",
-    "it web": "it_monitoring/web",
-}
-"""Published series and their paths in the data folder."""
-
 PRESETS = ("reduced", "full")
 
 
 def names() -> list[str]:
     """All settings."""
     return [*SIMULATED, *PUBLISHED]
+
+
+def names_of_study() -> list[str]:
+    """The settings of ``python -m benchmarks lagged``."""
+    return [*SIMULATED, *LONG_KNOWN]
 
 
 def table_of(name: str) -> str:
@@ -130,9 +110,9 @@ def sizes(name: str, preset: str) -> tuple[int, int, int]:
 def load(name: str, preset: str, seed: int, data: Path | None) -> Case:
     """The series of a setting and a seed; a published one is the same for every seed."""
     if name not in SIMULATED:
-        if data is None or not list(data.glob(PUBLISHED[name] + "*")):
-            raise FileNotFoundError(f"{PUBLISHED[name]} is not in the data folder; pass --data")
-        return _published(name, data)
+        if data is None:
+            raise NotThere(f"{name} is no simulated system; pass --data")
+        return PUBLISHED[name](data)
     setting = SIMULATED[name]
     n_vars, max_lag, n_steps = sizes(name, preset)
     given = {"n_vars": n_vars, "max_lag": max_lag, "n_steps": n_steps}
@@ -141,49 +121,3 @@ def load(name: str, preset: str, seed: int, data: Path | None) -> Case:
     regimes = np.asarray(made.domain) if setting.options.get("n_domains", 1) > 1 else None
     system = made if setting.options.get("n_latents") else None
     return Case(np.asarray(made.series), made.truth, max_lag, regimes, system=system)
-
-
-def _published(name: str, data: Path) -> Case:
-    path = data / PUBLISHED[name]
-    if name.startswith("cdml"):
-        return _cdml(path)
-    if name.startswith("it"):
-        return _it_monitoring(path)
-    stored = np.load(path)
-    # Both files have the target first.
-    truth = stored["Gref"].T.astype(bool)
-    return Case(stored["X_np"].T.astype(float), truth, 3, summary=True)
-
-
-def _cdml(path: Path) -> Case:
-    with open(f"{path}_data.csv") as file:
-        names = file.readline().strip().split(",")
-        series = np.loadtxt(file, delimiter=",")
-    with open(f"{path}_target.csv") as file:
-        columns = file.readline().strip().split(",")[1:]
-        rows = [line.split(",") for line in file]
-    max_lag = max(int(c.split("_t-")[1]) for c in columns if "_t-" in c)
-    truth = np.zeros((len(names), len(names), max_lag + 1), bool)
-    for row in rows:
-        source, _, lag = row[0].partition("_t")
-        for column, value in zip(columns, row[1:], strict=True):
-            # The file repeats the graph at every earlier time; the newest slice contains it once.
-            if column.endswith("_t") and float(value):
-                target = names.index(column[:-2])
-                truth[names.index(source), target, abs(int(lag or 0))] = True
-    if truth[:, :, 0].any():
-        raise ValueError(f"{path} has contemporaneous edges, which this reader has no place for")
-    return Case(series, LaggedGraph.from_mask(truth), max_lag)
-
-
-def _it_monitoring(path: Path) -> Case:
-    (table,) = (p for p in path.parent.glob(f"{path.name}*.csv"))
-    with open(table) as file:
-        names = file.readline().strip().split(",")[1:]
-        series = np.array([[float(v or "nan") for v in line.split(",")[1:]] for line in file])
-    truth = np.zeros((len(names), len(names)), bool)
-    with open(f"{path}_structure.txt") as file:
-        for source, target in (line.split() for line in file if line.strip()):
-            truth[names.index(source), names.index(target)] = True
-    kept = np.nanstd(series, axis=0) > 0
-    return Case(series[:, kept], truth[kept][:, kept], 3, summary=True)
