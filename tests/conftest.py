@@ -63,6 +63,12 @@ def bounded_mappings():
         jax.clear_caches()
 
 
+@pytest.fixture(autouse=True)
+def no_work_yet(monkeypatch):
+    """Work adds up until it is compiled; no test depends on the work of tests before it."""
+    monkeypatch.setattr(_small_work, "_spent", {})
+
+
 @pytest.fixture
 def compiled(monkeypatch):
     """Compile small work as well, which would otherwise run in numpy."""
@@ -73,6 +79,7 @@ def compiled(monkeypatch):
 def engine(request, monkeypatch):
     """Run a test with work in numpy, and again with all of it compiled."""
     monkeypatch.setattr(_small_work, "PATIENCE", float("inf") if request.param == "numpy" else 0.0)
+    monkeypatch.setattr(_small_work, "_spent", {})
     return request.param
 
 

@@ -258,13 +258,18 @@ def test_published_series_are_read(data):
     for name in settings.PUBLISHED:
         case = settings.load(name, "reduced", 0, data)
         known = np.asarray(case.truth if case.summary else case.truth.directed)
-        assert len(known) == case.series.shape[1]
-        assert np.isfinite(case.series).mean() > 0.9
-        sizes[name] = case.series.shape, int(known.sum())
+        panel = case.series if isinstance(case.series, list) else [case.series]
+        assert {x.shape[1] for x in panel} == {len(known)}
+        assert np.isfinite(np.concatenate(panel)).mean() > 0.9
+        sizes[name] = np.shape(case.series), int(known.sum())
     assert sizes["lorenz96 F=10"] == ((1000, 10), 40)
     assert sizes["netsim"][0] == (200, 15)
     assert sizes["cdml 1"][0] == (1000, 12)
     assert sizes["it middleware"][0][1] == 7
+    assert sizes["flood, 42 gauges"][1] == 42
+    assert sizes["flood, 5 gauges, 0"][0][1] == 5
+    assert sizes["dream3 100, 0"][0] == (46, 21, 100)
+    assert sizes["lotka-volterra 0"] == ((2000, 20), 60)
     lorenz = settings.load("lorenz96 F=10", "reduced", 0, data).truth
     assert set(np.flatnonzero(lorenz[:, 4])) == {2, 3, 4, 5}
 

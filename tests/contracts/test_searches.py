@@ -16,6 +16,7 @@ from scipy.stats import false_discovery_control
 
 from jaxcause import (
     Caps,
+    _small_work,
     fci,
     icd,
     partial_correlation_test,
@@ -134,14 +135,24 @@ def made_for(name, graph):
     return jax.tree.map(lambda leaf: np.asarray(leaf[graph] if np.ndim(leaf) else leaf), made(name))
 
 
-@cache
 def found(search, name, sepset="max_p"):
+    """What a search finds, kept for each engine."""
+    return kept(search, name, sepset, _small_work.PATIENCE)
+
+
+@cache
+def kept(search, name, sepset, _):
     """Result of the first graph."""
     return search(made_for(name, 0), **OPTIONS, sepset=sepset)
 
 
-@cache
 def found_together(search, name, sepset="max_p"):
+    """The same of the whole batch."""
+    return kept_together(search, name, sepset, _small_work.PATIENCE)
+
+
+@cache
+def kept_together(search, name, sepset, _):
     """Result of the whole batch."""
     return search(made(name), **OPTIONS, sepset=sepset)
 
@@ -256,12 +267,14 @@ def test_results_are_pytrees(search, name):
 
 @every_search
 @every_test
+@pytest.mark.usefixtures("engine")
 def test_repeated_runs_are_identical(search, name):
     check_identical(found(search, name), search(made_for(name, 0), **OPTIONS))
 
 
 @every_search
 @every_batched_test
+@pytest.mark.usefixtures("engine")
 def test_a_batch_equals_its_graphs(search, name):
     together = found_together(search, name)
     assert together.graph.marks.shape == (GRAPHS, N, N)
@@ -278,6 +291,7 @@ def test_a_batch_keeps_fractional_numbers_of_samples():
 
 @every_search
 @every_batched_test
+@pytest.mark.usefixtures("engine")
 def test_the_order_of_a_batch_does_not_matter(search, name):
     def reverse(tree):
         return jax.tree.map(lambda leaf: leaf[::-1] if np.ndim(leaf) else leaf, tree)
@@ -315,6 +329,7 @@ BLOCKS = {
         ("graphs", "first"),
     ],
 )
+@pytest.mark.usefixtures("engine")
 def test_blocks_change_nothing(search, blocks, sepset, monkeypatch):
     expected = found_together(search, "float64", sepset)
     for (module, name), value in BLOCKS[blocks].items():
@@ -375,6 +390,7 @@ def test_relabelling_keeps_the_skeleton_of_pc_whichever_set_is_kept(order):
 
 @every_search
 @pytest.mark.parametrize("name", [name for name in TESTS if name not in ("oracle", "own")])
+@pytest.mark.usefixtures("engine")
 def test_masked_nodes_change_nothing(search, name):
     test = made_for(name, 0)
     mask = np.isin(np.arange(N), KEPT)
@@ -386,6 +402,7 @@ def test_masked_nodes_change_nothing(search, name):
 
 
 @every_search
+@pytest.mark.usefixtures("engine")
 def test_each_graph_has_its_own_mask(search):
     masks = np.ones((GRAPHS, N), bool)
     masks[0, [1, 4]] = masks[2, 7] = False
@@ -488,6 +505,7 @@ def test_singular_matrices_are_reported_and_give_no_nan(search, matrix, one_side
 
 @every_search
 @pytest.mark.parametrize("matrix", ["copy", "opposite"])
+@pytest.mark.usefixtures("engine")
 def test_singular_matrices_in_a_batch_leave_the_others_alone(search, matrix):
     corr = np.array(made("float64").corr)
     corr[1] = SINGULAR[matrix]()

@@ -21,13 +21,13 @@ NODES = 7
 def in_both(call):
     """What a call returns with all small work in numpy, and with all of it compiled."""
     found = []
-    before = _small_work.PATIENCE
+    before = _small_work.PATIENCE, _small_work._spent
     try:
         for patience in (float("inf"), 0.0):
-            _small_work.PATIENCE = patience
+            _small_work.PATIENCE, _small_work._spent = patience, {}
             found.append(call())
     finally:
-        _small_work.PATIENCE = before
+        _small_work.PATIENCE, _small_work._spent = before
     return found
 
 

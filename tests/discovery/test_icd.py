@@ -113,7 +113,7 @@ def test_any_level_is_the_search_that_stops_there():
     assert not bool(whole.info.truncated)
 
 
-def test_a_batch_equals_its_graphs_one_by_one():
+def test_a_batch_equals_its_graphs_one_by_one(engine):
     corr = attention_correlations(1, 10, graphs=(2, 3))
     together = icd(partial_correlation_test(corr, 768))
     assert together.graph.marks.shape == (2, 3, 10, 10)

@@ -103,7 +103,7 @@ def test_relabelling_the_nodes_relabels_the_graph(order):
     assert (relabelled == found[np.ix_(order, order)]).all()
 
 
-def test_a_batch_equals_its_graphs_one_by_one():
+def test_a_batch_equals_its_graphs_one_by_one(engine):
     tests = [gaussian_test(dag_of(s, 6), s) for s in range(3)]
     corr = np.stack([t.corr for t in tests])
     together = pc(partial_correlation_test(corr, 500), alpha=0.05)

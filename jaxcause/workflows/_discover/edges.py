@@ -14,6 +14,8 @@ from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.scores import READOUTS, EdgeScores
 from jaxcause.workflows._discover.training import LONG
 
+LINEAR_SCORE = "absolute t-statistic of the linear model"
+
 SelectionRule = Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph]
 """Maps scores ``[source, target, lag]`` to edges."""
 
@@ -27,6 +29,7 @@ class SelectedEdges(NamedTuple):
         strength: The size of each effect.
         supported: The edges that were chosen before knowledge was applied.
         rule: ``"t-tests"`` of the linear model, ``"empirical null"`` of the scores, ``"given"``.
+        measure: What the scores are.
     """
 
     graph: LaggedGraph
@@ -34,6 +37,7 @@ class SelectedEdges(NamedTuple):
     strength: Float[AnyArray, "vars vars lags"]
     supported: Bool[np.ndarray, "vars vars lags"]
     rule: str
+    measure: str
 
 
 def t_tests_decide(data: Prepared, fitted: FittedForecaster, *, rule: SelectionRule | None) -> bool:
@@ -86,8 +90,9 @@ def select_edges(
     supported = np.asarray(graph.directed)
     if not known.is_trivial:
         graph = LaggedGraph.from_mask((supported & known.allowed) | known.required)
+    measure = scores.name.replace("_", " ")
     if how == "t-tests" and readout is None:
-        # The gradients of the linear model vary less than those of the Transformer.
-        total = linear_energy(data)
-        strength = np.sqrt(total)
-    return SelectedEdges(graph, total, strength, supported, how)
+        # What chose the edges ranks them, too; a coefficient of a noisy column may be large.
+        total = np.abs(np.where(known.allowed, data.linear_on_all().t_statistic, 0.0))
+        strength, measure = np.sqrt(linear_energy(data)), LINEAR_SCORE
+    return SelectedEdges(graph, total, strength, supported, how, measure)

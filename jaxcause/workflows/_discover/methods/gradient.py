@@ -229,7 +229,7 @@ class Gradient(LinkMethod):
         supported[:, :, 0] = found.supported_at_lag_0(n_windows, self.alpha or SEARCH_ALPHA)
         judged = judge_required(data.known.required, supported, data.names)
         return DiscoveryInfo(
-            score=scores.name.replace("_", " "),
+            score=selected.measure,
             strength=READOUTS[scores.name].strength,
             strength_at_lag_0=None if found.refined is None else CONTEMPORANEOUS_STRENGTH,
             notes=(*notes_of(table, data, fitted, selected, found), *judged.notes),
