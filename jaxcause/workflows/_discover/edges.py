@@ -14,7 +14,7 @@ from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.scores import READOUTS, EdgeScores
 from jaxcause.workflows._discover.training import LONG
 
-LINEAR_SCORE = "absolute t-statistic of the linear model"
+LINEAR_SCORE = "absolute t-statistic of the ridge regression"
 
 SelectionRule = Callable[[Float[AnyArray, "vars vars lags"]], LaggedGraph]
 """Maps scores ``[source, target, lag]`` to edges."""
@@ -92,7 +92,10 @@ def select_edges(
         graph = LaggedGraph.from_mask((supported & known.allowed) | known.required)
     measure = scores.name.replace("_", " ")
     if how == "t-tests" and readout is None:
-        # What chose the edges ranks them, too; a coefficient of a noisy column may be large.
-        total = np.abs(np.where(known.allowed, data.linear_on_all().t_statistic, 0.0))
+        # A coefficient of a column that others nearly determine is large by chance; its t-value is
+        # not. The penalty keeps the noise of short series out of the order.
+        total = np.abs(
+            np.where(known.allowed, data.linear_on_all(ridge=data.ridge).t_statistic, 0.0)
+        )
         strength, measure = np.sqrt(linear_energy(data)), LINEAR_SCORE
     return SelectedEdges(graph, total, strength, supported, how, measure)
