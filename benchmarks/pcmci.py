@@ -113,7 +113,7 @@ def measure_peer(n_vars: int, method: str) -> dict | None:
 
 def symbols(marks: np.ndarray) -> np.ndarray:
     """Edges as tigramite writes them."""
-    names = {(3, 2): "-->", (2, 3): "<--", (1, 1): "o-o", (2, 2): "x-x"}
+    names = {(3, 2): "-->", (2, 3): "<--", (1, 1): "o-o", (4, 4): "x-x"}
     text = np.full(marks.shape[:3], "", "U3")
     for ends, name in names.items():
         text[(marks == ends).all(axis=-1)] = name
