@@ -136,9 +136,10 @@ def test_many_rows_are_the_single_tests():
         for k, (pair, given_nodes) in enumerate(zip(ends, cond, strict=True)):
             one = test(*(jnp.int32(node) for node in pair), jnp.asarray(given_nodes, jnp.int32))
             assert float(rows.p_value[k]) == pytest.approx(float(one.p_value), rel=1e-9)
-    single = jax.vmap(lambda a, b, c: partial_correlation(jnp.asarray(corr), a, b, c))(
-        *map(jnp.asarray, (ends[:, 0], ends[:, 1], cond))
-    )
+    with jax.enable_x64(True):
+        single = jax.vmap(lambda a, b, c: partial_correlation(jnp.asarray(corr), a, b, c))(
+            *map(jnp.asarray, (ends[:, 0], ends[:, 1], cond))
+        )
     np.testing.assert_allclose(
         partial_correlation(corr, ends[:, 0], ends[:, 1], cond), single, atol=1e-12
     )
