@@ -175,7 +175,7 @@ def _there(path: Path) -> Path:
     return path
 
 
-LONG_KNOWN: dict[str, Loader] = {
+BESIDE_SIMULATED: dict[str, Loader] = {
     "lorenz96 F=10": partial(lorenz96, 10, 1000),
     "lorenz96 F=40": partial(lorenz96, 40, 1000),
     **{f"cdml {k}": partial(cdml, k) for k in (1, 2, 3)},
@@ -185,7 +185,7 @@ LONG_KNOWN: dict[str, Loader] = {
 }
 """The published series of the study of simulated systems."""
 
-PUBLISHED: dict[str, Loader] = LONG_KNOWN | {
+PUBLISHED: dict[str, Loader] = BESIDE_SIMULATED | {
     **{
         f"lorenz96 F={force}, {n} rows": partial(lorenz96, force, n)
         for force in (10, 40)

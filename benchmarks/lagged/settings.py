@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from benchmarks.lagged.case import Case as Case
-from benchmarks.lagged.published import LONG_KNOWN, PUBLISHED, NotThere
+from benchmarks.lagged.published import BESIDE_SIMULATED, PUBLISHED, NotThere
 from jaxcause import simulate
 
 N_PARENTS = 3
@@ -85,7 +85,7 @@ def names() -> list[str]:
 
 def names_of_study() -> list[str]:
     """The settings of ``python -m benchmarks lagged``."""
-    return [*SIMULATED, *LONG_KNOWN]
+    return [*SIMULATED, *BESIDE_SIMULATED]
 
 
 def table_of(name: str) -> str:

@@ -74,10 +74,8 @@ def write_outer(
     mark: np.int8,
 ) -> Int8[AnyArray, "graphs nodes nodes"]:
     """Put ``mark`` at neighbour s of b wherever ``[b, s]`` holds."""
-    xp = namespace(marks, lists, where)
-    graph, node, _ = xp.indices(lists.shape, dtype=np.int32)
-    target = xp.where(where, lists, np.int32(marks.shape[1]))
-    return put(marks, (graph, node, target), mark)
+    graph, node, neighbour = _chosen(marks, lists, where)
+    return put(marks, (graph, node, neighbour), mark)
 
 
 def write_inner(
@@ -87,10 +85,17 @@ def write_inner(
     mark: np.int8,
 ) -> Int8[AnyArray, "graphs nodes nodes"]:
     """Put ``mark`` at b on the edge from its neighbour s wherever ``[b, s]`` holds."""
+    graph, node, neighbour = _chosen(marks, lists, where)
+    return put(marks, (graph, neighbour, node), mark)
+
+
+def _chosen(
+    marks: AnyArray, lists: AnyArray, where: AnyArray
+) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Graph, node and neighbour of every entry; a neighbour beyond the end if it is not chosen."""
     xp = namespace(marks, lists, where)
     graph, node, _ = xp.indices(lists.shape, dtype=np.int32)
-    source = xp.where(where, lists, np.int32(marks.shape[1]))
-    return put(marks, (graph, source, node), mark)
+    return graph, node, xp.where(where, lists, np.int32(marks.shape[1]))
 
 
 def separations(

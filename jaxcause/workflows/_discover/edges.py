@@ -94,8 +94,9 @@ def select_edges(
     if how == "t-tests" and readout is None:
         # A coefficient of a column that others nearly determine is large by chance; its t-value is
         # not. The penalty keeps the noise of short series out of the order.
-        total = np.abs(
-            np.where(known.allowed, data.linear_on_all(ridge=data.ridge).t_statistic, 0.0)
+        fit, measure = data.linear_on_all(ridge=data.ridge), LINEAR_SCORE
+        total, strength = (
+            np.abs(np.where(known.allowed, part, 0.0))
+            for part in (fit.t_statistic, fit.coefficients)
         )
-        strength, measure = np.sqrt(linear_energy(data)), LINEAR_SCORE
     return SelectedEdges(graph, total, strength, supported, how, measure)
