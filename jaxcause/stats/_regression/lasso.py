@@ -214,7 +214,9 @@ def _path(
     """The fit for each penalty of the grid, each started at the one before."""
 
     def one(beta: AnyArray, penalty: AnyArray) -> tuple[AnyArray, AnyArray]:
-        beta = _descent(gram, cross, penalty[None] * weight, beta, tolerance, max_sweeps)[0]
+        beta = _coordinate_descent.formula(
+            gram, cross, penalty[None] * weight, beta, tolerance, max_sweeps
+        )[0]
         return beta, beta
 
     if not on_host(gram, cross, penalties):
@@ -227,18 +229,6 @@ def _path(
 
 @numpy_or_xla(lambda shape: SECONDS_PER_TERM / 10 * shape[0], price=0.4)
 def _coordinate_descent(
-    gram: Float[AnyArray, "terms terms"],
-    cross: Float[AnyArray, "terms vars"],
-    penalty: Float[AnyArray, "terms vars"],
-    start: Float[AnyArray, "terms vars"],
-    tolerance: float | Float[Array, ""],
-    max_sweeps: int | Int[Array, ""],
-) -> tuple[Float[AnyArray, "terms vars"], Int[AnyArray, ""] | int]:
-    """One fit, and the number of its sweeps."""
-    return _descent(gram, cross, penalty, start, tolerance, max_sweeps)
-
-
-def _descent(
     gram: Float[AnyArray, "terms terms"],
     cross: Float[AnyArray, "terms vars"],
     penalty: Float[AnyArray, "terms vars"],
