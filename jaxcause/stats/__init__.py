@@ -35,6 +35,7 @@ from jaxcause.stats._regression.instrumental import (
 )
 from jaxcause.stats._regression.lasso import LassoFit as LassoFit
 from jaxcause.stats._regression.lasso import fit_lasso_var as fit_lasso_var
+from jaxcause.stats._regression.ridge_path import ridge_path_evidence as ridge_path_evidence
 from jaxcause.stats._regression.vector_autoregression import VarFit as VarFit
 from jaxcause.stats._regression.vector_autoregression import VarMoments as VarMoments
 from jaxcause.stats._regression.vector_autoregression import fit_var as fit_var

@@ -73,9 +73,9 @@ def trainings(monkeypatch):
     seen = []
     real = forecast.train
 
-    def recorded(config, data, settings, key, trial, **options):
-        seen.append((trial.skip, settings))
-        return real(config, data, settings, key, trial, **options)
+    def recorded(config, data, settings, key, **options):
+        seen.append((config.skip, settings))
+        return real(config, data, settings, key, **options)
 
     monkeypatch.setattr(forecast, "train", recorded)
     return seen
@@ -83,10 +83,10 @@ def trainings(monkeypatch):
 
 def test_a_linear_series_says_what_was_not_found_and_what_to_do(trainings):
     found = discover(linear_series(), 2, model="small", progress=False)
-    assert [skip for skip, _ in trainings] == [False, True]
+    assert [skip for skip, _ in trainings] == [False]
     assert found.info.selection == "t-tests"
     assert (found.info.steps or 0) < 200
-    (note,) = [n for n in found.info.notes if "forecasts as well" in n]
+    (note,) = [n for n in found.info.notes if "adds nothing that counts" in n]
     assert "t-tests chose the edges" in note
     assert "nothing nonlinear was in sight" in note
     assert "--steps" in note
@@ -98,10 +98,10 @@ def test_where_the_transformer_is_better_nothing_else_is_trained(trainings):
     x[2:, 2] = 1.5 * np.tanh(2 * x[1:-1, 0]) * x[:-2, 1] + 0.3 * x[2:, 2]
     found = discover(x, 2, model="small", progress=False)
     assert [skip for skip, _ in trainings] == [False]
-    assert found.info.skip is False
-    assert set(found.info.skip_errors or {}) == {"False"}
+    assert found.info.skip is True
+    assert (found.info.gain or {})["targets"] == ["X0", "X1", "X2"]
     assert found.info.selection == "empirical null"
-    assert not any("forecasts as well" in note for note in found.info.notes)
+    assert not any("adds nothing" in note for note in found.info.notes)
 
 
 @pytest.mark.parametrize("skip", [False, True])
@@ -118,32 +118,6 @@ def test_the_callers_training_is_obeyed(trainings):
     assert found.info.status == "finished"
     assert found.info.steps == 40
     assert not any("in sight" in note for note in found.info.notes)
-
-
-def test_a_frozen_linear_part_is_none(monkeypatch):
-    """Beside the skip, training is what it is without one."""
-    data_of = {}
-    real = forecast.train
-
-    def both(config, data, settings, key, trial, **options):
-        if not trial.skip:
-            plain = trial._replace(beside=False)
-            data_of["without"] = real(config, data, settings, key, plain, **options)
-            data_of["beside"] = real(config, data, settings, key, trial, **options)
-        return real(config, data, settings, key, trial, **options)
-
-    monkeypatch.setattr(forecast, "train", both)
-    settings = TrainingConfig(20, batch_size=4)
-    discover(linear_series(), 2, model="small", progress=False, training=settings)
-    without, beside = data_of["without"], data_of["beside"]
-    assert without.config == beside.config
-    assert not without.config.skip
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5),
-        without.result.params,
-        beside.result.params,
-    )
-    np.testing.assert_allclose(without.residuals, beside.residuals, atol=1e-5)
 
 
 def test_words_come_before_the_first_step(monkeypatch):

@@ -12,6 +12,8 @@ from jaxcause.stats._multiple_testing import benjamini_hochberg
 from jaxcause.stats._tails import student_p_value
 
 BLOCK = 4096
+LEFT_OVER = 1e-6
+"""Least share of its variance that a term is taken to have for itself."""
 DETERMINED = 1e-11
 """Share of a variance up to which what is left of it counts as rounding."""
 
@@ -105,6 +107,22 @@ class VarMoments:
             degrees=degrees,
             tested=as_scores(terms[:-1], n_vars),
         )
+
+    def conditional_variances(self) -> Float[np.ndarray, "vars lags"]:
+        """Variance of each term that no linear function of the others explains; lag 0 is zero.
+
+        A term that others determine keeps a millionth of its variance.
+        """
+        n_vars, n_terms = len(self.total), len(self.gram) - 1
+        mean = self.gram[-1, :-1] / self.n_windows
+        covariance = self.gram[:-1, :-1] / self.n_windows - np.outer(mean, mean)
+        spread = np.sqrt(np.maximum(np.diag(covariance), 0))
+        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+        corr = covariance * np.outer(scale, scale)
+        inverse = np.linalg.inv(corr + LEFT_OVER * np.eye(n_terms))
+        left = spread**2 / np.maximum(np.diag(inverse), 1.0)
+        at_lags = left.reshape(-1, n_vars).T
+        return np.concatenate([np.zeros((n_vars, 1)), at_lags], axis=1)
 
     def _fit_terms(
         self, used: np.ndarray, targets: np.ndarray, ridge: float, degrees: np.ndarray

@@ -15,10 +15,10 @@ from jaxcause.workflows._discover.forecaster import TrainedForecaster
 from jaxcause.workflows._discover.members import train_members
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.random_keys import keys_from
+from jaxcause.workflows._discover.stacking import Gain, gain_over_linear, stacked
 from jaxcause.workflows._discover.training import (
     LONG,
     TrainedModel,
-    Trial,
     default_training,
     held_out_residuals,
     settings_of,
@@ -26,7 +26,7 @@ from jaxcause.workflows._discover.training import (
 )
 
 LINEAR_IS_AS_GOOD = 0.99
-"""Relative held-out error from which on a linear model counts as good as the Transformer."""
+"""Relative held-out error from which on a linear model counts as good on a long series."""
 
 
 class FittedForecaster(NamedTuple):
@@ -37,7 +37,9 @@ class FittedForecaster(NamedTuple):
         members: Parameters of the members of an ensemble; those of the forecaster if it is alone.
         residuals: Held-out values less their forecasts; NaN where a value is missing.
         error: Their mean square.
-        linear_is_as_good: Whether a linear model forecasts as well, to one percent.
+        gain: What the Transformer adds to the linear model.
+        linear_is_as_good: Whether a linear model forecasts as well: on a short series if the
+            Transformer adds nothing that counts to it, on a long one to one percent.
         training: How training went, as `DiscoveryInfo` keeps it; empty if it was given.
     """
 
@@ -45,6 +47,7 @@ class FittedForecaster(NamedTuple):
     members: tuple[Params, ...]
     residuals: Float[np.ndarray, "windows vars"]
     error: float
+    gain: Gain
     linear_is_as_good: bool
     training: dict[str, Any]
 
@@ -63,32 +66,46 @@ class ForecasterOptions(NamedTuple):
 def fit_forecaster(
     data: Prepared, key: PRNGKeyArray, options: ForecasterOptions, *, progress: bool
 ) -> FittedForecaster:
-    """Train without the linear skip, with it where that may be better, and then the members."""
+    """Train the forecaster and then its members, and stack each with the linear model.
+
+    On short series without a skip of its own, the forecast is the best mean of the linear one and
+    the Transformer's: it is never worse than the linear model, and the Transformer adds what the
+    held-out windows confirm. On long series the Transformer learns the linear part by itself.
+    """
     first, second = keys_from(key, 2)
-    trained, skip_errors = _train(data, first, options, progress=progress)
-    params = (trained.result.params,)
+    trained = _train(data, first, options, progress=progress)
+    params = [trained.result.params]
     if options.members > 1:
-        stacked = train_members(
+        members = train_members(
             trained,
             data,
             keys_from(second, options.members),
             label=f"Training {options.members} members",
             progress=progress,
         )
-        params = tuple(
-            jax.tree.map(lambda leaf, m=m: leaf[m], stacked) for m in range(options.members)
-        )
-    forecaster = TrainedForecaster(
-        trained.config, trained.result.params, data.transform, data.names
-    )
-    record = settings_of(trained) | {"skip": trained.config.skip, "skip_errors": skip_errors}
-    return _judged(data, forecaster, params, trained.residuals, record)
+        params = [jax.tree.map(lambda leaf, m=m: leaf[m], members) for m in range(options.members)]
+    config, residuals, weight = trained.config, trained.residuals, 1.0
+    gain = gain_over_linear(data.linear_residuals, residuals)
+    if options.skip is None and config.head == "mean" and len(data.split.train) < LONG:
+        weight = gain.weight
+        residuals = data.linear_residuals * (1 - weight) + residuals * weight
+        params = [stacked(trained.config, member, data.linear, weight)[1] for member in params]
+        config, alone = stacked(trained.config, trained.result.params, data.linear, weight)
+    else:
+        alone = trained.result.params
+    forecaster = TrainedForecaster(config, alone, data.transform, data.names, weight)
+    record = settings_of(trained) | {"skip": config.skip}
+    return _judged(data, forecaster, tuple(params), residuals, gain, record)
 
 
 def given_forecaster(data: Prepared, forecaster: TrainedForecaster) -> FittedForecaster:
     """The forecaster that the caller has, judged on the held-out windows."""
-    residuals = held_out_residuals(forecaster, data)
-    return _judged(data, forecaster, (forecaster.params,), residuals, {})
+    residuals, linear = held_out_residuals(forecaster, data), data.linear_residuals
+    alone = residuals
+    if 0 < forecaster.weight < 1:
+        alone = linear - (linear - residuals) / forecaster.weight
+    gain = gain_over_linear(linear, alone)
+    return _judged(data, forecaster, (forecaster.params,), residuals, gain, {})
 
 
 def check_forecaster(forecaster: TrainedForecaster, table: SeriesTable, max_lag: int) -> None:
@@ -110,57 +127,37 @@ def _judged(
     forecaster: TrainedForecaster,
     members: tuple[Params, ...],
     residuals: Float[np.ndarray, "windows vars"],
+    gain: Gain,
     training: dict[str, Any],
 ) -> FittedForecaster:
-    error = _mean_square(residuals)
-    as_good = error >= LINEAR_IS_AS_GOOD * data.linear_error
-    return FittedForecaster(forecaster, members, residuals, error, as_good, training)
+    error = float(np.nanmean(residuals**2))
+    if len(data.split.train) < LONG:
+        as_good = not gain.targets.any()
+    else:
+        as_good = error >= LINEAR_IS_AS_GOOD * data.linear_error
+    return FittedForecaster(forecaster, members, residuals, error, gain, as_good, training)
 
 
 def _train(
     data: Prepared, key: PRNGKeyArray, options: ForecasterOptions, *, progress: bool
-) -> tuple[TrainedModel, dict[str, float]]:
-    """The model that forecasts best, and the errors of those without and with the skip.
-
-    The model without a skip is trained first. Where it beats the linear one, it is kept: its
-    gradients vary less. Otherwise the linear skip is tried, from the linear solution; it goes on
-    only while it is better than that, which its first evaluations show.
-    """
-    n_windows = len(data.split.train)
+) -> TrainedModel:
+    """The model, with a skip only if the caller wants one."""
     sizes = PRESETS[options.model] if isinstance(options.model, str) else options.model
     config = ForecasterConfig(
         len(data.names),
         data.max_lag,
+        skip=bool(options.skip),
         head=options.head,
         n_domains=1 if data.domain is None else int(data.domain.max()) + 1,
         missing=data.masked,
         **sizes,
     )
-    both = options.skip is None and n_windows < LONG
-    training = options.training or default_training(n_windows, config)
-
-    def tried(skip: bool, label: str) -> TrainedModel:
-        checkpoint = options.checkpoint
-        return train(
-            config,
-            data,
-            training,
-            key,
-            Trial(skip, beside=both),
-            label=label,
-            progress=progress,
-            checkpoint=checkpoint and checkpoint.with_name(f"{checkpoint.name}.skip{int(skip)}"),
-        )
-
-    found = tried(bool(options.skip), "Training")
-    errors = {str(bool(options.skip)): found.result.held_out}
-    if both and _mean_square(found.residuals) >= LINEAR_IS_AS_GOOD * data.linear_error:
-        with_it = tried(True, "Training with a linear part")
-        errors["True"] = with_it.result.held_out
-        if with_it.result.held_out < found.result.held_out:
-            found = with_it
-    return found, errors
-
-
-def _mean_square(residuals: Float[np.ndarray, "windows vars"]) -> float:
-    return float(np.nanmean(residuals**2))
+    return train(
+        config,
+        data,
+        options.training or default_training(len(data.split.train), config),
+        key,
+        label="Training",
+        progress=progress,
+        checkpoint=options.checkpoint,
+    )

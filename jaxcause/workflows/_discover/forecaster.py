@@ -30,12 +30,14 @@ class TrainedForecaster:
         params: Its parameters.
         transform: From the units of the data to those of the model.
         names: Names of the variables.
+        weight: Share of the Transformer in the forecast; the rest is a linear model's.
     """
 
     config: ForecasterConfig
     params: Params
     transform: Transform
     names: tuple[str, ...]
+    weight: float = 1.0
 
     @property
     def predict_fn(self) -> Partial:
@@ -62,6 +64,7 @@ class TrainedForecaster:
             "config": json.dumps(dataclasses.asdict(self.config)),
             "names": json.dumps(list(self.names)),
             "transform": self.transform.kind,
+            "weight": repr(float(self.weight)),
         }
         save_file(tensors, Path(path), metadata=metadata)
 
@@ -95,6 +98,7 @@ class TrainedForecaster:
             ),
             transform=Transform(kind=metadata["transform"], **fields),
             names=tuple(json.loads(metadata["names"])),
+            weight=float(metadata.get("weight", 1.0)),
         )
 
 

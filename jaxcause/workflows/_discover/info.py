@@ -45,9 +45,13 @@ class DiscoveryInfo:
         held_out_error: Mean squared error of forecasts on held-out windows; 1 is that of the mean.
         held_out_error_linear: The same of a linear autoregression.
         selection: What chose the edges: ``"t-tests"`` of the linear model, ``"empirical null"`` of
-            the scores, or ``"given"``, the caller's rule.
+            the scores, ``"both"`` (t-tests for the targets that the linear model forecasts as
+            well), or ``"given"``, the caller's rule.
+        gain: What the Transformer adds to the linear forecast: its ``weight`` in the best mean of
+            both, the ``share`` of the linear model's held-out error that this removes, by how many
+            standard errors (``z``), and the ``targets`` that it forecasts better.
+        widened: Factor by which the t-tests were widened, where that was needed.
         skip: Whether a linear autoregression is part of the forecaster.
-        skip_errors: Held-out error without and with it.
         model: Sizes of the forecaster.
         training: Settings of its training.
         status: How training ended.
@@ -89,8 +93,9 @@ class DiscoveryInfo:
     held_out_error: float | None = None
     held_out_error_linear: float | None = None
     selection: str | None = None
+    gain: Mapping[str, Any] | None = None
+    widened: float | None = None
     skip: bool | None = None
-    skip_errors: Mapping[str, Any] | None = None
     model: Mapping[str, Any] | None = None
     training: Mapping[str, Any] | None = None
     status: str | None = None

@@ -1,5 +1,8 @@
 """Sixth stage: what was found, as plain sentences."""
 
+import numpy as np
+from jaxtyping import Int
+
 from jaxcause.series import SeriesTable
 from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
@@ -9,6 +12,8 @@ from jaxcause.workflows._discover.windows import notes_on_windows
 
 FEW_CANDIDATES = 100
 """Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
+MOST_NAMED = 5
+"""Variables that a note names."""
 NOTHING_TO_PREDICT = 0.98
 """Held-out error from which on the past says next to nothing (1 is the error of the mean)."""
 
@@ -33,12 +38,22 @@ def notes_of(
 def _on_forecast(
     data: Prepared, fitted: FittedForecaster, selected: SelectedEdges
 ) -> tuple[str, ...]:
+    weight = fitted.forecaster.weight
+    who = "Transformer" if weight == 1 else f"forecast ({weight:.0%} Transformer, the rest linear)"
     notes = [
-        f"The held-out error of the Transformer is {fitted.error:.3g}, that of a linear model "
+        f"The held-out error of the {who} is {fitted.error:.3g}, that of a linear model "
         f"{data.linear_error:.3g} (1 = no better than always forecasting the mean)."
     ]
-    if fitted.linear_is_as_good:
-        notes.append(_on_linear_model(fitted, selected))
+    if selected.by_tests.any():
+        notes.append(_on_linear_model(data, fitted, selected))
+    elif fitted.linear_is_as_good:
+        notes.append("The linear model forecasts as well as the Transformer.")
+    if selected.widened > 1:
+        notes.append(
+            f"Most t-statistics are {selected.widened:.1f} times larger than chance makes them, as "
+            "where errors depend on one another or hidden causes act on many variables. The tests "
+            "were widened by that factor; edges may still be due to such causes."
+        )
     if fitted.error > NOTHING_TO_PREDICT:
         notes.append(
             "Almost nothing can be forecast from the past, so the edges of this graph mean little. "
@@ -47,13 +62,19 @@ def _on_forecast(
     return tuple(notes)
 
 
-def _on_linear_model(fitted: FittedForecaster, selected: SelectedEdges) -> str:
+def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: SelectedEdges) -> str:
     """What it means that a linear model forecasts as well, and what can be done about it."""
-    if selected.rule != "t-tests":
-        return "The linear model forecasts as well as the Transformer."
+    if not selected.by_tests.all():
+        better = np.flatnonzero(~selected.by_tests)
+        return (
+            f"The Transformer forecasts {_listed(data.names, better)} better than the linear "
+            "model, so its gradients chose the edges into them. Elsewhere the t-tests of the "
+            "linear model did; they miss an effect that no line shows, such as that of a product."
+        )
     said = (
-        "The linear model forecasts as well as the Transformer, so its t-tests chose the edges. "
-        "They miss an effect that no line shows, such as that of a product."
+        "The Transformer adds nothing that counts to the forecast of the linear model, so its "
+        "t-tests chose the edges. They miss an effect that no line shows, such as that of a "
+        "product."
     )
     if fitted.training.get("status") != "stopped early":
         return said
@@ -63,10 +84,17 @@ def _on_linear_model(fitted: FittedForecaster, selected: SelectedEdges) -> str:
     )
 
 
+def _listed(names: tuple[str, ...], chosen: Int[np.ndarray, "k"]) -> str:
+    """The first names, and how many more there are."""
+    said = ", ".join(names[k] for k in chosen[:MOST_NAMED])
+    more = len(chosen) - MOST_NAMED
+    return f"{said} and {more} more" if more > 0 else said
+
+
 def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple[str, ...]:
     n_candidates = int(data.known.lagged.allowed.sum())
     rough = n_edges == 0 or n_candidates < FEW_CANDIDATES
-    if selected.rule != "empirical null" or not rough:
+    if selected.rule not in ("empirical null", "both") or not rough:
         return ()
     return (
         f"{n_edges} of {n_candidates} candidate edges stand out from the empirical null. The null "
@@ -126,7 +154,7 @@ def _on_training(fitted: FittedForecaster) -> tuple[str, ...]:
 
 def _on_windows(table: SeriesTable, data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
     # The forecaster is judged by its forecasts; only t-tests need windows for each coefficient.
-    n_terms = len(data.names) * data.max_lag + 1 if selected.rule == "t-tests" else 0
+    n_terms = len(data.names) * data.max_lag + 1 if selected.by_tests.any() else 0
     n_used = sum(map(len, data.split))
     used = notes_on_windows(table, data.max_lag + 1, n_used, n_terms, whole=not data.masked)
     if not data.masked:

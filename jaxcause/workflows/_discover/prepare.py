@@ -18,7 +18,7 @@ from jaxcause.series import (
     usable_windows,
     used_values,
 )
-from jaxcause.stats import VarFit, VarMoments, var_moments
+from jaxcause.stats import VarFit, VarMoments, ridge_path_evidence, var_moments
 
 RIDGES = (1e-3, 1e-2, 1e-1, 0.3, 1.0, 3.0)
 """Penalties per sample to choose from for the linear autoregression."""
@@ -54,7 +54,8 @@ class Prepared(NamedTuple):
         moments: Moments of all windows.
         linear: The linear autoregression on the training windows, with the penalty ``ridge``.
         ridge: Its penalty per sample, the one that forecasts best.
-        linear_error: Its held-out mean squared error.
+        linear_residuals: Held-out values less its forecasts; NaN where a value is missing.
+        linear_error: Their mean square.
         rank_error: The same, of values mapped to normal quantiles of their ranks.
         transform_errors: ``rank_error`` under each transform that was tried.
     """
@@ -72,6 +73,7 @@ class Prepared(NamedTuple):
     moments: VarMoments
     linear: VarFit
     ridge: float
+    linear_residuals: Float[np.ndarray, "windows vars"]
     linear_error: float
     rank_error: float
     transform_errors: dict[str, float] | None = None
@@ -83,7 +85,11 @@ class Prepared(NamedTuple):
 
     def linear_on_all(self, *, ridge: float = 0.0) -> VarFit:
         """A linear autoregression on all windows: for its tests, not to be judged by forecasts."""
-        return self.moments.fit(ridge=ridge)
+        return self.moments.fit(ridge=ridge, allowed=_allowed_terms(self.known))
+
+    def linear_evidence(self) -> Float[np.ndarray, "vars vars lags"]:
+        """How strongly each link speaks for itself in linear models of all windows."""
+        return ridge_path_evidence(self.moments, allowed=_allowed_terms(self.known))
 
 
 class WindowOptions(NamedTuple):
@@ -166,7 +172,7 @@ def prepare_as(
     windows = filled[split.held_out[:, None] + np.arange(length)]
     newest = values[split.held_out + max_lag]
     seen, unseen = (var_moments(filled, part, max_lag=max_lag) for part in split)
-    fits = [seen.fit(ridge=ridge) for ridge in RIDGES]
+    fits = [seen.fit(ridge=ridge, allowed=_allowed_terms(known)) for ridge in RIDGES]
     forecasts = [linear.predict(windows[:, :-1]) for linear in fits]
     errors = [float(np.nanmean((forecast - newest) ** 2)) for forecast in forecasts]
     best = int(np.argmin(errors))
@@ -187,9 +193,15 @@ def prepare_as(
         moments=seen + unseen,
         linear=fits[best],
         ridge=RIDGES[best],
+        linear_residuals=newest - forecasts[best],
         linear_error=errors[best],
         rank_error=rank_error,
     )
+
+
+def _allowed_terms(known: LinkKnowledge) -> Bool[np.ndarray, "vars vars lags"] | None:
+    """The terms of the regressions; None if every link may be."""
+    return None if known.allowed[:, :, 1:].all() else known.allowed
 
 
 def _checked_domain(domain: object, n_rows: int) -> Int[np.ndarray, "time"] | None:

@@ -18,6 +18,7 @@ from jaxcause.nn import ATTN_LRP, CP_LRP, STANDARD, Ops
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.progress import stage
+from jaxcause.workflows._discover.stacking import without_linear_part
 
 Scores = Float[np.ndarray, "source target lag"]
 
@@ -95,6 +96,8 @@ class EdgeScores(NamedTuple):
         parts: Scores by the part of the forecast that they act on, if the readout has several.
         members: Scores of each member, if there are several.
         n_windows: Windows that they are averaged over.
+        alone: The same as ``total`` of the Transformer alone, before it was stacked with the linear
+            model; None if it was not.
     """
 
     name: str
@@ -102,6 +105,7 @@ class EdgeScores(NamedTuple):
     parts: dict[str, Scores]
     members: Float[np.ndarray, "members source target lag"] | None
     n_windows: int
+    alone: Scores | None = None
 
 
 def score_edges(
@@ -118,10 +122,24 @@ def score_edges(
     read = spread_windows(data, n_windows)
     with stage("Reading input gradients", show=progress):
         found = [read_scores(name, config, params, read) for params in fitted.members]
-    totals = [total for total, _ in found]
-    parts = {part: np.mean([p[part] for _, p in found], axis=0) for part in found[0][1]}
+        totals = [total for total, _ in found]
+        parts = {part: np.mean([p[part] for _, p in found], axis=0) for part in found[0][1]}
+        alone = _without_linear_part(name, fitted, read)
     members = np.stack(totals) if len(totals) > 1 else None
-    return EdgeScores(name, np.mean(totals, axis=0), parts, members, len(read.windows))
+    return EdgeScores(name, np.mean(totals, axis=0), parts, members, len(read.windows), alone)
+
+
+def _without_linear_part(name: str, fitted: FittedForecaster, read: ReadWindows) -> Scores | None:
+    """Scores of the Transformers alone, if they were stacked and are part of the forecast."""
+    weight = fitted.forecaster.weight
+    if not 0 < weight < 1:
+        return None
+    # The same program as before: only a parameter is zero.
+    found = [
+        read_scores(name, fitted.forecaster.config, without_linear_part(params), read)[0]
+        for params in fitted.members
+    ]
+    return np.mean(found, axis=0) / (weight**2 if READOUTS[name].squared else weight)
 
 
 def read_scores(

@@ -35,7 +35,7 @@ from jaxcause.workflows._discover.random_keys import words_of
 SKIP_DECAY = 1.0
 """Decay of the linear skip per unit of learning rate: the Transformer is to take over."""
 LONG = 20_000
-"""Windows from which on the skip is not tried: the Transformer learns the linear part by itself."""
+"""Windows from which on the Transformer learns the linear part by itself."""
 SHORT = 5_000
 """Windows below which training is shorter, and decays weights so fast that overfitting is slow."""
 TINY = 1_000
@@ -55,23 +55,11 @@ class TrainedModel(NamedTuple):
     residuals: Float[np.ndarray, "windows vars"]
 
 
-class Trial(NamedTuple):
-    """What is tried: a linear skip or none.
-
-    ``beside`` says that the skip is in the program although it is not in the model: it then stays
-    at zero, so that a training with it and one without share the program.
-    """
-
-    skip: bool
-    beside: bool = False
-
-
 def train(
     config: ForecasterConfig,
     data: Prepared,
     training: TrainingConfig,
     key: PRNGKeyArray,
-    trial: Trial,
     *,
     label: str,
     progress: bool,
@@ -79,18 +67,11 @@ def train(
 ) -> TrainedModel:
     """Train one configuration from fresh parameters, the skip from the ridge autoregression."""
     training = with_short_calls(training, config)
-    config = dataclasses.replace(config, skip=trial.skip or trial.beside)
-    params, decay = _initial(config, data, training, key, skip=trial.skip)
+    params, decay = _initial(config, data, training, key)
     rows = series_rows(config, data, training)
     program = Program(
         Loss(config), rows, data.split.held_out, data.max_lag, training, VectorLayout.of(params)
     )
-
-    def finished(result: TrainingResult) -> tuple[ForecasterConfig, TrainingResult]:
-        if trial.skip or not trial.beside:
-            return config, result
-        without = {name: part for name, part in result.params.items() if name != "skip"}
-        return dataclasses.replace(config, skip=False), result._replace(params=without)
 
     with training_bar(label, show=progress) as on_progress:
         try:
@@ -104,33 +85,25 @@ def train(
                 config=training,
                 seed=words_of(key),
                 decay=decay,
-                frozen=() if trial.skip else ("skip",),
                 on_progress=on_progress,
                 checkpoint=checkpoint,
             )
         except TrainingInterrupted as interrupt:
-            smaller, kept = finished(interrupt.result)
-            forecaster = TrainedForecaster(smaller, kept.params, data.transform, data.names)
+            kept = interrupt.result.params
+            forecaster = TrainedForecaster(config, kept, data.transform, data.names)
             raise DiscoveryInterrupted(str(interrupt), forecaster) from None
         residuals = program.residuals(program.layout.vector(result.params))
-    smaller, kept = finished(result)
-    return TrainedModel(smaller, training, kept, residuals)
+    return TrainedModel(config, training, result, residuals)
 
 
 def _initial(
-    config: ForecasterConfig,
-    data: Prepared,
-    training: TrainingConfig,
-    key: PRNGKeyArray,
-    *,
-    skip: bool,
+    config: ForecasterConfig, data: Prepared, training: TrainingConfig, key: PRNGKeyArray
 ) -> tuple[Params, Params]:
     """Fresh parameters, and the weight decay of each."""
     params = init_params(key, config)
     decay = training.uniform_decay(params)
-    if skip:
-        allowed = np.where(data.known.lagged.allowed, data.linear.coefficients, 0.0)
-        params = with_skip(params, allowed)
+    if config.skip:
+        params = with_skip(params, data.linear.coefficients)
         decay["skip"] = SKIP_DECAY
     if config.attention == "positional" and not data.known.allowed[:, :, 1:].all():
         params = with_allowed(params, data.known.allowed)

@@ -36,9 +36,12 @@ OF_TRAINING = ("transform", "skip", "head", "model", "training", "members", "che
 class Gradient(LinkMethod):
     """Train an autoregressive Transformer, and keep the inputs on which its forecasts depend.
 
-    It finds any nonlinear effect on the mean. If a linear model forecasts as well and there are
-    fewer than 20,000 windows, training stops early, and the t-tests of the linear model choose the
-    edges, since they have more power; ``info.selection`` and the notes say so.
+    It finds any nonlinear effect on the mean. Below 20,000 windows, the forecast is the best mean
+    of the Transformer's and of a linear model's. Where the Transformer adds nothing to it that
+    counts, training stops early, and the t-tests of the linear model choose the edges, since they
+    have more power. Scores are then the evidence of the linear model
+    (`jaxcause.stats.ridge_path_evidence`), elsewhere the root gradient energy over its standard
+    error; ``info.selection``, ``info.gain`` and the notes say so.
 
     Args:
         q: False-discovery rate of the edges.
@@ -48,10 +51,10 @@ class Gradient(LinkMethod):
             ``gradient_energy``; with ``head="gaussian"``, which it needs, ``score_energy``.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
             autoregression forecasts best.
-        skip: Whether a linear autoregression is part of the forecaster. By default it is not,
-            unless a Transformer alone forecasts no better than a linear model: then, below 20,000
-            windows, one with a linear part is trained too, from the linear solution, and the better
-            forecast is kept.
+        skip: Whether a linear autoregression is trained along as part of the forecaster, from the
+            linear solution. By default it is not: below 20,000 windows (and but for
+            ``head="gaussian"``), the trained Transformer and the linear model are stacked instead,
+            with the weights that forecast the held-out windows best. False turns that off, too.
         head: ``gaussian`` forecasts a variance, too, and finds effects on the variance alone.
         model: Size of the forecaster: a preset (``content`` is the paper's attention), or a
             dictionary of ``attention``, ``width``, ``depth``, ``n_heads``, ``mlp_ratio``,
@@ -136,18 +139,21 @@ class Gradient(LinkMethod):
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "Finding":
         """Prepare, forecast, read scores, select edges, allow for hidden causes, take notes."""
-        from jaxcause.workflows._discover.edges import linear_energy, select_edges, t_tests_decide
+        from jaxcause.workflows._discover.edges import (
+            linear_scores,
+            select_edges,
+            targets_by_tests,
+        )
         from jaxcause.workflows._discover.hidden import search_hidden
         from jaxcause.workflows._discover.info import Finding
-        from jaxcause.workflows._discover.scores import EdgeScores, score_edges
+        from jaxcause.workflows._discover.scores import score_edges
 
         began = time.perf_counter()
         data, fitted = self._forecast(table, max_lag, key=key, progress=progress)
         trained = time.perf_counter()
-        linear = t_tests_decide(data, fitted, rule=self.select)
+        linear = targets_by_tests(data, fitted, rule=self.select).all()
         if linear and self.readout is None and self.members == 1:
-            n_windows = sum(map(len, data.split))
-            scores = EdgeScores("gradient_energy", linear_energy(data), {}, None, n_windows)
+            scores = linear_scores(data)
         else:
             scores = score_edges(
                 data, fitted, readout=self.readout, n_windows=self.n_windows, progress=progress
@@ -243,6 +249,8 @@ class Gradient(LinkMethod):
             held_out_error=fitted.error,
             held_out_error_linear=data.linear_error,
             selection=selected.rule,
+            gain=fitted.gain.record(data.names),
+            widened=selected.widened if selected.widened > 1 else None,
             parts=scores.parts,
             member_scores=scores.members,
             simultaneous_errors=found.simultaneous,

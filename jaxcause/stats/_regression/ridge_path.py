@@ -1,0 +1,146 @@
+"""Evidence of a linear effect, averaged over a path of penalties."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from jaxcause._typing import AnyArray
+from jaxcause.stats._regression.vector_autoregression import VarMoments, as_scores, checked_terms
+
+PENALTIES = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
+"""Penalties per sample of standardised terms: from almost none, to one that leaves each term alone
+with what the target does by itself."""
+OWN_SHARE = 0.5
+"""Share of its variance that a variable's own past must explain, in the median over variables, for
+that past to be left out of the penalty."""
+SMALLEST = 1e-12
+"""Smallest |t| and smallest share of a variance, so that logarithms and quotients are finite."""
+
+
+def ridge_path_evidence(
+    moments: VarMoments, *, allowed: Bool[AnyArray, "vars vars lags"] | None = None
+) -> Float[np.ndarray, "vars vars lags"]:
+    r"""How strongly each lagged term speaks for itself, under light and heavy penalties alike.
+
+    Terms and targets are standardised, and for each penalty λ the ridge autoregression
+
+    .. math:: \hat\beta_i = (G + \lambda D_i)^{-1} c_i, \qquad
+        t_{ki}(\lambda) = \frac{|\hat\beta_{ki}|}
+        {\hat\sigma_i \sqrt{[(G + \lambda D_i)^{-1}]_{kk}}}
+
+    is fitted, with the correlations G of the terms and :math:`c_i` with the target. The evidence is
+    the geometric mean of :math:`t_{ki}(\lambda)` over λ from 0.01 to 1,000. A light penalty asks
+    what a term adds to all others, which decides where windows are many and terms differ. A heavy
+    one asks what it says alone, which is all that short or smooth series can tell. A term that
+    stands out under both comes first.
+
+    :math:`D_i` is the identity. If the own past of the variables explains more than half of their
+    variance (in the median), the own lags of the target are left out of it: otherwise a heavy
+    penalty would give every other variable the credit for the persistence of the target.
+
+    Args:
+        moments: Moments of the windows.
+        allowed: ``[source, target, lag]``: the terms that take part, by default all; lag 0 is
+            ignored.
+
+    Returns:
+        The evidence ``[source, target, lag]``; zero at lag 0, of terms that are not allowed, and of
+        constant columns.
+
+    Source: the t-statistic is that of Bayesian ridge regression; the mean over penalties and the
+    free own past are ours, chosen on published series (see ``benchmarks/results/published.md``).
+
+    >>> from jaxcause.stats import var_moments
+    >>> x = np.random.default_rng(0).normal(size=(300, 3)); x[1:, 2] += x[:-1, 0]
+    >>> evidence = ridge_path_evidence(var_moments(x, np.arange(299), max_lag=1))
+    >>> [int(k) for k in np.unravel_index(evidence.argmax(), evidence.shape)]
+    [0, 2, 1]
+    """
+    n_vars, n_terms = len(moments.total), len(moments.gram) - 1
+    gram, cross = _correlations(moments)
+    terms = np.ones((n_terms, n_vars), bool)
+    if allowed is not None:
+        terms = checked_terms("allowed", allowed, n_vars, n_terms // n_vars)
+    own = np.arange(n_terms)[:, None] % n_vars == np.arange(n_vars)
+    free = own & (np.median(_explained_by_own(gram, cross, own & terms)) > OWN_SHARE)
+    evidence = np.zeros(terms.shape)
+    # Targets with the same terms share the inverses.
+    groups, of_target = np.unique(terms.T, axis=0, return_inverse=True)
+    for number, used in enumerate(groups):
+        targets = np.flatnonzero(np.ravel(of_target) == number)
+        if used.any():
+            block = np.ix_(used, targets)
+            evidence[block] = _mean_over_path(
+                gram[np.ix_(used, used)], cross[block], free[block], moments.n_windows
+            )
+    return as_scores(np.where((cross == 0).all(axis=1)[:, None], 0.0, evidence), n_vars)
+
+
+def _correlations(
+    moments: VarMoments,
+) -> tuple[Float[np.ndarray, "terms terms"], Float[np.ndarray, "terms vars"]]:
+    """Correlations among the terms, and of the terms with the targets; 0 of a constant column."""
+    n = moments.n_windows
+    mean, target_mean = moments.gram[-1, :-1] / n, moments.cross[-1] / n
+    gram = moments.gram[:-1, :-1] / n - np.outer(mean, mean)
+    cross = moments.cross[:-1] / n - np.outer(mean, target_mean)
+    spread = np.sqrt(np.maximum(np.diag(gram), 0))
+    target_spread = np.sqrt(np.maximum(moments.total / n - target_mean**2, 0))
+    inverse, target_inverse = (
+        np.divide(1.0, s, out=np.zeros_like(s), where=s > SMALLEST) for s in (spread, target_spread)
+    )
+    return gram * np.outer(inverse, inverse), cross * np.outer(inverse, target_inverse)
+
+
+def _explained_by_own(
+    gram: np.ndarray, cross: np.ndarray, own: Bool[np.ndarray, "terms vars"]
+) -> Float[np.ndarray, "vars"]:
+    """Share of the variance of each variable that its own lags explain."""
+    share = np.zeros(own.shape[1])
+    for target, lags in enumerate(own.T):
+        c = cross[lags, target]
+        share[target] = c @ np.linalg.pinv(gram[np.ix_(lags, lags)], hermitian=True) @ c
+    return share
+
+
+def _mean_over_path(
+    gram: Float[np.ndarray, "terms terms"],
+    cross: Float[np.ndarray, "terms targets"],
+    free: Bool[np.ndarray, "terms targets"],
+    n_windows: int,
+) -> Float[np.ndarray, "terms targets"]:
+    total = np.zeros(cross.shape)
+    for penalty in PENALTIES:
+        total += np.log(np.maximum(_t_statistics(gram, cross, free, n_windows, penalty), SMALLEST))
+    return np.exp(total / len(PENALTIES))
+
+
+def _t_statistics(
+    gram: Float[np.ndarray, "terms terms"],
+    cross: Float[np.ndarray, "terms targets"],
+    free: Bool[np.ndarray, "terms targets"],
+    n_windows: int,
+    penalty: float,
+) -> Float[np.ndarray, "terms targets"]:
+    """|t| under one penalty, from which the ``free`` terms of each target are exempt.
+
+    The exemption changes the penalised matrix in a block of the free terms alone, so that
+    Woodbury's identity corrects the common inverse.
+    """
+    inverse = np.linalg.inv(gram + penalty * np.eye(len(gram)))
+    beta, diagonal = inverse @ cross, np.tile(np.diag(inverse)[:, None], cross.shape[1])
+    used = np.full(cross.shape[1], np.sum(inverse * gram))
+    for target, lags in enumerate(free.T):
+        if not lags.any():
+            continue
+        columns, block = inverse[:, lags], inverse[np.ix_(lags, lags)]
+        inner = np.linalg.pinv(np.eye(lags.sum()) / penalty - block, hermitian=True)
+        step = columns @ inner
+        beta[:, target] += step @ (columns.T @ cross[:, target])
+        diagonal[:, target] += (step * columns).sum(axis=1)
+        # gram @ inverse = identity - penalty * inverse
+        used[target] += np.trace(inner @ (block - penalty * columns.T @ columns))
+    explained = ((2 * cross - gram @ beta) * beta).sum(axis=0)
+    degrees = np.maximum(n_windows - 1 - used, 1.0)
+    variance = np.maximum(1 - explained, SMALLEST) * n_windows / degrees
+    error = np.sqrt(np.maximum(diagonal, SMALLEST) * variance / n_windows)
+    return np.abs(beta) / error
