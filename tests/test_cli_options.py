@@ -110,7 +110,7 @@ def test_classical_methods_have_no_checkpoint(called):
 
 
 def test_only_resume_keeps_what_an_unfinished_training_left(called, tmp_path, monkeypatch):
-    left = tmp_path / "out" / "checkpoint.skip0"
+    left = tmp_path / "out" / "checkpoint"
     left.parent.mkdir()
     known = []
     real = workflows.discover

@@ -185,7 +185,7 @@ def test_a_training_that_was_never_begun_starts_afresh_and_says_so(tmp_path, cap
     assert main(call) == 2
     assert "holds no unfinished training to resume; it starts afresh" in capsys.readouterr().err
     out.mkdir()
-    (out / "checkpoint.skip0").write_text("")
+    (out / "checkpoint").write_text("")
     assert main(call) == 2
     assert "afresh" not in capsys.readouterr().err
 
@@ -193,8 +193,8 @@ def test_a_training_that_was_never_begun_starts_afresh_and_says_so(tmp_path, cap
 def test_a_checkpoint_that_is_none_is_not_replaced(tmp_path, capsys):
     x = np.random.default_rng(0).normal(size=(60, 2))
     (tmp_path / "s.csv").write_text("a,b\n" + "".join(f"{p:.4f},{q:.4f}\n" for p, q in x))
-    (tmp_path / "checkpoint.skip0").write_text("junk")
+    (tmp_path / "checkpoint").write_text("junk")
     call = ["discover", tmp_path / "s.csv", "--max-lag", "1", "--model", "small", "--quiet"]
     said = complaint(capsys, *call, "--steps", "2", "--resume", "--out", tmp_path)
-    assert "checkpoint.skip0 is no checkpoint" in said
-    assert (tmp_path / "checkpoint.skip0").read_text() == "junk"
+    assert "checkpoint is no checkpoint" in said
+    assert (tmp_path / "checkpoint").read_text() == "junk"

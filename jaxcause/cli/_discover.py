@@ -140,7 +140,7 @@ def _forget(folder: Path) -> None:
 
 
 def _left(folder: Path) -> list[Path]:
-    return list(folder.glob(f"{CHECKPOINT}.skip*"))
+    return list(folder.glob(CHECKPOINT))
 
 
 def _without_domain(

@@ -57,8 +57,12 @@ def targets_by_tests(
     data: Prepared, fitted: FittedForecaster, *, rule: SelectionRule | None
 ) -> Bool[np.ndarray, "vars"]:
     """The targets whose edges the t-tests of the linear model choose: see `select_edges`."""
-    short = len(data.split.train) < LONG and fitted.forecaster.config.head == "mean"
-    return ~fitted.gain.targets & (rule is None and short)
+    return ~fitted.gain.targets & (rule is None and _is_short(data, fitted))
+
+
+def _is_short(data: Prepared, fitted: FittedForecaster) -> bool:
+    """Whether the linear model is asked besides the Transformer."""
+    return len(data.split.train) < LONG and fitted.forecaster.config.head == "mean"
 
 
 def linear_scores(data: Prepared) -> EdgeScores:
@@ -97,7 +101,7 @@ def select_edges(
     by_tests = targets_by_tests(data, fitted, rule=rule)
     measure, widened = scores.name.replace("_", " "), 1.0
     ranked = total
-    if rule is None and readout is None and len(data.split.train) < LONG:
+    if rule is None and readout is None and _is_short(data, fitted):
         evidence = combined_evidence(data, fitted, scores, from_gradients=~by_tests)
         ranked, measure = evidence.total, evidence.measure
         total = evidence.gradients**2 if evidence.gradients is not None else total

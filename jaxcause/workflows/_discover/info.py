@@ -60,7 +60,7 @@ class DiscoveryInfo:
         best_step: The step whose model was kept.
         losses: Step, loss and held-out error along the training.
         parts: Scores by the part of the forecast that they act on, ``[source, target, lag]``.
-        member_scores: Scores of each member of an ensemble.
+        member_scores: What each member of an ensemble gives to the strength, by its readout.
         simultaneous_errors: The largest correlation between forecast errors of one time step.
         refined: How the selected edges were searched again for hidden causes.
         key: The random key, if it was the default.

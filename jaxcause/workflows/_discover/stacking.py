@@ -9,12 +9,11 @@ from jaxtyping import Bool, Float
 from jaxcause.models.forecaster import ForecasterConfig, Params
 from jaxcause.stats import VarFit
 
-LEAST_GAIN = 0.04
-"""Share of the linear model's held-out error that the Transformer must remove to count."""
-LEAST_GAIN_OF_ONE = 0.1
-"""The same of a single target, where there are many to look at."""
-LEAST_Z = 4.0
-"""Standard errors by which the error must fall."""
+SMALL, LARGE = 0.04, 0.1
+"""Shares of the linear model's held-out error; the Transformer must remove the one or the other."""
+SURE, LIKELY = 4.0, 3.0
+"""Standard errors by which a small and a large share must be confirmed. That of a single target,
+of which there are many, must be both large and sure."""
 
 
 class Gain(NamedTuple):
@@ -42,12 +41,13 @@ class Gain(NamedTuple):
     @property
     def counts(self) -> bool:
         """Whether the Transformer forecasts the series better than the linear model alone."""
-        return self.share >= LEAST_GAIN and self.z >= LEAST_Z
+        small, large = self.share >= SMALL, self.share >= LARGE
+        return (small and self.z >= SURE) or (large and self.z >= LIKELY)
 
     @property
     def targets(self) -> Bool[np.ndarray, "vars"]:
         """The targets that the Transformer forecasts better; all of them if the gain counts."""
-        alone = (self.target_share >= LEAST_GAIN_OF_ONE) & (self.target_z >= LEAST_Z)
+        alone = (self.target_share >= LARGE) & (self.target_z >= SURE)
         return alone | self.counts
 
     def record(self, names: tuple[str, ...]) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _left(
     return np.stack([((linear[judged] - w * apart[judged]) ** 2).sum(axis=0) for w in weights])
 
 
-def _weight(linear: np.ndarray, apart: np.ndarray, axis: int | None = None) -> np.ndarray:
+def _weight(linear: np.ndarray, apart: np.ndarray, axis: int | None = None) -> Any:
     return np.clip(_quotient((linear * apart).sum(axis=axis), (apart**2).sum(axis=axis)), 0, 1)
 
 
