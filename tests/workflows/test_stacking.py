@@ -63,7 +63,7 @@ def test_the_stacked_forecaster_is_the_weighted_mean(attention, weight):
     params["bias"] = np.asarray(params["bias"]) + 0.7
     x = rng.normal(size=(100, 3)) + 1
     fit = fit_var(x, np.arange(98), max_lag=2)
-    window = x[:2].astype(np.float32)
+    window = jax.numpy.asarray(x[:2], "float32")
     both, changed = stacked(config, params, fit, weight)
     alone, linear = predictor(config, params)(window), fit.predict(x[None, :2])[0]
     expected = weight * np.asarray(alone) + (1 - weight) * linear
