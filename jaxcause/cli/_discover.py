@@ -17,6 +17,7 @@ from jaxcause.cli._discover_options import (
     every_option,
     lags,
     reading,
+    resolution,
 )
 from jaxcause.cli._output import complain, report, silent, table
 from jaxcause.cli._parser import Commands, add_command, add_folder, add_output
@@ -63,6 +64,14 @@ def add(commands: Commands) -> None:
         metavar="L",
         help="longest lag, in rows, or auto (default: 5)",
     )
+    command.add_argument(
+        "--resample",
+        type=resolution,
+        default="auto",
+        metavar="K",
+        help="average blocks of K rows first, or of a duration such as 3h; lags then count blocks. "
+        "auto: only if rows are nearly copies of the row before; 1: never (default: auto)",
+    )
     add_folder(command, "jaxcause-out")
     add_methods(command)
     add_reading(command)
@@ -89,11 +98,13 @@ def _searched(
     """Search, write what was found and print it."""
     import jax
 
-    from jaxcause.workflows import discover, resolve_auto, write_discovery
+    from jaxcause.workflows import at_resolution, discover, resolve_auto, write_discovery
 
     method, max_lag = arguments.method, arguments.max_lag
     if method == "auto":
-        series, max_lag, method = resolve_auto(series, max_lag, method)
+        table = at_resolution(series, arguments.resample, max_lag, method).table
+        max_lag, method, reasons = resolve_auto(table, max_lag, method)
+        series = series._replace(notes=(*series.notes, *reasons))
         check_options(arguments, method)
     options = chosen(arguments, method)
     if method in every_option()["checkpoint"] and arguments.forecaster is None:
@@ -111,6 +122,7 @@ def _searched(
             max_lag,
             method=method,
             key=jax.random.key(arguments.seed),
+            resample=arguments.resample,
             progress=not silent(arguments),
             **options,
         )

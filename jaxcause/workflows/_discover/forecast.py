@@ -79,7 +79,7 @@ def fit_forecaster(
             jax.tree.map(lambda leaf, m=m: leaf[m], stacked) for m in range(options.members)
         )
     forecaster = TrainedForecaster(
-        trained.config, trained.result.params, data.transform, data.names
+        trained.config, trained.result.params, data.transform, data.names, data.level
     )
     record = settings_of(trained) | {"skip": trained.config.skip, "skip_errors": skip_errors}
     return _judged(data, forecaster, params, trained.residuals, record)

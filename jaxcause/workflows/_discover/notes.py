@@ -1,6 +1,5 @@
 """Sixth stage: what was found, as plain sentences."""
 
-from jaxcause.series import SeriesTable
 from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
@@ -14,7 +13,6 @@ NOTHING_TO_PREDICT = 0.98
 
 
 def notes_of(
-    table: SeriesTable,
     data: Prepared,
     fitted: FittedForecaster,
     selected: SelectedEdges,
@@ -26,7 +24,7 @@ def notes_of(
         *_on_edges(data, selected, n_edges=int(found.graph.adjacency.sum())),
         *notes_on_hidden_causes(found, data.names),
         *_on_training(fitted),
-        *_on_windows(table, data, selected),
+        *_on_windows(data, selected),
     )
 
 
@@ -124,11 +122,11 @@ def _on_training(fitted: FittedForecaster) -> tuple[str, ...]:
     return ()
 
 
-def _on_windows(table: SeriesTable, data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
+def _on_windows(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
     # The forecaster is judged by its forecasts; only t-tests need windows for each coefficient.
     n_terms = len(data.names) * data.max_lag + 1 if selected.rule == "t-tests" else 0
     n_used = sum(map(len, data.split))
-    used = notes_on_windows(table, data.max_lag + 1, n_used, n_terms, whole=not data.masked)
+    used = notes_on_windows(data.table, data.max_lag + 1, n_used, n_terms, whole=not data.masked)
     if not data.masked:
         return used
     return (

@@ -110,7 +110,9 @@ def train(
             )
         except TrainingInterrupted as interrupt:
             smaller, kept = finished(interrupt.result)
-            forecaster = TrainedForecaster(smaller, kept.params, data.transform, data.names)
+            forecaster = TrainedForecaster(
+                smaller, kept.params, data.transform, data.names, data.level
+            )
             raise DiscoveryInterrupted(str(interrupt), forecaster) from None
         residuals = program.residuals(program.layout.vector(result.params))
     smaller, kept = finished(result)

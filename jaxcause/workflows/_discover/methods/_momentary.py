@@ -12,7 +12,7 @@ from jaxcause.graph import LaggedGraph
 from jaxcause.series import LinkKnowledge, SeriesTable, lagged_correlation
 from jaxcause.stats import benjamini_hochberg
 from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
-from jaxcause.workflows._discover.prepare import complete_windows
+from jaxcause.workflows._discover.prepare import transformed_windows
 from jaxcause.workflows._discover.required import judge_required
 from jaxcause.workflows._discover.windows import holed_windows, notes_on_windows
 
@@ -61,7 +61,7 @@ def search_momentary(
     """Run `pcmci` or `pcmci_plus` on the correlations of a series with its own past."""
     holed = holed_windows(table, window_length, transform) if pairwise else None
     if holed is None:
-        values, starts = complete_windows(table, window_length, transform)
+        values, starts, table = transformed_windows(table, window_length, transform)
         corr, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
     else:
         corr, n_windows = holed.samples.corr, holed.n_windows
@@ -82,7 +82,7 @@ def search_momentary(
     notes = (
         notes_on_windows(table, window_length, n_windows, n_parameters)
         if holed is None
-        else holed.notes_on(table, window_length, n_parameters)
+        else holed.notes_on(window_length, n_parameters)
     )
     return MomentarySearch(
         result=found,

@@ -10,6 +10,7 @@ from jaxcause.workflows._discover.methods._links import LinkMethod
 from jaxcause.workflows._discover.methods._method import (
     Count,
     Probability,
+    TransformName,
 )
 
 if TYPE_CHECKING:
@@ -79,13 +80,14 @@ class Gradient(LinkMethod):
 
     name: ClassVar[str] = "gradient"
     title: ClassVar[str] = "input gradients of a Transformer"
+    per_row: ClassVar[tuple[str, ...]] = ("domain",)
 
     q: Probability = 0.1
     select: "SelectionRule | None" = None
     readout: (
         Literal["gradient_energy", "score_energy", "input_x_gradient", "attn_lrp", "cp_lrp"] | None
     ) = None
-    transform: Literal["auto", "standardise", "log", "copula"] = "auto"
+    transform: Literal["auto"] | TransformName = "auto"
     skip: bool | None = None
     head: Literal["mean", "gaussian"] = "mean"
     model: Literal["small", "base", "large", "content"] | dict[str, Any] = "base"
@@ -128,6 +130,11 @@ class Gradient(LinkMethod):
         return dataclasses.replace(self, forecaster=None).settings | {"forecaster": "given"}
 
     @property
+    def resample(self) -> int | None:
+        """Rows of a time step of the forecaster, if one was given."""
+        return None if self.forecaster is None else self.forecaster.resample
+
+    @property
     def masks_missing(self) -> bool:
         """Whether windows with missing values may be used."""
         return self.missing != "drop"
@@ -166,7 +173,7 @@ class Gradient(LinkMethod):
             progress=progress,
         )
         seconds = {"training": trained - began, "attribution": time.perf_counter() - trained}
-        info = self._info(table, data, fitted, scores, selected, found)
+        info = self._info(data, fitted, scores, selected, found)
         info = dataclasses.replace(info, seconds=seconds)
         return Finding(found.graph, found.scores, found.strength, info, fitted.forecaster)
 
@@ -206,12 +213,11 @@ class Gradient(LinkMethod):
                 table, max_lag, known=known, transform=self.transform, options=options
             )
         forecast.check_forecaster(self.forecaster, table, max_lag)
-        transform = self.forecaster.transform
-        return prepare.prepare_as(table, max_lag, known=known, transform=transform, options=options)
+        stages = prepare.Stages(self.forecaster.level, self.forecaster.transform)
+        return prepare.prepare_as(table, max_lag, known=known, stages=stages, options=options)
 
     def _info(
         self,
-        table: "SeriesTable",
         data: "Prepared",
         fitted: "FittedForecaster",
         scores: "EdgeScores",
@@ -232,10 +238,10 @@ class Gradient(LinkMethod):
             score=selected.measure,
             strength=READOUTS[scores.name].strength,
             strength_at_lag_0=None if found.refined is None else CONTEMPORANEOUS_STRENGTH,
-            notes=(*notes_of(table, data, fitted, selected, found), *judged.notes),
+            notes=(*notes_of(data, fitted, selected, found), *judged.notes),
             latents=found.latents,
             contemporaneous=found.contemporaneous,
-            transform=data.transform.kind,
+            transform=data.kind,
             n_conflicts=judged.n_conflicts,
             transform_errors=data.transform_errors,
             n_windows=scores.n_windows,

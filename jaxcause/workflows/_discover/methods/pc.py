@@ -88,7 +88,7 @@ class PC(HoledMethod):
             n_windows=tests.n_windows,
             n_tests=tuple(found.info.n_tests.tolist()),
             n_conflicts=int(found.info.n_conflicts),
-            notes=(*tests.notes(table, len(found.info.n_tests)), *judged.notes, *excluded_notes),
+            notes=(*tests.notes(len(found.info.n_tests)), *judged.notes, *excluded_notes),
             truncated=bool(found.info.truncated),
         )
         return Finding(graph, strength, strength, info)
