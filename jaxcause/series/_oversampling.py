@@ -1,4 +1,4 @@
-"""Whether rows are nearly copies of the row before, and a coarser resolution at which they are not."""
+"""Whether rows are nearly copies of the row before, and at which resolution they are not."""
 
 import numpy as np
 from jaxtyping import Float

@@ -74,11 +74,11 @@ class Blocks(NamedTuple):
         )
 
     def most_frequent(self, name: str, labels: Any) -> Int[np.ndarray, "blocks"]:
-        """The label of most rows of each block, the smallest of several; of an empty block, that before.
+        """The label of most rows of each block; an empty block has that of the block before.
 
         Args:
             name: The argument that holds the labels, for errors.
-            labels: A whole number from 0 on for each row.
+            labels: A whole number from 0 on for each row; of several as frequent, the smallest.
 
         Raises:
             InputError: They are something else.
@@ -233,7 +233,7 @@ def _cells(times: Times, length: float, fewest: int) -> Blocks:
     kept = np.bincount(number)[number] >= fewest
     if not kept.any():
         raise InputError(
-            f"resample leaves no cell of {in_words(length)} with half of its rows; give a longer one"
+            f"resample: no cell of {in_words(length)} holds half of its rows; give a longer one"
         )
     times, cell = Times(*(part[kept] for part in times)), cell[kept]
     same = np.diff(times.series) == 0

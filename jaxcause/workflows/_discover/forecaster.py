@@ -61,7 +61,7 @@ class TrainedForecaster:
         given = np.asarray(past, np.float64)
         if given.ndim != 2 or len(given) < n_needed:
             raise InputError(
-                f"past has shape {given.shape}, but must be [time, vars] of at least {n_needed} rows"
+                f"past has shape {given.shape}, but must be [time, vars] and hold {n_needed} rows"
             )
         rows = given[-n_needed:].reshape(-1, every, given.shape[1]).mean(axis=1)
         moved = rows if self.level is None else np.diff(self.level(rows), axis=0)

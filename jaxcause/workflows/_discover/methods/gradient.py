@@ -87,7 +87,7 @@ class Gradient(LinkMethod):
     readout: (
         Literal["gradient_energy", "score_energy", "input_x_gradient", "attn_lrp", "cp_lrp"] | None
     ) = None
-    transform: Literal["auto"] | TransformName = "auto"
+    transform: Literal["auto", TransformName] = "auto"
     skip: bool | None = None
     head: Literal["mean", "gaussian"] = "mean"
     model: Literal["small", "base", "large", "content"] | dict[str, Any] = "base"
