@@ -220,7 +220,9 @@ def as_document(found: "Discovery", folder: Path, files: list[str]) -> dict[str,
     graph = graph_to_json(
         found.graph, names=found.names, scores=found.scores, strength=found.strength
     )
-    return {"out": folder, "files": files, "notes": [*found.info.notes], "graph": graph}
+    told = {"out": folder, "files": files, "notes": [*found.info.notes], "graph": graph}
+    shown = found.shown_candidates()
+    return told if shown is None else told | {"candidates": shown.as_dict()}
 
 
 def as_lines(found: "Discovery", folder: Path, files: list[str]) -> Iterator[str]:
@@ -234,6 +236,9 @@ def as_lines(found: "Discovery", folder: Path, files: list[str]) -> Iterator[str
         yield f"… and {len(rows) - SHOWN_EDGES} more in edges.csv"
     if not rows:
         yield "(no edge)"
+    if (shown := found.shown_candidates()) is not None:
+        yield shown.note
+        yield from shown.lines()
     for note in found.info.notes:
         yield f"- {note}"
     if "graph.png" not in files:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
-from jaxcause.attribution import select_fdr
+from jaxcause.attribution import empirical_null
 from jaxcause.graph import LaggedGraph
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.prepare import Prepared
@@ -30,6 +30,8 @@ class SelectedEdges(NamedTuple):
         supported: The edges that were chosen before knowledge was applied.
         rule: ``"t-tests"`` of the linear model, ``"empirical null"`` of the scores, ``"given"``.
         measure: What the scores are.
+        p_value: By the rule, NaN where nothing was tested; None if the caller's rule chose.
+        q_value: The same.
     """
 
     graph: LaggedGraph
@@ -38,6 +40,8 @@ class SelectedEdges(NamedTuple):
     supported: Bool[np.ndarray, "vars vars lags"]
     rule: str
     measure: str
+    p_value: Float[np.ndarray, "vars vars lags"] | None = None
+    q_value: Float[np.ndarray, "vars vars lags"] | None = None
 
 
 def t_tests_decide(data: Prepared, fitted: FittedForecaster, *, rule: SelectionRule | None) -> bool:
@@ -81,12 +85,15 @@ def select_edges(
     """
     total, known = scores.total, data.known.lagged
     strength = np.sqrt(total) if READOUTS[scores.name].squared else total
+    test = None
     if rule is not None:
         graph, how = rule(total), "given"
     elif t_tests_decide(data, fitted, rule=rule):
-        graph, how = LaggedGraph.from_mask(data.linear_on_all().q_value <= q), "t-tests"
+        test = data.linear_on_all()
+        graph, how = LaggedGraph.from_mask(test.q_value <= q), "t-tests"
     else:
-        graph, how = select_fdr(total, q=q, candidates=known.allowed), "empirical null"
+        test = empirical_null(total, candidates=known.allowed)
+        graph, how = test.edges(q), "empirical null"
     supported = np.asarray(graph.directed)
     if not known.is_trivial:
         graph = LaggedGraph.from_mask((supported & known.allowed) | known.required)
@@ -99,4 +106,8 @@ def select_edges(
             np.abs(np.where(known.allowed, part, 0.0))
             for part in (fit.t_statistic, fit.coefficients)
         )
-    return SelectedEdges(graph, total, strength, supported, how, measure)
+    chosen = SelectedEdges(graph, total, strength, supported, how, measure)
+    if test is None:
+        return chosen
+    p_value = np.where(known.allowed, test.p_value, np.nan)
+    return chosen._replace(p_value=p_value, q_value=np.asarray(test.q_value))

@@ -245,6 +245,9 @@ class Gradient(LinkMethod):
             n_conflicts=judged.n_conflicts,
             transform_errors=data.transform_errors,
             n_windows=scores.n_windows,
+            # What was searched again no longer rests on these tests.
+            p_value=selected.p_value if found.refined is None else None,
+            q_value=selected.q_value if found.refined is None else None,
             q=None if self.select is not None else self.q,
             held_out_error=fitted.error,
             held_out_error_linear=data.linear_error,

@@ -49,6 +49,7 @@ class PC(HoledMethod):
         from jaxcause.discovery import pc
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.graph import BackgroundKnowledge, LaggedGraph
+        from jaxcause.workflows._discover.candidates import link_tests
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.required import judge_required, note_on_excluded
         from jaxcause.workflows._discover.strength import given_other_parents
@@ -71,8 +72,13 @@ class PC(HoledMethod):
         )
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(tests.strength, graph)
-        separated = np.asarray(found.sepsets.found)[:, :n_vars].reshape(-1, n_vars, n_vars)
-        separated = separated.transpose(1, 2, 0)
+        separated, p_value = (
+            np.asarray(part)[:, :n_vars].reshape(-1, n_vars, n_vars).transpose(1, 2, 0)
+            for part in (found.sepsets.found, found.p_values)
+        )
+        may_be = known.allowed.copy()
+        may_be[:, :, 0] = (may_be | may_be.swapaxes(0, 1))[:, :, 0] & self.contemporaneous
+        links = link_tests(np.where(may_be, p_value, np.nan))
         judged = judge_required(known.required, ~separated, table.names)
         excluded = ~known.allowed & ~separated
         now = known.allowed[:, :, 0] & self.contemporaneous
@@ -85,6 +91,8 @@ class PC(HoledMethod):
             contemporaneous=self.contemporaneous,
             transform=self.transform,
             alpha=self.alpha,
+            p_value=links.p_value,
+            q_value=links.q_value,
             n_windows=tests.n_windows,
             n_tests=tuple(found.info.n_tests.tolist()),
             n_conflicts=int(found.info.n_conflicts),

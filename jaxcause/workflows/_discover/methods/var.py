@@ -60,6 +60,8 @@ class VAR(LinkMethod):
             transform=self.transform,
             q=self.q,
             n_windows=len(starts),
+            p_value=np.where(fit.tested, fit.p_value, np.nan),
+            q_value=fit.q_value,
             n_conflicts=judged.n_conflicts,
             notes=(*notes_on_windows(moved, length, len(starts), n_parameters), *judged.notes),
         )
