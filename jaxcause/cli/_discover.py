@@ -67,7 +67,6 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--resample",
         type=resolution,
-        default="auto",
         metavar="K",
         help="average blocks of K rows first, or of a duration such as 3h; lags then count blocks. "
         "auto: only if rows are nearly copies of the row before; 1: never (default: auto)",
@@ -102,11 +101,13 @@ def _searched(
 
     method, max_lag = arguments.method, arguments.max_lag
     if method == "auto":
-        table = at_resolution(series, arguments.resample, max_lag, method).table
+        table = at_resolution(series, arguments.resample or "auto", max_lag, method).table
         max_lag, method, reasons = resolve_auto(table, max_lag, method)
         series = series._replace(notes=(*series.notes, *reasons))
         check_options(arguments, method)
     options = chosen(arguments, method)
+    if arguments.resample is not None:
+        options["resample"] = arguments.resample
     if method in every_option()["checkpoint"] and arguments.forecaster is None:
         options["checkpoint"] = arguments.out / CHECKPOINT
     if regimes is not None:
@@ -122,7 +123,6 @@ def _searched(
             max_lag,
             method=method,
             key=jax.random.key(arguments.seed),
-            resample=arguments.resample,
             progress=not silent(arguments),
             **options,
         )

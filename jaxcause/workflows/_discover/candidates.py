@@ -54,8 +54,8 @@ class Candidates(NamedTuple):
         width = max(6, *(len(name) for name in [*self.table["source"], *self.table["target"]]))
         head = f"{'source':<{width}}  lag  {'target':<{width}}   p-value   q-value  strength"
         rows = [
-            f"{source:<{width}}  {lag:>3}  {target:<{width}}  {_number(p)}  {_number(q)}  {size:>8.3f}"
-            for source, target, lag, p, q, _, size in self.table.tolist()
+            f"{cause:<{width}}  {lag:>3}  {effect:<{width}}  {_short(p)}  {_short(q)}  {size:>8.3f}"
+            for cause, effect, lag, p, q, _, size in self.table.tolist()
         ]
         return [head, *rows]
 
@@ -153,5 +153,5 @@ def _as_array(values: Any, shape: tuple[int, ...]) -> Float[np.ndarray, "vars va
     return np.full(shape, np.nan) if values is None else np.array(values, float)
 
 
-def _number(value: float) -> str:
+def _short(value: float) -> str:
     return f"{'-' if math.isnan(value) else format(value, '.2g'):>8}"

@@ -41,8 +41,8 @@ class DiscoveryInfo:
             not support.
         n_cyclic: Contemporaneous edges on a directed or almost directed cycle.
         truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
-        p_value: Of each link, ``[source, target, lag]``, by the rule that chose the edges; NaN where
-            nothing was tested. ``"pc"``: the largest among its tests.
+        p_value: Of each link, ``[source, target, lag]``, by the rule that chose the edges; NaN
+            where nothing was tested. Of ``"pc"``, the largest among its tests.
         q_value: Of each link, ``[source, target, lag]``; 1 where nothing was tested.
         penalty: Penalty that was chosen for each target.
         held_out_error: Mean squared error of forecasts on held-out windows; 1 is that of the mean.

@@ -33,9 +33,9 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
 
     Returns:
         The names of the files: ``graph.json``, ``edges.csv``, ``candidates.csv`` (the strongest
-        links that are no edges), ``scores.npz``, ``report.html`` (a page), with matplotlib also ``graph.png`` (time-series graph), ``summary.png`` (summary
-        graph with lags) and ``scores.png`` (heat map per lag), and with a forecaster
-        ``forecaster.safetensors``.
+        links that are no edges), ``scores.npz``, ``report.html`` (a page), with matplotlib also
+        ``graph.png`` (time-series graph), ``summary.png`` (summary graph with lags) and
+        ``scores.png`` (heat map per lag), and with a forecaster ``forecaster.safetensors``.
 
     Raises:
         InputError: The folder cannot be written to.
