@@ -27,7 +27,7 @@ def as_seconds(name: str, duration: Any) -> float:
     (5400.0, 900.0)
     """
     found = None
-    if isinstance(duration, np.timedelta64):
+    if isinstance(duration, np.timedelta64) and np.datetime_data(duration)[0] not in "YM":
         found = float(duration / np.timedelta64(1, "ns")) / 1e9
     elif isinstance(duration, datetime.timedelta):
         found = duration.total_seconds()

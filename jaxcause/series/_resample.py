@@ -159,7 +159,8 @@ def blocks_of(table: SeriesTable, resample: Any) -> Blocks | None:
         InputError: It is neither, the times are not known, they are regular and the duration is no
             multiple of their step, or no block is left.
     """
-    if isinstance(resample, int | np.integer) and not isinstance(resample, bool):
+    # A timedelta64 is an integer of numpy, too.
+    if isinstance(resample, int | np.integer) and not isinstance(resample, bool | np.timedelta64):
         check_at_least("resample", resample, 1)
         return _blocks_of_rows(table, int(resample))
     length = as_seconds("resample", resample)

@@ -11,10 +11,14 @@ from jaxcause.workflows._discover.methods._method import (
 )
 
 if TYPE_CHECKING:
-    from jaxtyping import PRNGKeyArray
+    import numpy as np
+    from jaxtyping import Bool, PRNGKeyArray, Shaped
 
-    from jaxcause.series import SeriesTable
+    from jaxcause._typing import AnyArray
+    from jaxcause.series import LinkKnowledge, SeriesTable
     from jaxcause.workflows._discover.info import Finding
+
+STRENGTH = "absolute partial correlation given the other parents of the target"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,21 +76,16 @@ class PC(HoledMethod):
         )
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(tests.strength, graph)
-        separated, p_value = (
-            np.asarray(part)[:, :n_vars].reshape(-1, n_vars, n_vars).transpose(1, 2, 0)
-            for part in (found.sepsets.found, found.p_values)
-        )
-        may_be = known.allowed.copy()
-        may_be[:, :, 0] = (may_be | may_be.swapaxes(0, 1))[:, :, 0] & self.contemporaneous
-        links = link_tests(np.where(may_be, p_value, np.nan))
+        separated = _into_newest(found.sepsets.found, n_vars)
+        possible = self._possible(known)
+        links = link_tests(np.where(possible, _into_newest(found.p_values, n_vars), np.nan))
         judged = judge_required(known.required, ~separated, table.names)
-        excluded = ~known.allowed & ~separated
-        now = known.allowed[:, :, 0] & self.contemporaneous
-        excluded[:, :, 0] = ~separated[:, :, 0] & ~(now | now.T) & ~np.eye(n_vars, dtype=bool)
+        excluded = ~possible & ~separated
+        excluded[:, :, 0] &= ~np.eye(n_vars, dtype=bool)
         excluded_notes = () if found.info.truncated else note_on_excluded(excluded, table.names)
         info = DiscoveryInfo(
-            score="absolute partial correlation given the other parents of the target",
-            strength="absolute partial correlation given the other parents of the target",
+            score=STRENGTH,
+            strength=STRENGTH,
             strength_at_lag_0=CONTEMPORANEOUS_STRENGTH if self.contemporaneous else None,
             contemporaneous=self.contemporaneous,
             transform=self.transform,
@@ -100,3 +99,18 @@ class PC(HoledMethod):
             truncated=bool(found.info.truncated),
         )
         return Finding(graph, strength, strength, info)
+
+    def _possible(self, known: "LinkKnowledge") -> "Bool[np.ndarray, 'vars vars lags']":
+        """Links that are looked for; at lag 0 in both directions if in either."""
+        possible = known.allowed.copy()
+        now = possible[:, :, 0] & self.contemporaneous
+        possible[:, :, 0] = now | now.T
+        return possible
+
+
+def _into_newest(pairs: "AnyArray", n_vars: int) -> "Shaped[np.ndarray, 'vars vars lags']":
+    """Entries of pairs of nodes ``lag * vars + var`` whose second one is at lag 0."""
+    import numpy as np
+
+    newest = np.asarray(pairs)[:, :n_vars]
+    return newest.reshape(-1, n_vars, n_vars).transpose(1, 2, 0)
