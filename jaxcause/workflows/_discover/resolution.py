@@ -59,7 +59,9 @@ def at_resolution(
 def at_resolution_of(blocks: Blocks | None, method: Method) -> tuple[Method, tuple[str, ...]]:
     """The method with its options for each row mapped to blocks, and notes on them."""
     notes = []
-    for name in () if blocks is None else method.per_row:
+    if blocks is None:
+        return method, ()
+    for name in method.per_row:
         given = getattr(method, name)
         if given is None or isinstance(given, str):
             continue

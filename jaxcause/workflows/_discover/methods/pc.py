@@ -62,18 +62,15 @@ class PC(HoledMethod):
         known = self.known_links(table, max_lag)
         n_vars, length = len(table.names), self.window_length(max_lag)
         tests = lagged_tests(table, length, self.transform, pairwise=self.missing == "pairwise")
-        found = pc(
-            tests.search,
-            alpha=self.alpha,
-            max_cond_size=self.max_cond_size,
-            knowledge=BackgroundKnowledge.temporal(
-                n_vars,
-                max_lag,
-                contemporaneous=self.contemporaneous,
-                forbidden_links=~known.allowed,
-                required_links=known.required,
-            ),
+        knowledge = BackgroundKnowledge.temporal(
+            n_vars,
+            max_lag,
+            contemporaneous=self.contemporaneous,
+            forbidden_links=~known.allowed,
+            required_links=known.required,
         )
+        limit = self.max_cond_size
+        found = pc(tests.search, alpha=self.alpha, max_cond_size=limit, knowledge=knowledge)
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(tests.strength, graph)
         separated = _into_newest(found.sepsets.found, n_vars)
