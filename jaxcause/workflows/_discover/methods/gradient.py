@@ -48,7 +48,7 @@ class Gradient(LinkMethod):
         readout: What is read from the forecaster (see `jaxcause.attribution`). By default
             ``gradient_energy``; with ``head="gaussian"``, which it needs, ``score_energy``.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
-            autoregression forecasts best.
+            autoregression forecasts best, but for those of changes from row to row.
         skip: Whether a linear autoregression is part of the forecaster. By default it is not,
             unless a Transformer alone forecasts no better than a linear model: then, below 20,000
             windows, one with a linear part is trained too, from the linear solution, and the better
