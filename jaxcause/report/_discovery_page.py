@@ -117,7 +117,7 @@ def _lag_unit(info: dict[str, Any]) -> str:
     """How long a lag is."""
     said = info.get("one_lag")
     if said:
-        return f"One lag is {escape(visible(said))}: t−2 is twice that earlier."
+        return f"One lag is {escape(visible(said))}: t−2 is two of them earlier."
     return "A lag counts time steps, the rows of the table: t−2 is two rows earlier."
 
 
