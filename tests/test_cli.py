@@ -28,6 +28,7 @@ def test_discover_writes_everything_and_prints_the_edges(series, tmp_path, capsy
         main(["discover", str(series), "--max-lag", "3", "--method", "var", "--out", str(out)]) == 0
     )
     assert sorted(p.name for p in out.iterdir()) == [
+        "candidates.csv",
         "edges.csv",
         "graph.json",
         "graph.png",

@@ -66,6 +66,17 @@ def test_every_option_arrives(called):
     assert len(seen["select"](scores).edges()) == 4
 
 
+@pytest.mark.parametrize(("given", "seen"), [("4", 4), ("auto", "auto"), ("3h", "3h")])
+def test_a_resolution_is_rows_or_a_duration(called, given, seen):
+    assert called("--resample", given)["resample"] == seen
+
+
+def test_auto_chooses_at_the_resolution(called):
+    seen = called("--method", "auto", "--resample", "3")
+    assert seen["resample"] == 3
+    assert seen["series"].values.shape[0] == 40
+
+
 def test_a_domain_is_no_variable(called):
     seen = called("--domain", "regime")
     assert seen["series"].names == ("rain", "river")

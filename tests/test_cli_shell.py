@@ -50,16 +50,16 @@ def test_every_option_of_every_method_is_a_flag_with_its_default():
 
 def test_the_words_of_options_are_those_of_the_library():
     from jaxcause.models.forecaster import PRESETS
-    from jaxcause.series import TRANSFORMS
+    from jaxcause.series import CHANGES, TRANSFORMS
     from jaxcause.workflows._discover.scores import READOUTS
 
     words = {option.name: set(option.choices) for option in methods.Gradient.options()}
     assert words["readout"] == set(READOUTS)
     assert words["model"] == set(PRESETS)
-    assert words["transform"] == {"auto", *TRANSFORMS}
+    assert words["transform"] == {"auto", *TRANSFORMS, *CHANGES}
     for kind in methods.registered().values():
         (transform,) = (one for one in kind.options() if one.name == "transform")
-        assert set(transform.choices) - {"auto"} == set(TRANSFORMS)
+        assert set(transform.choices) - {"auto"} == {*TRANSFORMS, *CHANGES}
 
 
 @pytest.mark.parametrize("name", methods.registered())

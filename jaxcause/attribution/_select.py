@@ -34,6 +34,11 @@ class EdgeTest(NamedTuple):
     q_value: Float[np.ndarray, "vars vars lags"]
     local_fdr: Float[np.ndarray, "vars vars lags"]
 
+    def edges(self, q: float) -> LaggedGraph:
+        """The edges of `select_fdr`."""
+        likely = np.where(self.local_fdr > UNLIKELY_EDGE, np.ones_like(self.q_value), self.q_value)
+        return lagged_edges(score_test(likely), alpha=q)
+
 
 def empirical_null(
     scores: Float[AnyArray, "vars vars lags"],
@@ -124,9 +129,7 @@ def select_fdr(
     [('X0', 2, '-->', 'X1')]
     """
     check_probability("q", q)
-    test = empirical_null(scores, candidates=candidates)
-    likely = np.where(test.local_fdr > UNLIKELY_EDGE, np.ones_like(test.q_value), test.q_value)
-    return lagged_edges(score_test(likely), alpha=q)
+    return empirical_null(scores, candidates=candidates).edges(q)
 
 
 def select_threshold(

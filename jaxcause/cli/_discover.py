@@ -17,6 +17,7 @@ from jaxcause.cli._discover_options import (
     every_option,
     lags,
     reading,
+    resolution,
 )
 from jaxcause.cli._output import complain, report, silent, table
 from jaxcause.cli._parser import Commands, add_command, add_folder, add_output
@@ -63,6 +64,13 @@ def add(commands: Commands) -> None:
         metavar="L",
         help="longest lag, in rows, or auto (default: 5)",
     )
+    command.add_argument(
+        "--resample",
+        type=resolution,
+        metavar="K",
+        help="average blocks of K rows first, or of a duration such as 3h; lags then count blocks. "
+        "auto: only if rows are nearly copies of the row before (default: rows as they are)",
+    )
     add_folder(command, "jaxcause-out")
     add_methods(command)
     add_reading(command)
@@ -89,13 +97,17 @@ def _searched(
     """Search, write what was found and print it."""
     import jax
 
-    from jaxcause.workflows import discover, resolve_auto, write_discovery
+    from jaxcause.workflows import at_resolution, discover, resolve_auto, write_discovery
 
     method, max_lag = arguments.method, arguments.max_lag
     if method == "auto":
-        series, max_lag, method = resolve_auto(series, max_lag, method)
+        table = at_resolution(series, arguments.resample, max_lag, method).table
+        max_lag, method, reasons = resolve_auto(table, max_lag, method)
+        series = series._replace(notes=(*series.notes, *reasons))
         check_options(arguments, method)
     options = chosen(arguments, method)
+    if arguments.resample is not None:
+        options["resample"] = arguments.resample
     if method in every_option()["checkpoint"] and arguments.forecaster is None:
         options["checkpoint"] = arguments.out / CHECKPOINT
     if regimes is not None:
@@ -208,7 +220,9 @@ def as_document(found: "Discovery", folder: Path, files: list[str]) -> dict[str,
     graph = graph_to_json(
         found.graph, names=found.names, scores=found.scores, strength=found.strength
     )
-    return {"out": folder, "files": files, "notes": [*found.info.notes], "graph": graph}
+    told = {"out": folder, "files": files, "notes": [*found.info.notes], "graph": graph}
+    shown = found.shown_candidates()
+    return told if shown is None else told | {"candidates": shown.as_dict()}
 
 
 def as_lines(found: "Discovery", folder: Path, files: list[str]) -> Iterator[str]:
@@ -222,6 +236,9 @@ def as_lines(found: "Discovery", folder: Path, files: list[str]) -> Iterator[str
         yield f"… and {len(rows) - SHOWN_EDGES} more in edges.csv"
     if not rows:
         yield "(no edge)"
+    if (shown := found.shown_candidates()) is not None:
+        yield shown.note
+        yield from shown.lines()
     for note in found.info.notes:
         yield f"- {note}"
     if "graph.png" not in files:

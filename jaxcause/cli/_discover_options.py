@@ -241,6 +241,11 @@ def lags(text: str) -> int | str:
     return text if text == "auto" else whole(1)(text)
 
 
+def resolution(text: str) -> int | str:
+    """A type: rows of a block, a duration, or ``auto``."""
+    return whole(1)(text) if text.lstrip("-").isdecimal() else text
+
+
 def check_options(arguments: argparse.Namespace, method: str) -> None:
     """Raise unless the method has every option that was given, and none of them clash."""
     for name, methods in every_option().items():

@@ -13,7 +13,15 @@ from matplotlib.path import Path
 
 from jaxcause._checks import InputError, check_shape
 from jaxcause.graph import LaggedGraph, Mark
-from jaxcause.plot._canvas import Canvas, Point, Points, Values, color_scale, source_color
+from jaxcause.plot._canvas import (
+    GREY,
+    Canvas,
+    Point,
+    Points,
+    Values,
+    color_scale,
+    source_color,
+)
 
 Curve = Float[np.ndarray, "samples 2"]
 
@@ -59,6 +67,33 @@ def graph_edges(graph: LaggedGraph, strength: Values | None) -> list[Edge]:
         largest = size[i, j, lag] if lag else max(size[i, j, 0], size[j, i, 0])
         found.append(Edge(i, j, (lag,), (left, right), float(largest)))
     return sorted(found, key=lambda edge: edge.strength)
+
+
+def candidate_edges(graph: LaggedGraph, candidates: Any) -> list[Edge]:
+    """One entry per candidate link, directed from lag 1 on; those at lag 0 appear once.
+
+    Raises:
+        InputError: ``candidates`` does not fit the graph.
+    """
+    if candidates is None:
+        return []
+    shape = graph.marks.shape[:3]
+    check_shape("candidates", candidates, shape)
+    links = np.asarray(candidates, bool) & ~np.asarray(graph.adjacency)
+    marks = np.zeros((*shape, 2), np.int8)
+    marks[links] = (Mark.TAIL, Mark.ARROW)
+    now = links[:, :, 0] | links[:, :, 0].T
+    marks[:, :, 0][now] = Mark.CIRCLE
+    return graph_edges(LaggedGraph(marks), None)
+
+
+CANDIDATE = Look(GREY, 0.3, "dashed")
+"""How a candidate looks, which is no edge."""
+
+
+def candidate_note(edges: list[Edge]) -> list[str]:
+    """What the text below a picture says of candidates, if there are any."""
+    return ["dashed: strongest candidates, no edges"] * bool(edges)
 
 
 def strength_scale(edges: list[Edge]) -> ScalarMappable:

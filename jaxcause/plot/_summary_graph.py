@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 
+from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.plot._canvas import (
     Canvas,
@@ -18,7 +19,17 @@ from jaxcause.plot._canvas import (
     variable_names,
     write,
 )
-from jaxcause.plot._edges import Curve, Edge, conflict_note, draw_edge, graph_edges, strength_scale
+from jaxcause.plot._edges import (
+    CANDIDATE,
+    Curve,
+    Edge,
+    candidate_edges,
+    candidate_note,
+    conflict_note,
+    draw_edge,
+    graph_edges,
+    strength_scale,
+)
 from jaxcause.plot._ring import (
     Drawn,
     Name,
@@ -42,6 +53,7 @@ def summary_graph(
     *,
     names: Sequence[str] | None = None,
     strength: Values | None = None,
+    candidates: Bool[AnyArray, "vars vars lags"] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one node per variable on a circle, and its edges with their lags written on them.
@@ -53,6 +65,7 @@ def summary_graph(
         graph: Edges to draw.
         names: One name per variable; ``X0, X1, …`` by default.
         strength: Size of each edge ``[source, target, lag]``. An arrow shows its strongest lag.
+        candidates: Links ``[source, target, lag]`` that are no edges: drawn dashed and grey.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -66,14 +79,16 @@ def summary_graph(
     >>> [text.get_text() for text in ax.texts]
     ['X0', 'X1', '1–3']
     """
-    texts, arrows = variable_names(names, graph.n_vars), _merged(graph_edges(graph, strength))
-    ring = make_ring(graph.n_vars)
+    texts, edges = variable_names(names, graph.n_vars), _merged(graph_edges(graph, strength))
+    dashed = _merged(candidate_edges(graph, candidates))
+    ring, arrows = make_ring(graph.n_vars), dashed + edges
     drawn = [(arrow, ring_curve(arrow, arrows, ring)) for arrow in arrows]
     labels = [ring_name(text, i, ring, drawn) for i, text in enumerate(texts)]
-    scale = None if strength is None else strength_scale(arrows)
+    scale = None if strength is None else strength_scale(edges)
     canvas = make_canvas(ax, ring_layout(ring, drawn, labels), ring_size(graph.n_vars), scale)
-    for arrow, curve in drawn:
-        draw_edge(canvas, curve, arrow, 1.2 * ring.radius)
+    looks = [CANDIDATE] * len(dashed) + [None] * len(edges)
+    for (arrow, curve), look in zip(drawn, looks, strict=True):
+        draw_edge(canvas, curve, arrow, 1.2 * ring.radius, look)
     draw_ring_nodes(canvas, ring, labels)
     n_written = _write_lags(canvas, drawn, _boxes(ring, labels, canvas.line))
     notes = ["numbers: lags"] if n_written else []
@@ -81,9 +96,9 @@ def summary_graph(
         n_left = len(arrows) - n_written
         arrows_left = f"{n_left} arrow{'s' * (n_left > 1)}"
         notes.append(f"lags not shown for {arrows_left} (too crowded)")
-    notes += ["colour: source variable"] if strength is None and arrows else []
-    notes += conflict_note(arrows)
-    return finish(canvas.ax, "Summary graph" + ("" if arrows else ": no edge"), "; ".join(notes))
+    notes += ["colour: source variable"] if strength is None and edges else []
+    notes += conflict_note(edges) + candidate_note(dashed)
+    return finish(canvas.ax, "Summary graph" + ("" if edges else ": no edge"), "; ".join(notes))
 
 
 def _merged(edges: list[Edge]) -> list[Edge]:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 
+from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.plot._canvas import (
     FAINT,
@@ -26,11 +27,14 @@ from jaxcause.plot._canvas import (
     write,
 )
 from jaxcause.plot._edges import (
+    CANDIDATE,
     Curve,
     Edge,
     Look,
     bezier,
     bow,
+    candidate_edges,
+    candidate_note,
     clearest,
     conflict_note,
     cut,
@@ -50,6 +54,7 @@ def time_series_graph(
     *,
     names: Sequence[str] | None = None,
     strength: Values | None = None,
+    candidates: Bool[AnyArray, "vars vars lags"] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the graph unrolled in time: a row per variable, a column per time step.
@@ -63,6 +68,7 @@ def time_series_graph(
         names: One name per variable; ``X0, X1, …`` by default.
         strength: Size of each edge ``[source, target, lag]``; its sign is ignored. The
             strength of a contemporaneous edge is the larger of its two entries.
+        candidates: Links ``[source, target, lag]`` that are no edges: drawn dashed and grey.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -76,10 +82,12 @@ def time_series_graph(
     'Edges into time t'
     """
     labels, edges = variable_names(names, graph.n_vars), graph_edges(graph, strength)
+    dashed = candidate_edges(graph, candidates)
+    looks = [CANDIDATE] * len(dashed) + [None] * len(edges) if dashed else None
     scale = None if strength is None else strength_scale(edges)
-    canvas = draw_in_time(edges, labels, graph.max_lag + 1, ax, scale=scale)
+    canvas = draw_in_time(dashed + edges, labels, graph.max_lag + 1, ax, scale=scale, looks=looks)
     notes = ["time step"] + ["colour: source variable"] * (strength is None and bool(edges))
-    note = "; ".join([*notes, *conflict_note(edges)])
+    note = "; ".join([*notes, *conflict_note(edges), *candidate_note(dashed)])
     return finish(canvas.ax, "Edges into time t" + ("" if edges else ": no edge"), note)
 
 

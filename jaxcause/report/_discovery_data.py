@@ -31,6 +31,9 @@ def check_discovery(discovery: dict[str, Any]) -> None:
             raise InputError(
                 f"discovery has an edge {edge['edge']!r}; write it as --> or o-> or x-x"
             )
+    for link in _candidates(discovery):
+        if not {link["source"], link["target"]} <= set(names) or not 0 <= link["lag"] < shape[2]:
+            raise InputError("discovery has a candidate that joins none of its variables and lags")
     strength = discovery.get("strength")
     if strength is not None and np.shape(strength) != shape:
         raise InputError(f"strength of the discovery has shape {np.shape(strength)}, not {shape}")
@@ -53,10 +56,22 @@ def discovery_data(discovery: dict[str, Any], *, hidden: bool) -> dict[str, Any]
         "max_lag": int(discovery["max_lag"]),
         "n": len(edges),
         "e": [value for edge in packed for value in edge],
+        "c": [value for link in _candidates(discovery) for value in _candidate(link, at)],
         "special": [],
         "none_hidden": not hidden,
         **_matrices(discovery.get("strength")),
     }
+
+
+def _candidates(discovery: dict[str, Any]) -> list[dict[str, Any]]:
+    return list((discovery.get("candidates") or {}).get("links") or ())
+
+
+def _candidate(link: dict[str, Any], at: dict[str, int]) -> list[Any]:
+    """Ends, lag, marks and strength; at lag 0 the direction is open."""
+    ends = [at[link["source"]], at[link["target"]], int(link["lag"])]
+    marks = (Mark.TAIL, Mark.ARROW) if link["lag"] else (Mark.CIRCLE, Mark.CIRCLE)
+    return [*ends, *map(int, marks), number(link.get("strength"))]
 
 
 def _is_edge(symbol: Any) -> bool:

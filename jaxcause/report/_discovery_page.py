@@ -20,7 +20,7 @@ from jaxcause.report._markup import (
     script,
     script_json,
 )
-from jaxcause.report._values import visible
+from jaxcause.report._values import finite, visible
 
 _LONGEST = 120
 _OWN_LIST = ("title", "settings", "notes", "losses", "seconds", "training", "model", "provenance")
@@ -67,6 +67,8 @@ def discovery_page(discovery: dict[str, Any]) -> str:
         "js": script("shared.js", "heat.js", "graph.js", "discovery.js"),
         "eyebrow": escape(_eyebrow(info, max_lag)),
         "headline": escape(headline),
+        "candidates": card("h-candidates", "Candidates, no edges", _candidates(discovery)),
+        "lag_unit": _lag_unit(info),
         "notes": card("h-notes", "Notes", bullets(info.get("notes") or ())),
         "strength_note": isolate(visible(strength)),
         "score": isolate(visible(info.get("score") or "the value by which edges were chosen")),
@@ -78,6 +80,45 @@ def discovery_page(discovery: dict[str, Any]) -> str:
         "data": script_json(discovery_data(discovery, hidden=hidden)),
     }
     return fill(asset("discovery.html"), values)
+
+
+def _candidates(discovery: dict[str, Any]) -> str:
+    """A table of the strongest links that are no edges, with a sentence on them."""
+    found = discovery.get("candidates") or {}
+    if not found:
+        return ""
+    note, links = f"<p>{isolate(visible(found.get('note') or ''))}</p>", found.get("links") or ()
+    if not links:
+        return note
+    columns = {"source": "Source", "lag": "Lag", "target": "Target", "p_value": "p-value",
+               "q_value": "q-value", "strength": "Strength", "score": "Score"}  # fmt: skip
+    text = ("source", "target")
+    head = "".join(
+        f'<th class="plain{"" if name in text else " num"}">{title}</th>'
+        for name, title in columns.items()
+    )
+    rows = "".join(
+        "<tr>" + "".join(_cell(link.get(name)) for name in columns) + "</tr>" for link in links
+    )
+    return (
+        f'{note}<div class="scroll tablebox" tabindex="0" role="region" aria-label="Table of '
+        f'candidates"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return f"<td>{isolate(visible(value))}</td>"
+    known = finite(value)
+    return f'<td class="num">{"–" if known is None else escape(f"{known:.3g}")}</td>'
+
+
+def _lag_unit(info: dict[str, Any]) -> str:
+    """How long a lag is."""
+    said = info.get("one_lag")
+    if said:
+        return f"One lag is {escape(visible(said))}: t−2 is two of them earlier."
+    return "A lag counts time steps, the rows of the table: t−2 is two rows earlier."
 
 
 def _lag_0(info: dict[str, Any]) -> str:

@@ -8,17 +8,24 @@ for (let k = 0; k < data.e.length; k += 7) {
   const named = [`${name(from)} (${step(lag)})`, `${name(to)} (t)`];
   edges.push({ from, to, lag, left, right, value, score, named, size: value === null ? -1 : Math.abs(value), index: k / 7 });
 }
+const candidates = [];
+for (let k = 0; k < data.c.length; k += 6) {
+  const [from, to, lag, left, right, value] = data.c.slice(k, k + 6);
+  const named = [`${name(from)} (${step(lag)})`, `${name(to)} (t)`];
+  candidates.push({ from, to, lag, left, right, value, score: null, named, size: -1, candidate: true, index: edges.length + k / 6 });
+}
 const largest = Math.max(0, ...edges.map((e) => e.size)) || 1;
-const kind = (e) => e.left === CONFLICT ? "conflict" : e.left === CIRCLE || e.right === CIRCLE ? "open"
+const kind = (e) => e.candidate ? "candidate" : e.left === CONFLICT ? "conflict" : e.left === CIRCLE || e.right === CIRCLE ? "open"
   : { [2 * ARROW]: "latent", [2 * TAIL]: "tied" }[e.left + e.right] || "directed";
 const visible = () => edges.filter((e) => e.size >= state.threshold || (e.value === null && state.threshold === 0));
-const described = (e) => `${meaning(e)}. Strength ${round(e.value)}.`;
+const shownLinks = () => [...visible(), ...candidates];
+const described = (e) => e.candidate ? `A candidate, no edge. Strength ${round(e.value)}.` : `${meaning(e)}. Strength ${round(e.value)}.`;
 
 // --- what the picture draws: one edge, or all lags of a pair that have the same marks ------------------------
 function groups(shown) {
   const found = new Map();
   for (const e of shown) {
-    const key = state.layout === "time" ? e.index : [e.from, e.to, e.left, e.right].join();
+    const key = state.layout === "time" ? e.index : [e.from, e.to, e.left, e.right, kind(e)].join();
     if (!found.has(key)) found.set(key, { ...e, edges: [] });
     const group = found.get(key);
     group.edges.push(e);
@@ -71,7 +78,7 @@ function draw() {
   const box = $("arcs");
   const held = box.contains(document.activeElement) ? { ...document.activeElement.dataset } : null;
   const room = Math.max(box.clientWidth, 200);
-  const drawn = groups(visible());
+  const drawn = groups(shownLinks());
   const loops = new Set(drawn.filter((g) => g.from === g.to).map((g) => g.from));
   const plan = state.layout === "ring" ? onRing(room, loops) : inTime(room);
   const svg = shape("svg", { width: plan.w, height: plan.h, viewBox: `0 0 ${plan.w} ${plan.h}`, role: "group", "data-mode": plan.mode,
@@ -205,8 +212,8 @@ function focusOn(what) {
     detail.append(make("span", { class: "soft" }, "Point at a variable or an edge, or move there with Tab and the arrow keys. Click a variable to keep its edges highlighted."));
     return;
   }
-  const mine = what.group ? what.group.edges : what.edge ? [what.edge] : visible().filter((e) => [e.from, e.to].includes(what.token));
-  if (what.token !== undefined) detail.append(make("b", {}, labels[what.token]), `: ${mine.length} edge${mine.length === 1 ? "" : "s"} shown`);
+  const mine = what.group ? what.group.edges : what.edge ? [what.edge] : shownLinks().filter((e) => [e.from, e.to].includes(what.token));
+  if (what.token !== undefined) detail.append(make("b", {}, labels[what.token]), `: ${mine.length} ${candidates.length ? "link" : "edge"}${mine.length === 1 ? "" : "s"} shown`);
   const list = make("ul");
   for (const e of [...mine].sort((a, b) => b.size - a.size)) {
     const row = make("li");
@@ -268,7 +275,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && state.pinned !== null) { state.pinned = null; focusOn(null); }
 });
 $("cut").hidden = data.n <= edges.length;
-for (const some of ["latent", "open", "tied", "conflict"]) document.querySelector(`.legend .${some}`).hidden = !edges.some((e) => kind(e) === some);
+for (const some of ["latent", "open", "tied", "conflict", "candidate"]) document.querySelector(`.legend .${some}`).hidden = !shownLinks().some((e) => kind(e) === some);
 $("maps").hidden = !data.maps || !data.max_lag;
 if (!$("maps").hidden) {
   const first = edges.some((e) => e.lag === 0) ? 0 : 1;

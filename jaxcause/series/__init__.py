@@ -1,12 +1,22 @@
 """What a series is: a table, its windows, transforms of its columns, and links between them."""
 
+from jaxcause.series._changes import CHANGES as CHANGES
+from jaxcause.series._changes import after_change as after_change
+from jaxcause.series._changes import changes as changes
+from jaxcause.series._changes import fit_level as fit_level
 from jaxcause.series._lagged_correlation import LaggedCorrelation as LaggedCorrelation
 from jaxcause.series._lagged_correlation import lagged_correlation as lagged_correlation
 from jaxcause.series._links import LinkKnowledge as LinkKnowledge
 from jaxcause.series._links import Links as Links
 from jaxcause.series._links import Tiers as Tiers
 from jaxcause.series._links import link_knowledge as link_knowledge
+from jaxcause.series._oversampling import suggested_factor as suggested_factor
+from jaxcause.series._resample import Blocks as Blocks
+from jaxcause.series._resample import blocks_of as blocks_of
+from jaxcause.series._resample import resampled as resampled
+from jaxcause.series._resample import row_seconds as row_seconds
 from jaxcause.series._table import SeriesTable as SeriesTable
+from jaxcause.series._table import Times as Times
 from jaxcause.series._table import as_series_table as as_series_table
 from jaxcause.series._table import concatenate as concatenate
 from jaxcause.series._table import table_from_columns as table_from_columns

@@ -10,8 +10,23 @@ from jaxtyping import Bool, Float, Int
 from jaxcause._checks import InputError
 from jaxcause.series._booleans import from_booleans
 from jaxcause.series._frames import as_array, columns_of, is_frame
-from jaxcause.series._time import TIME_NAMES, find_time, is_text, numbers, seconds, segments
+from jaxcause.series._time import (
+    TIME_NAMES,
+    find_time,
+    in_seconds,
+    is_text,
+    numbers,
+    seconds,
+    segments,
+)
 from jaxcause.series._xarray import columns_of_xarray, is_xarray
+
+
+class Times(NamedTuple):
+    """When each row was, in seconds, and of which of several series it is."""
+
+    seconds: Float[np.ndarray, "time"]
+    series: Int[np.ndarray, "time"]
 
 
 class SeriesTable(NamedTuple):
@@ -23,6 +38,7 @@ class SeriesTable(NamedTuple):
         segment: Which unbroken stretch a row belongs to; no window crosses from one to the next.
         notes: What was recognised or masked, in plain sentences.
         targets: Which rows may be predicted; all if None.
+        times: When each row was; None if there are no dates or durations.
     """
 
     values: Float[np.ndarray, "time vars"]
@@ -30,6 +46,7 @@ class SeriesTable(NamedTuple):
     segment: Int[np.ndarray, "time"]
     notes: tuple[str, ...] = ()
     targets: Bool[np.ndarray, "time"] | None = None
+    times: Times | None = None
 
     @property
     def complete(self) -> Bool[np.ndarray, "time"]:
@@ -131,7 +148,11 @@ def table_from_columns(
     if found is not None:
         notes = (*notes, f"Column {found!r} was taken for the time and left out.")
     values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((0, 0))
-    return checked_table(values, labels, time, notes)
+    dated = found is not None and in_seconds(columns[found])
+    table = checked_table(values, labels, time, notes)
+    if time is None or not dated:
+        return table
+    return table._replace(times=Times(time, np.zeros(len(time), np.int64)))
 
 
 def _remarks(columns: dict[str, np.ndarray]) -> list[str]:
@@ -233,7 +254,17 @@ def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable
         np.concatenate([t.segment + o for t, o in zip(tables, offsets, strict=True)]),
         tuple(dict.fromkeys(note for t in tables for note in t.notes)),
         _targets_of(tables),
+        _times_of(tables),
     )
+
+
+def _times_of(tables: list[SeriesTable]) -> Times | None:
+    times = [t.times for t in tables if t.times is not None]
+    if len(times) < len(tables):
+        return None
+    offsets = np.cumsum([0, *(int(t.series[-1]) + 1 for t in times[:-1])])
+    series = [t.series + offset for t, offset in zip(times, offsets, strict=True)]
+    return Times(np.concatenate([t.seconds for t in times]), np.concatenate(series))
 
 
 def _targets_of(tables: list[SeriesTable]) -> Bool[np.ndarray, "time"] | None:

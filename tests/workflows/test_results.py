@@ -174,8 +174,8 @@ def test_unknown_pictures_are_named():
 def test_the_folder_of_a_discovery_holds_its_page(tmp_path):
     found = discovery()
     names = write_discovery(found, tmp_path)
-    assert names == ["edges.csv", "graph.json", "graph.png", "report.html", "scores.npz",
-                     "scores.png", "summary.png"]  # fmt: skip
+    assert names == ["candidates.csv", "edges.csv", "graph.json", "graph.png", "report.html",
+                     "scores.npz", "scores.png", "summary.png"]  # fmt: skip
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page == found.to_html()
     assert "6 edges among 4 variables" in page

@@ -1,6 +1,6 @@
 """What is left to the library: the longest lag, and the method, each with its reason."""
 
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -25,9 +25,6 @@ FEW_WINDOWS = 300
 """Windows below which no Transformer is trained: PCMCI has more power there."""
 
 
-M = TypeVar("M")
-
-
 class Choice(NamedTuple):
     """What was chosen, and why, in a plain sentence."""
 
@@ -35,22 +32,27 @@ class Choice(NamedTuple):
     reason: str
 
 
-def resolve_auto(
-    table: SeriesTable, max_lag: int | Literal["auto"], method: M
-) -> tuple[SeriesTable, int, M | str]:
-    """Fill in the longest lag and the method that are ``"auto"``; notes of the table say why."""
-    notes = list(table.notes)
+class Resolved(NamedTuple):
+    """The longest lag and the method, and why those that were ``"auto"`` were chosen."""
+
+    max_lag: int
+    method: Any
+    reasons: tuple[str, ...]
+
+
+def resolve_auto(table: SeriesTable, max_lag: int | Literal["auto"], method: Any) -> Resolved:
+    """Fill in the longest lag and the method that are ``"auto"``."""
+    reasons = []
     if max_lag == "auto":
         choice = choose_max_lag(table)
         max_lag = int(choice.value)
-        notes.append(choice.reason)
-    chosen: M | str = method
+        reasons.append(choice.reason)
     if method == "auto":
         n_windows = len(usable_windows(table, max_lag, mask_missing=False))
         choice = choose_method(n_windows, len(table.names), max_lag)
-        chosen = str(choice.value)
-        notes.append(choice.reason)
-    return table._replace(notes=tuple(notes)), max_lag, chosen
+        method = str(choice.value)
+        reasons.append(choice.reason)
+    return Resolved(max_lag, method, tuple(reasons))
 
 
 def choose_max_lag(table: SeriesTable) -> Choice:

@@ -12,6 +12,8 @@ from jaxcause._checks import InputError, check_at_least, check_choice
 from jaxcause.series import (
     SeriesTable,
     as_series_table,
+    changes,
+    fit_level,
     usable_windows,
     with_missing_value,
     with_targets,
@@ -22,6 +24,12 @@ from jaxcause.workflows._discover.methods import Method, method_named, registere
 from jaxcause.workflows._discover.provenance import provenance
 from jaxcause.workflows._discover.random_keys import default_key
 from jaxcause.workflows._discover.remarks import n_cyclic, remarks_on_data, remarks_on_graph
+from jaxcause.workflows._discover.resolution import (
+    at_resolution,
+    at_resolution_of,
+    forecaster_at,
+    resolution_kept,
+)
 from jaxcause.workflows._discover.result import Discovery
 
 
@@ -36,6 +44,7 @@ def discover(
     time_column: str | None = None,
     missing_value: float | Sequence[float] | None = None,
     mask: Any = None,
+    resample: Any = None,
     progress: bool = True,
     **options: Any,
 ) -> Discovery:
@@ -75,6 +84,11 @@ def discover(
         missing_value: Number that stands for a missing value, such as -999, or several numbers.
         mask: Boolean per row (of several series, a list of such): whether the row may be predicted,
             such as whether it belongs to one season. Its past may lie outside the mask.
+        resample: Average blocks of so many rows first, or of a duration such as ``"3h"`` or a
+            timedelta, which needs a column of dates; see `jaxcause.series.blocks_of`. Lags then
+            count blocks, and a note says how long one is. ``"auto"`` averages only rows that are
+            nearly copies of the row before (`jaxcause.series.suggested_factor`). By default rows
+            stay as they are, and a note says where ``"auto"`` would average them.
         progress: Whether to draw a progress bar on stderr.
         **options: Options of the method, if it is given by name.
 
@@ -102,34 +116,38 @@ def discover(
         check_choice("method", method, ("auto", *registered()))
         if method != "auto":
             method = method_named(method, options)
-    table = _read(series, names, time_column, missing_value, mask)
-    table, n_lags, chosen = resolve_auto(table, max_lag, method)
+    given = _read(series, names, time_column, missing_value, mask)
+    table, blocks = at_resolution(given, resample, max_lag, method)
+    n_lags, chosen, reasons = resolve_auto(table, max_lag, method)
     if isinstance(chosen, str):
         chosen = method_named(chosen, options)
-    if table.targets is not None and not chosen.takes_mask:
-        raise InputError(f"mask is not for method={chosen.name!r}; leave it out")
-    _check_long_enough(table, n_lags, chosen)
+    chosen, mixed = at_resolution_of(blocks, chosen)
+    _check_fits(table, n_lags, chosen)
     used_key: Any = default_key() if key is None and chosen.takes_key else key
-    graph, scores, strength, info, forecaster = chosen(
-        table, n_lags, key=used_key, progress=progress
-    )
+    with resolution_kept(blocks):
+        found = chosen(table, n_lags, key=used_key, progress=progress)
+    graph, info, forecaster = found.graph, found.info, forecaster_at(blocks, found.forecaster)
     info = dataclasses.replace(
         info,
         method=chosen.name,
         title=chosen.title or chosen.name,
         settings=chosen.settings,
+        resample=1 if blocks is None else blocks.factor or blocks.rows_per_block,
+        one_lag=None if blocks is None else blocks.length,
         n_cyclic=n_cyclic(graph),
         notes=(
             *table.notes,
+            *reasons,
+            *mixed,
             *remarks_on_data(table, chosen, info),
             *info.notes,
             *remarks_on_graph(graph, table.names),
         ),
-        provenance=provenance(table, key=used_key if forecaster is not None else None),
+        provenance=provenance(given, key=used_key if forecaster is not None else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and forecaster is not None else None,
     )
-    return Discovery(graph, scores, strength, table.names, forecaster, info)
+    return Discovery(graph, found.scores, found.strength, table.names, forecaster, info)
 
 
 def _read(
@@ -143,6 +161,14 @@ def _read(
     if missing_value is not None:
         table = with_missing_value(table, missing_value)
     return table if mask is None else with_targets(table, mask)
+
+
+def _check_fits(table: SeriesTable, max_lag: int, method: Method) -> None:
+    """Raise unless the method takes masks, if there is one, and its windows can be used."""
+    if table.targets is not None and not method.takes_mask:
+        raise InputError(f"mask is not for method={method.name!r}; leave it out")
+    kind = str(getattr(method, "transform", ""))
+    _check_long_enough(changes(table, fit_level(table, kind)), max_lag, method)
 
 
 def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None:

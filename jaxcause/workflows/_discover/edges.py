@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
-from jaxcause.attribution import select_fdr
+from jaxcause.attribution import empirical_null
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import VarFit
 from jaxcause.workflows._discover.evidence import combined_evidence
@@ -41,6 +41,8 @@ class SelectedEdges(NamedTuple):
         measure: What the scores are.
         by_tests: The targets whose edges t-tests chose.
         widened: Factor by which the t-tests were widened.
+        p_value: By the rule, NaN where nothing was tested; None if the caller's rule chose.
+        q_value: The same.
     """
 
     graph: LaggedGraph
@@ -51,6 +53,8 @@ class SelectedEdges(NamedTuple):
     measure: str
     by_tests: Bool[np.ndarray, "vars"]
     widened: float
+    p_value: Float[np.ndarray, "vars vars lags"] | None = None
+    q_value: Float[np.ndarray, "vars vars lags"] | None = None
 
 
 def targets_by_tests(
@@ -96,31 +100,78 @@ def select_edges(
         rule: The caller's rule, if there is one.
         readout: The readout that the caller wants, if any.
     """
-    total, known = scores.total, data.known.lagged
-    strength = np.sqrt(total) if READOUTS[scores.name].squared else total
+    known = data.known.lagged
     by_tests = targets_by_tests(data, fitted, rule=rule)
-    measure, widened = scores.name.replace("_", " "), 1.0
-    ranked = total
-    if rule is None and readout is None and _is_short(data, fitted):
-        evidence = combined_evidence(data, fitted, scores, from_gradients=~by_tests)
-        ranked, measure = evidence.total, evidence.measure
-        total = evidence.gradients**2 if evidence.gradients is not None else total
-    if rule is not None:
-        supported, how = np.asarray(rule(total).directed), "given"
-    else:
-        supported, how = np.zeros(known.allowed.shape, bool), "t-tests"
-        if not by_tests.all():
-            found = select_fdr(total, q=q, candidates=known.allowed)
-            supported, how = np.array(found.directed), "empirical null"
-        if by_tests.any():
-            fit, widened = widened_tests(data.linear_on_all())
-            supported[:, by_tests] = (fit.q_value <= q)[:, by_tests]
-            how = "t-tests" if by_tests.all() else "both"
-    graph = LaggedGraph.from_mask((supported & known.allowed) | known.required)
+    strength = np.sqrt(scores.total) if READOUTS[scores.name].squared else scores.total
     if by_tests.all() and readout is None:
         coefficients = data.linear_on_all(ridge=data.ridge).coefficients
         strength = np.abs(np.where(known.allowed, coefficients, 0.0))
-    return SelectedEdges(graph, ranked, strength, supported, how, measure, by_tests, widened)
+    ranked = total = scores.total
+    measure = scores.name.replace("_", " ")
+    if rule is None and readout is None and _is_short(data, fitted):
+        evidence = combined_evidence(data, fitted, scores, from_gradients=~by_tests)
+        ranked, measure = evidence.total, evidence.measure
+        total = total if evidence.gradients is None else evidence.gradients**2
+    if rule is not None:
+        chosen = Choice(np.asarray(rule(total).directed), "given")
+    else:
+        chosen = _choose(data, total, by_tests, q=q, is_short=_is_short(data, fitted))
+    graph = LaggedGraph.from_mask((chosen.supported & known.allowed) | known.required)
+    return SelectedEdges(
+        graph=graph,
+        scores=ranked,
+        strength=strength,
+        supported=chosen.supported,
+        rule=chosen.rule,
+        measure=measure,
+        by_tests=by_tests,
+        widened=chosen.widened,
+        p_value=chosen.p_value,
+        q_value=chosen.q_value,
+    )
+
+
+class Choice(NamedTuple):
+    """Edges before knowledge is applied; the fields are those of `SelectedEdges`."""
+
+    supported: Bool[np.ndarray, "vars vars lags"]
+    rule: str
+    widened: float = 1.0
+    p_value: Float[np.ndarray, "vars vars lags"] | None = None
+    q_value: Float[np.ndarray, "vars vars lags"] | None = None
+
+
+def _choose(
+    data: Prepared,
+    total: Float[AnyArray, "vars vars lags"],
+    by_tests: Bool[np.ndarray, "vars"],
+    *,
+    q: float,
+    is_short: bool,
+) -> Choice:
+    """The edges into some targets by t-tests, into the others by the empirical null.
+
+    On short series, an edge that stands out from the null and has a significant t-test, too, is
+    kept even where the strongest edges stand out far more.
+    """
+    allowed = data.known.lagged.allowed
+    tests, widened = widened_tests(data.linear_on_all()) if is_short else (None, 1.0)
+    if tests is not None and by_tests.all():
+        found, edges, rule = tests, tests.q_value <= q, "t-tests"
+        p_value, q_value = found.p_value, found.q_value
+    else:
+        null = empirical_null(total, candidates=allowed)
+        edges, rule = np.array(null.edges(q).directed), "empirical null"
+        p_value, q_value = null.p_value, null.q_value
+        if tests is not None:
+            edges |= (np.asarray(null.q_value) <= q) & (tests.q_value <= q)
+            pairs = (edges, tests.q_value <= q), (p_value, tests.p_value), (q_value, tests.q_value)
+            edges, p_value, q_value = (
+                np.where(by_tests[None, :, None], linear, gradient) for gradient, linear in pairs
+            )
+            rule = "both" if by_tests.any() else rule
+    p_value = np.where(allowed, p_value, np.nan)
+    return Choice(edges, rule, widened if by_tests.any() else 1.0, p_value, np.asarray(q_value))
 
 
 def widened_tests(fit: VarFit) -> tuple[VarFit, float]:

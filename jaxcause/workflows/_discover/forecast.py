@@ -93,7 +93,7 @@ def fit_forecaster(
         config, alone = stacked(trained.config, trained.result.params, data.linear, weight)
     else:
         alone = trained.result.params
-    forecaster = TrainedForecaster(config, alone, data.transform, data.names, weight)
+    forecaster = TrainedForecaster(config, alone, data.transform, data.names, weight, data.level)
     record = settings_of(trained) | {"skip": config.skip}
     return _judged(data, forecaster, tuple(params), residuals, gain, record)
 

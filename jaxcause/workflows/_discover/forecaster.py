@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from jaxcause._checks import InputError
 from jaxcause.models.forecaster import ForecasterConfig, Params, predictor
-from jaxcause.series import Transform
+from jaxcause.series import Transform, after_change
 
 FORMAT = "jaxcause.forecaster.1"
 
@@ -31,6 +31,9 @@ class TrainedForecaster:
         transform: From the units of the data to those of the model.
         names: Names of the variables.
         weight: Share of the Transformer in the forecast; the rest is a linear model's.
+        level: What the changes that it forecasts are of; None if it forecasts values.
+        resample: Rows of the data that one row of the model is the mean of; None if those rows are
+            the cells of a grid of time.
     """
 
     config: ForecasterConfig
@@ -38,6 +41,8 @@ class TrainedForecaster:
     transform: Transform
     names: tuple[str, ...]
     weight: float = 1.0
+    level: Transform | None = None
+    resample: int | None = 1
 
     @property
     def predict_fn(self) -> Partial:
@@ -45,10 +50,26 @@ class TrainedForecaster:
         return predictor(self.config, self.params)
 
     def predict(self, past: Float[np.ndarray, "time vars"]) -> Float[np.ndarray, "vars"]:
-        """Forecast the row after ``past``, in the units of the data."""
-        window = self.transform(np.asarray(past, np.float64)[-self.config.max_lag :])
-        forecast = self.predict_fn(jnp.asarray(window, jnp.float32))
-        return self.transform.inverse(np.asarray(forecast, np.float64)[None])[0]
+        """Forecast the row after ``past``, in the units of the data.
+
+        A forecaster with ``resample=k`` takes at least ``max_lag * k`` rows, and forecasts the mean
+        of the next ``k``. One of changes needs a row more, or ``k`` rows.
+
+        Raises:
+            InputError: ``past`` has too few rows.
+        """
+        every = self.resample or 1
+        n_needed = (self.config.max_lag + (self.level is not None)) * every
+        given = np.asarray(past, np.float64)
+        if given.ndim != 2 or len(given) < n_needed:
+            raise InputError(
+                f"past has shape {given.shape}, but must be [time, vars] and hold {n_needed} rows"
+            )
+        rows = given[-n_needed:].reshape(-1, every, given.shape[1]).mean(axis=1)
+        moved = rows if self.level is None else np.diff(self.level(rows), axis=0)
+        forecast = self.predict_fn(jnp.asarray(self.transform(moved), jnp.float32))
+        change = self.transform.inverse(np.asarray(forecast, np.float64)[None])
+        return after_change(self.level, change, rows[-1:])[0]
 
     def save(self, path: str | Path) -> None:
         """Write everything to one safetensors file."""
@@ -56,16 +77,19 @@ class TrainedForecaster:
             f"params/{name}": np.ascontiguousarray(value)
             for name, value in traverse_util.flatten_dict(_text_keys(self.params), sep="/").items()
         }
-        for name, value in self.transform._asdict().items():
-            if name != "kind":
-                tensors[f"transform/{name}"] = np.ascontiguousarray(value)
+        stages = {"transform": self.transform, "level": self.level}
+        for stage, fitted in stages.items():
+            for name, value in ({} if fitted is None else fitted._asdict()).items():
+                if name != "kind":
+                    tensors[f"{stage}/{name}"] = np.ascontiguousarray(value)
         metadata = {
             "format": FORMAT,
             "config": json.dumps(dataclasses.asdict(self.config)),
             "names": json.dumps(list(self.names)),
-            "transform": self.transform.kind,
+            "resample": json.dumps(self.resample),
             "weight": repr(float(self.weight)),
         }
+        metadata |= {stage: fitted.kind for stage, fitted in stages.items() if fitted is not None}
         save_file(tensors, Path(path), metadata=metadata)
 
     @classmethod
@@ -83,22 +107,23 @@ class TrainedForecaster:
             raise InputError(f"cannot read a forecaster from {path}: {error}") from None
         if metadata.get("format") != FORMAT:
             raise InputError(f"{path} holds no {FORMAT}; write it with TrainedForecaster.save")
-        params = {
-            k.removeprefix("params/"): v for k, v in tensors.items() if k.startswith("params/")
-        }
-        fields = {
-            k.removeprefix("transform/"): v
-            for k, v in tensors.items()
-            if k.startswith("transform/")
-        }
+
+        def part(of: str) -> dict[str, np.ndarray]:
+            return {k.removeprefix(of): v for k, v in tensors.items() if k.startswith(of)}
+
+        def stage(name: str) -> Transform:
+            return Transform(kind=metadata[name], **part(f"{name}/"))
+
         return cls(
             config=ForecasterConfig(**json.loads(metadata["config"])),
             params=jax.tree.map(
-                jnp.asarray, _number_keys(traverse_util.unflatten_dict(params, sep="/"))
+                jnp.asarray, _number_keys(traverse_util.unflatten_dict(part("params/"), sep="/"))
             ),
-            transform=Transform(kind=metadata["transform"], **fields),
+            transform=stage("transform"),
             names=tuple(json.loads(metadata["names"])),
             weight=float(metadata.get("weight", 1.0)),
+            level=stage("level") if "level" in metadata else None,
+            resample=json.loads(metadata.get("resample", "1")),
         )
 
 

@@ -29,6 +29,8 @@ class DiscoveryInfo:
         seconds: Wall-clock time of the parts, and in ``total``.
         latents: Whether hidden common causes were allowed for.
         contemporaneous: Whether effects within a time step were allowed for.
+        resample: Rows that one time step is the mean of, on average for cells of a grid of time.
+        one_lag: How long a lag is, in words, of a resampled series.
         transform: What was done to each column.
         transform_errors: Held-out error of the linear model under each transform that was tried.
         n_windows: Windows that scores were computed from.
@@ -39,7 +41,8 @@ class DiscoveryInfo:
             not support.
         n_cyclic: Contemporaneous edges on a directed or almost directed cycle.
         truncated: Whether ``max_cond_size`` may have stopped the search before it was done.
-        p_value: Of each link, ``[source, target, lag]``.
+        p_value: Of each link, ``[source, target, lag]``, by the rule that chose the edges; NaN
+            where nothing was tested. Of ``"pc"``, the largest among its tests.
         q_value: Of each link, ``[source, target, lag]``; 1 where nothing was tested.
         penalty: Penalty that was chosen for each target.
         held_out_error: Mean squared error of forecasts on held-out windows; 1 is that of the mean.
@@ -78,6 +81,8 @@ class DiscoveryInfo:
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     latents: bool = False
     contemporaneous: bool = False
+    resample: float | None = None
+    one_lag: str | None = None
     transform: str | None = None
     transform_errors: Mapping[str, Any] | None = None
     n_windows: int | None = None

@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Int
 
-from jaxcause.series import SeriesTable
 from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
@@ -19,7 +18,6 @@ NOTHING_TO_PREDICT = 0.98
 
 
 def notes_of(
-    table: SeriesTable,
     data: Prepared,
     fitted: FittedForecaster,
     selected: SelectedEdges,
@@ -31,7 +29,7 @@ def notes_of(
         *_on_edges(data, selected, n_edges=int(found.graph.adjacency.sum())),
         *notes_on_hidden_causes(found, data.names),
         *_on_training(fitted),
-        *_on_windows(table, data, selected),
+        *_on_windows(data, selected),
     )
 
 
@@ -152,11 +150,11 @@ def _on_training(fitted: FittedForecaster) -> tuple[str, ...]:
     return ()
 
 
-def _on_windows(table: SeriesTable, data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
+def _on_windows(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
     # The forecaster is judged by its forecasts; only t-tests need windows for each coefficient.
     n_terms = len(data.names) * data.max_lag + 1 if selected.by_tests.any() else 0
     n_used = sum(map(len, data.split))
-    used = notes_on_windows(table, data.max_lag + 1, n_used, n_terms, whole=not data.masked)
+    used = notes_on_windows(data.table, data.max_lag + 1, n_used, n_terms, whole=not data.masked)
     if not data.masked:
         return used
     return (

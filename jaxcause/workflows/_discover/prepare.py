@@ -7,12 +7,16 @@ from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
 from jaxcause.series import (
+    CHANGES,
     TRANSFORMS,
     LinkKnowledge,
     SeriesTable,
     Split,
     Transform,
+    after_change,
     can_log,
+    changes,
+    fit_level,
     fit_transform,
     split_by_time,
     usable_windows,
@@ -28,13 +32,63 @@ MOSTLY_MISSING = 0.5
 """Share of windows that must be complete for incomplete ones to be left out."""
 
 
-def complete_windows(
-    table: SeriesTable, length: int, transform: str
-) -> tuple[Float[np.ndarray, "time vars"], Int[np.ndarray, "windows"]]:
-    """Transformed values, and the first rows of the windows of ``length`` complete rows."""
-    starts = usable_windows(table, length - 1, mask_missing=False)
-    fitted = fit_transform(used_values(table, starts, length), kind=transform)
-    return fitted(table.values), starts
+class Stages(NamedTuple):
+    """What was fitted to a series: what changes are of, if they are taken, and the transform."""
+
+    level: Transform | None
+    transform: Transform
+
+    @property
+    def kind(self) -> str:
+        """The name of the transform."""
+        names = {of: name for name, of in CHANGES.items()}
+        return self.transform.kind if self.level is None else names[self.level.kind]
+
+    def inverse(
+        self, z: Float[np.ndarray, "rows vars"], last: Float[np.ndarray, "rows vars"]
+    ) -> Float[np.ndarray, "rows vars"]:
+        """Values in the units of the data, after the rows ``last``."""
+        return after_change(self.level, self.transform.inverse(z), last)
+
+
+def fit_stages(table: SeriesTable, max_lag: int, *, transform: str, holes: bool) -> Stages:
+    """Fit a transform of the values of a series, or of their changes.
+
+    Args:
+        table: The series.
+        max_lag: Longest lag.
+        transform: Name of the transform.
+        holes: Whether windows with missing values are used.
+    """
+    level = fit_level(table, transform)
+    moved = changes(table, level)
+    starts = usable_windows(moved, max_lag, mask_missing=holes)
+    kind = transform if level is None else "standardise"
+    return Stages(level, fit_transform(used_values(moved, starts, max_lag + 1), kind=kind))
+
+
+class TransformedWindows(NamedTuple):
+    """Windows of a transformed series.
+
+    Args:
+        values: The transformed series.
+        starts: First rows of the windows.
+        table: What was transformed: the series, or its changes.
+    """
+
+    values: Float[np.ndarray, "time vars"]
+    starts: Int[np.ndarray, "windows"]
+    table: SeriesTable
+
+
+def transformed_windows(
+    table: SeriesTable, length: int, transform: str, *, holes: bool = False
+) -> TransformedWindows:
+    """The windows of ``length`` rows: complete ones, or with ``holes`` those with a newest row."""
+    stages = fit_stages(table, length - 1, transform=transform, holes=holes)
+    moved = changes(table, stages.level)
+    starts = usable_windows(moved, length - 1, mask_missing=holes)
+    return TransformedWindows(stages.transform(moved.values), starts, moved)
 
 
 class Prepared(NamedTuple):
@@ -43,7 +97,8 @@ class Prepared(NamedTuple):
     Args:
         names: Names of the variables.
         known: Which links may be, and which must be.
-        transform: From the units of the data to those of the values.
+        level: What changes are of, if it is changes that are transformed.
+        transform: From the units of the data, or of those changes, to those of the values.
         values: The transformed series; NaN where a value is missing.
         segment: Which unbroken stretch each row belongs to.
         targets: Which rows may be predicted; all if None.
@@ -62,6 +117,7 @@ class Prepared(NamedTuple):
 
     names: tuple[str, ...]
     known: LinkKnowledge
+    level: Transform | None
     transform: Transform
     values: Float[np.ndarray, "time vars"]
     segment: Int[np.ndarray, "time"]
@@ -77,6 +133,16 @@ class Prepared(NamedTuple):
     linear_error: float
     rank_error: float
     transform_errors: dict[str, float] | None = None
+
+    @property
+    def kind(self) -> str:
+        """The name of the transform."""
+        return Stages(self.level, self.transform).kind
+
+    @property
+    def table(self) -> SeriesTable:
+        """The transformed series as a table."""
+        return SeriesTable(self.values, self.names, self.segment, (), self.targets)
 
     @property
     def filled(self) -> Float[np.ndarray, "time vars"]:
@@ -129,25 +195,19 @@ def prepare(
     and mapped, as the truth is, to normal quantiles of their ranks. Plain standardising stays
     unless another transform is better by 5 %.
     """
-    starts = usable_windows(table, max_lag, mask_missing=options.masked)
-    used = used_values(table, starts, max_lag + 1)
     kinds = [transform]
     if transform == "auto":
+        starts = usable_windows(table, max_lag, mask_missing=options.masked)
+        used = used_values(table, starts, max_lag + 1)
         kinds = [k for k in TRANSFORMS if k != "log" or can_log(used)]
-    prepared = {
-        kind: prepare_as(
-            table,
-            max_lag,
-            known=known,
-            transform=fit_transform(used, kind=kind),
-            options=options,
-        )
-        for kind in kinds
-    }
+    prepared = {}
+    for kind in kinds:
+        fitted = fit_stages(table, max_lag, transform=kind, holes=options.masked)
+        prepared[kind] = prepare_as(table, max_lag, known=known, stages=fitted, options=options)
     best = min(prepared, key=lambda kind: prepared[kind].rank_error)
     plain = prepared.get("standardise", prepared[best])
     if prepared[best].rank_error > (1 - TRANSFORM_GAIN) * plain.rank_error:
-        best = plain.transform.kind
+        best = plain.kind
     errors = {kind: data.rank_error for kind, data in prepared.items()}
     return prepared[best]._replace(transform_errors=errors)
 
@@ -157,16 +217,16 @@ def prepare_as(
     max_lag: int,
     *,
     known: LinkKnowledge,
-    transform: Transform,
+    stages: Stages,
     options: WindowOptions,
 ) -> Prepared:
     """Transformed values, windows, and the ridge autoregression with its held-out error.
 
     Masked values are at their mean for the linear model, and count in no error.
     """
-    values = transform(table.values)
-    length = max_lag + 1
-    starts = usable_windows(table, max_lag, mask_missing=options.masked)
+    moved, length = changes(table, stages.level), max_lag + 1
+    values = stages.transform(moved.values)
+    starts = usable_windows(moved, max_lag, mask_missing=options.masked)
     split = split_by_time(starts, length=length, held_out=options.held_out)
     filled = np.nan_to_num(values)
     windows = filled[split.held_out[:, None] + np.arange(length)]
@@ -177,14 +237,16 @@ def prepare_as(
     errors = [float(np.nanmean((forecast - newest) ** 2)) for forecast in forecasts]
     best = int(np.argmin(errors))
     ranks = fit_transform(used_values(table, starts, length), kind="copula")
-    truth = ranks(table.values[split.held_out + max_lag])
-    rank_error = float(np.nanmean((ranks(transform.inverse(forecasts[best])) - truth) ** 2))
+    before, truth = (table.values[split.held_out + max_lag - back] for back in (1, 0))
+    forecast = stages.inverse(forecasts[best], before)
+    rank_error = float(np.nanmean((ranks(forecast) - ranks(truth)) ** 2))
     return Prepared(
         names=table.names,
         known=known,
-        transform=transform,
+        level=stages.level,
+        transform=stages.transform,
         values=values,
-        segment=table.segment,
+        segment=moved.segment,
         targets=table.targets,
         domain=options.domain,
         masked=options.masked,

@@ -13,6 +13,11 @@ from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.io import graph_from_json, graph_to_json, to_networkx
 from jaxcause.report import discovery_page
+from jaxcause.workflows._discover.candidates import (
+    Candidates,
+    candidates_of,
+    has_cross_edge,
+)
 from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.provenance import versions
 from jaxcause.workflows._saved import Saved, as_array, exact, plain, read_document
@@ -72,6 +77,25 @@ class Discovery(Saved):
         columns = [("source", text), ("target", text), ("lag", int), ("edge", "U3")]
         return np.array(rows, dtype=[*columns, ("score", float), ("strength", float)])
 
+    @property
+    def candidates(self) -> Shaped[np.ndarray, "candidates"]:
+        """The ten strongest links between two variables that are no edges.
+
+        A structured array as `table`: ``source, target, lag, p_value, q_value, score, strength``,
+        the smallest p-value first, or else the largest score. p- and q-values are NaN where the
+        method has none. `summary`, the page and the pictures show candidates if no edge joins two
+        variables, and say how many of them to expect false.
+        """
+        return self._candidates().table
+
+    def _candidates(self) -> Candidates:
+        tests = self.info.p_value, self.info.q_value
+        return candidates_of(self.graph, self.scores, self.strength, tests, self.names)
+
+    def shown_candidates(self) -> Candidates | None:
+        """What `summary`, pages and pictures show of candidates: nothing beside cross edges."""
+        return None if has_cross_edge(self.graph) else self._candidates()
+
     def headline(self) -> str:
         """The result in one line."""
         n_edges = len(self.graph.edges())
@@ -91,6 +115,8 @@ class Discovery(Saved):
             lines.append(f"{source:<{width}}  {lag:>3}  {edge}   {target:<{width}}  {size:>8.3f}")
         if len(table) > _MOST_TOLD:
             lines.append(f"… and {len(table) - _MOST_TOLD} more")
+        if (shown := self.shown_candidates()) is not None:
+            lines += [shown.note, *shown.lines()]
         return "\n".join([*lines, *(f"- {note}" for note in self.info.notes)])
 
     def plot(
@@ -137,7 +163,14 @@ class Discovery(Saved):
             )
         known = bool(np.isfinite(size[np.asarray(self.graph.adjacency)]).all())
         draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
-        return draw(self.graph, names=names, strength=size if known else None, ax=ax)
+        shown = self.shown_candidates()
+        return draw(
+            self.graph,
+            names=names,
+            strength=size if known else None,
+            candidates=None if shown is None else shown.links,
+            ax=ax,
+        )
 
     def to_networkx(self) -> "nx.DiGraph":
         """`jaxcause.io.to_networkx`: one node per variable, one edge per lag."""
@@ -154,12 +187,13 @@ class Discovery(Saved):
 
         The keys of `jaxcause.io.graph_to_json` (so that every reader of graphs reads it), and
         ``schema``, ``scores`` and ``strength`` ``[source, target, lag]``, ``dtype``, ``info`` and
-        ``provenance``.
+        ``provenance``; ``candidates`` if no edge joins two variables.
         """
         scores, strength = np.asarray(self.scores), np.asarray(self.strength)
         graph = graph_to_json(self.graph, names=self.names, scores=scores, strength=strength)
         rest = self.info.to_dict()
         origin = rest.pop("provenance")
+        shown = self.shown_candidates()
         return {
             "schema": SCHEMA,
             **plain(graph),
@@ -168,6 +202,7 @@ class Discovery(Saved):
             "dtype": {"scores": scores.dtype.name, "strength": strength.dtype.name},
             "info": {name: value for name, value in plain(rest).items() if value is not None},
             "provenance": plain(origin or versions()),
+            **({} if shown is None else {"candidates": plain(shown.as_dict())}),
         }
 
     def to_html(self) -> str:

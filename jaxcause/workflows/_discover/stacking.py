@@ -90,7 +90,7 @@ def stacked(
 
     The linear model becomes the skip, and the read-outs of the Transformer are scaled.
     """
-    scaled = {name: np.asarray(part) for name, part in params.items()} | {
+    scaled = dict(params) | {
         name: weight * np.asarray(params[name], np.float32)
         for name in ("readout", "linear_readout", "bias")
         if name in params

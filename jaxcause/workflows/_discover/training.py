@@ -90,7 +90,9 @@ def train(
             )
         except TrainingInterrupted as interrupt:
             kept = interrupt.result.params
-            forecaster = TrainedForecaster(config, kept, data.transform, data.names)
+            forecaster = TrainedForecaster(
+                config, kept, data.transform, data.names, level=data.level
+            )
             raise DiscoveryInterrupted(str(interrupt), forecaster) from None
         residuals = program.residuals(program.layout.vector(result.params))
     return TrainedModel(config, training, result, residuals)

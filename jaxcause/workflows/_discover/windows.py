@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxcause._typing import CITest
-from jaxcause.series import SeriesTable, fit_transform, usable_windows, used_values, window_starts
+from jaxcause.series import SeriesTable, window_starts
 from jaxcause.stats import (
     PairwisePartialCorrelationTest,
     PairwiseSamples,
@@ -15,7 +15,7 @@ from jaxcause.stats import (
     partial_correlation_test,
     partial_correlation_test_from_data,
 )
-from jaxcause.workflows._discover.prepare import complete_windows
+from jaxcause.workflows._discover.prepare import transformed_windows
 
 PER_PARAMETER = 10
 """Windows for each parameter of the largest regression, below which a note warns."""
@@ -25,19 +25,21 @@ class HoledWindows(NamedTuple):
     """All windows with a value in their newest row, of a series some of whose values are missing.
 
     Args:
+        table: The series, or its changes if those are transformed.
         samples: Correlations of the lagged variables, node ``lag * vars + var``, by pairs.
         n_windows: Number of windows.
         notes: How many of them a pair of variables shares, and what that assumes.
     """
 
+    table: SeriesTable
     samples: PairwiseSamples
     n_windows: int
     notes: tuple[str, ...]
 
-    def notes_on(self, table: SeriesTable, length: int, n_parameters: int) -> tuple[str, ...]:
+    def notes_on(self, length: int, n_parameters: int) -> tuple[str, ...]:
         """As `notes_on_windows`, and on the holes."""
         used = notes_on_windows(
-            table,
+            self.table,
             length,
             self.n_windows,
             n_parameters,
@@ -53,9 +55,9 @@ def holed_windows(table: SeriesTable, length: int, transform: str) -> HoledWindo
     Raises:
         InputError: Two lagged variables share fewer than four windows.
     """
-    starts = usable_windows(table, length - 1, mask_missing=True)
-    fitted = fit_transform(used_values(table, starts, length), kind=transform)
-    newest_first = fitted(table.values)[starts[:, None] + np.arange(length - 1, -1, -1)]
+    transformed = transformed_windows(table, length, transform, holes=True)
+    starts = transformed.starts
+    newest_first = transformed.values[starts[:, None] + np.arange(length - 1, -1, -1)]
     windows: Float[np.ndarray, "windows nodes"] = newest_first.reshape(len(starts), -1)
     if not np.isnan(windows).any():
         return None
@@ -71,7 +73,7 @@ def holed_windows(table: SeriesTable, length: int, transform: str) -> HoledWindo
             "The correlations of pairs did not fit together (a negative eigenvalue) and were "
             "repaired; compare the edges with those of missing='window'."
         )
-    return HoledWindows(samples, len(starts), tuple(notes))
+    return HoledWindows(transformed.table, samples, len(starts), tuple(notes))
 
 
 class LaggedTests(NamedTuple):
@@ -82,6 +84,7 @@ class LaggedTests(NamedTuple):
         strength: Partial correlations of the same variables, as if all windows were whole.
         n_windows: Number of windows.
         length: Rows of each.
+        table: The series, or its changes if those are transformed.
         holed: The windows, if any of them has a hole.
     """
 
@@ -89,13 +92,14 @@ class LaggedTests(NamedTuple):
     strength: PartialCorrelationTest
     n_windows: int
     length: int
+    table: SeriesTable
     holed: HoledWindows | None
 
-    def notes(self, table: SeriesTable, n_parameters: int) -> tuple[str, ...]:
+    def notes(self, n_parameters: int) -> tuple[str, ...]:
         """As `notes_on_windows`, and on the holes."""
         if self.holed is None:
-            return notes_on_windows(table, self.length, self.n_windows, n_parameters)
-        return self.holed.notes_on(table, self.length, n_parameters)
+            return notes_on_windows(self.table, self.length, self.n_windows, n_parameters)
+        return self.holed.notes_on(self.length, n_parameters)
 
 
 def lagged_tests(table: SeriesTable, length: int, transform: str, *, pairwise: bool) -> LaggedTests:
@@ -109,16 +113,17 @@ def lagged_tests(table: SeriesTable, length: int, transform: str, *, pairwise: b
     """
     holed = holed_windows(table, length, transform) if pairwise else None
     if holed is None:
-        values, starts = complete_windows(table, length, transform)
+        values, starts, moved = transformed_windows(table, length, transform)
         newest_first = values[starts[:, None] + np.arange(length - 1, -1, -1)]
         test = partial_correlation_test_from_data(newest_first.reshape(len(starts), -1))
-        return LaggedTests(test, test, len(starts), length, None)
+        return LaggedTests(test, test, len(starts), length, moved, None)
     samples = holed.samples
     return LaggedTests(
         search=PairwisePartialCorrelationTest(samples.corr, samples.present),
         strength=partial_correlation_test(samples.corr, holed.n_windows),
         n_windows=holed.n_windows,
         length=length,
+        table=holed.table,
         holed=holed,
     )
 

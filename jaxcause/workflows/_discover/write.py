@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Shaped
 
 from jaxcause.io import filled_at_once, graph_to_json
 from jaxcause.workflows._discover.result import Discovery
@@ -31,10 +32,10 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
         folder: Made if needed; files of the same names are replaced.
 
     Returns:
-        The names of the files: ``graph.json``, ``edges.csv``, ``scores.npz``, ``report.html`` (a
-        page), with matplotlib also ``graph.png`` (time-series graph), ``summary.png`` (summary
-        graph with lags) and ``scores.png`` (heat map per lag), and with a forecaster
-        ``forecaster.safetensors``.
+        The names of the files: ``graph.json``, ``edges.csv``, ``candidates.csv`` (the strongest
+        links that are no edges), ``scores.npz``, ``report.html`` (a page), with matplotlib also
+        ``graph.png`` (time-series graph), ``summary.png`` (summary graph with lags) and
+        ``scores.png`` (heat map per lag), and with a forecaster ``forecaster.safetensors``.
 
     Raises:
         InputError: The folder cannot be written to.
@@ -43,7 +44,8 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
         details = {"names": found.names, "scores": found.scores, "strength": found.strength}
         document = plain(graph_to_json(found.graph, **details))
         write_text(scratch / "graph.json", json.dumps(document, indent=2) + "\n")
-        _write_edges(scratch / "edges.csv", found)
+        _write_table(scratch / "edges.csv", found.table)
+        _write_table(scratch / "candidates.csv", found.candidates)
         np.savez_compressed(
             scratch / "scores.npz",
             scores=np.asarray(found.scores),
@@ -58,8 +60,7 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
         return sorted(file.name for file in scratch.iterdir())
 
 
-def _write_edges(path: Path, found: Discovery) -> None:
-    table = found.table
+def _write_table(path: Path, table: Shaped[np.ndarray, "rows"]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(table.dtype.names or ())

@@ -53,8 +53,9 @@ Count = Annotated[int, AtLeast(1)]
 ConditioningSize = Annotated[int, AtLeast(0)]
 """Type of an option that bounds the size of conditioning sets."""
 
-TransformName = Literal["standardise", "log", "copula"]
-"""Transforms of `jaxcause.series.fit_transform`."""
+TransformName = Literal["standardise", "log", "copula", "difference", "log_difference"]
+"""Transforms of the values (`jaxcause.series.fit_transform`), or of their changes from row to row
+(`jaxcause.series.changes`)."""
 
 
 class Option(NamedTuple):
@@ -122,6 +123,8 @@ class Method:
     """Whether chance plays a part in it; if not, it may be called with ``key=None``."""
     takes_mask: ClassVar[bool] = False
     """Whether it predicts only the rows that are targets of its table (``discover(mask=…)``)."""
+    per_row: ClassVar[tuple[str, ...]] = ()
+    """Options that hold a whole number for each row, which resampling maps to blocks of rows."""
 
     def __post_init__(self) -> None:
         """Check every option."""
@@ -159,6 +162,11 @@ class Method:
     def masks_missing(self) -> bool:
         """Whether windows with missing values may be used."""
         return False
+
+    @property
+    def resample(self) -> "int | None":
+        """Rows of a time step of the model that it was given; None if it may be any number."""
+        return None
 
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool

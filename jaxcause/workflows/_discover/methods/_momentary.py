@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause.discovery import PcmciResult
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import LinkKnowledge, SeriesTable, lagged_correlation
-from jaxcause.stats import benjamini_hochberg
+from jaxcause.workflows._discover.candidates import link_tests
 from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
-from jaxcause.workflows._discover.prepare import complete_windows
+from jaxcause.workflows._discover.prepare import transformed_windows
 from jaxcause.workflows._discover.required import judge_required
 from jaxcause.workflows._discover.windows import holed_windows, notes_on_windows
 
@@ -61,7 +60,7 @@ def search_momentary(
     """Run `pcmci` or `pcmci_plus` on the correlations of a series with its own past."""
     holed = holed_windows(table, window_length, transform) if pairwise else None
     if holed is None:
-        values, starts = complete_windows(table, window_length, transform)
+        values, starts, table = transformed_windows(table, window_length, transform)
         corr, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
     else:
         corr, n_windows = holed.samples.corr, holed.n_windows
@@ -77,12 +76,12 @@ def search_momentary(
         pc_alpha=alpha,
         max_cond_size=max_cond_size,
     )
-    q_value = _q_values(found.p_value)
+    q_value = link_tests(found.p_value).q_value
     n_parameters = _largest_set(found) + 1
     notes = (
         notes_on_windows(table, window_length, n_windows, n_parameters)
         if holed is None
-        else holed.notes_on(table, window_length, n_parameters)
+        else holed.notes_on(window_length, n_parameters)
     )
     return MomentarySearch(
         result=found,
@@ -134,16 +133,3 @@ def momentary_finding(
         q_value=found.q_value,
     )
     return Finding(graph, strength, strength, info)
-
-
-def _q_values(
-    p_value: Float[np.ndarray, "vars vars lags"],
-) -> Float[np.ndarray, "vars vars lags"]:
-    """q-values of all tested links, 1 where nothing was tested; a pair at lag 0 is one test."""
-    once = p_value.copy()
-    below = np.tril_indices(len(once))
-    once[(*below, 0)] = np.nan
-    with jax.enable_x64(True):
-        q_value = np.array(benjamini_hochberg(once))
-    q_value[(*below, 0)] = q_value[below[1], below[0], 0]
-    return np.where(np.isnan(q_value), 1.0, q_value)

@@ -10,6 +10,7 @@ from jaxcause.workflows._discover.methods._links import LinkMethod
 from jaxcause.workflows._discover.methods._method import (
     Count,
     Probability,
+    TransformName,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Gradient(LinkMethod):
         readout: What is read from the forecaster (see `jaxcause.attribution`). By default
             ``gradient_energy``; with ``head="gaussian"``, which it needs, ``score_energy``.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
-            autoregression forecasts best.
+            autoregression forecasts best, but for those of changes from row to row.
         skip: Whether a linear autoregression is trained along as part of the forecaster, from the
             linear solution. By default it is not: below 20,000 windows (and but for
             ``head="gaussian"``), the trained Transformer and the linear model are stacked instead,
@@ -82,13 +83,14 @@ class Gradient(LinkMethod):
 
     name: ClassVar[str] = "gradient"
     title: ClassVar[str] = "input gradients of a Transformer"
+    per_row: ClassVar[tuple[str, ...]] = ("domain",)
 
     q: Probability = 0.1
     select: "SelectionRule | None" = None
     readout: (
         Literal["gradient_energy", "score_energy", "input_x_gradient", "attn_lrp", "cp_lrp"] | None
     ) = None
-    transform: Literal["auto", "standardise", "log", "copula"] = "auto"
+    transform: Literal["auto", TransformName] = "auto"
     skip: bool | None = None
     head: Literal["mean", "gaussian"] = "mean"
     model: Literal["small", "base", "large", "content"] | dict[str, Any] = "base"
@@ -129,6 +131,11 @@ class Gradient(LinkMethod):
         if self.forecaster is None:
             return super().settings
         return dataclasses.replace(self, forecaster=None).settings | {"forecaster": "given"}
+
+    @property
+    def resample(self) -> int | None:
+        """Rows of a time step of the forecaster, if one was given."""
+        return None if self.forecaster is None else self.forecaster.resample
 
     @property
     def masks_missing(self) -> bool:
@@ -172,7 +179,7 @@ class Gradient(LinkMethod):
             progress=progress,
         )
         seconds = {"training": trained - began, "attribution": time.perf_counter() - trained}
-        info = self._info(table, data, fitted, scores, selected, found)
+        info = self._info(data, fitted, scores, selected, found)
         info = dataclasses.replace(info, seconds=seconds)
         return Finding(found.graph, found.scores, found.strength, info, fitted.forecaster)
 
@@ -212,12 +219,11 @@ class Gradient(LinkMethod):
                 table, max_lag, known=known, transform=self.transform, options=options
             )
         forecast.check_forecaster(self.forecaster, table, max_lag)
-        transform = self.forecaster.transform
-        return prepare.prepare_as(table, max_lag, known=known, transform=transform, options=options)
+        stages = prepare.Stages(self.forecaster.level, self.forecaster.transform)
+        return prepare.prepare_as(table, max_lag, known=known, stages=stages, options=options)
 
     def _info(
         self,
-        table: "SeriesTable",
         data: "Prepared",
         fitted: "FittedForecaster",
         scores: "EdgeScores",
@@ -238,13 +244,16 @@ class Gradient(LinkMethod):
             score=selected.measure,
             strength=READOUTS[scores.name].strength,
             strength_at_lag_0=None if found.refined is None else CONTEMPORANEOUS_STRENGTH,
-            notes=(*notes_of(table, data, fitted, selected, found), *judged.notes),
+            notes=(*notes_of(data, fitted, selected, found), *judged.notes),
             latents=found.latents,
             contemporaneous=found.contemporaneous,
-            transform=data.transform.kind,
+            transform=data.kind,
             n_conflicts=judged.n_conflicts,
             transform_errors=data.transform_errors,
             n_windows=scores.n_windows,
+            # What was searched again no longer rests on these tests.
+            p_value=selected.p_value if found.refined is None else None,
+            q_value=selected.q_value if found.refined is None else None,
             q=None if self.select is not None else self.q,
             held_out_error=fitted.error,
             held_out_error_linear=data.linear_error,

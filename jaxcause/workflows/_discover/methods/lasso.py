@@ -44,13 +44,13 @@ class Lasso(LinkMethod):
         from jaxcause.series import split_by_time
         from jaxcause.stats import fit_lasso_var
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
-        from jaxcause.workflows._discover.prepare import complete_windows
+        from jaxcause.workflows._discover.prepare import transformed_windows
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.windows import notes_on_windows
 
         known = self.known_links(table, max_lag).lagged
         length = self.window_length(max_lag)
-        values, starts = complete_windows(table, length, self.transform)
+        values, starts, moved = transformed_windows(table, length, self.transform)
         split = split_by_time(starts, length=length, held_out=self.held_out)
         fit = fit_lasso_var(
             values, *split, max_lag=max_lag, allowed=known.allowed, required=known.required
@@ -66,7 +66,7 @@ class Lasso(LinkMethod):
             held_out_error=float(fit.error.min(axis=0).mean()),
             n_windows=len(starts),
             n_conflicts=judged.n_conflicts,
-            notes=(*notes_on_windows(table, length, len(starts), n_parameters), *judged.notes),
+            notes=(*notes_on_windows(moved, length, len(starts), n_parameters), *judged.notes),
         )
         graph = LaggedGraph.from_mask((strength > 0) | known.required)
         return Finding(graph, strength, strength, info)

@@ -11,10 +11,14 @@ from jaxcause.workflows._discover.methods._method import (
 )
 
 if TYPE_CHECKING:
-    from jaxtyping import PRNGKeyArray
+    import numpy as np
+    from jaxtyping import Bool, PRNGKeyArray, Shaped
 
-    from jaxcause.series import SeriesTable
+    from jaxcause._typing import AnyArray
+    from jaxcause.series import LinkKnowledge, SeriesTable
     from jaxcause.workflows._discover.info import Finding
+
+STRENGTH = "absolute partial correlation given the other parents of the target"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +53,7 @@ class PC(HoledMethod):
         from jaxcause.discovery import pc
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.graph import BackgroundKnowledge, LaggedGraph
+        from jaxcause.workflows._discover.candidates import link_tests
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.required import judge_required, note_on_excluded
         from jaxcause.workflows._discover.strength import given_other_parents
@@ -57,38 +62,52 @@ class PC(HoledMethod):
         known = self.known_links(table, max_lag)
         n_vars, length = len(table.names), self.window_length(max_lag)
         tests = lagged_tests(table, length, self.transform, pairwise=self.missing == "pairwise")
-        found = pc(
-            tests.search,
-            alpha=self.alpha,
-            max_cond_size=self.max_cond_size,
-            knowledge=BackgroundKnowledge.temporal(
-                n_vars,
-                max_lag,
-                contemporaneous=self.contemporaneous,
-                forbidden_links=~known.allowed,
-                required_links=known.required,
-            ),
+        knowledge = BackgroundKnowledge.temporal(
+            n_vars,
+            max_lag,
+            contemporaneous=self.contemporaneous,
+            forbidden_links=~known.allowed,
+            required_links=known.required,
         )
+        limit = self.max_cond_size
+        found = pc(tests.search, alpha=self.alpha, max_cond_size=limit, knowledge=knowledge)
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(tests.strength, graph)
-        separated = np.asarray(found.sepsets.found)[:, :n_vars].reshape(-1, n_vars, n_vars)
-        separated = separated.transpose(1, 2, 0)
+        separated = _into_newest(found.sepsets.found, n_vars)
+        possible = self._possible(known)
+        links = link_tests(np.where(possible, _into_newest(found.p_values, n_vars), np.nan))
         judged = judge_required(known.required, ~separated, table.names)
-        excluded = ~known.allowed & ~separated
-        now = known.allowed[:, :, 0] & self.contemporaneous
-        excluded[:, :, 0] = ~separated[:, :, 0] & ~(now | now.T) & ~np.eye(n_vars, dtype=bool)
+        excluded = ~possible & ~separated
+        excluded[:, :, 0] &= ~np.eye(n_vars, dtype=bool)
         excluded_notes = () if found.info.truncated else note_on_excluded(excluded, table.names)
         info = DiscoveryInfo(
-            score="absolute partial correlation given the other parents of the target",
-            strength="absolute partial correlation given the other parents of the target",
+            score=STRENGTH,
+            strength=STRENGTH,
             strength_at_lag_0=CONTEMPORANEOUS_STRENGTH if self.contemporaneous else None,
             contemporaneous=self.contemporaneous,
             transform=self.transform,
             alpha=self.alpha,
+            p_value=links.p_value,
+            q_value=links.q_value,
             n_windows=tests.n_windows,
             n_tests=tuple(found.info.n_tests.tolist()),
             n_conflicts=int(found.info.n_conflicts),
-            notes=(*tests.notes(table, len(found.info.n_tests)), *judged.notes, *excluded_notes),
+            notes=(*tests.notes(len(found.info.n_tests)), *judged.notes, *excluded_notes),
             truncated=bool(found.info.truncated),
         )
         return Finding(graph, strength, strength, info)
+
+    def _possible(self, known: "LinkKnowledge") -> "Bool[np.ndarray, 'vars vars lags']":
+        """Links that are looked for; at lag 0 in both directions if in either."""
+        possible = known.allowed.copy()
+        now = possible[:, :, 0] & self.contemporaneous
+        possible[:, :, 0] = now | now.T
+        return possible
+
+
+def _into_newest(pairs: "AnyArray", n_vars: int) -> "Shaped[np.ndarray, 'vars vars lags']":
+    """Entries of pairs of nodes ``lag * vars + var`` whose second one is at lag 0."""
+    import numpy as np
+
+    newest = np.asarray(pairs)[:, :n_vars]
+    return newest.reshape(-1, n_vars, n_vars).transpose(1, 2, 0)

@@ -43,13 +43,13 @@ class VAR(LinkMethod):
         from jaxcause.graph import LaggedGraph
         from jaxcause.stats import fit_var
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
-        from jaxcause.workflows._discover.prepare import complete_windows
+        from jaxcause.workflows._discover.prepare import transformed_windows
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.windows import notes_on_windows
 
         known = self.known_links(table, max_lag).lagged
         length = self.window_length(max_lag)
-        values, starts = complete_windows(table, length, self.transform)
+        values, starts, moved = transformed_windows(table, length, self.transform)
         fit = fit_var(values, starts, max_lag=max_lag, allowed=known.allowed)
         selected = np.asarray(fit.q_value <= self.q)
         n_parameters = int(fit.tested.sum(axis=(0, 2)).max()) + 1
@@ -60,8 +60,10 @@ class VAR(LinkMethod):
             transform=self.transform,
             q=self.q,
             n_windows=len(starts),
+            p_value=np.where(fit.tested, fit.p_value, np.nan),
+            q_value=fit.q_value,
             n_conflicts=judged.n_conflicts,
-            notes=(*notes_on_windows(table, length, len(starts), n_parameters), *judged.notes),
+            notes=(*notes_on_windows(moved, length, len(starts), n_parameters), *judged.notes),
         )
         graph = LaggedGraph.from_mask(selected | known.required)
         return Finding(graph, np.abs(fit.t_statistic), np.abs(fit.coefficients), info)
