@@ -6,6 +6,8 @@ from jaxcause.series._links import LinkKnowledge as LinkKnowledge
 from jaxcause.series._links import Links as Links
 from jaxcause.series._links import Tiers as Tiers
 from jaxcause.series._links import link_knowledge as link_knowledge
+from jaxcause.series._regimes import Regimes as Regimes
+from jaxcause.series._regimes import find_regimes as find_regimes
 from jaxcause.series._table import SeriesTable as SeriesTable
 from jaxcause.series._table import as_series_table as as_series_table
 from jaxcause.series._table import concatenate as concatenate

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxcause._checks import InputError
 from jaxcause.series._booleans import from_booleans
@@ -23,6 +23,7 @@ class SeriesTable(NamedTuple):
         segment: Which unbroken stretch a row belongs to; no window crosses from one to the next.
         notes: What was recognised or masked, in plain sentences.
         targets: Which rows may be predicted; all if None.
+        time: The time column as it was given; None if there is none.
     """
 
     values: Float[np.ndarray, "time vars"]
@@ -30,6 +31,7 @@ class SeriesTable(NamedTuple):
     segment: Int[np.ndarray, "time"]
     notes: tuple[str, ...] = ()
     targets: Bool[np.ndarray, "time"] | None = None
+    time: Shaped[np.ndarray, "time"] | None = None
 
     @property
     def complete(self) -> Bool[np.ndarray, "time"]:
@@ -131,7 +133,8 @@ def table_from_columns(
     if found is not None:
         notes = (*notes, f"Column {found!r} was taken for the time and left out.")
     values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((0, 0))
-    return checked_table(values, labels, time, notes)
+    table = checked_table(values, labels, time, notes)
+    return table if found is None else table._replace(time=columns[found])
 
 
 def _remarks(columns: dict[str, np.ndarray]) -> list[str]:
@@ -233,6 +236,7 @@ def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable
         np.concatenate([t.segment + o for t, o in zip(tables, offsets, strict=True)]),
         tuple(dict.fromkeys(note for t in tables for note in t.notes)),
         _targets_of(tables),
+        _time_of(tables),
     )
 
 
@@ -241,3 +245,9 @@ def _targets_of(tables: list[SeriesTable]) -> Bool[np.ndarray, "time"] | None:
         return None
     every = [np.ones(len(t.values), bool) if t.targets is None else t.targets for t in tables]
     return np.concatenate(every)
+
+
+def _time_of(tables: list[SeriesTable]) -> Shaped[np.ndarray, "time"] | None:
+    times = [t.time for t in tables if t.time is not None]
+    alike = len(times) == len(tables) and len({time.dtype.kind for time in times}) == 1
+    return np.concatenate(times) if alike else None

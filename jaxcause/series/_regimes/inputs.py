@@ -89,7 +89,9 @@ def choose_windows(
     energy = np.zeros(len(lag))
     for part in blocks_of(len(newest), n_blocks):
         x, y = (a - a.mean(axis=0) for a in (made.lagged(part), made.targets(part)))
-        spread = np.maximum((x**2).sum(axis=0), 1e-9)[:, None] * np.maximum((y**2).sum(axis=0), 1e-9)
+        spread = np.maximum((x**2).sum(axis=0), 1e-9)[:, None] * np.maximum(
+            (y**2).sum(axis=0), 1e-9
+        )
         energy += ((x.T @ y) ** 2 / spread).max(axis=1)
     kept = np.sort(np.argsort(-energy, kind="stable")[:MOST_LAGGED])
     return made._replace(source=source[kept], lag=lag[kept])

@@ -11,6 +11,8 @@ RIDGE = 1e-3
 """Penalty per window of the regression on all windows."""
 PRIOR_VARIANCE = 0.1
 """Variance, before data, of the difference of a coefficient from that of all windows."""
+PRIOR_SHARE = 0.1
+"""Probability, before data, that a target has coefficients of its own in a stretch."""
 
 
 class Moments(NamedTuple):
@@ -28,31 +30,50 @@ class Moments(NamedTuple):
         """The moments of some parts."""
         return self._replace(gram=self.gram[part], cross=self.cross[part])
 
+    def __add__(self, other: object) -> "Moments":
+        """The moments of both."""
+        assert isinstance(other, Moments)
+        return Moments(self.gram + other.gram, self.cross + other.cross)
+
     def sum_by(self, label: np.ndarray, n_labels: int) -> "Moments":
         """Sums over the parts of each label."""
         one_hot = (label == np.arange(n_labels)[:, None]).astype(float)
         gram, cross = (np.tensordot(one_hot, a, axes=1) for a in (self.gram, self.cross))
         return self._replace(gram=gram, cross=cross)
 
-    def penalised(self) -> np.ndarray:
-        """Gram matrices with the prior precision on the diagonal."""
-        return self.gram + np.eye(self.gram.shape[-1]) / PRIOR_VARIANCE
+    def evidence(self) -> Float[np.ndarray, "*parts"]:
+        r"""Log marginal likelihood of coefficients of their own, as against those of all windows.
+
+        :math:`\sum_i \log(1 - \pi + \pi e^{E_i})`, where a target has coefficients of its own with
+        the probability :math:`\pi` before data (see `_evidence_by_target`).
+        """
+        return self._summed(self._evidence_by_target(self._means())).sum(axis=-1)
 
     def coefficients(self) -> Float[np.ndarray, "*parts vars inputs"]:
         """Posterior means of the differences from the coefficients of all windows."""
-        return np.linalg.solve(self.penalised(), self.cross[..., None])[..., 0]
+        means = self._means()
+        evidence = self._evidence_by_target(means)
+        own = np.exp(np.log(PRIOR_SHARE) + evidence - self._summed(evidence))
+        return own[..., None] * means
 
-    def evidence(self) -> Float[np.ndarray, "*parts"]:
-        r"""Log marginal likelihood of coefficients of its own, as against those of all windows.
+    def _means(self) -> Float[np.ndarray, "*parts vars inputs"]:
+        return np.linalg.solve(self._penalised(), self.cross[..., None])[..., 0]
 
-        :math:`\tfrac12 \sum_i \big(c_i^\top (G_i + \lambda I)^{-1} c_i
-        - \log\det(I + G_i/\lambda)\big)` for normal noise and a normal prior.
+    def _summed(self, evidence: np.ndarray) -> np.ndarray:
+        return np.logaddexp(np.log1p(-PRIOR_SHARE), np.log(PRIOR_SHARE) + evidence)
+
+    def _evidence_by_target(self, means: np.ndarray) -> Float[np.ndarray, "*parts vars"]:
+        r""":math:`E = \tfrac12 c^\top (G + \lambda I)^{-1} c - \tfrac12 \log\det(I + G/\lambda)`.
+
+        This is for normal noise and coefficients that are normal before data.
         """
-        half = np.linalg.cholesky(self.penalised())
-        fit = (self.cross * self.coefficients()).sum(axis=-1)
+        half = np.linalg.cholesky(self._penalised())
         log_volume = np.log(np.diagonal(half, axis1=-2, axis2=-1)).sum(axis=-1)
-        n_inputs = self.gram.shape[-1]
-        return (0.5 * fit - log_volume - 0.5 * n_inputs * np.log(PRIOR_VARIANCE)).sum(axis=-1)
+        log_volume += 0.5 * self.gram.shape[-1] * np.log(PRIOR_VARIANCE)
+        return 0.5 * (self.cross * means).sum(axis=-1) - log_volume
+
+    def _penalised(self) -> np.ndarray:
+        return self.gram + np.eye(self.gram.shape[-1]) / PRIOR_VARIANCE
 
     def gain(
         self, coefficients: Float[np.ndarray, "regimes vars inputs"]
@@ -84,16 +105,20 @@ class Residuals(NamedTuple):
         x = (features(lagged)[:, self.inputs.column] * self.inputs.used).transpose(1, 0, 2)
         return x, y.T - np.einsum("vwt,vt->vw", bends(lagged, self.inputs), self.slopes)
 
-    def moments(self, parts: list[slice]) -> Moments:
-        """The moments of some parts, each about its own mean, in units of the noise."""
-        found = []
+    def moments(self, parts: list[slice]) -> tuple[Moments, float]:
+        """The moments of some parts, each about its own mean, and the sum of all squares.
+
+        They are in units of the noise.
+        """
+        gram, cross, total = [], [], 0.0
         for part in parts:
             x, r = self.of(part)
             x, r = x - x.mean(axis=1, keepdims=True), r - r.mean(axis=1, keepdims=True)
-            found.append((x.transpose(0, 2, 1) @ x, np.einsum("vwi,vw->vi", x, r)))
-        gram, cross = (np.stack(a) for a in zip(*found, strict=True))
-        variance = self.noise**2
-        return Moments(gram / variance[:, None, None], cross / variance[:, None])
+            x, r = x / self.noise[:, None, None], r / self.noise[:, None]
+            gram.append(x.transpose(0, 2, 1) @ x)
+            cross.append(np.einsum("vwi,vw->vi", x, r))
+            total += float((r**2).sum())
+        return Moments(np.stack(gram), np.stack(cross)), total
 
 
 def bends(

@@ -40,18 +40,14 @@ def reassigned(moments: Moments, label: Int[np.ndarray, "blocks"]) -> Int[np.nda
     for _ in range(ROUNDS):
         n_regimes = int(label.max()) + 1
         fit = moments.sum_by(label, n_regimes).coefficients()
-        moved = in_order(
-            best_path(moments.gain(fit).sum(axis=-1), np.log(len(label) * n_regimes))
-        )
+        moved = in_order(best_path(moments.gain(fit).sum(axis=-1), np.log(len(label) * n_regimes)))
         if (moved == label).all():
             break
         label = moved
     return label
 
 
-def best_path(
-    gain: Float[np.ndarray, "steps regimes"], price: float
-) -> Int[np.ndarray, "steps"]:
+def best_path(gain: Float[np.ndarray, "steps regimes"], price: float) -> Int[np.ndarray, "steps"]:
     """The regime of each step that gains most, less a price for each change (Viterbi, 1967)."""
     n_steps, n_regimes = gain.shape
     came = np.zeros((n_steps, n_regimes), int)
@@ -78,7 +74,7 @@ def _merged_neighbours(moments: Moments) -> Int[np.ndarray, "blocks"]:
     n_blocks = len(moments.cross)
     parts = [moments.at(b) for b in range(n_blocks)]
     alone = list(np.atleast_1d(moments.evidence()))
-    pairs = [_joint(a, b) for a, b in zip(parts[:-1], parts[1:], strict=True)]
+    pairs = [a + b for a, b in zip(parts[:-1], parts[1:], strict=True)]
     joint = [float(p.evidence()) for p in pairs]
     size, price = [1] * n_blocks, np.log(n_blocks)
     while joint:
@@ -91,13 +87,9 @@ def _merged_neighbours(moments: Moments) -> Int[np.ndarray, "blocks"]:
         del pairs[at], joint[at]
         for k in (at - 1, at):
             if 0 <= k < len(pairs):
-                pairs[k] = _joint(parts[k], parts[k + 1])
+                pairs[k] = parts[k] + parts[k + 1]
                 joint[k] = float(pairs[k].evidence())
     return np.repeat(np.arange(len(size)), size)
-
-
-def _joint(one: Moments, other: Moments) -> Moments:
-    return one._replace(gram=one.gram + other.gram, cross=one.cross + other.cross)
 
 
 def _merged_pairs(moments: Moments, label: np.ndarray) -> list[np.ndarray]:
@@ -110,7 +102,7 @@ def _merged_pairs(moments: Moments, label: np.ndarray) -> list[np.ndarray]:
     left = list(range(n))
 
     def compare(one: int, others: list[int]) -> None:
-        both = moments._replace(gram=gram[others] + gram[one], cross=cross[others] + cross[one])
+        both = Moments(gram[others] + gram[one], cross[others] + cross[one])
         joint[one, others] = joint[others, one] = both.evidence()
 
     for one in left[:-1]:

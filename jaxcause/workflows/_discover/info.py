@@ -58,6 +58,9 @@ class DiscoveryInfo:
         parts: Scores by the part of the forecast that they act on, ``[source, target, lag]``.
         member_scores: Scores of each member of an ensemble.
         simultaneous_errors: The largest correlation between forecast errors of one time step.
+        regimes: Regimes that were found: their ``number``, the first row of each stretch in
+            ``starts``, the regime of each stretch in ``regime``, and the share ``gain`` by which
+            they lower a held-out error.
         refined: How the selected edges were searched again for hidden causes.
         key: The random key, if it was the default.
         extra: What a method of your own adds.
@@ -101,6 +104,7 @@ class DiscoveryInfo:
     parts: Mapping[str, Any] | None = None
     member_scores: Any = None
     simultaneous_errors: Mapping[str, Any] | None = None
+    regimes: Mapping[str, Any] | None = None
     refined: Mapping[str, Any] | None = None
     key: str | None = None
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)

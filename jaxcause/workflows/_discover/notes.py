@@ -5,6 +5,7 @@ from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
 from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.regimes import notes_on_regimes
 from jaxcause.workflows._discover.windows import notes_on_windows
 
 FEW_CANDIDATES = 100
@@ -22,6 +23,7 @@ def notes_of(
 ) -> tuple[str, ...]:
     """Sentences on the forecast, the edges, hidden causes, training and windows."""
     return (
+        *notes_on_regimes(table, data),
         *_on_forecast(data, fitted, selected),
         *_on_edges(data, selected, n_edges=int(found.graph.adjacency.sum())),
         *notes_on_hidden_causes(found, data.names),
