@@ -1,5 +1,6 @@
 """What a series is: a table, its windows, transforms of its columns, and links between them."""
 
+from jaxcause.series._bent_lines import bent_lines as bent_lines
 from jaxcause.series._lagged_correlation import LaggedCorrelation as LaggedCorrelation
 from jaxcause.series._lagged_correlation import lagged_correlation as lagged_correlation
 from jaxcause.series._links import LinkKnowledge as LinkKnowledge

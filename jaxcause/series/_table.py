@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from jaxcause._checks import InputError
 from jaxcause.series._booleans import from_booleans
 from jaxcause.series._frames import as_array, columns_of, is_frame
-from jaxcause.series._time import TIME_NAMES, find_time, is_text, numbers, seconds, segments
+from jaxcause.series._time import TIME_NAMES, as_times, find_time, is_text, numbers, seconds, segments
 from jaxcause.series._xarray import columns_of_xarray, is_xarray
 
 
@@ -23,7 +23,7 @@ class SeriesTable(NamedTuple):
         segment: Which unbroken stretch a row belongs to; no window crosses from one to the next.
         notes: What was recognised or masked, in plain sentences.
         targets: Which rows may be predicted; all if None.
-        time: The time column as it was given; None if there is none.
+        time: The time column: dates, durations or numbers; None if there is none.
     """
 
     values: Float[np.ndarray, "time vars"]
@@ -134,7 +134,7 @@ def table_from_columns(
         notes = (*notes, f"Column {found!r} was taken for the time and left out.")
     values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((0, 0))
     table = checked_table(values, labels, time, notes)
-    return table if found is None else table._replace(time=columns[found])
+    return table if time is None else table._replace(time=as_times(columns[str(found)], time))
 
 
 def _remarks(columns: dict[str, np.ndarray]) -> list[str]:

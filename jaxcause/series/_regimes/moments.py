@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxcause.series._bent_lines import bent_lines
 from jaxcause.series._regimes.inputs import Inputs, Windows, features
 
 RIDGE = 1e-3
@@ -124,10 +125,8 @@ class Residuals(NamedTuple):
 def bends(
     lagged: Float[np.ndarray, "windows lagged"], inputs: Inputs
 ) -> Float[np.ndarray, "vars windows terms"]:
-    """Each input, its magnitude, and its parts above 1 and below −1: bent lines in general."""
-    x = lagged[:, inputs.column % lagged.shape[1]] * inputs.used
-    made = np.stack([x, np.abs(x), np.maximum(x - 1, 0), np.maximum(-x - 1, 0)], axis=-1)
-    return made.reshape(*x.shape[:2], -1).transpose(1, 0, 2)
+    """The terms of `bent_lines` of the inputs of every target."""
+    return bent_lines(lagged[:, inputs.column % lagged.shape[1]] * inputs.used).transpose(1, 0, 2)
 
 
 def residuals_of(windows: Windows, inputs: Inputs, parts: list[slice]) -> Residuals:
