@@ -10,7 +10,15 @@ from jaxtyping import Bool, Float, Int, Shaped
 from jaxcause._checks import InputError
 from jaxcause.series._booleans import from_booleans
 from jaxcause.series._frames import as_array, columns_of, is_frame
-from jaxcause.series._time import TIME_NAMES, as_times, find_time, is_text, numbers, seconds, segments
+from jaxcause.series._time import (
+    TIME_NAMES,
+    as_times,
+    find_time,
+    is_text,
+    numbers,
+    seconds,
+    segments,
+)
 from jaxcause.series._xarray import columns_of_xarray, is_xarray
 
 

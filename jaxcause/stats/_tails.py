@@ -111,7 +111,7 @@ def f_p_value(
     r"""Upper tail of the F distribution, on the host and in float64.
 
     It is the regularised incomplete beta function :math:`I_x(b, a)` at
-    :math:`x = 2b / (2b + 2a f)` with :math:`a = \nu_1 / 2` and :math:`b = \nu_2 / 2`, by its continued
+    :math:`x = b / (b + a f)`, where a and b are half the degrees of freedom, by its continued
     fraction (Lentz's method). The relative error is below 1e-10.
 
     Args:

@@ -25,6 +25,8 @@ SURE = 3.5
 """Standard errors by which several regimes must forecast better than one, and …"""
 BETTER = 2.0
 """… by which one number of several must forecast better than a smaller one."""
+WORTH = 0.01
+"""Share by which regimes must lower the held-out error."""
 
 
 class Regimes(NamedTuple):
@@ -68,11 +70,14 @@ def find_regimes(
        best, and regimes fitted, by turns.
     3. Half of each block is searched, and the other half judges, both ways. The number of regimes
        is the smallest that forecasts as well as any, up to 2 standard errors over the blocks, and
-       must forecast better than one regime by 3.5. A stationary series therefore has one regime,
-       also with outliers, a changing variance, or values that hardly change from row to row.
+       must forecast better than one regime by 3.5, and have a 1 % lower error. A stationary series
+       therefore has one regime, also with outliers, a changing variance, or values that hardly
+       change from row to row.
     4. Each boundary is moved to the row from which on the new regime forecasts better.
 
-    Stretches must be a few blocks long: a few hundred rows if a few edges change.
+    Stretches must be a few blocks long: a hundred rows if many edges change, more if few do. Where
+    a variable that hardly changes from row to row sets the slope of another, its values can be
+    taken for regimes.
 
     Args:
         values: ``[time, vars]``; NaN where a value is missing.
@@ -139,15 +144,16 @@ def _search(windows: Windows, n_blocks: int) -> Regimes | None:
     moments, total = residuals.moments(halves)
     held = held_out_gains(moments)
     number = choose_number(held)
-    if number == 1:
+    counted = max(float((held[number] != 0).mean()), 1 / n_blocks)
+    gain = float(2 * held[number].sum() / (counted * total))
+    if number == 1 or gain < WORTH:
         return None
     whole = moments.at(slice(0, None, 2)) + moments.at(slice(1, None, 2))
     paths = label_paths(whole)
     label = paths[max(k for k in paths if k <= number)]
     domain = to_rows(residuals, whole, blocks, label)
     starts = np.flatnonzero(np.diff(domain, prepend=-1))
-    counted = max(float((held[number] != 0).mean()), 1 / n_blocks)
-    return Regimes(domain, starts, float(2 * held[number].sum() / (counted * total)))
+    return Regimes(domain, starts, gain)
 
 
 def held_out_gains(moments: Moments) -> dict[int, Float[np.ndarray, "blocks"]]:

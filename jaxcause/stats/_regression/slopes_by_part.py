@@ -86,7 +86,7 @@ def _slopes(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     half = np.linalg.pinv(x, rcond=1e-8)
     slope = half @ y
     leverage = np.minimum(1 / len(y) + (x * half.T).sum(axis=1), LEVERAGE)
-    error = np.sqrt((half**2 @ ((y - x @ slope) / (1 - leverage)) ** 2))
+    error = np.sqrt(half**2 @ ((y - x @ slope) / (1 - leverage)) ** 2)
     return slope, np.where(error > 0, error, np.inf)
 
 

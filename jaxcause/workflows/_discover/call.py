@@ -110,7 +110,7 @@ def discover(
         raise InputError(f"mask is not for method={chosen.name!r}; leave it out")
     _check_long_enough(table, n_lags, chosen)
     used_key: Any = default_key() if key is None and chosen.takes_key else key
-    graph, scores, strength, info, forecaster = chosen(
+    graph, scores, strength, info, forecaster, domain = chosen(
         table, n_lags, key=used_key, progress=progress
     )
     info = dataclasses.replace(
@@ -129,7 +129,9 @@ def discover(
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and forecaster is not None else None,
     )
-    return Discovery(graph, scores, strength, table.names, forecaster, info)
+    return Discovery(
+        graph, scores, strength, table.names, forecaster, info, series=table, domain=domain
+    )
 
 
 def _read(

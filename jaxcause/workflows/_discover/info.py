@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Float, Int
 
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
@@ -138,6 +139,7 @@ class Finding(NamedTuple):
         strength: The size of each effect.
         info: How they were found.
         forecaster: The trained Transformer, if there is one.
+        domain: The regime of each row that the forecaster was told, if there are several.
     """
 
     graph: LaggedGraph
@@ -145,3 +147,4 @@ class Finding(NamedTuple):
     strength: Float[AnyArray, "vars vars lags"]
     info: DiscoveryInfo
     forecaster: "TrainedForecaster | None" = None
+    domain: Int[np.ndarray, "time"] | None = None

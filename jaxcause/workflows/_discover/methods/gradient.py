@@ -170,7 +170,9 @@ class Gradient(LinkMethod):
         seconds = {"training": trained - began, "attribution": time.perf_counter() - trained}
         info = self._info(table, data, fitted, scores, selected, found)
         info = dataclasses.replace(info, seconds=seconds)
-        return Finding(found.graph, found.scores, found.strength, info, fitted.forecaster)
+        return Finding(
+            found.graph, found.scores, found.strength, info, fitted.forecaster, data.domain
+        )
 
     def _forecast(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
