@@ -29,8 +29,8 @@ def strength_over_time(
     strength: Float[np.ndarray, "windows edges"],
     *,
     labels: Sequence[str],
-    times: Shaped[np.ndarray, "windows"] | None = None,
-    changing: Bool[np.ndarray, "edges"] | None = None,
+    times: Shaped[np.ndarray, "times"] | None = None,
+    changing: Bool[np.ndarray, "changing"] | None = None,
     most: int = 6,
     ax: Axes | None = None,
 ) -> Axes:

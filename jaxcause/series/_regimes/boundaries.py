@@ -5,6 +5,25 @@ from jaxtyping import Float, Int
 
 from jaxcause.series._regimes.inputs import CLIP
 from jaxcause.series._regimes.moments import Moments, Residuals
+from jaxcause.series._regimes.search import in_order
+
+REACH = 2
+"""Blocks by which a boundary may move."""
+
+
+def without_single_blocks(label: Int[np.ndarray, "blocks"]) -> Int[np.ndarray, "blocks"]:
+    """Labels in which no stretch within the series is one block long.
+
+    Such a block mostly holds a boundary, and resembles neither of the regimes that it parts.
+
+    >>> without_single_blocks(np.array([0, 0, 2, 1, 1, 1])).tolist()
+    [0, 0, 0, 1, 1, 1]
+    """
+    kept = label.copy()
+    for block in range(1, len(label) - 1):
+        if kept[block] not in (kept[block - 1], kept[block + 1]):
+            kept[block] = kept[block - 1]
+    return in_order(kept)
 
 
 def to_rows(
@@ -12,13 +31,17 @@ def to_rows(
 ) -> Int[np.ndarray, "time"]:
     """The regime of each row, with each boundary where forecasts fit best.
 
-    A boundary may move within the blocks on its two sides.
+    A boundary may move by two blocks, but not over another one.
     """
     fit = moments.sum_by(label, int(label.max()) + 1).coefficients()
     newest = residuals.windows.newest
     domain = np.full(len(residuals.windows.values), label[0], np.int32)
-    for change in np.flatnonzero(np.diff(label)) + 1:
-        part = slice(blocks[change - 1].start, blocks[change].stop)
+    changes = (np.flatnonzero(np.diff(label)) + 1).tolist()
+    for before, change, after in zip(
+        [0, *changes[:-1]], changes, [*changes[1:], len(blocks)], strict=True
+    ):
+        early, late = max(change - REACH, before), min(change + REACH, after)
+        part = slice(blocks[early].start, blocks[late - 1].stop)
         first = part.start + _boundary(residuals, part, fit[label[change - 1 : change + 1]])
         domain[newest[first] :] = label[change]
     return domain

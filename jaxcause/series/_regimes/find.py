@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_at_least
-from jaxcause.series._regimes.boundaries import to_rows
+from jaxcause.series._regimes.boundaries import to_rows, without_single_blocks
 from jaxcause.series._regimes.inputs import (
     Windows,
     blocks_of,
@@ -150,7 +150,9 @@ def _search(windows: Windows, n_blocks: int) -> Regimes | None:
         return None
     whole = moments.at(slice(0, None, 2)) + moments.at(slice(1, None, 2))
     paths = label_paths(whole)
-    label = paths[max(k for k in paths if k <= number)]
+    label = without_single_blocks(paths[max(k for k in paths if k <= number)])
+    if not label.any():
+        return None
     domain = to_rows(residuals, whole, blocks, label)
     starts = np.flatnonzero(np.diff(domain, prepend=-1))
     return Regimes(domain, starts, gain)

@@ -48,7 +48,11 @@ class Moments(NamedTuple):
         :math:`\sum_i \log(1 - \pi + \pi e^{E_i})`, where a target has coefficients of its own with
         the probability :math:`\pi` before data (see `_evidence_by_target`).
         """
-        return self._summed(self._evidence_by_target(self._means())).sum(axis=-1)
+        return np.asarray(self._summed(self._evidence_by_target(self._means())).sum(axis=-1))
+
+    def fit(self) -> Float[np.ndarray, "*parts"]:
+        """How much coefficients of their own raise the penalised log likelihood, at any price."""
+        return np.asarray(0.5 * (self.cross * self._means()).sum(axis=(-2, -1)))
 
     def coefficients(self) -> Float[np.ndarray, "*parts vars inputs"]:
         """Posterior means of the differences from the coefficients of all windows."""

@@ -1,5 +1,7 @@
 """From blocks to regimes: neighbours are merged to stretches, stretches to regimes."""
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -16,10 +18,10 @@ ROUNDS = 10
 def label_paths(moments: Moments) -> dict[int, Int[np.ndarray, "blocks"]]:
     """The regime of each block, for each number of regimes from 1 on; 0 comes first in time.
 
-    Neighbouring stretches are merged while the evidence for a boundary is smallest and less than
-    its price, the logarithm of the number of blocks. Then any two stretches are merged, again those
-    whose difference has the least evidence, down to one. Each number of regimes on the way is
-    polished by `reassigned`.
+    Neighbouring stretches are merged whose fits differ least, as long as there is less evidence for
+    a boundary than its price, the logarithm of the number of blocks. Then any two stretches are
+    merged, those whose difference has the least evidence, down to one. Each number of regimes on
+    the way is polished by `reassigned`.
     """
     label = _merged_neighbours(moments)
     found = {}
@@ -72,24 +74,42 @@ def in_order(label: Int[np.ndarray, "blocks"]) -> Int[np.ndarray, "blocks"]:
 
 def _merged_neighbours(moments: Moments) -> Int[np.ndarray, "blocks"]:
     n_blocks = len(moments.cross)
-    parts = [moments.at(b) for b in range(n_blocks)]
-    alone = list(np.atleast_1d(moments.evidence()))
-    pairs = [a + b for a, b in zip(parts[:-1], parts[1:], strict=True)]
-    joint = [float(p.evidence()) for p in pairs]
-    size, price = [1] * n_blocks, np.log(n_blocks)
-    while joint:
-        gain = np.array(alone[:-1]) + alone[1:] - joint
-        at = int(np.argmin(gain))
-        if gain[at] > price and len(parts) <= MOST_STRETCHES:
+    parts = [_Part.of(moments.at(b), 1) for b in range(n_blocks)]
+    pairs = [one.joined(other) for one, other in zip(parts[:-1], parts[1:], strict=True)]
+    while pairs:
+        gain = [
+            a.evidence + b.evidence - both.evidence
+            for a, b, both in zip(parts[:-1], parts[1:], pairs, strict=True)
+        ]
+        loss = [
+            a.fit + b.fit - both.fit
+            for a, b, both in zip(parts[:-1], parts[1:], pairs, strict=True)
+        ]
+        may = np.array(gain) <= np.log(n_blocks)
+        if not may.any() and len(parts) <= MOST_STRETCHES:
             break
-        parts[at : at + 2], alone[at : at + 2] = [pairs[at]], [joint[at]]
-        size[at : at + 2] = [size[at] + size[at + 1]]
-        del pairs[at], joint[at]
+        at = int(np.argmin(np.where(may | ~may.any(), loss, np.inf)))
+        parts[at : at + 2] = [pairs.pop(at)]
         for k in (at - 1, at):
             if 0 <= k < len(pairs):
-                pairs[k] = parts[k] + parts[k + 1]
-                joint[k] = float(pairs[k].evidence())
-    return np.repeat(np.arange(len(size)), size)
+                pairs[k] = parts[k].joined(parts[k + 1])
+    return np.repeat(np.arange(len(parts)), [part.size for part in parts])
+
+
+class _Part(NamedTuple):
+    """A stretch of so many blocks, and what coefficients of its own are worth."""
+
+    moments: Moments
+    size: int
+    fit: float
+    evidence: float
+
+    @classmethod
+    def of(cls, moments: Moments, size: int) -> "_Part":
+        return cls(moments, size, float(moments.fit()), float(moments.evidence()))
+
+    def joined(self, other: "_Part") -> "_Part":
+        return _Part.of(self.moments + other.moments, self.size + other.size)
 
 
 def _merged_pairs(moments: Moments, label: np.ndarray) -> list[np.ndarray]:
