@@ -9,7 +9,7 @@ from jaxcause._errors import InputError
 from jaxcause.series import bent_lines, find_regimes
 from jaxcause.series._regimes.find import choose_number, held_out_gains
 from jaxcause.series._regimes.inputs import blocks_of, choose_inputs, choose_windows, standardised
-from jaxcause.series._regimes.moments import Moments, residuals_of
+from jaxcause.series._regimes.moments import RegimeMoments, residuals_of
 from jaxcause.series._regimes.search import best_path, in_order
 
 NEAR = 8
@@ -176,7 +176,7 @@ def test_labels_are_numbered_as_they_appear():
 def test_the_evidence_is_the_marginal_likelihood_of_normal_coefficients():
     rng = np.random.default_rng(1)
     x, r = rng.normal(size=(30, 2)), rng.normal(size=30)
-    moments = Moments((x.T @ x)[None], (r @ x)[None])
+    moments = RegimeMoments((x.T @ x)[None], (r @ x)[None])
     own = np.eye(30) + 0.1 * x @ x.T
     log_ratio = -0.5 * (r @ np.linalg.solve(own, r) + np.linalg.slogdet(own)[1]) + 0.5 * r @ r
     np.testing.assert_allclose(moments.evidence(), np.log(0.9 + 0.1 * np.exp(log_ratio)))

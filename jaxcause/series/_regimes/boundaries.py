@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxcause.series._regimes.inputs import CLIP
-from jaxcause.series._regimes.moments import Moments, Residuals
+from jaxcause.series._regimes.moments import RegimeMoments, Residuals
 from jaxcause.series._regimes.search import in_order
 
 REACH = 2
@@ -27,7 +27,10 @@ def without_single_blocks(label: Int[np.ndarray, "blocks"]) -> Int[np.ndarray, "
 
 
 def to_rows(
-    residuals: Residuals, moments: Moments, blocks: list[slice], label: Int[np.ndarray, "blocks"]
+    residuals: Residuals,
+    moments: RegimeMoments,
+    blocks: list[slice],
+    label: Int[np.ndarray, "blocks"],
 ) -> Int[np.ndarray, "time"]:
     """The regime of each row, with each boundary where forecasts fit best.
 

@@ -14,7 +14,7 @@ from jaxcause.series._regimes.inputs import (
     choose_windows,
     standardised,
 )
-from jaxcause.series._regimes.moments import Moments, residuals_of
+from jaxcause.series._regimes.moments import RegimeMoments, residuals_of
 from jaxcause.series._regimes.search import label_paths
 from jaxcause.series._windows import window_starts
 
@@ -158,7 +158,7 @@ def _search(windows: Windows, n_blocks: int) -> Regimes | None:
     return Regimes(domain, starts, gain)
 
 
-def held_out_gains(moments: Moments) -> dict[int, Float[np.ndarray, "blocks"]]:
+def held_out_gains(moments: RegimeMoments) -> dict[int, Float[np.ndarray, "blocks"]]:
     """Gain in log likelihood of each block by number of regimes.
 
     Regimes are searched in and fitted to one half of each block and judged on the other, both ways.

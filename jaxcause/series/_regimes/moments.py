@@ -1,4 +1,4 @@
-"""Moments of each block, of what a regression on all windows leaves unexplained."""
+"""RegimeMoments of each block, of what a regression on all windows leaves unexplained."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ PRIOR_SHARE = 0.1
 """Probability, before data, that a target has coefficients of its own in a stretch."""
 
 
-class Moments(NamedTuple):
+class RegimeMoments(NamedTuple):
     """Moments of centred inputs x and residuals r, in units of the noise; those of parts add up.
 
     Args:
@@ -27,16 +27,16 @@ class Moments(NamedTuple):
     gram: Float[np.ndarray, "*parts vars inputs inputs"]
     cross: Float[np.ndarray, "*parts vars inputs"]
 
-    def at(self, part: object) -> "Moments":
+    def at(self, part: object) -> "RegimeMoments":
         """The moments of some parts."""
         return self._replace(gram=self.gram[part], cross=self.cross[part])
 
-    def __add__(self, other: object) -> "Moments":
+    def __add__(self, other: object) -> "RegimeMoments":
         """The moments of both."""
-        assert isinstance(other, Moments)
-        return Moments(self.gram + other.gram, self.cross + other.cross)
+        assert isinstance(other, RegimeMoments)
+        return RegimeMoments(self.gram + other.gram, self.cross + other.cross)
 
-    def sum_by(self, label: np.ndarray, n_labels: int) -> "Moments":
+    def sum_by(self, label: np.ndarray, n_labels: int) -> "RegimeMoments":
         """Sums over the parts of each label."""
         one_hot = (label == np.arange(n_labels)[:, None]).astype(float)
         gram, cross = (np.tensordot(one_hot, a, axes=1) for a in (self.gram, self.cross))
@@ -110,7 +110,7 @@ class Residuals(NamedTuple):
         x = (features(lagged)[:, self.inputs.column] * self.inputs.used).transpose(1, 0, 2)
         return x, y.T - np.einsum("vwt,vt->vw", bends(lagged, self.inputs), self.slopes)
 
-    def moments(self, parts: list[slice]) -> tuple[Moments, float]:
+    def moments(self, parts: list[slice]) -> tuple[RegimeMoments, float]:
         """The moments of some parts, each about its own mean, and the sum of all squares.
 
         They are in units of the noise.
@@ -123,7 +123,7 @@ class Residuals(NamedTuple):
             gram.append(x.transpose(0, 2, 1) @ x)
             cross.append(np.einsum("vwi,vw->vi", x, r))
             total += float((r**2).sum())
-        return Moments(np.stack(gram), np.stack(cross)), total
+        return RegimeMoments(np.stack(gram), np.stack(cross)), total
 
 
 def bends(

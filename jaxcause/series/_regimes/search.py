@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxcause.series._regimes.moments import Moments
+from jaxcause.series._regimes.moments import RegimeMoments
 
 MOST_STRETCHES = 64
 """Stretches that are compared in pairs."""
@@ -15,7 +15,7 @@ ROUNDS = 10
 """Most rounds of reassigning blocks and fitting regimes."""
 
 
-def label_paths(moments: Moments) -> dict[int, Int[np.ndarray, "blocks"]]:
+def label_paths(moments: RegimeMoments) -> dict[int, Int[np.ndarray, "blocks"]]:
     """The regime of each block, for each number of regimes from 1 on; 0 comes first in time.
 
     Neighbouring stretches are merged whose fits differ least, as long as there is less evidence for
@@ -33,7 +33,9 @@ def label_paths(moments: Moments) -> dict[int, Int[np.ndarray, "blocks"]]:
     return dict(sorted(found.items()))
 
 
-def reassigned(moments: Moments, label: Int[np.ndarray, "blocks"]) -> Int[np.ndarray, "blocks"]:
+def reassigned(
+    moments: RegimeMoments, label: Int[np.ndarray, "blocks"]
+) -> Int[np.ndarray, "blocks"]:
     """Fit each regime and give each block to the regime that forecasts it best, by turns.
 
     Blocks are given by the path of least cost (Viterbi), where a change of regime costs the
@@ -72,7 +74,7 @@ def in_order(label: Int[np.ndarray, "blocks"]) -> Int[np.ndarray, "blocks"]:
     return np.argsort(np.argsort(first))[np.ravel(number)]
 
 
-def _merged_neighbours(moments: Moments) -> Int[np.ndarray, "blocks"]:
+def _merged_neighbours(moments: RegimeMoments) -> Int[np.ndarray, "blocks"]:
     n_blocks = len(moments.cross)
     parts = [_Part.of(moments.at(b), 1) for b in range(n_blocks)]
     pairs = [one.joined(other) for one, other in zip(parts[:-1], parts[1:], strict=True)]
@@ -99,20 +101,20 @@ def _merged_neighbours(moments: Moments) -> Int[np.ndarray, "blocks"]:
 class _Part(NamedTuple):
     """A stretch of so many blocks, and what coefficients of its own are worth."""
 
-    moments: Moments
+    moments: RegimeMoments
     size: int
     fit: float
     evidence: float
 
     @classmethod
-    def of(cls, moments: Moments, size: int) -> "_Part":
+    def of(cls, moments: RegimeMoments, size: int) -> "_Part":
         return cls(moments, size, float(moments.fit()), float(moments.evidence()))
 
     def joined(self, other: "_Part") -> "_Part":
         return _Part.of(self.moments + other.moments, self.size + other.size)
 
 
-def _merged_pairs(moments: Moments, label: np.ndarray) -> list[np.ndarray]:
+def _merged_pairs(moments: RegimeMoments, label: np.ndarray) -> list[np.ndarray]:
     """Labels after each merge of two regimes, from as many regimes as stretches down to one."""
     n = int(label.max()) + 1
     groups = moments.sum_by(label, n)
@@ -122,7 +124,7 @@ def _merged_pairs(moments: Moments, label: np.ndarray) -> list[np.ndarray]:
     left = list(range(n))
 
     def compare(one: int, others: list[int]) -> None:
-        both = Moments(gram[others] + gram[one], cross[others] + cross[one])
+        both = RegimeMoments(gram[others] + gram[one], cross[others] + cross[one])
         joint[one, others] = joint[others, one] = both.evidence()
 
     for one in left[:-1]:

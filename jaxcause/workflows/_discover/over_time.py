@@ -163,7 +163,7 @@ def edges_over_time(
     parts = _parts(table, cells, graph.max_lag, n_windows, transform, forecaster)
     residuals, gradients = parts.values[parts.newest], None
     if forecaster is not None:
-        read = _Reader(forecaster, parts, domain)
+        read = _WindowReader(forecaster, parts, domain)
         residuals, gradients = residuals - read.forecasts(), read.gradients(cells)
     shape = (len(parts.slices), len(cells))
     slope, error, p_value = np.zeros(shape), np.zeros(shape), np.ones(len(cells))
@@ -244,7 +244,7 @@ def _bent_test(x: np.ndarray, y: np.ndarray, slices: tuple[slice, ...]) -> Slope
     return slopes_by_part(x, level - terms @ np.linalg.solve(gram, terms.T @ level), slices)
 
 
-class _Reader:
+class _WindowReader:
     """Forecasts and gradients of a forecaster at the rows of parts of a series."""
 
     def __init__(
