@@ -1,6 +1,7 @@
 """Picture of the strength of edges over time."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
@@ -114,9 +115,9 @@ def _lines(
     ends = []
     for rank, (edge, text) in enumerate(zip(shown.tolist(), texts, strict=True)):
         color = OKABE_ITO[rank % len(OKABE_ITO)] if rank < len(OKABE_ITO) else GREY
-        look = {"linewidth": 2.2} if changes[edge] else {"linewidth": 1.1, "linestyle": (0, (4, 2))}
-        ax.plot(
-            x, values[:, edge], color=color, marker="o", markersize=3, gid=f"edge-{edge}", **look
-        )
+        look: dict[str, Any] = {"color": color, "marker": "o", "markersize": 3, "linewidth": 2.2}
+        if not changes[edge]:
+            look |= {"linewidth": 1.1, "linestyle": (0, (4, 2))}
+        ax.plot(x, values[:, edge], gid=f"edge-{edge}", **look)
         ends.append(End(float(x[-1]), float(values[-1, edge]), text, color, str(edge)))
     return ends

@@ -177,9 +177,15 @@ def test_a_series_of_one_regime_is_read_as_without_the_search():
     np.testing.assert_array_equal(again.graph.marks, found[0].graph.marks)
 
 
-def test_regimes_are_kept_in_json():
-    x, _ = changing()
+def test_regimes_are_kept_in_json_and_by_the_forecaster():
+    x, domain = changing()
     found = jc.discover(x, 1, key=jax.random.key(0), **SMALL)
+    again = {"forecaster": found.forecaster, "progress": False}
+    np.testing.assert_array_equal(jc.discover(x, 1, **again).scores, found.scores)
+    with pytest.raises(InputError, match="trained on 2 regimes, but domain='auto' finds 1 here"):
+        jc.discover(x[:300], 1, **again)
+    with pytest.raises(InputError, match="trained on 2 regimes, but domain has 3"):
+        jc.discover(x, 1, domain=domain * 2, **again)
     back = Discovery.from_json(found.to_json())
     assert back.info.regimes == found.info.regimes
     assert back.domain is None

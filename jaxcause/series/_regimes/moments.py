@@ -1,4 +1,4 @@
-"""RegimeMoments of each block, of what a regression on all windows leaves unexplained."""
+"""Moments of each block, of what a regression on all windows leaves unexplained."""
 
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ class RegimeMoments(NamedTuple):
     gram: Float[np.ndarray, "*parts vars inputs inputs"]
     cross: Float[np.ndarray, "*parts vars inputs"]
 
-    def at(self, part: object) -> "RegimeMoments":
+    def at(self, part: int | slice) -> "RegimeMoments":
         """The moments of some parts."""
         return self._replace(gram=self.gram[part], cross=self.cross[part])
 
@@ -139,13 +139,14 @@ def residuals_of(windows: Windows, inputs: Inputs, parts: list[slice]) -> Residu
     Values are taken about the mean of their part: a level that drifts is no mechanism.
     """
     n_vars = len(inputs.column)
-    gram, cross = 0.0, 0.0
+    n_terms = bends(windows.lagged(parts[0]), inputs).shape[-1]
+    gram, cross = np.zeros((n_vars, n_terms, n_terms)), np.zeros((n_vars, n_terms))
     for part in parts:
         x, y = bends(windows.lagged(part), inputs), windows.targets(part).T
         x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
         gram, cross = gram + x.transpose(0, 2, 1) @ x, cross + np.einsum("vwt,vw->vt", x, y)
-    penalty = RIDGE * len(windows.newest) * np.eye(np.shape(cross)[-1])
-    slopes = np.linalg.solve(gram + penalty, np.asarray(cross)[..., None])[..., 0]
+    penalty = RIDGE * len(windows.newest) * np.eye(cross.shape[-1])
+    slopes = np.linalg.solve(gram + penalty, cross[..., None])[..., 0]
     made = Residuals(windows, inputs, slopes, np.ones(n_vars))
     return made._replace(noise=_noise(made, parts))
 

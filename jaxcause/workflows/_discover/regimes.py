@@ -3,12 +3,34 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
+from jaxcause._checks import InputError
 from jaxcause.series import SeriesTable
+from jaxcause.workflows._discover.forecaster import TrainedForecaster
 from jaxcause.workflows._discover.prepare import Prepared
 
 MOST_TOLD = 6
 """Stretches that a note lists."""
+
+
+def check_regimes(
+    forecaster: TrainedForecaster, domain: Int[np.ndarray, "time"] | None, *, found: bool
+) -> None:
+    """Raise unless a forecaster was trained on the regimes that it is told.
+
+    Args:
+        forecaster: The forecaster.
+        domain: The regime of each row; None for one regime.
+        found: Whether the regimes were found, and not given.
+    """
+    told, known = 1 if domain is None else int(domain.max()) + 1, forecaster.config.n_domains
+    if told > known or (found and told < known):
+        source = "domain='auto' finds" if found else "domain has"
+        raise InputError(
+            f"forecaster was trained on {known} regime{'s' * (known > 1)}, but {source} {told} "
+            "here; number the regimes as in the training with domain=, or train a new one"
+        )
 
 
 def record_of_regimes(data: Prepared) -> dict[str, Any] | None:

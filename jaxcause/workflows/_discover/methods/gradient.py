@@ -201,6 +201,7 @@ class Gradient(LinkMethod):
     def _prepared(self, table: "SeriesTable", max_lag: int, known: "LinkKnowledge") -> "Prepared":
         """The series under the transform of the caller's forecaster, or under the best one."""
         from jaxcause.workflows._discover import forecast, prepare
+        from jaxcause.workflows._discover.regimes import check_regimes
 
         domain = self.domain
         if self.forecaster is not None and self.forecaster.config.n_domains == 1:
@@ -213,6 +214,7 @@ class Gradient(LinkMethod):
                 table, max_lag, known=known, transform=self.transform, options=options
             )
         forecast.check_forecaster(self.forecaster, table, max_lag)
+        check_regimes(self.forecaster, options.domain, found=options.regimes is not None)
         transform = self.forecaster.transform
         return prepare.prepare_as(table, max_lag, known=known, transform=transform, options=options)
 
