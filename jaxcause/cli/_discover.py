@@ -32,6 +32,8 @@ EXIT_INTERRUPTED = 130
 SHOWN_EDGES = 20
 
 CHECKPOINT = "checkpoint"
+REGIMES = {"auto": "auto", "none": None}
+"""Words of ``--domain``, where no column has the name."""
 
 
 def add(commands: Commands) -> None:
@@ -92,7 +94,7 @@ def _discover(arguments: argparse.Namespace) -> int:
 
 
 def _searched(
-    series: "SeriesTable", regimes: "np.ndarray | None", arguments: argparse.Namespace
+    series: "SeriesTable", regimes: "dict[str, Any]", arguments: argparse.Namespace
 ) -> int:
     """Search, write what was found and print it."""
     import jax
@@ -110,8 +112,7 @@ def _searched(
         options["resample"] = arguments.resample
     if method in every_option()["checkpoint"] and arguments.forecaster is None:
         options["checkpoint"] = arguments.out / CHECKPOINT
-    if regimes is not None:
-        options["domain"] = regimes
+    options |= regimes
     if not arguments.checkpoint:
         _forget(arguments.out)
     elif not arguments.quiet and not any(_left(arguments.out)):
@@ -157,16 +158,18 @@ def _left(folder: Path) -> list[Path]:
 
 def _without_domain(
     series: "SeriesTable", name: str | None
-) -> "tuple[SeriesTable, np.ndarray | None]":
-    """The series without the column that numbers regimes, and that column."""
+) -> "tuple[SeriesTable, dict[str, Any]]":
+    """The series without the column that numbers regimes, and the option ``domain`` if given."""
     if name is None:
-        return series, None
+        return series, {}
+    if name in REGIMES and name not in series.names:
+        return series, {"domain": REGIMES[name]}
     import numpy as np
 
     regimes = _column(series, "--domain", name)
     if not (np.isfinite(regimes).all() and (regimes == np.round(regimes)).all()):
         raise InputError(f"--domain {name!r} must hold whole numbers 0, 1, …; number the regimes")
-    return _without(series, "--domain", name), regimes.astype(int)
+    return _without(series, "--domain", name), {"domain": regimes.astype(int)}
 
 
 def _prepared(series: "SeriesTable", arguments: argparse.Namespace) -> "SeriesTable":

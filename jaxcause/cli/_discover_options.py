@@ -61,7 +61,11 @@ WRITTEN: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "domain": (
         "--domain",
-        {"metavar": "NAME", "help": "column that numbers regimes: an input, not a variable"},
+        {
+            "metavar": "NAME",
+            "help": "column that numbers regimes: an input, not a variable; auto looks for regimes "
+            "(default), none takes the series for one",
+        },
     ),
     "forbidden": (
         "--forbid",

@@ -2,7 +2,7 @@
 
 Every part has a ``gid`` that SVG files keep: ``edge-i-j-lags`` (``edge-i-j`` without lags),
 ``source-mark-…`` and ``target-mark-…`` at its ends, ``lags-…`` for its lags, ``node-…``,
-``name-…``, ``ring-i-j-lag``, ``curve-i-j``.
+``name-…``, ``ring-i-j-lag``, ``curve-i-j``, ``edge-e``.
 """
 
 from jaxcause.plot._causal_graph import causal_graph as causal_graph
@@ -10,6 +10,7 @@ from jaxcause.plot._edge_stability import edge_stability as edge_stability
 from jaxcause.plot._matrices import plot_attention_panels as plot_attention_panels
 from jaxcause.plot._score_curves import score_curves as score_curves
 from jaxcause.plot._score_heatmap import score_heatmap as score_heatmap
+from jaxcause.plot._strength_over_time import strength_over_time as strength_over_time
 from jaxcause.plot._summary_graph import summary_graph as summary_graph
 from jaxcause.plot._time_series_graph import time_series_graph as time_series_graph
 from jaxcause.plot._token_arcs import plot_token_arcs as plot_token_arcs

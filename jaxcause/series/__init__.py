@@ -1,5 +1,6 @@
 """What a series is: a table, its windows, transforms of its columns, and links between them."""
 
+from jaxcause.series._bent_lines import bent_lines as bent_lines
 from jaxcause.series._changes import CHANGES as CHANGES
 from jaxcause.series._changes import after_change as after_change
 from jaxcause.series._changes import changes as changes
@@ -11,6 +12,8 @@ from jaxcause.series._links import Links as Links
 from jaxcause.series._links import Tiers as Tiers
 from jaxcause.series._links import link_knowledge as link_knowledge
 from jaxcause.series._oversampling import suggested_factor as suggested_factor
+from jaxcause.series._regimes import Regimes as Regimes
+from jaxcause.series._regimes import find_regimes as find_regimes
 from jaxcause.series._resample import Blocks as Blocks
 from jaxcause.series._resample import blocks_of as blocks_of
 from jaxcause.series._resample import resampled as resampled

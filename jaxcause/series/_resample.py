@@ -69,9 +69,16 @@ class Blocks(NamedTuple):
             values=means,
             segment=self.segment,
             times=self.times,
+            time=self._time_like(table.time),
             targets=self._targets(table.targets, sizes),
             notes=(*table.notes, *self.notes),
         )
+
+    def _time_like(self, time: np.ndarray | None) -> np.ndarray | None:
+        """When the blocks begin, as dates or durations like those of the rows."""
+        if time is None or self.times is None or time.dtype.kind not in "mM":
+            return None
+        return (self.times.seconds * 1e9).astype(f"{time.dtype.kind}8[ns]")
 
     def most_frequent(self, name: str, labels: Any) -> Int[np.ndarray, "blocks"]:
         """The label of most rows of each block; an empty block has that of the block before.

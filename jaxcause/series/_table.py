@@ -5,13 +5,14 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxcause._checks import InputError
 from jaxcause.series._booleans import from_booleans
 from jaxcause.series._frames import as_array, columns_of, is_frame
 from jaxcause.series._time import (
     TIME_NAMES,
+    as_times,
     find_time,
     in_seconds,
     is_text,
@@ -39,6 +40,7 @@ class SeriesTable(NamedTuple):
         notes: What was recognised or masked, in plain sentences.
         targets: Which rows may be predicted; all if None.
         times: When each row was; None if there are no dates or durations.
+        time: The time column: dates, durations or numbers; None if there is none.
     """
 
     values: Float[np.ndarray, "time vars"]
@@ -47,6 +49,7 @@ class SeriesTable(NamedTuple):
     notes: tuple[str, ...] = ()
     targets: Bool[np.ndarray, "time"] | None = None
     times: Times | None = None
+    time: Shaped[np.ndarray, "time"] | None = None
 
     @property
     def complete(self) -> Bool[np.ndarray, "time"]:
@@ -150,9 +153,10 @@ def table_from_columns(
     values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((0, 0))
     dated = found is not None and in_seconds(columns[found])
     table = checked_table(values, labels, time, notes)
-    if time is None or not dated:
+    if time is None:
         return table
-    return table._replace(times=Times(time, np.zeros(len(time), np.int64)))
+    table = table._replace(time=as_times(columns[str(found)], time))
+    return table._replace(times=Times(time, np.zeros(len(time), np.int64))) if dated else table
 
 
 def _remarks(columns: dict[str, np.ndarray]) -> list[str]:
@@ -255,6 +259,7 @@ def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable
         tuple(dict.fromkeys(note for t in tables for note in t.notes)),
         _targets_of(tables),
         _times_of(tables),
+        _time_of(tables),
     )
 
 
@@ -272,3 +277,9 @@ def _targets_of(tables: list[SeriesTable]) -> Bool[np.ndarray, "time"] | None:
         return None
     every = [np.ones(len(t.values), bool) if t.targets is None else t.targets for t in tables]
     return np.concatenate(every)
+
+
+def _time_of(tables: list[SeriesTable]) -> Shaped[np.ndarray, "time"] | None:
+    times = [t.time for t in tables if t.time is not None]
+    alike = len(times) == len(tables) and len({time.dtype.kind for time in times}) == 1
+    return np.concatenate(times) if alike else None

@@ -4,7 +4,7 @@ import datetime
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from jaxcause._checks import InputError
 
@@ -62,6 +62,18 @@ def seconds(name: str, column: np.ndarray) -> Float[np.ndarray, "time"]:
             "and give several series as several inputs"
         )
     return time
+
+
+def as_times(column: np.ndarray, time: Float[np.ndarray, "time"]) -> Shaped[np.ndarray, "time"]:
+    """A time column as dates or durations of numpy (dates in UTC), or as numbers.
+
+    Args:
+        column: The column as it was given.
+        time: Its `seconds`.
+    """
+    if column.dtype.kind in "mM":
+        return column
+    return (time * 1e9).astype("datetime64[ns]") if is_dates(column) else time
 
 
 def segments(time: np.ndarray) -> Int[np.ndarray, "time"]:

@@ -36,6 +36,8 @@ from jaxcause.stats._regression.instrumental import (
 from jaxcause.stats._regression.lasso import LassoFit as LassoFit
 from jaxcause.stats._regression.lasso import fit_lasso_var as fit_lasso_var
 from jaxcause.stats._regression.ridge_path import ridge_path_evidence as ridge_path_evidence
+from jaxcause.stats._regression.slopes_by_part import SlopesByPart as SlopesByPart
+from jaxcause.stats._regression.slopes_by_part import slopes_by_part as slopes_by_part
 from jaxcause.stats._regression.vector_autoregression import VarFit as VarFit
 from jaxcause.stats._regression.vector_autoregression import VarMoments as VarMoments
 from jaxcause.stats._regression.vector_autoregression import fit_var as fit_var

@@ -15,6 +15,7 @@ _NEGLIGIBLE = 45.0
 """What has fallen by a factor of exp(45) adds nothing to an integral in float64."""
 _STEPS = 8
 _LARGE = 24.0
+_TURNS = 2000
 
 
 def erfc(x: Float[AnyArray, "*rows"]) -> Float[AnyArray, "*rows"]:
@@ -100,3 +101,51 @@ def _log_gamma_step(a: Float[np.ndarray, "*rows"]) -> Float[np.ndarray, "*rows"]
     values = np.minimum(a, _LARGE).ravel().tolist()
     few = np.array([math.lgamma(v + 0.5) - math.lgamma(v) for v in values])
     return np.where(a < _LARGE, few.reshape(a.shape), 0.5 * np.log(large) - correction / large)
+
+
+def f_p_value(
+    f: Float[np.ndarray, "*rows"],
+    degrees: Num[np.ndarray, "*#rows"] | float,
+    rest: Num[np.ndarray, "*#rows"] | float,
+) -> Float[np.ndarray, "*rows"]:
+    r"""Upper tail of the F distribution, on the host and in float64.
+
+    It is the regularised incomplete beta function :math:`I_x(b, a)` at
+    :math:`x = b / (b + a f)`, where a and b are half the degrees of freedom, by its continued
+    fraction (Lentz's method). The relative error is below 1e-10.
+
+    Args:
+        f: The statistics, at least 0.
+        degrees: Degrees of freedom of the numerator, above 0.
+        rest: Those of the denominator.
+
+    >>> f_p_value(np.array([0.0, 161.447638798, 1e9]), 1.0, 1.0).round(6).tolist()
+    [1.0, 0.05, 2e-05]
+    """
+    f, a, b = np.broadcast_arrays(
+        np.asarray(f, np.float64), np.asarray(degrees) / 2.0, np.asarray(rest) / 2.0
+    )
+    x = b / (b + a * f)
+    swap = x > (b + 1) / (a + b + 2)
+    p, q, y = np.where(swap, a, b), np.where(swap, b, a), np.where(swap, 1 - x, x)
+    log_beta = np.vectorize(lambda s, t: math.lgamma(s) + math.lgamma(t) - math.lgamma(s + t))(p, q)
+    with np.errstate(divide="ignore"):
+        front = np.exp(p * np.log(y) + q * np.log1p(-y) - log_beta) / p
+    part = front * _beta_fraction(p, q, y)
+    return np.clip(np.where(swap, 1 - part, part), 0.0, 1.0)
+
+
+def _beta_fraction(p: np.ndarray, q: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The continued fraction of the incomplete beta function (Lentz)."""
+    c, d = np.ones_like(x), 1 / (1 - (p + q) * x / (p + 1))
+    value = d
+    for m in range(1, _TURNS):
+        even = m * (q - m) * x / ((p + 2 * m - 1) * (p + 2 * m))
+        odd = -(p + m) * (p + q + m) * x / ((p + 2 * m) * (p + 2 * m + 1))
+        for term in (even, odd):
+            c, d = 1 + term / c, 1 / (1 + term * d)
+            step = c * d
+            value = value * step
+        if (np.abs(step - 1) < 1e-13).all():
+            break
+    return value

@@ -9,6 +9,7 @@ from jaxcause.workflows._discover.forecaster import DiscoveryInterrupted as Disc
 from jaxcause.workflows._discover.forecaster import TrainedForecaster as TrainedForecaster
 from jaxcause.workflows._discover.info import DiscoveryInfo as DiscoveryInfo
 from jaxcause.workflows._discover.info import Finding as Finding
+from jaxcause.workflows._discover.over_time import EdgesOverTime as EdgesOverTime
 from jaxcause.workflows._discover.resolution import at_resolution as at_resolution
 from jaxcause.workflows._discover.result import Discovery as Discovery
 from jaxcause.workflows._discover.write import NO_PICTURES as NO_PICTURES

@@ -147,7 +147,16 @@ def discover(
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and forecaster is not None else None,
     )
-    return Discovery(graph, found.scores, found.strength, table.names, forecaster, info)
+    return Discovery(
+        graph,
+        found.scores,
+        found.strength,
+        table.names,
+        forecaster,
+        info,
+        series=table,
+        domain=found.domain,
+    )
 
 
 def _read(

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Float, Int
 
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
@@ -65,6 +66,9 @@ class DiscoveryInfo:
         parts: Scores by the part of the forecast that they act on, ``[source, target, lag]``.
         member_scores: What each member of an ensemble gives to the strength, by its readout.
         simultaneous_errors: The largest correlation between forecast errors of one time step.
+        regimes: Regimes that were found: their ``number``, the first row of each stretch in
+            ``starts``, the regime of each stretch in ``regime``, and the share ``gain`` by which
+            they lower a held-out error.
         refined: How the selected edges were searched again for hidden causes.
         key: The random key, if it was the default.
         extra: What a method of your own adds.
@@ -111,6 +115,7 @@ class DiscoveryInfo:
     parts: Mapping[str, Any] | None = None
     member_scores: Any = None
     simultaneous_errors: Mapping[str, Any] | None = None
+    regimes: Mapping[str, Any] | None = None
     refined: Mapping[str, Any] | None = None
     key: str | None = None
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -144,6 +149,7 @@ class Finding(NamedTuple):
         strength: The size of each effect.
         info: How they were found.
         forecaster: The trained Transformer, if there is one.
+        domain: The regime of each row that the forecaster was told, if there are several.
     """
 
     graph: LaggedGraph
@@ -151,3 +157,4 @@ class Finding(NamedTuple):
     strength: Float[AnyArray, "vars vars lags"]
     info: DiscoveryInfo
     forecaster: "TrainedForecaster | None" = None
+    domain: Int[np.ndarray, "time"] | None = None

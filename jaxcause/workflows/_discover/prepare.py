@@ -5,17 +5,19 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, check_choice
 from jaxcause.series import (
     CHANGES,
     TRANSFORMS,
     LinkKnowledge,
+    Regimes,
     SeriesTable,
     Split,
     Transform,
     after_change,
     can_log,
     changes,
+    find_regimes,
     fit_level,
     fit_transform,
     split_by_time,
@@ -103,6 +105,7 @@ class Prepared(NamedTuple):
         segment: Which unbroken stretch each row belongs to.
         targets: Which rows may be predicted; all if None.
         domain: The regime of each row, if there are several.
+        regimes: What was found where the regimes were left to the data.
         masked: Whether windows with missing values are used.
         split: First rows of the windows to train on and of those held out.
         max_lag: Longest lag.
@@ -123,6 +126,7 @@ class Prepared(NamedTuple):
     segment: Int[np.ndarray, "time"]
     targets: Bool[np.ndarray, "time"] | None
     domain: Int[np.ndarray, "time"] | None
+    regimes: Regimes | None
     masked: bool
     split: Split
     max_lag: int
@@ -163,13 +167,14 @@ class WindowOptions(NamedTuple):
 
     held_out: float
     domain: Int[np.ndarray, "time"] | None = None
+    regimes: Regimes | None = None
     masked: bool = False
 
 
 def window_options(
     table: SeriesTable, max_lag: int, *, held_out: float, domain: object, missing: str
 ) -> WindowOptions:
-    """Check the regimes, and mask missing values on demand or if too few windows are complete.
+    """Check or find the regimes; mask missing values on demand or if few windows are complete.
 
     Raises:
         InputError: ``domain`` does not give a whole number from 0 on to each row.
@@ -178,7 +183,14 @@ def window_options(
     if missing == "auto" and not table.complete.all():
         whole = len(usable_windows(table, max_lag, mask_missing=False))
         masked = whole < MOSTLY_MISSING * len(usable_windows(table, max_lag, mask_missing=True))
-    return WindowOptions(held_out, _checked_domain(domain, len(table.values)), masked)
+    if not isinstance(domain, str):
+        return WindowOptions(held_out, _checked_domain(domain, len(table.values)), None, masked)
+    check_choice("domain", domain, ("auto",))
+    found = find_regimes(
+        table.values, max_lag=max_lag, segment=table.segment, targets=table.targets
+    )
+    several = found.domain if found.n_regimes > 1 else None
+    return WindowOptions(held_out, several, found, masked)
 
 
 def prepare(
@@ -249,6 +261,7 @@ def prepare_as(
         segment=moved.segment,
         targets=table.targets,
         domain=options.domain,
+        regimes=options.regimes,
         masked=options.masked,
         split=split,
         max_lag=max_lag,

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.io import graph_from_json, graph_to_json, to_networkx
 from jaxcause.report import discovery_page
+from jaxcause.series import SeriesTable
 from jaxcause.workflows._discover.candidates import (
     Candidates,
     candidates_of,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from jaxcause.workflows._discover.forecaster import TrainedForecaster
+    from jaxcause.workflows._discover.over_time import EdgesOverTime
 
 SCHEMA = "jaxcause.discovery/1"
 PICTURES = ("time", "summary", "scores", "curves", "training")
@@ -50,6 +52,9 @@ class Discovery(Saved):
         names: Names of the variables.
         forecaster: The trained Transformer; None for methods without one.
         info: Settings, errors, times, and notes in plain sentences: a `DiscoveryInfo`.
+        series: The series, for `over_time`; JSON does not keep it.
+        domain: The regime of each row that the forecaster was told; None with one regime. JSON does
+            not keep it.
     """
 
     graph: LaggedGraph
@@ -58,6 +63,8 @@ class Discovery(Saved):
     names: tuple[str, ...]
     forecaster: "TrainedForecaster | None"
     info: DiscoveryInfo
+    series: SeriesTable | None = dataclasses.field(default=None, compare=False)
+    domain: Int[np.ndarray, "time"] | None = dataclasses.field(default=None, compare=False)
 
     @property
     def table(self) -> Shaped[np.ndarray, "edges"]:
@@ -170,6 +177,42 @@ class Discovery(Saved):
             strength=size if known else None,
             candidates=None if shown is None else shown.links,
             ax=ax,
+        )
+
+    def over_time(self, n_windows: int | None = None) -> "EdgesOverTime":
+        """Strength and sign of each lagged edge by window of time, and a test that it changes.
+
+        In each window the target of an edge is regressed on its parents in the graph. Where
+        gradients chose the edges, the strength is that of the forecaster's gradients in the window,
+        and the regression explains its errors: what it adds corrects the gradients. The test
+        compares the slopes of all windows (`jaxcause.stats.slopes_by_part`) in what the forecaster,
+        and one regression on bent functions and products of the parents, leave over the whole
+        series, so that a nonlinear effect is not taken for one that changes. An effect whose slope
+        is set by a variable that is not among the parents does change in that sense.
+
+        Args:
+            n_windows: Number of windows, of about equally many rows; by default 10, or fewer if the
+                series is short.
+
+        Raises:
+            InputError: The result was read from JSON, no lagged edge was found, or there are too
+                few rows for so many windows.
+        """
+        if self.series is None:
+            raise InputError(
+                "over_time needs the series, which JSON does not keep; call discover on it again "
+                "(with forecaster= no training is needed)"
+            )
+        from jaxcause.workflows._discover.over_time import edges_over_time
+
+        by_gradients = self.info.selection != "t-tests"
+        return edges_over_time(
+            self.series,
+            self.graph,
+            n_windows=n_windows,
+            transform=self.info.transform or "standardise",
+            forecaster=self.forecaster if by_gradients else None,
+            domain=self.domain,
         )
 
     def to_networkx(self) -> "nx.DiGraph":

@@ -63,7 +63,9 @@ class Gradient(LinkMethod):
         training: Steps, batch size, learning rate, patience; chosen from the data by default.
         members: Size of an ensemble. Scores are averaged over the members, each trained on from the
             first on a block bootstrap; ``info.member_scores`` holds each one's.
-        domain: Regime of every row, 0, 1, …: an input of the forecaster. All share one graph.
+        domain: Regime of every row, 0, 1, …: an input of the forecaster. All share one graph. By
+            default, ``"auto"``, regimes are looked for (`jaxcause.series.find_regimes`), and the
+            notes say which were found; None takes the series for one regime.
         missing: ``drop`` leaves out windows with missing values, ``mask`` makes missing values
             inputs of their own, ``auto`` masks if less than half of the windows are complete.
         contemporaneous: Whether causes may act within a time step; the selected edges are then
@@ -96,7 +98,7 @@ class Gradient(LinkMethod):
     model: Literal["small", "base", "large", "content"] | dict[str, Any] = "base"
     training: "TrainingConfig | None" = None
     members: Count = 1
-    domain: "Any | None" = None
+    domain: "Any | None" = "auto"
     missing: Literal["auto", "drop", "mask"] = "auto"
     contemporaneous: bool = False
     latents: bool | None = None
@@ -153,6 +155,7 @@ class Gradient(LinkMethod):
         )
         from jaxcause.workflows._discover.hidden import search_hidden
         from jaxcause.workflows._discover.info import Finding
+        from jaxcause.workflows._discover.regimes import notes_on_regimes
         from jaxcause.workflows._discover.scores import score_edges
 
         began = time.perf_counter()
@@ -180,8 +183,11 @@ class Gradient(LinkMethod):
         )
         seconds = {"training": trained - began, "attribution": time.perf_counter() - trained}
         info = self._info(data, fitted, scores, selected, found)
-        info = dataclasses.replace(info, seconds=seconds)
-        return Finding(found.graph, found.scores, found.strength, info, fitted.forecaster)
+        notes = (*notes_on_regimes(table, data), *info.notes)
+        info = dataclasses.replace(info, seconds=seconds, notes=notes)
+        return Finding(
+            found.graph, found.scores, found.strength, info, fitted.forecaster, data.domain
+        )
 
     def _forecast(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
@@ -210,15 +216,20 @@ class Gradient(LinkMethod):
     def _prepared(self, table: "SeriesTable", max_lag: int, known: "LinkKnowledge") -> "Prepared":
         """The series under the transform of the caller's forecaster, or under the best one."""
         from jaxcause.workflows._discover import forecast, prepare
+        from jaxcause.workflows._discover.regimes import check_regimes
 
+        domain = self.domain
+        if self.forecaster is not None and self.forecaster.config.n_domains == 1:
+            domain = None if isinstance(domain, str) else domain
         options = prepare.window_options(
-            table, max_lag, held_out=self.held_out, domain=self.domain, missing=self.missing
+            table, max_lag, held_out=self.held_out, domain=domain, missing=self.missing
         )
         if self.forecaster is None:
             return prepare.prepare(
                 table, max_lag, known=known, transform=self.transform, options=options
             )
         forecast.check_forecaster(self.forecaster, table, max_lag)
+        check_regimes(self.forecaster, options.domain, found=options.regimes is not None)
         stages = prepare.Stages(self.forecaster.level, self.forecaster.transform)
         return prepare.prepare_as(table, max_lag, known=known, stages=stages, options=options)
 
@@ -234,6 +245,7 @@ class Gradient(LinkMethod):
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.workflows._discover.info import DiscoveryInfo
         from jaxcause.workflows._discover.notes import notes_of
+        from jaxcause.workflows._discover.regimes import record_of_regimes
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.scores import READOUTS
 
@@ -263,6 +275,7 @@ class Gradient(LinkMethod):
             parts=scores.parts,
             member_scores=scores.members,
             simultaneous_errors=found.simultaneous,
+            regimes=record_of_regimes(data),
             refined=None if found.refined is None else found.refined.info._asdict(),
             **fitted.training,
         )
