@@ -18,7 +18,15 @@ from jaxcause.plot._canvas import (
     variable_names,
     write,
 )
-from jaxcause.plot._edges import Curve, Edge, conflict_note, draw_edge, graph_edges, strength_scale
+from jaxcause.plot._edges import (
+    Curve,
+    Edge,
+    conflict_note,
+    draw_edge,
+    edge_scale,
+    graph_edges,
+    scale_label,
+)
 from jaxcause.plot._ring import (
     Drawn,
     Name,
@@ -42,6 +50,7 @@ def summary_graph(
     *,
     names: Sequence[str] | None = None,
     strength: Values | None = None,
+    effect: Values | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one node per variable on a circle, and its edges with their lags written on them.
@@ -53,6 +62,9 @@ def summary_graph(
         graph: Edges to draw.
         names: One name per variable; ``X0, X1, …`` by default.
         strength: Size of each edge ``[source, target, lag]``. An arrow shows its strongest lag.
+        effect: Signed effect of each edge ``[source, target, lag]``: its colour and width, from
+            orange (negative) to blue (positive), in place of the strength. An edge whose effect is
+            NaN is grey.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -66,12 +78,13 @@ def summary_graph(
     >>> [text.get_text() for text in ax.texts]
     ['X0', 'X1', '1–3']
     """
-    texts, arrows = variable_names(names, graph.n_vars), _merged(graph_edges(graph, strength))
+    texts, arrows = variable_names(names, graph.n_vars), _merged(graph_edges(graph, strength, effect))
     ring = make_ring(graph.n_vars)
     drawn = [(arrow, ring_curve(arrow, arrows, ring)) for arrow in arrows]
     labels = [ring_name(text, i, ring, drawn) for i, text in enumerate(texts)]
-    scale = None if strength is None else strength_scale(arrows)
-    canvas = make_canvas(ax, ring_layout(ring, drawn, labels), ring_size(graph.n_vars), scale)
+    scale = edge_scale(arrows, strength=strength is not None)
+    layout, size = ring_layout(ring, drawn, labels), ring_size(graph.n_vars)
+    canvas = make_canvas(ax, layout, size, scale, scale_label(arrows))
     for arrow, curve in drawn:
         draw_edge(canvas, curve, arrow, 1.2 * ring.radius)
     draw_ring_nodes(canvas, ring, labels)
@@ -81,7 +94,7 @@ def summary_graph(
         n_left = len(arrows) - n_written
         arrows_left = f"{n_left} arrow{'s' * (n_left > 1)}"
         notes.append(f"lags not shown for {arrows_left} (too crowded)")
-    notes += ["colour: source variable"] if strength is None and arrows else []
+    notes += ["colour: source variable"] if scale is None and arrows else []
     notes += conflict_note(arrows)
     return finish(canvas.ax, "Summary graph" + ("" if arrows else ": no edge"), "; ".join(notes))
 

@@ -79,7 +79,8 @@ def discover(
         **options: Options of the method, if it is given by name.
 
     Returns:
-        ``.graph``, ``.scores [source, target, lag]``, ``.table``, ``.forecaster`` and ``.info``.
+        ``.graph``, ``.scores [source, target, lag]``, ``.effects`` with their signs, ``.table``,
+        ``.forecaster`` and ``.info``; ``.respond({"rain": 1.0})`` says how the series responds.
 
     Raises:
         InputError: Something about the series or an option is wrong; one line names it and the
@@ -110,9 +111,8 @@ def discover(
         raise InputError(f"mask is not for method={chosen.name!r}; leave it out")
     _check_long_enough(table, n_lags, chosen)
     used_key: Any = default_key() if key is None and chosen.takes_key else key
-    graph, scores, strength, info, forecaster = chosen(
-        table, n_lags, key=used_key, progress=progress
-    )
+    found = chosen(table, n_lags, key=used_key, progress=progress)
+    graph, info, trained = found.graph, found.info, found.forecaster is not None
     info = dataclasses.replace(
         info,
         method=chosen.name,
@@ -125,11 +125,20 @@ def discover(
             *info.notes,
             *remarks_on_graph(graph, table.names),
         ),
-        provenance=provenance(table, key=used_key if forecaster is not None else None),
+        provenance=provenance(table, key=used_key if trained else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
-        key="jax.random.key(0), the default" if key is None and forecaster is not None else None,
+        key="jax.random.key(0), the default" if key is None and trained else None,
     )
-    return Discovery(graph, scores, strength, table.names, forecaster, info)
+    return Discovery(
+        graph,
+        found.scores,
+        found.strength,
+        table.names,
+        found.forecaster,
+        info,
+        effects=found.effects,
+        dynamics=found.dynamics,
+    )
 
 
 def _read(

@@ -10,6 +10,8 @@ from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 
 if TYPE_CHECKING:
+    from jaxcause.workflows._discover.dynamics import Dynamics
+    from jaxcause.workflows._discover.effects import Effects
     from jaxcause.workflows._discover.forecaster import TrainedForecaster
 
 
@@ -134,6 +136,8 @@ class Finding(NamedTuple):
         strength: The size of each effect.
         info: How they were found.
         forecaster: The trained Transformer, if there is one.
+        effects: Signed effects of the edges, if they are known.
+        dynamics: What responses start from, if there is a model.
     """
 
     graph: LaggedGraph
@@ -141,3 +145,5 @@ class Finding(NamedTuple):
     strength: Float[AnyArray, "vars vars lags"]
     info: DiscoveryInfo
     forecaster: "TrainedForecaster | None" = None
+    effects: "Effects | None" = None
+    dynamics: "Dynamics | None" = None

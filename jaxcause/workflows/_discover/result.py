@@ -13,6 +13,7 @@ from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.io import graph_from_json, graph_to_json, to_networkx
 from jaxcause.report import discovery_page
+from jaxcause.workflows._discover.effects import COLUMNS, Effects, effect_text
 from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.provenance import versions
 from jaxcause.workflows._saved import Saved, as_array, exact, plain, read_document
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from jaxcause.workflows._discover.dynamics import Dynamics
     from jaxcause.workflows._discover.forecaster import TrainedForecaster
+    from jaxcause.workflows._discover.respond import Response
 
 SCHEMA = "jaxcause.discovery/1"
-PICTURES = ("time", "summary", "scores", "curves", "training")
+PICTURES = ("time", "summary", "scores", "curves", "responses", "training")
 _MOST_TOLD = 20
 
 
@@ -45,6 +48,9 @@ class Discovery(Saved):
         names: Names of the variables.
         forecaster: The trained Transformer; None for methods without one.
         info: Settings, errors, times, and notes in plain sentences: a `DiscoveryInfo`.
+        effects: Signed effects of the edges, with intervals, shares and response curves: an
+            `Effects`. None where a method of your own does not say.
+        dynamics: What `respond` starts from; None for results that were read from JSON.
     """
 
     graph: LaggedGraph
@@ -53,24 +59,34 @@ class Discovery(Saved):
     names: tuple[str, ...]
     forecaster: "TrainedForecaster | None"
     info: DiscoveryInfo
+    effects: Effects | None = None
+    dynamics: "Dynamics | None" = None
 
     @property
     def table(self) -> Shaped[np.ndarray, "edges"]:
-        """The edges, strongest first: ``source, target, lag, edge, score, strength``.
+        """The edges, strongest first: ``source, target, lag, edge, score, strength`` and effects.
+
+        ``effect`` has a sign and is in units of the target per unit of the source, ``low`` and
+        ``high`` are the ends of its interval, and ``share`` is the share of the target's variance;
+        all are NaN where they are not known (see `Effects`).
 
         A structured array: ``table["score"]`` is a column, and `to_dataframe` makes a frame of it.
         """
         at = {name: i for i, name in enumerate(self.names)}
         scores, strength = np.asarray(self.scores), np.asarray(self.strength)
+        unknown = dict.fromkeys(COLUMNS, np.full(scores.shape, np.nan))
+        more = unknown if self.effects is None else self.effects.columns
         rows = []
         for source, lag, symbol, target in self.graph.edges(self.names):
             cell = at[source], at[target], lag
-            rows.append((source, target, lag, symbol, float(scores[cell]), float(strength[cell])))
+            numbers = [float(array[cell]) for array in (scores, strength, *more.values())]
+            rows.append((source, target, lag, symbol, *numbers))
         rows.sort(key=lambda row: -row[5])
         width = max(1, *(len(name) for name in self.names))
         text = f"U{width}"
         columns = [("source", text), ("target", text), ("lag", int), ("edge", "U3")]
-        return np.array(rows, dtype=[*columns, ("score", float), ("strength", float)])
+        columns += [(name, float) for name in ("score", "strength", *COLUMNS)]
+        return np.array(rows, dtype=columns)
 
     def headline(self) -> str:
         """The result in one line."""
@@ -86,16 +102,79 @@ class Discovery(Saved):
         table, width = self.table, max(6, *(len(name) for name in self.names))
         lines = [self.headline().capitalize()]
         if len(table):
-            lines.append(f"{'source':<{width}}  lag  edge  {'target':<{width}}  strength")
-        for source, target, lag, edge, _, size in table[:_MOST_TOLD].tolist():
-            lines.append(f"{source:<{width}}  {lag:>3}  {edge}   {target:<{width}}  {size:>8.3f}")
+            lines.append(
+                f"{'source':<{width}}  lag  edge  {'target':<{width}}  strength  "
+                + "effect (interval)" * (self.effects is not None)
+            )
+        for source, target, lag, edge, _, size, *effect, _ in table[:_MOST_TOLD].tolist():
+            said = "" if self.effects is None else "  " + effect_text(*effect)
+            lines.append(
+                f"{source:<{width}}  {lag:>3}  {edge}   {target:<{width}}  {size:>8.3f}{said}"
+            )
         if len(table) > _MOST_TOLD:
             lines.append(f"… and {len(table) - _MOST_TOLD} more")
         return "\n".join([*lines, *(f"- {note}" for note in self.info.notes)])
 
+    def respond(
+        self,
+        change: Mapping[str, float],
+        *,
+        steps: int = 20,
+        sustained: bool = False,
+        n_windows: int = 100,
+        level: float = 0.95,
+    ) -> "Response":
+        """How the series responds to a change of some variables: the path with it less that without.
+
+        The model goes on from windows of the series, once as they were and once with the change in
+        their newest row. Both paths meet the same shocks: those by which the observed rows differ
+        from their forecasts. The model is the trained forecaster, or of linear methods, and where
+        the t-tests of a linear model chose the edges, a linear regression of each variable on the
+        parents found. ``assumptions`` of the result says when this is causal.
+
+        Args:
+            change: By how much each variable is changed, in units of the data: ``{"rain": 1.0}``.
+            steps: Steps to go on for.
+            sustained: Whether the variables keep their change, and do not only have it at one step.
+            n_windows: Windows to average over, spread evenly over the series.
+            level: Share of the responses of windows, and of members of an ensemble or draws of
+                linear coefficients, that lie between ``low`` and ``high``.
+
+        Returns:
+            ``.response [steps + 1, vars]`` from the step of the change on, ``.low``, ``.high``,
+            ``.assumptions``, ``.table``, ``.summary()`` and ``.plot()``.
+
+        Raises:
+            InputError: A variable is not known, a number is not allowed, or the result was read
+                from JSON or has no model.
+
+        >>> import jaxcause as jc
+        >>> x = np.random.default_rng(0).normal(size=(400, 2))
+        >>> x[2:, 1] += 0.9 * x[:-2, 0]
+        >>> found = jc.discover(x, 3, names=["rain", "river"], method="var", q=0.01)
+        >>> found.respond({"rain": 10.0}, steps=3).response[:, 1].round(0).tolist()
+        [0.0, 0.0, 9.0, 0.0]
+        """
+        from jaxcause.workflows._discover.respond import respond_to
+
+        if self.dynamics is None:
+            raise InputError(
+                "respond needs the model and the series, which a result from JSON or of a method "
+                "of your own lacks; call discover again"
+            )
+        return respond_to(
+            self.dynamics,
+            self.names,
+            change,
+            steps=steps,
+            sustained=sustained,
+            n_windows=n_windows,
+            level=level,
+        )
+
     def plot(
         self,
-        kind: Literal["time", "summary", "scores", "curves", "training"] = "time",
+        kind: Literal["time", "summary", "scores", "curves", "responses", "training"] = "time",
         *,
         ax: "Axes | None" = None,
     ) -> "Axes":
@@ -105,11 +184,13 @@ class Discovery(Saved):
             kind: ``time`` (the graph unrolled in time), ``summary`` (one node per variable),
                 ``scores`` (strengths as a heat map per lag), ``curves`` (the scores by which edges
                 were chosen by lag, with their threshold if all edges lie above all other
-                pairs), or ``training`` (errors along the steps).
+                pairs), ``responses`` (forecast of each target along the range of its source), or
+                ``training`` (errors along the steps). Graphs show signs by colour where effects
+                are known.
             ax: Where to draw; a new figure by default.
 
         Raises:
-            InputError: The kind is not known, or there was no training.
+            InputError: The kind is not known, or there was no training, or no effect is known.
         """
         check_choice("kind", kind, PICTURES)
         from jaxcause import plot
@@ -135,9 +216,19 @@ class Discovery(Saved):
                 baseline=self.info.held_out_error_linear,
                 baseline_name="linear model",
             )
+        if kind == "responses":
+            if self.effects is None or not len(self.effects.curves.edges):
+                raise InputError("kind='responses' needs edges whose effects are known")
+            curves, order = self.effects.curves, np.asarray(self.strength)
+            ranked = np.argsort(-order[tuple(curves.edges.T)], kind="stable")
+            shown = [part[ranked] for part in curves]
+            return plot.response_curves(*shown, names=names, ax=ax)
         known = bool(np.isfinite(size[np.asarray(self.graph.adjacency)]).all())
         draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
-        return draw(self.graph, names=names, strength=size if known else None, ax=ax)
+        effect = None if self.effects is None else self.effects.standardised
+        return draw(
+            self.graph, names=names, strength=size if known else None, effect=effect, ax=ax
+        )
 
     def to_networkx(self) -> "nx.DiGraph":
         """`jaxcause.io.to_networkx`: one node per variable, one edge per lag."""
@@ -150,14 +241,17 @@ class Discovery(Saved):
         return pd.DataFrame(self.table)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the forecaster, in the schema ``jaxcause.discovery/1``.
+        """Everything but the model, in the schema ``jaxcause.discovery/1``.
 
         The keys of `jaxcause.io.graph_to_json` (so that every reader of graphs reads it), and
-        ``schema``, ``scores`` and ``strength`` ``[source, target, lag]``, ``dtype``, ``info`` and
-        ``provenance``.
+        ``schema``, ``scores`` and ``strength`` ``[source, target, lag]``, ``dtype``, ``info``,
+        ``provenance`` and, if they are known, ``effects``, whose numbers stand with the edges.
         """
         scores, strength = np.asarray(self.scores), np.asarray(self.strength)
-        graph = graph_to_json(self.graph, names=self.names, scores=scores, strength=strength)
+        more = None if self.effects is None else self.effects.columns
+        graph = graph_to_json(
+            self.graph, names=self.names, scores=scores, strength=strength, values=more
+        )
         rest = self.info.to_dict()
         origin = rest.pop("provenance")
         return {
@@ -168,6 +262,7 @@ class Discovery(Saved):
             "dtype": {"scores": scores.dtype.name, "strength": strength.dtype.name},
             "info": {name: value for name, value in plain(rest).items() if value is not None},
             "provenance": plain(origin or versions()),
+            **({} if self.effects is None else {"effects": self.effects.to_dict()}),
         }
 
     def to_html(self) -> str:
@@ -176,9 +271,9 @@ class Discovery(Saved):
 
     @classmethod
     def from_json(cls, source: str | Path | Mapping[str, Any]) -> "Discovery":
-        """The result that `to_json` wrote, without its forecaster.
+        """The result that `to_json` wrote, without its forecaster and without `respond`.
 
-        Graph, scores and strengths are those written, to the last bit. ``info`` comes back as plain
+        Graph, scores, strengths and effects are those written, to the last bit. ``info`` comes back as plain
         values: tuples and arrays as lists, NaN as None.
 
         Args:
@@ -196,10 +291,13 @@ class Discovery(Saved):
             info = DiscoveryInfo.from_dict(
                 {**document["info"], "provenance": dict(document["provenance"])}
             )
+            effects = None
+            if "effects" in document and isinstance(graph, LaggedGraph):
+                effects = Effects.from_dict(document, graph, names)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the document does not follow {SCHEMA}: {error!r}") from None
         if not isinstance(graph, LaggedGraph) or any(
             a.shape != graph.marks.shape[:3] or a.dtype.kind != "f" for a in arrays
         ):
             raise InputError(f"the document does not follow {SCHEMA}: scores do not fit the graph")
-        return cls(graph, arrays[0], arrays[1], tuple(names), None, info)
+        return cls(graph, arrays[0], arrays[1], tuple(names), None, info, effects)

@@ -11,6 +11,7 @@ from jaxcause.discovery import PcmciResult
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import LinkKnowledge, SeriesTable, lagged_correlation
 from jaxcause.stats import benjamini_hochberg
+from jaxcause.workflows._discover.linear_effects import effects_by_regression
 from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
 from jaxcause.workflows._discover.prepare import complete_windows
 from jaxcause.workflows._discover.required import judge_required
@@ -20,11 +21,12 @@ SCORE = "absolute partial correlation given the parents of both ends"
 
 
 class MomentarySearch(NamedTuple):
-    """What a search found, the q-values of its momentary tests, what is known, and settings."""
+    """What a search found, its q-values, what is known, the series, and settings."""
 
     result: PcmciResult
     q_value: Float[np.ndarray, "vars vars lags"]
     known: LinkKnowledge
+    table: SeriesTable
     names: tuple[str, ...]
     n_windows: int
     contemporaneous: bool
@@ -88,6 +90,7 @@ def search_momentary(
         result=found,
         q_value=q_value,
         known=known,
+        table=table,
         names=table.names,
         n_windows=n_windows,
         contemporaneous=contemporaneous,
@@ -133,7 +136,10 @@ def momentary_finding(
         p_value=found.result.p_value,
         q_value=found.q_value,
     )
-    return Finding(graph, strength, strength, info)
+    more = effects_by_regression(
+        found.table, graph.max_lag, transform=found.transform, graph=graph
+    )
+    return Finding(graph, strength, strength, info, None, *more)
 
 
 def _q_values(

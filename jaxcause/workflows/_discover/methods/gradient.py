@@ -137,6 +137,7 @@ class Gradient(LinkMethod):
     ) -> "Finding":
         """Prepare, forecast, read scores, select edges, allow for hidden causes, take notes."""
         from jaxcause.workflows._discover.edges import linear_energy, select_edges, t_tests_decide
+        from jaxcause.workflows._discover.network_effects import effects_of_forecaster
         from jaxcause.workflows._discover.hidden import search_hidden
         from jaxcause.workflows._discover.info import Finding
         from jaxcause.workflows._discover.scores import EdgeScores, score_edges
@@ -165,10 +166,15 @@ class Gradient(LinkMethod):
             q=self.q,
             progress=progress,
         )
-        seconds = {"training": trained - began, "attribution": time.perf_counter() - trained}
+        read = time.perf_counter()
+        more = effects_of_forecaster(
+            table, data, fitted, found.graph, found.strength, linear=selected.rule == "t-tests"
+        )
+        seconds = {"training": trained - began, "attribution": read - trained}
+        seconds["effects"] = time.perf_counter() - read
         info = self._info(table, data, fitted, scores, selected, found)
         info = dataclasses.replace(info, seconds=seconds)
-        return Finding(found.graph, found.scores, found.strength, info, fitted.forecaster)
+        return Finding(found.graph, found.scores, found.strength, info, fitted.forecaster, *more)
 
     def _forecast(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool

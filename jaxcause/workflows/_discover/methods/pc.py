@@ -49,6 +49,7 @@ class PC(HoledMethod):
         from jaxcause.discovery import pc
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.graph import BackgroundKnowledge, LaggedGraph
+        from jaxcause.workflows._discover.linear_effects import effects_by_regression
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.required import judge_required, note_on_excluded
         from jaxcause.workflows._discover.strength import given_other_parents
@@ -91,4 +92,5 @@ class PC(HoledMethod):
             notes=(*tests.notes(table, len(found.info.n_tests)), *judged.notes, *excluded_notes),
             truncated=bool(found.info.truncated),
         )
-        return Finding(graph, strength, strength, info)
+        more = effects_by_regression(table, max_lag, transform=self.transform, graph=graph)
+        return Finding(graph, strength, strength, info, None, *more)
