@@ -23,6 +23,7 @@ from benchmarks import (
     models,
     order,
     pcmci,
+    responses,
     training,
 )
 from benchmarks.cleann import recommendation, sentiment
@@ -42,6 +43,7 @@ STUDIES = {
     "order": lambda given: order.run(),
     "published": lagged.run_published,
     "pcmci": lambda given: pcmci.run(quick=given.quick),
+    "responses": lambda given: responses.run(quick=given.quick),
     "training": lambda given: training.run(quick=given.quick),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),
     "cleann_recommendation": lambda given: recommendation.run(

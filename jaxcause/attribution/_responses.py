@@ -121,9 +121,7 @@ def changed_forecasts(
 
 
 @jax.jit
-def _forecast(
-    forecast: Partial, rows: Float[Array, "rows time vars"]
-) -> Float[Array, "rows vars"]:
+def _forecast(forecast: Partial, rows: Float[Array, "rows time vars"]) -> Float[Array, "rows vars"]:
     return jax.vmap(forecast)(jnp.asarray(rows))
 
 

@@ -40,6 +40,7 @@ class Edge(NamedTuple):
     marks: tuple[int, int]
     strength: float
     effect: float = float("nan")
+    share: float = 0.0
 
     @property
     def key(self) -> str:
@@ -77,6 +78,8 @@ def graph_edges(
             continue
         largest = size[i, j, lag] if lag else max(size[i, j, 0], size[j, i, 0])
         found.append(Edge(i, j, (lag,), (left, right), float(largest), float(signed[i, j, lag])))
+    largest = max((edge.strength for edge in found), default=0.0) or 1.0
+    found = [edge._replace(share=edge.strength / largest) for edge in found]
     return sorted(found, key=lambda edge: edge.strength)
 
 
@@ -188,9 +191,11 @@ def _look(canvas: Canvas, edge: Edge) -> Look:
     if norm.vmin == 0:
         share = float(norm(edge.strength))
         return Look(canvas.scale.cmap(share), 0.15 + 0.65 * share)
-    if not np.isfinite(edge.effect):
-        return Look(GREY, 0.3)
-    return Look(canvas.scale.cmap(norm(edge.effect)), 0.15 + 0.65 * abs(edge.effect) / norm.vmax)
+    # A strong effect can have a mean slope of 0, so that its width shows what its colour cannot.
+    known = np.isfinite(edge.effect)
+    share = edge.share or (abs(edge.effect) / norm.vmax if known else 0.3)
+    color = canvas.scale.cmap(norm(edge.effect)) if known else GREY
+    return Look(color, 0.15 + 0.65 * share)
 
 
 def _mark_patch(

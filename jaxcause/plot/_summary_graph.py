@@ -62,9 +62,9 @@ def summary_graph(
         graph: Edges to draw.
         names: One name per variable; ``X0, X1, …`` by default.
         strength: Size of each edge ``[source, target, lag]``. An arrow shows its strongest lag.
-        effect: Signed effect of each edge ``[source, target, lag]``: its colour and width, from
-            orange (negative) to blue (positive), in place of the strength. An edge whose effect is
-            NaN is grey.
+        effect: Signed effect of each edge ``[source, target, lag]``: its colour, from orange
+            (negative) to blue (positive); the width still shows the strength, if it is given. An
+            edge whose effect is NaN is grey.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -78,7 +78,10 @@ def summary_graph(
     >>> [text.get_text() for text in ax.texts]
     ['X0', 'X1', '1–3']
     """
-    texts, arrows = variable_names(names, graph.n_vars), _merged(graph_edges(graph, strength, effect))
+    texts, arrows = (
+        variable_names(names, graph.n_vars),
+        _merged(graph_edges(graph, strength, effect)),
+    )
     ring = make_ring(graph.n_vars)
     drawn = [(arrow, ring_curve(arrow, arrows, ring)) for arrow in arrows]
     labels = [ring_name(text, i, ring, drawn) for i, text in enumerate(texts)]

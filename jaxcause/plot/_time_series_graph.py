@@ -65,9 +65,9 @@ def time_series_graph(
         names: One name per variable; ``X0, X1, …`` by default.
         strength: Size of each edge ``[source, target, lag]``; its sign is ignored. The
             strength of a contemporaneous edge is the larger of its two entries.
-        effect: Signed effect of each edge ``[source, target, lag]``: its colour and width, from
-            orange (negative) to blue (positive), in place of the strength. An edge whose effect is
-            NaN is grey.
+        effect: Signed effect of each edge ``[source, target, lag]``: its colour, from orange
+            (negative) to blue (positive); the width still shows the strength, if it is given. An
+            edge whose effect is NaN is grey.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause.series import Transform
+
 
 class Sample(NamedTuple):
     """Windows spread over a series; the newest row of each is the one that is forecast.
@@ -32,6 +33,7 @@ class Sample(NamedTuple):
         return self.rows[:, self.rows.shape[1] - 1 - edges[:, 2], edges[:, 0]]
 
 
+@runtime_checkable
 class Model(Protocol):
     """A forecast of the next row, in transformed units."""
 
@@ -90,7 +92,7 @@ class LinearModel:
     def settle(
         self, row: Float[np.ndarray, "windows vars"], held: Bool[np.ndarray, "vars"]
     ) -> Float[np.ndarray, "windows vars"]:
-        """Effects within the step run along the acyclic graph, and change no variable held fixed."""
+        """Effects within the step, along an acyclic graph; no variable held fixed changes."""
         now, added = self.coefficients[:, :, 0], np.zeros_like(row)
         if now.any():
             for _ in range(len(now)):

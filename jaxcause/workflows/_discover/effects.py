@@ -27,12 +27,14 @@ class Effects:
     .. math:: D_{ji\ell} = \frac1W \sum_w \frac{f_i(x_w^{+}) - f_i(x_w^{-})}{x_j^{+} - x_j^{-}}
 
     All other inputs stay as they were observed. Under ``log`` and ``copula`` the two forecasts are
-    taken back to the data before they are subtracted, which is the chain rule in each window. Slopes
-    of both signs cancel: see the response curve of an edge that is strong, but whose effect is 0.
+    taken back to the data before they are subtracted, which is the chain rule in each window.
+    Slopes of both signs cancel: see the response curve of an edge that is strong, but whose effect
+    is 0.
 
     The share of an edge is Jansen's total effect, in the units of the model,
 
-    .. math:: S_{ji\ell} = \frac{\tfrac12\,\mathrm E\bigl[(f_i(x) - f_i(x'))^2\bigr]}{\mathrm{Var} X_i}
+    .. math:: S_{ji\ell} =
+        \frac{\tfrac12\,\mathrm E\bigl[(f_i(x) - f_i(x'))^2\bigr]}{\mathrm{Var}\, X_i}
 
     where x' has the value of the source from a window half the series away. If the effects of
     independent sources add up, it is the share of the target's variance that this source explains;

@@ -94,6 +94,8 @@ def mean_slopes(
     deviation: Float[np.ndarray, "vars"],
 ) -> Slopes:
     """Mean slopes of the forecasts of targets along the values of their sources."""
+    if not len(edges):
+        return Slopes(*np.zeros((4, 0)))
     parts = [
         _some_slopes(model, sample, edges[first : first + AT_ONCE], transform, deviation)
         for first in range(0, len(edges), AT_ONCE)

@@ -141,9 +141,7 @@ def linear_correction(
     n_terms, n_all = len(data.moments.gram) - 1, data.moments.n_windows
     past = sample.rows[:, :-1]
     forecast = model.plain(sample)
-    design = np.concatenate(
-        [past[:, ::-1].reshape(len(past), -1), np.ones((len(past), 1))], axis=1
-    )
+    design = np.concatenate([past[:, ::-1].reshape(len(past), -1), np.ones((len(past), 1))], axis=1)
     ridge = RIDGES[0] if 10 * n_terms < n_all else data.ridge
     penalty = ridge * np.append(np.ones(n_terms), 0)
     term = (edges[:, 2] - 1) * len(data.names) + edges[:, 0]

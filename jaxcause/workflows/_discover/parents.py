@@ -43,9 +43,7 @@ class ParentRegression(NamedTuple):
         n_vars = len(self.terms)
         coefficients = np.repeat(self.model.coefficients[None], n_draws, axis=0)
         intercept = np.repeat(self.model.intercept[None], n_draws, axis=0)
-        for target, (terms, covariance) in enumerate(
-            zip(self.terms, self.covariance, strict=True)
-        ):
+        for target, (terms, covariance) in enumerate(zip(self.terms, self.covariance, strict=True)):
             root = np.linalg.cholesky(covariance + 1e-15 * np.eye(len(covariance)))
             moved = rng.standard_normal((n_draws, len(covariance))) @ root.T
             coefficients[:, terms[:, 0], target, terms[:, 1]] += moved[:, :-1]

@@ -62,7 +62,10 @@ class Response:
     def summary(self) -> str:
         """The largest response of each variable, and the assumptions, as text."""
         width = max(8, *(len(name) for name in self.names))
-        lines = [self._title(), f"{'variable':<{width}}  step    response  {self.level:.0%} between"]
+        lines = [
+            self._title(),
+            f"{'variable':<{width}}  step    response  {self.level:.0%} between",
+        ]
         for k, name in enumerate(self.names):
             step = int(np.abs(self.response[:, k]).argmax())
             low, high = self.low[step, k], self.high[step, k]
@@ -122,7 +125,9 @@ def respond_to(
     means = paths.mean(axis=2)
     linear = len(paths) > 1 and hasattr(dynamics.models[0], "coefficients")
     edges = np.array([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.quantile(paths.transpose(0, 2, 1, 3).reshape(-1, *means.shape[1:]), edges, axis=0)
+    low, high = np.quantile(
+        paths.transpose(0, 2, 1, 3).reshape(-1, *means.shape[1:]), edges, axis=0
+    )
     return Response(
         names=names,
         response=means[0] if linear else means.mean(axis=0),
@@ -228,8 +233,8 @@ def _moved(
 
 def _assumptions(dynamics: Dynamics, *, sustained: bool) -> tuple[str, ...]:
     said = [
-        f"The response is that of {dynamics.said}. It is causal if the graph is: if no common cause "
-        "is hidden, and no effect is left out.",
+        f"The response is that of {dynamics.said}. It is causal if the graph is: if no common "
+        "cause is hidden, and no effect is left out.",
         "Both paths meet the same shocks, and the change alters neither them nor the mechanism.",
         "The change comes from outside: what drives the changed variables does not react"
         + (", and they stay changed." if sustained else " at that step."),

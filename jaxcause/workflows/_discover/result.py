@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
-from jaxcause.io import graph_from_json, graph_to_json, to_networkx
+from jaxcause.io import graph_from_json, graph_to_json, to_networkx, to_tigramite
 from jaxcause.report import discovery_page
 from jaxcause.workflows._discover.effects import COLUMNS, Effects, effect_text
 from jaxcause.workflows._discover.info import DiscoveryInfo
@@ -124,7 +124,7 @@ class Discovery(Saved):
         n_windows: int = 100,
         level: float = 0.95,
     ) -> "Response":
-        """How the series responds to a change of some variables: the path with it less that without.
+        """How the series responds to a change: the path with it less the path without.
 
         The model goes on from windows of the series, once as they were and once with the change in
         their newest row. Both paths meet the same shocks: those by which the observed rows differ
@@ -226,13 +226,28 @@ class Discovery(Saved):
         known = bool(np.isfinite(size[np.asarray(self.graph.adjacency)]).all())
         draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
         effect = None if self.effects is None else self.effects.standardised
-        return draw(
-            self.graph, names=names, strength=size if known else None, effect=effect, ax=ax
-        )
+        return draw(self.graph, names=names, strength=size if known else None, effect=effect, ax=ax)
 
     def to_networkx(self) -> "nx.DiGraph":
         """`jaxcause.io.to_networkx`: one node per variable, one edge per lag."""
         return to_networkx(self.graph, names=self.names)
+
+    def to_tigramite(self) -> dict[str, Any]:
+        """`jaxcause.io.to_tigramite`, with signs.
+
+        ``val_matrix`` holds the effects in standard deviations; where none is known, the strength
+        of an edge, and 0 without one. ``p_matrix`` is there for methods with p-values.
+        """
+        adjacent = np.asarray(self.graph.adjacency)
+        size = np.where(adjacent, np.asarray(self.strength, np.float64), 0.0)
+        signed = np.full(size.shape, np.nan)
+        if self.effects is not None:
+            signed = self.effects.standardised
+            back = signed[:, :, 0].T
+            signed[:, :, 0] = np.where(np.isnan(signed[:, :, 0]), back, signed[:, :, 0])
+        values = np.where(adjacent & ~np.isnan(signed), signed, size)
+        p_value = None if self.info.p_value is None else np.asarray(self.info.p_value, np.float64)
+        return to_tigramite(self.graph, names=self.names, val_matrix=values, p_matrix=p_value)
 
     def to_dataframe(self) -> "pd.DataFrame":
         """The `table` as a pandas frame."""
@@ -273,8 +288,8 @@ class Discovery(Saved):
     def from_json(cls, source: str | Path | Mapping[str, Any]) -> "Discovery":
         """The result that `to_json` wrote, without its forecaster and without `respond`.
 
-        Graph, scores, strengths and effects are those written, to the last bit. ``info`` comes back as plain
-        values: tuples and arrays as lists, NaN as None.
+        Graph, scores, strengths and effects are those written, to the last bit. ``info`` comes back
+        as plain values: tuples and arrays as lists, NaN as None.
 
         Args:
             source: A file, JSON text, or the dictionary of `to_dict`.

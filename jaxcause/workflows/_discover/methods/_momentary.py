@@ -11,8 +11,8 @@ from jaxcause.discovery import PcmciResult
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import LinkKnowledge, SeriesTable, lagged_correlation
 from jaxcause.stats import benjamini_hochberg
-from jaxcause.workflows._discover.linear_effects import effects_by_regression
 from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+from jaxcause.workflows._discover.linear_effects import effects_by_regression
 from jaxcause.workflows._discover.prepare import complete_windows
 from jaxcause.workflows._discover.required import judge_required
 from jaxcause.workflows._discover.windows import holed_windows, notes_on_windows
@@ -136,9 +136,7 @@ def momentary_finding(
         p_value=found.result.p_value,
         q_value=found.q_value,
     )
-    more = effects_by_regression(
-        found.table, graph.max_lag, transform=found.transform, graph=graph
-    )
+    more = effects_by_regression(found.table, graph.max_lag, transform=found.transform, graph=graph)
     return Finding(graph, strength, strength, info, None, *more)
 
 

@@ -137,9 +137,9 @@ class Gradient(LinkMethod):
     ) -> "Finding":
         """Prepare, forecast, read scores, select edges, allow for hidden causes, take notes."""
         from jaxcause.workflows._discover.edges import linear_energy, select_edges, t_tests_decide
-        from jaxcause.workflows._discover.network_effects import effects_of_forecaster
         from jaxcause.workflows._discover.hidden import search_hidden
         from jaxcause.workflows._discover.info import Finding
+        from jaxcause.workflows._discover.network_effects import effects_of_forecaster
         from jaxcause.workflows._discover.scores import EdgeScores, score_edges
 
         began = time.perf_counter()

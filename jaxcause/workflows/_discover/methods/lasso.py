@@ -43,8 +43,8 @@ class Lasso(LinkMethod):
         from jaxcause.graph import LaggedGraph
         from jaxcause.series import split_by_time
         from jaxcause.stats import fit_lasso_var
-        from jaxcause.workflows._discover.linear_effects import effects_without_errors
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+        from jaxcause.workflows._discover.linear_effects import effects_without_errors
         from jaxcause.workflows._discover.prepare import complete_windows
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.windows import notes_on_windows

@@ -49,8 +49,8 @@ class PC(HoledMethod):
         from jaxcause.discovery import pc
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.graph import BackgroundKnowledge, LaggedGraph
-        from jaxcause.workflows._discover.linear_effects import effects_by_regression
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+        from jaxcause.workflows._discover.linear_effects import effects_by_regression
         from jaxcause.workflows._discover.required import judge_required, note_on_excluded
         from jaxcause.workflows._discover.strength import given_other_parents
         from jaxcause.workflows._discover.windows import lagged_tests

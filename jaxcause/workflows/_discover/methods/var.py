@@ -42,8 +42,8 @@ class VAR(LinkMethod):
 
         from jaxcause.graph import LaggedGraph
         from jaxcause.stats import fit_var
-        from jaxcause.workflows._discover.linear_effects import effects_by_coefficients
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+        from jaxcause.workflows._discover.linear_effects import effects_by_coefficients
         from jaxcause.workflows._discover.prepare import complete_windows
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.windows import notes_on_windows
