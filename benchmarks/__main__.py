@@ -24,6 +24,7 @@ from benchmarks import (
     order,
     pcmci,
     regimes,
+    responses,
     training,
 )
 from benchmarks.cleann import recommendation, sentiment
@@ -44,6 +45,7 @@ STUDIES = {
     "published": lagged.run_published,
     "pcmci": lambda given: pcmci.run(quick=given.quick),
     "regimes": lambda given: regimes.run(quick=given.quick),
+    "responses": lambda given: responses.run(quick=given.quick),
     "training": lambda given: training.run(quick=given.quick),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),
     "cleann_recommendation": lambda given: recommendation.run(

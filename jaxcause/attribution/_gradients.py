@@ -64,6 +64,45 @@ def gradient_energy(
     return _mean(terms, predict_fn, windows, targets, batch_size, target_block, mesh)
 
 
+def mean_gradient(
+    predict_fn: PredictFn,
+    windows: Float[AnyArray, "windows time vars"],
+    *,
+    targets: Int[AnyArray, "targets"] | None = None,
+    batch_size: int | None = None,
+    target_block: int | None = None,
+    mesh: Mesh | None = None,
+) -> Float[Array, "vars targets lags"]:
+    r"""Mean gradient, with its sign, of every prediction with respect to every lagged input.
+
+    .. math:: D_{ji\ell} = \frac1W \sum_w \frac{\partial f_i(x_w)}{\partial x_j(t-\ell)}
+
+    It says which way an input moves a forecast, and how far on average. Slopes of both signs
+    cancel: an effect can be strong by `gradient_energy` and have a mean gradient of zero, such as
+    that of :math:`|x|`.
+
+    Args:
+        predict_fn: Any differentiable forecast of the next row from one window.
+        windows: Windows to average over, newest row last.
+        targets: Variables whose forecast is differentiated, in this order; all by default.
+        batch_size: Windows differentiated at a time; see `gradient_energy`.
+        target_block: Targets differentiated at a time.
+        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
+
+    Returns:
+        Mean gradients ``[source, target, lag]`` with lags 0 … time; lag 0 is all zero.
+
+    Raises:
+        InputError: As for `gradient_energy`.
+
+    >>> import jax.numpy as jnp
+    >>> swap = lambda window: -2.0 * window[-1, ::-1]
+    >>> mean_gradient(swap, jnp.ones((3, 1, 2)))[:, :, 1].tolist()
+    [[0.0, -2.0], [-2.0, 0.0]]
+    """
+    return _mean(_signed, predict_fn, windows, targets, batch_size, target_block, mesh)
+
+
 def input_x_gradient(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
@@ -187,6 +226,10 @@ def _mean(
 
 def _squared(jacobians: tuple[Array, ...], outputs: tuple[Array, ...], window: Array) -> Array:
     return jacobians[0] ** 2
+
+
+def _signed(jacobians: tuple[Array, ...], outputs: tuple[Array, ...], window: Array) -> Array:
+    return jacobians[0]
 
 
 def _absolute(jacobians: tuple[Array, ...], outputs: tuple[Array, ...], window: Array) -> Array:

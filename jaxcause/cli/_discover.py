@@ -221,7 +221,11 @@ def as_document(found: "Discovery", folder: Path, files: list[str]) -> dict[str,
     from jaxcause.io import graph_to_json
 
     graph = graph_to_json(
-        found.graph, names=found.names, scores=found.scores, strength=found.strength
+        found.graph,
+        names=found.names,
+        scores=found.scores,
+        strength=found.strength,
+        values=None if found.effects is None else found.effects.columns,
     )
     told = {"out": folder, "files": files, "notes": [*found.info.notes], "graph": graph}
     shown = found.shown_candidates()
@@ -230,11 +234,14 @@ def as_document(found: "Discovery", folder: Path, files: list[str]) -> dict[str,
 
 def as_lines(found: "Discovery", folder: Path, files: list[str]) -> Iterator[str]:
     """A discovery for people."""
+    from jaxcause.workflows._discover.effects import effect_text
+
     rows = [
-        (source, str(lag), edge, target, f"{strength:.3f}")
-        for source, target, lag, edge, _, strength in found.table.tolist()
+        (source, str(lag), edge, target, f"{strength:.3f}", effect_text(effect, low, high))
+        for source, target, lag, edge, _, strength, effect, low, high, _ in found.table.tolist()
     ]
-    yield from table(("source", "lag", "edge", "target", "strength"), rows[:SHOWN_EDGES])
+    heads = ("source", "lag", "edge", "target", "strength", "effect (interval)")
+    yield from table(heads, rows[:SHOWN_EDGES])
     if len(rows) > SHOWN_EDGES:
         yield f"… and {len(rows) - SHOWN_EDGES} more in edges.csv"
     if not rows:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.bezier import BezierSegment
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, Normalize
 from matplotlib.patches import Circle, Patch, PathPatch, Polygon
 from matplotlib.path import Path
 
@@ -25,6 +25,11 @@ from jaxcause.plot._canvas import (
 
 Curve = Float[np.ndarray, "samples 2"]
 
+_SIGNS = LinearSegmentedColormap.from_list(
+    "signs", ["#8A2D00", "#D55E00", "#C9B9AE", "#B3BFCC", "#0072B2", "#003F73"]
+)
+"""From orange for negative effects to blue for positive ones, never too pale for white."""
+
 
 class Edge(NamedTuple):
     """An edge to draw, at one lag or at several."""
@@ -34,6 +39,8 @@ class Edge(NamedTuple):
     lags: tuple[int, ...]
     marks: tuple[int, int]
     strength: float
+    effect: float = float("nan")
+    share: float = 0.0
 
     @property
     def key(self) -> str:
@@ -55,17 +62,24 @@ class Look(NamedTuple):
     dashes: str | tuple[float, tuple[float, ...]] = "solid"
 
 
-def graph_edges(graph: LaggedGraph, strength: Values | None) -> list[Edge]:
+def graph_edges(
+    graph: LaggedGraph, strength: Values | None, effect: Values | None = None
+) -> list[Edge]:
     """One entry per edge and lag; contemporaneous edges appear once. The strongest come last."""
     marks = np.asarray(graph.marks)
-    size = _edge_sizes(marks, strength)
+    size, signed = _edge_sizes(marks, strength), np.full(marks.shape[:3], np.nan)
+    if effect is not None:
+        check_shape("effect", effect, marks.shape[:3])
+        signed = np.asarray(effect, float)
     found = []
     for i, j, lag in np.argwhere(marks[..., 0]).tolist():
         left, right = marks[i, j, lag].tolist()
         if lag == 0 and _is_mirrored(i, j, left, right):
             continue
         largest = size[i, j, lag] if lag else max(size[i, j, 0], size[j, i, 0])
-        found.append(Edge(i, j, (lag,), (left, right), float(largest)))
+        found.append(Edge(i, j, (lag,), (left, right), float(largest), float(signed[i, j, lag])))
+    largest = max((edge.strength for edge in found), default=0.0) or 1.0
+    found = [edge._replace(share=edge.strength / largest) for edge in found]
     return sorted(found, key=lambda edge: edge.strength)
 
 
@@ -94,6 +108,21 @@ CANDIDATE = Look(GREY, 0.3, "dashed")
 def candidate_note(edges: list[Edge]) -> list[str]:
     """What the text below a picture says of candidates, if there are any."""
     return ["dashed: strongest candidates, no edges"] * bool(edges)
+
+
+def edge_scale(edges: list[Edge], *, strength: bool) -> ScalarMappable | None:
+    """Colours of effects if any is known, else of strengths, or none."""
+    known = [abs(edge.effect) for edge in edges if np.isfinite(edge.effect)]
+    if known:
+        most = max(known) or 1.0
+        return ScalarMappable(Normalize(-most, most), _SIGNS)
+    return strength_scale(edges) if strength else None
+
+
+def scale_label(edges: list[Edge]) -> str:
+    """What the colours show."""
+    signed = any(np.isfinite(edge.effect) for edge in edges)
+    return "effect, in standard deviations" if signed else "strength"
 
 
 def strength_scale(edges: list[Edge]) -> ScalarMappable:
@@ -185,8 +214,15 @@ def _look(canvas: Canvas, edge: Edge) -> Look:
     """How an edge looks, by its source or its strength."""
     if canvas.scale is None:
         return Look(source_color(canvas, edge.source))
-    share = np.asarray(canvas.scale.norm(np.array([edge.strength])), float).item()
-    return Look(canvas.scale.cmap(share), 0.15 + 0.65 * share)
+    norm: Any = canvas.scale.norm
+    if norm.vmin == 0:
+        share = float(norm(edge.strength))
+        return Look(canvas.scale.cmap(share), 0.15 + 0.65 * share)
+    # A strong effect can have a mean slope of 0, so that its width shows what its colour cannot.
+    known = np.isfinite(edge.effect)
+    share = edge.share or (abs(edge.effect) / norm.vmax if known else 0.3)
+    color = canvas.scale.cmap(norm(edge.effect)) if known else GREY
+    return Look(color, 0.15 + 0.65 * share)
 
 
 def _mark_patch(

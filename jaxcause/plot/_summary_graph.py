@@ -27,8 +27,9 @@ from jaxcause.plot._edges import (
     candidate_note,
     conflict_note,
     draw_edge,
+    edge_scale,
     graph_edges,
-    strength_scale,
+    scale_label,
 )
 from jaxcause.plot._ring import (
     Drawn,
@@ -54,6 +55,7 @@ def summary_graph(
     names: Sequence[str] | None = None,
     strength: Values | None = None,
     candidates: Bool[AnyArray, "vars vars lags"] | None = None,
+    effect: Values | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one node per variable on a circle, and its edges with their lags written on them.
@@ -66,6 +68,9 @@ def summary_graph(
         names: One name per variable; ``X0, X1, …`` by default.
         strength: Size of each edge ``[source, target, lag]``. An arrow shows its strongest lag.
         candidates: Links ``[source, target, lag]`` that are no edges: drawn dashed and grey.
+        effect: Signed effect of each edge ``[source, target, lag]``: its colour, from orange
+            (negative) to blue (positive); the width still shows the strength, if it is given. An
+            edge whose effect is NaN is grey.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -79,13 +84,15 @@ def summary_graph(
     >>> [text.get_text() for text in ax.texts]
     ['X0', 'X1', '1–3']
     """
-    texts, edges = variable_names(names, graph.n_vars), _merged(graph_edges(graph, strength))
+    texts = variable_names(names, graph.n_vars)
+    edges = _merged(graph_edges(graph, strength, effect))
     dashed = _merged(candidate_edges(graph, candidates))
     ring, arrows = make_ring(graph.n_vars), dashed + edges
     drawn = [(arrow, ring_curve(arrow, arrows, ring)) for arrow in arrows]
     labels = [ring_name(text, i, ring, drawn) for i, text in enumerate(texts)]
-    scale = None if strength is None else strength_scale(edges)
-    canvas = make_canvas(ax, ring_layout(ring, drawn, labels), ring_size(graph.n_vars), scale)
+    scale = edge_scale(edges, strength=strength is not None)
+    layout, size = ring_layout(ring, drawn, labels), ring_size(graph.n_vars)
+    canvas = make_canvas(ax, layout, size, scale, scale_label(edges))
     looks = [CANDIDATE] * len(dashed) + [None] * len(edges)
     for (arrow, curve), look in zip(drawn, looks, strict=True):
         draw_edge(canvas, curve, arrow, 1.2 * ring.radius, look)
@@ -96,7 +103,7 @@ def summary_graph(
         n_left = len(arrows) - n_written
         arrows_left = f"{n_left} arrow{'s' * (n_left > 1)}"
         notes.append(f"lags not shown for {arrows_left} (too crowded)")
-    notes += ["colour: source variable"] if strength is None and edges else []
+    notes += ["colour: source variable"] if scale is None and edges else []
     notes += conflict_note(edges) + candidate_note(dashed)
     return finish(canvas.ax, "Summary graph" + ("" if edges else ": no edge"), "; ".join(notes))
 

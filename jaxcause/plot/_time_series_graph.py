@@ -39,8 +39,9 @@ from jaxcause.plot._edges import (
     conflict_note,
     cut,
     draw_edge,
+    edge_scale,
     graph_edges,
-    strength_scale,
+    scale_label,
 )
 
 _RADIUS = 0.17
@@ -55,6 +56,7 @@ def time_series_graph(
     names: Sequence[str] | None = None,
     strength: Values | None = None,
     candidates: Bool[AnyArray, "vars vars lags"] | None = None,
+    effect: Values | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the graph unrolled in time: a row per variable, a column per time step.
@@ -69,6 +71,9 @@ def time_series_graph(
         strength: Size of each edge ``[source, target, lag]``; its sign is ignored. The
             strength of a contemporaneous edge is the larger of its two entries.
         candidates: Links ``[source, target, lag]`` that are no edges: drawn dashed and grey.
+        effect: Signed effect of each edge ``[source, target, lag]``: its colour, from orange
+            (negative) to blue (positive); the width still shows the strength, if it is given. An
+            edge whose effect is NaN is grey.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -81,12 +86,20 @@ def time_series_graph(
     >>> time_series_graph(LaggedGraph.from_mask(mask), names=["rain", "river"]).get_title()
     'Edges into time t'
     """
-    labels, edges = variable_names(names, graph.n_vars), graph_edges(graph, strength)
+    labels, edges = variable_names(names, graph.n_vars), graph_edges(graph, strength, effect)
     dashed = candidate_edges(graph, candidates)
     looks = [CANDIDATE] * len(dashed) + [None] * len(edges) if dashed else None
-    scale = None if strength is None else strength_scale(edges)
-    canvas = draw_in_time(dashed + edges, labels, graph.max_lag + 1, ax, scale=scale, looks=looks)
-    notes = ["time step"] + ["colour: source variable"] * (strength is None and bool(edges))
+    scale = edge_scale(edges, strength=strength is not None)
+    canvas = draw_in_time(
+        dashed + edges,
+        labels,
+        graph.max_lag + 1,
+        ax,
+        scale=scale,
+        looks=looks,
+        label=scale_label(edges),
+    )
+    notes = ["time step"] + ["colour: source variable"] * (scale is None and bool(edges))
     note = "; ".join([*notes, *conflict_note(edges), *candidate_note(dashed)])
     return finish(canvas.ax, "Edges into time t" + ("" if edges else ": no edge"), note)
 
@@ -98,6 +111,7 @@ def draw_in_time(
     ax: Axes | None,
     *,
     scale: ScalarMappable | None = None,
+    label: str = "strength",
     looks: Sequence[Look | None] | None = None,
 ) -> Canvas:
     """Draw edges, each with its own look, over a grid of variables and time steps."""
@@ -107,7 +121,8 @@ def draw_in_time(
     places = np.array([[(-k * pitch, -i) for k in range(n_steps)] for i in range(n_vars)], float)
     curves = [_curve(edge, places, pitch) for edge in edges]
     corner = places[-1, -1] - 0.4
-    canvas = make_canvas(ax, _layout(corner, places[0, 0] + 0.4, curves, labels), wish, scale)
+    layout = _layout(corner, places[0, 0] + 0.4, curves, labels)
+    canvas = make_canvas(ax, layout, wish, scale, label)
     for edge, curve, look in zip(edges, curves, looks or [None] * len(edges), strict=True):
         draw_edge(canvas, curve, edge, 2 * _RADIUS, look)
     _draw_nodes(canvas, places, edges, looks is not None)

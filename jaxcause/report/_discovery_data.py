@@ -10,6 +10,8 @@ from jaxcause.report._values import finite, number, pack, visible
 
 SCHEMA = "jaxcause.discovery/1"
 _MOST_EDGES, _MOST_PACKED = 4_000, 1_500_000
+_MOST_CURVES = 500
+_NUMBERS = ("strength", "score", "effect", "low", "high", "share")
 
 
 def check_discovery(discovery: dict[str, Any]) -> None:
@@ -37,6 +39,12 @@ def check_discovery(discovery: dict[str, Any]) -> None:
     strength = discovery.get("strength")
     if strength is not None and np.shape(strength) != shape:
         raise InputError(f"strength of the discovery has shape {np.shape(strength)}, not {shape}")
+    for curve in _curves(discovery):
+        edge = curve.get("edge") or ()
+        at, response = (np.shape(curve.get(name) or ()) for name in ("at", "response"))
+        inside = len(edge) == 3 and all(0 <= k < n for k, n in zip(edge, shape, strict=True))
+        if not inside or at != response or len(at) != 1:
+            raise InputError("a curve of the discovery does not fit its variables; write it again")
 
 
 def discovery_data(discovery: dict[str, Any], *, hidden: bool) -> dict[str, Any]:
@@ -44,19 +52,22 @@ def discovery_data(discovery: dict[str, Any], *, hidden: bool) -> dict[str, Any]
 
     Unless causes may be ``hidden``, ``---`` means that the direction is undecided.
 
-    Beyond the bounds, the weakest edges and the matrices of strengths are left out. There is one
-    matrix per lag, in base64: int16 multiples of 1e-4 of the largest strength.
+    Beyond the bounds, the weakest edges, their curves and the matrices of strengths are left out.
+    There is one matrix per lag, in base64: int16 multiples of 1e-4 of the largest strength.
     """
     names = list(discovery["variables"])
     at = {name: i for i, name in enumerate(names)}
     edges = sorted(discovery["edges"], key=lambda edge: -abs(finite(edge.get("strength")) or 0))
     packed = [_edge(edge, at) for edge in edges[:_MOST_EDGES]]
+    effects = any(finite(edge.get("effect")) is not None for edge in edges)
     return {
         "labels": [visible(name) for name in names],
         "max_lag": int(discovery["max_lag"]),
         "n": len(edges),
         "e": [value for edge in packed for value in edge],
         "c": [value for link in _candidates(discovery) for value in _candidate(link, at)],
+        "effects": effects,
+        "curves": _packed_curves(discovery, packed[:_MOST_CURVES]),
         "special": [],
         "none_hidden": not hidden,
         **_matrices(discovery.get("strength")),
@@ -83,10 +94,26 @@ def _is_edge(symbol: Any) -> bool:
 
 
 def _edge(edge: dict[str, Any], at: dict[str, int]) -> list[Any]:
-    """Ends, lag, marks, strength and score."""
+    """Ends, lag, marks, and numbers."""
     left, right = edge_marks(edge["edge"])
     ends = [at[edge["source"]], at[edge["target"]], int(edge["lag"]), int(left), int(right)]
-    return [*ends, number(edge.get("strength")), number(edge.get("score"))]
+    return [*ends, *(number(edge.get(name)) for name in _NUMBERS)]
+
+
+def _curves(discovery: dict[str, Any]) -> list[dict[str, Any]]:
+    return (discovery.get("effects") or {}).get("curves") or []
+
+
+def _packed_curves(discovery: dict[str, Any], edges: list[list[Any]]) -> dict[str, Any]:
+    """Points of the response curves of some edges, by source, target and lag."""
+    kept = {tuple(edge[:3]) for edge in edges}
+    return {
+        "-".join(map(str, curve["edge"])): [
+            [number(value) for value in curve[name]] for name in ("at", "response")
+        ]
+        for curve in _curves(discovery)
+        if tuple(curve["edge"]) in kept
+    }
 
 
 def _matrices(strength: Any) -> dict[str, Any]:

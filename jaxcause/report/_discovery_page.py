@@ -73,6 +73,7 @@ def discovery_page(discovery: dict[str, Any]) -> str:
         "strength_note": isolate(visible(strength)),
         "score": isolate(visible(info.get("score") or "the value by which edges were chosen")),
         "lag_0": _lag_0(info),
+        "effect_note": _effect_note(discovery),
         "map": MAP.format(label="Strength from source row to target column"),
         "trust": bullets(trust),
         "facts": _facts(discovery, info),
@@ -128,6 +129,21 @@ def _lag_0(info: dict[str, Any]) -> str:
         ""
         if said in (None, "", info.get("strength"))
         else f" Strength and score at lag 0: {isolate(visible(said))}."
+    )
+
+
+def _effect_note(discovery: dict[str, Any]) -> str:
+    """What effects, their intervals and shares are, if they are known."""
+    effects = discovery.get("effects")
+    if not effects:
+        return ""
+    level = finite(effects.get("level"))
+    interval = "" if level is None else f" with its {level:.0%} interval"
+    return (
+        f" Effect: change of the target per unit of the source, in units of the data{interval}; by "
+        f"{isolate(visible(effects.get('interval') or 'the model'))}. Slopes of both signs cancel, "
+        "which the curve of an edge shows. Share: how much of the target\u2019s variance this "
+        "source explains."
     )
 
 

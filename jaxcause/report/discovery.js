@@ -3,23 +3,50 @@ const MOST_ROWS = 1000;
 const round = (value) => value === null ? "not defined" : String(Number(value.toPrecision(3))).replace("-", "\u2212");
 const step = (lag) => lag ? `t\u2212${lag}` : "t";
 const edges = [];
-for (let k = 0; k < data.e.length; k += 7) {
-  const [from, to, lag, left, right, value, score] = data.e.slice(k, k + 7);
+const STRIDE = 11;
+for (let k = 0; k < data.e.length; k += STRIDE) {
+  const [from, to, lag, left, right, value, score, effect, low, high, share] = data.e.slice(k, k + STRIDE);
   const named = [`${name(from)} (${step(lag)})`, `${name(to)} (t)`];
-  edges.push({ from, to, lag, left, right, value, score, named, size: value === null ? -1 : Math.abs(value), index: k / 7 });
+  edges.push({ from, to, lag, left, right, value, score, effect, low, high, share, named,
+    size: value === null ? -1 : Math.abs(value), index: k / STRIDE });
 }
 const candidates = [];
 for (let k = 0; k < data.c.length; k += 6) {
   const [from, to, lag, left, right, value] = data.c.slice(k, k + 6);
   const named = [`${name(from)} (${step(lag)})`, `${name(to)} (t)`];
-  candidates.push({ from, to, lag, left, right, value, score: null, named, size: -1, candidate: true, index: edges.length + k / 6 });
+  candidates.push({ from, to, lag, left, right, value, score: null, effect: null, low: null, high: null, share: null, named, size: -1, candidate: true, index: edges.length + k / 6 });
 }
 const largest = Math.max(0, ...edges.map((e) => e.size)) || 1;
 const kind = (e) => e.candidate ? "candidate" : e.left === CONFLICT ? "conflict" : e.left === CIRCLE || e.right === CIRCLE ? "open"
   : { [2 * ARROW]: "latent", [2 * TAIL]: "tied" }[e.left + e.right] || "directed";
 const visible = () => edges.filter((e) => e.size >= state.threshold || (e.value === null && state.threshold === 0));
 const shownLinks = () => [...visible(), ...candidates];
-const described = (e) => e.candidate ? `A candidate, no edge. Strength ${round(e.value)}.` : `${meaning(e)}. Strength ${round(e.value)}.`;
+const signed = (value) => (value > 0 ? "+" : "") + round(value);
+const interval = (e) => e.low === null || e.high === null ? "" : ` (${signed(e.low)} to ${signed(e.high)})`;
+const percent = (share) => share === null ? "\u2013" : share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`;
+const effectOf = (e) => e.effect === null ? "\u2013" : signed(e.effect) + interval(e);
+function described(e) {
+  if (e.candidate) return `A candidate, no edge. Strength ${round(e.value)}.`;
+  const effect = e.effect === null ? "" : ` Effect ${effectOf(e)} per unit, share ${percent(e.share)}.`;
+  return `${meaning(e)}. Strength ${round(e.value)}.${effect}`;
+}
+// The forecast of the target along the range of the source.
+function curveOf(e) {
+  const [at, response] = data.curves[[e.from, e.to, e.lag].join("-")] ?? [];
+  if (!at || [...at, ...response].includes(null)) return null;
+  const [w, h, pad] = [104, 34, 3];
+  const along = (values, from, to) => {
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    return values.map((v) => from + (to - from) * (high > low ? (v - low) / (high - low) : 0.5));
+  };
+  const [x, y] = [along(at, pad, w - pad), along(response, h - pad, pad)];
+  const end = [0, at.length - 1].map((k) => `${round(response[k])} at ${round(at[k])}`);
+  const svg = shape("svg", { class: "spark", width: w, height: h, viewBox: `0 0 ${w} ${h}`, role: "img",
+    "aria-label": `Forecast of ${labels[e.to]} from ${end.join(" to ")} of ${labels[e.from]}` });
+  shape("title", {}, svg).textContent = `${labels[e.to]} along ${labels[e.from]}: ${end.join(" to ")}`;
+  shape("polyline", { points: x.map((v, k) => `${v.toFixed(1)},${y[k].toFixed(1)}`).join(" ") }, svg);
+  return svg;
+}
 
 // --- what the picture draws: one edge, or all lags of a pair that have the same marks ------------------------
 function groups(shown) {
@@ -217,7 +244,9 @@ function focusOn(what) {
   const list = make("ul");
   for (const e of [...mine].sort((a, b) => b.size - a.size)) {
     const row = make("li");
-    row.append(make("b", {}, `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`), ` ${described(e)}`);
+    row.append(make("b", {}, `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`), ` ${described(e)} `);
+    const curve = curveOf(e);
+    if (curve) row.append(curve);
     list.append(row);
   }
   detail.append(list);
@@ -225,7 +254,9 @@ function focusOn(what) {
 
 // --- the table ------------------------------------------------------------------------------------------------
 const known = (value) => value === null ? -Infinity : value;
-const SORT = { from: (e) => labels[e.from], to: (e) => labels[e.to], lag: (e) => e.lag, symbol, meaning, size: (e) => e.size, score: (e) => known(e.score) };
+const SORT = { from: (e) => labels[e.from], to: (e) => labels[e.to], lag: (e) => e.lag, symbol, meaning, size: (e) => e.size, score: (e) => known(e.score),
+  effect: (e) => known(e.effect), share: (e) => known(e.share) };
+const COLUMNS = data.effects ? 9 : 7;
 function table() {
   const above = visible();
   const mine = filterRows(above, state, (e) => `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`);
@@ -234,12 +265,17 @@ function table() {
     const row = make("tr", { "data-row": e.index });
     row.append(make("td", {}, labels[e.from]), make("td", { class: "num" }, String(e.lag)), make("td", { class: "symbol" }, symbol(e)),
       make("td", {}, labels[e.to]), make("td", {}, meaning(e)), make("td", { class: "num" }, round(e.value)), make("td", { class: "num" }, round(e.score)));
+    if (data.effects) {
+      const clear = e.effect !== null && (e.low === null || e.low * e.high > 0);
+      const sign = !clear ? "" : e.effect < 0 ? " neg" : " pos";
+      row.append(make("td", { class: `num${sign}` }, effectOf(e)), make("td", { class: "num" }, percent(e.share)));
+    }
     row.addEventListener("pointerenter", () => focusOn({ edge: e }));
     row.addEventListener("pointerleave", () => focusOn(null));
     return row;
   });
-  if (mine.length > MOST_ROWS) rows.push(emptyRow(7, `${mine.length - MOST_ROWS} more edges. Filter by a name to see them.`));
-  if (!mine.length) rows.push(emptyRow(7, !edges.length ? "The graph has no edges." : above.length ? "No edge matches the filter." : "No edge reaches this threshold."));
+  if (mine.length > MOST_ROWS) rows.push(emptyRow(COLUMNS, `${mine.length - MOST_ROWS} more edges. Filter by a name to see them.`));
+  if (!mine.length) rows.push(emptyRow(COLUMNS, !edges.length ? "The graph has no edges." : above.length ? "No edge matches the filter." : "No edge reaches this threshold."));
   $("rows").replaceChildren(...rows);
   $("listed").textContent = `${mine.length} of ${data.n} listed`;
 }
@@ -262,7 +298,8 @@ function refresh() {
 }
 $("threshold").addEventListener("input", (event) => { state.threshold = largest * Number(event.target.value) / 200; refresh(); });
 filterable(state, table);
-sortable(state, ["size", "score"], table);
+sortable(state, ["size", "score", "effect", "share"], table);
+for (const head of document.querySelectorAll("th.effects")) head.hidden = !data.effects;
 function arrange(layout) {
   state.layout = layout;
   document.querySelectorAll("[data-layout]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.layout === layout)));

@@ -4,7 +4,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxcause._checks import InputError, check_choice
 
@@ -41,6 +41,15 @@ class Transform(NamedTuple):
             columns = zip(shaped.T, self.normal, self.knots, strict=True)
             return np.stack([np.interp(*column) for column in columns], axis=1)
         return shaped
+
+    def of(self, columns: Int[np.ndarray, "chosen"]) -> "Transform":
+        """The transform of some columns, each as often as it is named.
+
+        >>> fitted = fit_transform(np.array([[1.0, 5.0], [3.0, 9.0]]), kind="standardise")
+        >>> fitted.of(np.array([1, 1]))(np.array([[9.0, 5.0]])).tolist()
+        [[1.0, -1.0]]
+        """
+        return Transform(self.kind, *(part[columns] for part in self[1:]))
 
     def unscaled(self, values: Float[np.ndarray, "time vars"]) -> Float[np.ndarray, "time vars"]:
         """g(x), before mean and scale."""

@@ -93,6 +93,28 @@ def student_p_value(
     return np.where(np.isinf(size), 0.0, p_value)
 
 
+def student_quantile(probability: float, degrees: float) -> float:
+    """How far Student's t lies from 0 with a two-sided probability, on the host.
+
+    Args:
+        probability: Of lying closer, strictly between 0 and 1.
+        degrees: Degrees of freedom, above 0.
+
+    >>> round(student_quantile(0.95, 1.0), 6), round(student_quantile(0.95, 1e6), 3)
+    (12.706205, 1.96)
+    """
+    wanted, low, high = 1 - probability, 0.0, 1.0
+    while float(student_p_value(np.array(high), degrees)) > wanted:
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = (low + high) / 2
+        if float(student_p_value(np.array(middle), degrees)) > wanted:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
 def _log_gamma_step(a: Float[np.ndarray, "*rows"]) -> Float[np.ndarray, "*rows"]:
     """Log Γ(a + ½) - log Γ(a)."""
     large = np.maximum(a, _LARGE)

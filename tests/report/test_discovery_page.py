@@ -138,8 +138,8 @@ def test_size_is_bounded_and_the_weakest_edges_are_left_out():
     data = data_of(page)
     assert data["n"] == 6000
     sizes = sorted(edge["strength"] for edge in content["edges"])
-    assert len(data["e"]) == 7 * 4000
-    assert min(data["e"][5::7]) == pytest.approx(sizes[2000], rel=1e-3)
+    assert len(data["e"]) == 11 * 4000
+    assert min(data["e"][5::11]) == pytest.approx(sizes[2000], rel=1e-3)
     large = crowd(600, 10)
     assert data_of(discovery_page(large))["maps"] is None
 
@@ -151,8 +151,8 @@ def test_undefined_numbers_become_null():
     content["strength"][0][1][2] = None
     data = data_of(discovery_page(content))
     json.dumps(data, allow_nan=False)
-    assert data["e"][5::7].count(None) == 1
-    assert data["e"][6::7].count(None) == 1
+    assert data["e"][5::11].count(None) == 1
+    assert data["e"][6::11].count(None) == 1
     bare = {key: content[key] for key in ("schema", "variables", "max_lag")} | {"edges": []}
     assert "No edge among 5 variables" in parsed(discovery_page(bare)).text
 

@@ -54,7 +54,9 @@ def test_gradients_find_what_a_line_cannot():
 def test_the_table_lists_the_edges_strongest_first():
     _, _, found = product_found()
     table = found.table
-    assert table.dtype.names == ("source", "target", "lag", "edge", "score", "strength")
+    assert table.dtype.names == (
+        "source", "target", "lag", "edge", "score", "strength", "effect", "low", "high", "share"
+    )  # fmt: skip
     assert len(table) == len(found.graph.edges())
     assert (np.diff(table["strength"]) <= 0).all()
     frame = pd.DataFrame(table)

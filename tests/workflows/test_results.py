@@ -147,7 +147,8 @@ def test_a_discovery_tells_its_edges_and_notes():
 def test_frames_and_networks_of_a_discovery():
     found = discovery()
     frame = found.to_dataframe()
-    assert list(frame.columns) == ["source", "target", "lag", "edge", "score", "strength"]
+    assert list(frame.columns) == ["source", "target", "lag", "edge", "score", "strength",
+                                   "effect", "low", "high", "share"]  # fmt: skip
     assert len(frame) == 6
     network = found.to_networkx()
     assert isinstance(network, nx.MultiDiGraph)

@@ -93,7 +93,8 @@ def discover(
         **options: Options of the method, if it is given by name.
 
     Returns:
-        ``.graph``, ``.scores [source, target, lag]``, ``.table``, ``.forecaster`` and ``.info``.
+        ``.graph``, ``.scores [source, target, lag]``, ``.effects`` with their signs, ``.table``,
+        ``.forecaster`` and ``.info``; ``.respond({"rain": 1.0})`` says how the series responds.
 
     Raises:
         InputError: Something about the series or an option is wrong; one line names it and the
@@ -127,6 +128,7 @@ def discover(
     with resolution_kept(blocks):
         found = chosen(table, n_lags, key=used_key, progress=progress)
     graph, info, forecaster = found.graph, found.info, forecaster_at(blocks, found.forecaster)
+    trained = forecaster is not None
     info = dataclasses.replace(
         info,
         method=chosen.name,
@@ -143,9 +145,9 @@ def discover(
             *info.notes,
             *remarks_on_graph(graph, table.names),
         ),
-        provenance=provenance(given, key=used_key if forecaster is not None else None),
+        provenance=provenance(given, key=used_key if trained else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
-        key="jax.random.key(0), the default" if key is None and forecaster is not None else None,
+        key="jax.random.key(0), the default" if key is None and trained else None,
     )
     return Discovery(
         graph,
@@ -156,6 +158,8 @@ def discover(
         info,
         series=table,
         domain=found.domain,
+        effects=found.effects,
+        dynamics=found.dynamics,
     )
 
 

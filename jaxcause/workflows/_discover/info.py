@@ -11,6 +11,8 @@ from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 
 if TYPE_CHECKING:
+    from jaxcause.workflows._discover.dynamics import Dynamics
+    from jaxcause.workflows._discover.effects import Effects
     from jaxcause.workflows._discover.forecaster import TrainedForecaster
 
 
@@ -150,6 +152,8 @@ class Finding(NamedTuple):
         info: How they were found.
         forecaster: The trained Transformer, if there is one.
         domain: The regime of each row that the forecaster was told, if there are several.
+        effects: Signed effects of the edges, if they are known.
+        dynamics: What responses start from, if there is a model.
     """
 
     graph: LaggedGraph
@@ -157,4 +161,6 @@ class Finding(NamedTuple):
     strength: Float[AnyArray, "vars vars lags"]
     info: DiscoveryInfo
     forecaster: "TrainedForecaster | None" = None
+    effects: "Effects | None" = None
+    dynamics: "Dynamics | None" = None
     domain: Int[np.ndarray, "time"] | None = None

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, Shaped
 from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
-from jaxcause.io import graph_from_json, graph_to_json, to_networkx
+from jaxcause.io import graph_from_json, graph_to_json, to_networkx, to_tigramite
 from jaxcause.report import discovery_page
 from jaxcause.series import SeriesTable
 from jaxcause.workflows._discover.candidates import (
@@ -19,6 +19,7 @@ from jaxcause.workflows._discover.candidates import (
     candidates_of,
     has_cross_edge,
 )
+from jaxcause.workflows._discover.effects import COLUMNS, Effects, effect_text
 from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.provenance import versions
 from jaxcause.workflows._saved import Saved, as_array, exact, plain, read_document
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from jaxcause.workflows._discover.dynamics import Dynamics
     from jaxcause.workflows._discover.forecaster import TrainedForecaster
     from jaxcause.workflows._discover.over_time import EdgesOverTime
+    from jaxcause.workflows._discover.respond import Response
 
 SCHEMA = "jaxcause.discovery/1"
-PICTURES = ("time", "summary", "scores", "curves", "training")
+PICTURES = ("time", "summary", "scores", "curves", "responses", "training")
 _MOST_TOLD = 20
 
 
@@ -55,6 +58,9 @@ class Discovery(Saved):
         series: The series, for `over_time`; JSON does not keep it.
         domain: The regime of each row that the forecaster was told; None with one regime. JSON does
             not keep it.
+        effects: Signed effects of the edges, with intervals, shares and response curves: an
+            `Effects`. None where a method of your own does not say.
+        dynamics: What `respond` starts from; None for results that were read from JSON.
     """
 
     graph: LaggedGraph
@@ -65,24 +71,34 @@ class Discovery(Saved):
     info: DiscoveryInfo
     series: SeriesTable | None = dataclasses.field(default=None, compare=False)
     domain: Int[np.ndarray, "time"] | None = dataclasses.field(default=None, compare=False)
+    effects: Effects | None = None
+    dynamics: "Dynamics | None" = None
 
     @property
     def table(self) -> Shaped[np.ndarray, "edges"]:
-        """The edges, strongest first: ``source, target, lag, edge, score, strength``.
+        """The edges, strongest first: ``source, target, lag, edge, score, strength`` and effects.
+
+        ``effect`` has a sign and is in units of the target per unit of the source, ``low`` and
+        ``high`` are the ends of its interval, and ``share`` is the share of the target's variance;
+        all are NaN where they are not known (see `Effects`).
 
         A structured array: ``table["score"]`` is a column, and `to_dataframe` makes a frame of it.
         """
         at = {name: i for i, name in enumerate(self.names)}
         scores, strength = np.asarray(self.scores), np.asarray(self.strength)
+        unknown = dict.fromkeys(COLUMNS, np.full(scores.shape, np.nan))
+        more = unknown if self.effects is None else self.effects.columns
         rows = []
         for source, lag, symbol, target in self.graph.edges(self.names):
             cell = at[source], at[target], lag
-            rows.append((source, target, lag, symbol, float(scores[cell]), float(strength[cell])))
+            numbers = [float(array[cell]) for array in (scores, strength, *more.values())]
+            rows.append((source, target, lag, symbol, *numbers))
         rows.sort(key=lambda row: -row[5])
         width = max(1, *(len(name) for name in self.names))
         text = f"U{width}"
         columns = [("source", text), ("target", text), ("lag", int), ("edge", "U3")]
-        return np.array(rows, dtype=[*columns, ("score", float), ("strength", float)])
+        columns += [(name, float) for name in ("score", "strength", *COLUMNS)]
+        return np.array(rows, dtype=columns)
 
     @property
     def candidates(self) -> Shaped[np.ndarray, "candidates"]:
@@ -117,18 +133,81 @@ class Discovery(Saved):
         table, width = self.table, max(6, *(len(name) for name in self.names))
         lines = [self.headline().capitalize()]
         if len(table):
-            lines.append(f"{'source':<{width}}  lag  edge  {'target':<{width}}  strength")
-        for source, target, lag, edge, _, size in table[:_MOST_TOLD].tolist():
-            lines.append(f"{source:<{width}}  {lag:>3}  {edge}   {target:<{width}}  {size:>8.3f}")
+            lines.append(
+                f"{'source':<{width}}  lag  edge  {'target':<{width}}  strength  "
+                + "effect (interval)" * (self.effects is not None)
+            )
+        for source, target, lag, edge, _, size, *effect, _ in table[:_MOST_TOLD].tolist():
+            said = "" if self.effects is None else "  " + effect_text(*effect)
+            lines.append(
+                f"{source:<{width}}  {lag:>3}  {edge}   {target:<{width}}  {size:>8.3f}{said}"
+            )
         if len(table) > _MOST_TOLD:
             lines.append(f"… and {len(table) - _MOST_TOLD} more")
         if (shown := self.shown_candidates()) is not None:
             lines += [shown.note, *shown.lines()]
         return "\n".join([*lines, *(f"- {note}" for note in self.info.notes)])
 
+    def respond(
+        self,
+        change: Mapping[str, float],
+        *,
+        steps: int = 20,
+        sustained: bool = False,
+        n_windows: int = 100,
+        level: float = 0.95,
+    ) -> "Response":
+        """How the series responds to a change: the path with it less the path without.
+
+        The model goes on from windows of the series, once as they were and once with the change in
+        their newest row. Both paths meet the same shocks: those by which the observed rows differ
+        from their forecasts. The model is the trained forecaster, or of linear methods, and where
+        the t-tests of a linear model chose the edges, a linear regression of each variable on the
+        parents found. ``assumptions`` of the result says when this is causal.
+
+        Args:
+            change: By how much each variable is changed, in units of the data: ``{"rain": 1.0}``.
+            steps: Steps to go on for.
+            sustained: Whether the variables keep their change, and do not only have it at one step.
+            n_windows: Windows to average over, spread evenly over the series.
+            level: Share of the responses of windows, and of members of an ensemble or draws of
+                linear coefficients, that lie between ``low`` and ``high``.
+
+        Returns:
+            ``.response [steps + 1, vars]`` from the step of the change on, ``.low``, ``.high``,
+            ``.assumptions``, ``.table``, ``.summary()`` and ``.plot()``.
+
+        Raises:
+            InputError: A variable is not known, a number is not allowed, or the result was read
+                from JSON or has no model.
+
+        >>> import jaxcause as jc
+        >>> x = np.random.default_rng(0).normal(size=(400, 2))
+        >>> x[2:, 1] += 0.9 * x[:-2, 0]
+        >>> found = jc.discover(x, 3, names=["rain", "river"], method="var", q=0.01)
+        >>> found.respond({"rain": 10.0}, steps=3).response[:, 1].round(0).tolist()
+        [0.0, 0.0, 9.0, 0.0]
+        """
+        from jaxcause.workflows._discover.respond import respond_to
+
+        if self.dynamics is None:
+            raise InputError(
+                "respond needs the model and the series, which a result from JSON or of a method "
+                "of your own lacks; call discover again"
+            )
+        return respond_to(
+            self.dynamics,
+            self.names,
+            change,
+            steps=steps,
+            sustained=sustained,
+            n_windows=n_windows,
+            level=level,
+        )
+
     def plot(
         self,
-        kind: Literal["time", "summary", "scores", "curves", "training"] = "time",
+        kind: Literal["time", "summary", "scores", "curves", "responses", "training"] = "time",
         *,
         ax: "Axes | None" = None,
     ) -> "Axes":
@@ -138,11 +217,13 @@ class Discovery(Saved):
             kind: ``time`` (the graph unrolled in time), ``summary`` (one node per variable),
                 ``scores`` (strengths as a heat map per lag), ``curves`` (the scores by which edges
                 were chosen by lag, with their threshold if all edges lie above all other
-                pairs), or ``training`` (errors along the steps).
+                pairs), ``responses`` (forecast of each target along the range of its source), or
+                ``training`` (errors along the steps). Graphs show signs by colour where effects
+                are known.
             ax: Where to draw; a new figure by default.
 
         Raises:
-            InputError: The kind is not known, or there was no training.
+            InputError: The kind is not known, or there was no training, or no effect is known.
         """
         check_choice("kind", kind, PICTURES)
         from jaxcause import plot
@@ -168,6 +249,13 @@ class Discovery(Saved):
                 baseline=self.info.held_out_error_linear,
                 baseline_name="linear model",
             )
+        if kind == "responses":
+            if self.effects is None or not len(self.effects.curves.edges):
+                raise InputError("kind='responses' needs edges whose effects are known")
+            curves, order = self.effects.curves, np.asarray(self.strength)
+            ranked = np.argsort(-order[tuple(curves.edges.T)], kind="stable")
+            shown = [part[ranked] for part in curves]
+            return plot.response_curves(*shown, names=names, ax=ax)
         known = bool(np.isfinite(size[np.asarray(self.graph.adjacency)]).all())
         draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
         shown = self.shown_candidates()
@@ -176,6 +264,7 @@ class Discovery(Saved):
             names=names,
             strength=size if known else None,
             candidates=None if shown is None else shown.links,
+            effect=None if self.effects is None else self.effects.standardised,
             ax=ax,
         )
 
@@ -219,6 +308,23 @@ class Discovery(Saved):
         """`jaxcause.io.to_networkx`: one node per variable, one edge per lag."""
         return to_networkx(self.graph, names=self.names)
 
+    def to_tigramite(self) -> dict[str, Any]:
+        """`jaxcause.io.to_tigramite`, with signs.
+
+        ``val_matrix`` holds the effects in standard deviations; where none is known, the strength
+        of an edge, and 0 without one. ``p_matrix`` is there for methods with p-values.
+        """
+        adjacent = np.asarray(self.graph.adjacency)
+        size = np.where(adjacent, np.asarray(self.strength, np.float64), 0.0)
+        signed = np.full(size.shape, np.nan)
+        if self.effects is not None:
+            signed = self.effects.standardised
+            back = signed[:, :, 0].T
+            signed[:, :, 0] = np.where(np.isnan(signed[:, :, 0]), back, signed[:, :, 0])
+        values = np.where(adjacent & ~np.isnan(signed), signed, size)
+        p_value = None if self.info.p_value is None else np.asarray(self.info.p_value, np.float64)
+        return to_tigramite(self.graph, names=self.names, val_matrix=values, p_matrix=p_value)
+
     def to_dataframe(self) -> "pd.DataFrame":
         """The `table` as a pandas frame."""
         import pandas as pd
@@ -226,14 +332,18 @@ class Discovery(Saved):
         return pd.DataFrame(self.table)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the forecaster, in the schema ``jaxcause.discovery/1``.
+        """Everything but the model, in the schema ``jaxcause.discovery/1``.
 
         The keys of `jaxcause.io.graph_to_json` (so that every reader of graphs reads it), and
-        ``schema``, ``scores`` and ``strength`` ``[source, target, lag]``, ``dtype``, ``info`` and
-        ``provenance``; ``candidates`` if no edge joins two variables.
+        ``schema``, ``scores`` and ``strength`` ``[source, target, lag]``, ``dtype``, ``info``,
+        ``provenance``, ``candidates`` if no edge joins two variables and, if they are known,
+        ``effects``, whose numbers stand with the edges.
         """
         scores, strength = np.asarray(self.scores), np.asarray(self.strength)
-        graph = graph_to_json(self.graph, names=self.names, scores=scores, strength=strength)
+        more = None if self.effects is None else self.effects.columns
+        graph = graph_to_json(
+            self.graph, names=self.names, scores=scores, strength=strength, values=more
+        )
         rest = self.info.to_dict()
         origin = rest.pop("provenance")
         shown = self.shown_candidates()
@@ -246,6 +356,7 @@ class Discovery(Saved):
             "info": {name: value for name, value in plain(rest).items() if value is not None},
             "provenance": plain(origin or versions()),
             **({} if shown is None else {"candidates": plain(shown.as_dict())}),
+            **({} if self.effects is None else {"effects": self.effects.to_dict()}),
         }
 
     def to_html(self) -> str:
@@ -254,10 +365,10 @@ class Discovery(Saved):
 
     @classmethod
     def from_json(cls, source: str | Path | Mapping[str, Any]) -> "Discovery":
-        """The result that `to_json` wrote, without its forecaster.
+        """The result that `to_json` wrote, without its forecaster and without `respond`.
 
-        Graph, scores and strengths are those written, to the last bit. ``info`` comes back as plain
-        values: tuples and arrays as lists, NaN as None.
+        Graph, scores, strengths and effects are those written, to the last bit. ``info`` comes back
+        as plain values: tuples and arrays as lists, NaN as None.
 
         Args:
             source: A file, JSON text, or the dictionary of `to_dict`.
@@ -274,10 +385,13 @@ class Discovery(Saved):
             info = DiscoveryInfo.from_dict(
                 {**document["info"], "provenance": dict(document["provenance"])}
             )
+            effects = None
+            if "effects" in document and isinstance(graph, LaggedGraph):
+                effects = Effects.from_dict(document, graph, names)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the document does not follow {SCHEMA}: {error!r}") from None
         if not isinstance(graph, LaggedGraph) or any(
             a.shape != graph.marks.shape[:3] or a.dtype.kind != "f" for a in arrays
         ):
             raise InputError(f"the document does not follow {SCHEMA}: scores do not fit the graph")
-        return cls(graph, arrays[0], arrays[1], tuple(names), None, info)
+        return cls(graph, arrays[0], arrays[1], tuple(names), None, info, effects=effects)

@@ -41,7 +41,9 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
         InputError: The folder cannot be written to.
     """
     with filled_at_once(folder) as scratch:
+        effects = {} if found.effects is None else found.effects.columns
         details = {"names": found.names, "scores": found.scores, "strength": found.strength}
+        details["values"] = effects
         document = plain(graph_to_json(found.graph, **details))
         write_text(scratch / "graph.json", json.dumps(document, indent=2) + "\n")
         _write_table(scratch / "edges.csv", found.table)
@@ -52,6 +54,7 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
             strength=np.asarray(found.strength),
             marks=np.asarray(found.graph.marks),
             names=np.array(found.names),
+            **effects,  # pyright: ignore
         )
         if found.forecaster is not None:
             found.forecaster.save(scratch / "forecaster.safetensors")

@@ -11,6 +11,7 @@ from jaxcause.graph import LaggedGraph
 from jaxcause.series import LinkKnowledge, SeriesTable, lagged_correlation
 from jaxcause.workflows._discover.candidates import link_tests
 from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+from jaxcause.workflows._discover.linear_effects import effects_by_regression
 from jaxcause.workflows._discover.prepare import transformed_windows
 from jaxcause.workflows._discover.required import judge_required
 from jaxcause.workflows._discover.windows import holed_windows, notes_on_windows
@@ -19,11 +20,12 @@ SCORE = "absolute partial correlation given the parents of both ends"
 
 
 class MomentarySearch(NamedTuple):
-    """What a search found, the q-values of its momentary tests, what is known, and settings."""
+    """What a search found, its q-values, what is known, the series, and settings."""
 
     result: PcmciResult
     q_value: Float[np.ndarray, "vars vars lags"]
     known: LinkKnowledge
+    table: SeriesTable
     names: tuple[str, ...]
     n_windows: int
     contemporaneous: bool
@@ -87,6 +89,7 @@ def search_momentary(
         result=found,
         q_value=q_value,
         known=known,
+        table=table,
         names=table.names,
         n_windows=n_windows,
         contemporaneous=contemporaneous,
@@ -132,4 +135,5 @@ def momentary_finding(
         p_value=found.result.p_value,
         q_value=found.q_value,
     )
-    return Finding(graph, strength, strength, info)
+    more = effects_by_regression(found.table, graph.max_lag, transform=found.transform, graph=graph)
+    return Finding(graph, strength, strength, info, None, *more)

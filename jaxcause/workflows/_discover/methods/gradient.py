@@ -148,6 +148,8 @@ class Gradient(LinkMethod):
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray", progress: bool
     ) -> "Finding":
         """Prepare, forecast, read scores, select edges, allow for hidden causes, take notes."""
+        import numpy as np
+
         from jaxcause.workflows._discover.edges import (
             linear_scores,
             select_edges,
@@ -155,6 +157,7 @@ class Gradient(LinkMethod):
         )
         from jaxcause.workflows._discover.hidden import search_hidden
         from jaxcause.workflows._discover.info import Finding
+        from jaxcause.workflows._discover.network_effects import effects_of_forecaster
         from jaxcause.workflows._discover.regimes import notes_on_regimes
         from jaxcause.workflows._discover.scores import score_edges
 
@@ -181,12 +184,21 @@ class Gradient(LinkMethod):
             q=self.q,
             progress=progress,
         )
-        seconds = {"training": trained - began, "attribution": time.perf_counter() - trained}
+        read = time.perf_counter()
+        more = effects_of_forecaster(
+            data,
+            fitted,
+            found.graph,
+            np.asarray(found.strength),
+            linear=bool(selected.by_tests.all()),
+        )
+        seconds = {"training": trained - began, "attribution": read - trained}
+        seconds["effects"] = time.perf_counter() - read
         info = self._info(data, fitted, scores, selected, found)
         notes = (*notes_on_regimes(table, data), *info.notes)
         info = dataclasses.replace(info, seconds=seconds, notes=notes)
         return Finding(
-            found.graph, found.scores, found.strength, info, fitted.forecaster, data.domain
+            found.graph, found.scores, found.strength, info, fitted.forecaster, *more, data.domain
         )
 
     def _forecast(

@@ -44,6 +44,7 @@ class Lasso(LinkMethod):
         from jaxcause.series import split_by_time
         from jaxcause.stats import fit_lasso_var
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+        from jaxcause.workflows._discover.linear_effects import effects_without_errors
         from jaxcause.workflows._discover.prepare import transformed_windows
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.windows import notes_on_windows
@@ -69,4 +70,12 @@ class Lasso(LinkMethod):
             notes=(*notes_on_windows(moved, length, len(starts), n_parameters), *judged.notes),
         )
         graph = LaggedGraph.from_mask((strength > 0) | known.required)
-        return Finding(graph, strength, strength, info)
+        more = effects_without_errors(
+            table,
+            max_lag,
+            transform=self.transform,
+            graph=graph,
+            coefficients=fit.coefficients,
+            intercept=fit.intercept,
+        )
+        return Finding(graph, strength, strength, info, None, *more)

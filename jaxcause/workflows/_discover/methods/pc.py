@@ -55,6 +55,7 @@ class PC(HoledMethod):
         from jaxcause.graph import BackgroundKnowledge, LaggedGraph
         from jaxcause.workflows._discover.candidates import link_tests
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+        from jaxcause.workflows._discover.linear_effects import effects_by_regression
         from jaxcause.workflows._discover.required import judge_required, note_on_excluded
         from jaxcause.workflows._discover.strength import given_other_parents
         from jaxcause.workflows._discover.windows import lagged_tests
@@ -95,7 +96,8 @@ class PC(HoledMethod):
             notes=(*tests.notes(len(found.info.n_tests)), *judged.notes, *excluded_notes),
             truncated=bool(found.info.truncated),
         )
-        return Finding(graph, strength, strength, info)
+        more = effects_by_regression(table, max_lag, transform=self.transform, graph=graph)
+        return Finding(graph, strength, strength, info, None, *more)
 
     def _possible(self, known: "LinkKnowledge") -> "Bool[np.ndarray, 'vars vars lags']":
         """Links that are looked for; at lag 0 in both directions if in either."""

@@ -43,6 +43,7 @@ class VAR(LinkMethod):
         from jaxcause.graph import LaggedGraph
         from jaxcause.stats import fit_var
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+        from jaxcause.workflows._discover.linear_effects import effects_by_coefficients
         from jaxcause.workflows._discover.prepare import transformed_windows
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.windows import notes_on_windows
@@ -66,4 +67,8 @@ class VAR(LinkMethod):
             notes=(*notes_on_windows(moved, length, len(starts), n_parameters), *judged.notes),
         )
         graph = LaggedGraph.from_mask(selected | known.required)
-        return Finding(graph, np.abs(fit.t_statistic), np.abs(fit.coefficients), info)
+        more = effects_by_coefficients(
+            table, max_lag, transform=self.transform, graph=graph, fit=fit
+        )
+        scores, strength = np.abs(fit.t_statistic), np.abs(fit.coefficients)
+        return Finding(graph, scores, strength, info, None, *more)

@@ -1,0 +1,142 @@
+"""Effects and dynamics by linear models: one entry for each kind of estimate."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxcause.graph import LaggedGraph
+from jaxcause.series import SeriesTable, changes, usable_windows
+from jaxcause.stats import VarFit
+from jaxcause.workflows._discover.dynamics import (
+    Dynamics,
+    Model,
+)
+from jaxcause.workflows._discover.effects import Effects
+from jaxcause.workflows._discover.measure_effects import (
+    MOST_WINDOWS,
+    causal_edges,
+    gathered,
+    linear_effects,
+)
+from jaxcause.workflows._discover.parents import (
+    LinearEstimate,
+    ParentRegression,
+    regress_on_parents,
+)
+from jaxcause.workflows._discover.prepare import fit_stages
+
+DRAWS = 40
+"""Linear models whose responses show how uncertain the coefficients leave them."""
+OF_PARENTS = "a linear regression of each variable on the parents found"
+"""The model behind the responses of linear methods."""
+
+
+class EffectsAndDynamics(NamedTuple):
+    """Effects of the edges, and what `Discovery.respond` starts from."""
+
+    effects: Effects
+    dynamics: Dynamics
+
+
+def effects_by_regression(
+    table: SeriesTable, max_lag: int, *, transform: str, graph: LaggedGraph
+) -> EffectsAndDynamics:
+    """Effects by a linear regression of every variable on the parents that a search found."""
+    series = _windows_of(table, max_lag, transform)
+    found = regress_on_parents(series.values, series.starts, graph)
+    said = (
+        f"{OF_PARENTS}, and its standard errors, as if the parents had been known before; an edge "
+        "without a direction, or with a hidden cause, has no effect"
+    )
+    return by_linear_model(series, graph, found.estimate, found.model.intercept, found, said)
+
+
+def effects_by_coefficients(
+    table: SeriesTable,
+    max_lag: int,
+    *,
+    transform: str,
+    graph: LaggedGraph,
+    fit: VarFit,
+) -> EffectsAndDynamics:
+    """Effects by the coefficients of an autoregression on all lags, and by their t-tests."""
+    series = _windows_of(table, max_lag, transform)
+    found = regress_on_parents(series.values, series.starts, graph)
+    said = "the coefficients of the linear autoregression on all lags, and their standard errors"
+    return by_linear_model(series, graph, estimate_of(fit), fit.intercept, found, said)
+
+
+def effects_without_errors(
+    table: SeriesTable,
+    max_lag: int,
+    *,
+    transform: str,
+    graph: LaggedGraph,
+    coefficients: Float[np.ndarray, "vars vars lags"],
+    intercept: Float[np.ndarray, "vars"],
+) -> EffectsAndDynamics:
+    """Effects by penalised coefficients, which have no standard errors."""
+    series = _windows_of(table, max_lag, transform)
+    found = regress_on_parents(series.values, series.starts, graph)
+    error, degrees = np.full(coefficients.shape, np.nan), np.ones(len(intercept), int)
+    estimate = LinearEstimate(coefficients, error, degrees)
+    said = "the penalised coefficients, which are drawn towards 0 and have no interval"
+    return by_linear_model(series, graph, estimate, intercept, found, said)
+
+
+def estimate_of(fit: VarFit) -> LinearEstimate:
+    """Coefficients of an autoregression with their standard errors; NaN where nothing is tested."""
+    known = fit.tested & (fit.t_statistic != 0)
+    error = np.full(known.shape, np.nan)
+    error[known] = np.abs(fit.coefficients[known] / fit.t_statistic[known])
+    return LinearEstimate(fit.coefficients, error, fit.degrees)
+
+
+def deviations(series: Dynamics) -> Float[np.ndarray, "vars"]:
+    """Standard deviation of each column, or of its changes, in units of the data."""
+    values = series.transform.inverse(series.values)
+    unit = np.nanmax(np.abs(values), axis=0)
+    unit = np.where(unit > 0, unit, 1.0)
+    return unit * np.nanstd(values / unit, axis=0)
+
+
+def _windows_of(table: SeriesTable, max_lag: int, transform: str) -> Dynamics:
+    """The transformed series and its windows, those with holes too where there is no whole one."""
+    holes = len(usable_windows(table, max_lag, mask_missing=False)) < (
+        len(usable_windows(table, max_lag, mask_missing=True)) // 2
+    )
+    stages = fit_stages(table, max_lag, transform=transform, holes=holes)
+    moved = changes(table, stages.level)
+    starts = usable_windows(moved, max_lag, mask_missing=holes)
+    domain, values = np.zeros(len(table.values), np.int32), stages.transform(moved.values)
+    return Dynamics((), values, starts, moved.segment, domain, stages.transform, max_lag, "")
+
+
+def by_linear_model(
+    series: Dynamics,
+    graph: LaggedGraph,
+    estimate: LinearEstimate,
+    intercept: Float[np.ndarray, "vars"],
+    found: ParentRegression,
+    said: str,
+) -> EffectsAndDynamics:
+    """Effects of all edges by a linear model; responses by the regression on the parents."""
+    edges = np.concatenate([causal_edges(graph, lagged=part) for part in (True, False)])
+    deviation = deviations(series)
+    now = estimate.coefficients[:, :, 0].any()
+    if not now and (edges[:, 2] == 0).any():
+        # An autoregression knows nothing of effects within the step.
+        estimate = _with_lag_0(estimate, found.estimate)
+    measured = linear_effects(
+        estimate, intercept, series.sample(MOST_WINDOWS), edges, series.transform, deviation
+    )
+    models: list[Model] = [found.model, *found.draws(DRAWS, np.random.default_rng(0))]
+    dynamics = series._replace(models=models, said=OF_PARENTS)
+    return EffectsAndDynamics(gathered(graph, [measured], deviation, said), dynamics)
+
+
+def _with_lag_0(estimate: LinearEstimate, found: LinearEstimate) -> LinearEstimate:
+    coefficients, error = estimate.coefficients.copy(), estimate.error.copy()
+    coefficients[:, :, 0], error[:, :, 0] = found.coefficients[:, :, 0], found.error[:, :, 0]
+    return estimate._replace(coefficients=coefficients, error=error)
