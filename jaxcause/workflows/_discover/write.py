@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -46,14 +46,14 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
         document = plain(graph_to_json(found.graph, **details))
         write_text(scratch / "graph.json", json.dumps(document, indent=2) + "\n")
         _write_edges(scratch / "edges.csv", found)
-        np.savez_compressed(
-            scratch / "scores.npz",
-            scores=np.asarray(found.scores),
-            strength=np.asarray(found.strength),
-            marks=np.asarray(found.graph.marks),
-            names=np.array(found.names),
+        arrays: dict[str, Any] = {
+            "scores": np.asarray(found.scores),
+            "strength": np.asarray(found.strength),
+            "marks": np.asarray(found.graph.marks),
+            "names": np.array(found.names),
             **effects,
-        )
+        }
+        np.savez_compressed(scratch / "scores.npz", **arrays)
         if found.forecaster is not None:
             found.forecaster.save(scratch / "forecaster.safetensors")
         drawn = _draw(scratch, found)
