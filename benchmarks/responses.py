@@ -106,7 +106,9 @@ def run(*, quick: bool = False) -> list[dict]:
                     ),
                     "of clear signs": int(clear.sum()),
                     "effect / truth": float(slope / (merged["truth"][clear] ** 2).sum()),
-                    "95 % intervals right": float(np.mean(merged["covered"])),
+                    "95 % intervals right": (
+                        "" if method == "lasso" else float(np.mean(merged["covered"]))
+                    ),
                     "error of responses": float(error / scale),
                     "share of effects, error": float(np.abs(merged["share_error"]).mean()),
                     "s": (time.perf_counter() - began) / len(made),

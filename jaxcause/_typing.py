@@ -29,6 +29,20 @@ class CIResult(NamedTuple):
     p_value: Float[AnyArray, "*rows"]
 
 
+class ResponseCurves(NamedTuple):
+    """Forecasts of targets along the ranges of their sources.
+
+    Args:
+        edges: ``source, target, lag`` of each curve.
+        at: Values of the source.
+        response: Mean forecast of the target at these values.
+    """
+
+    edges: Int[np.ndarray, "edges 3"]
+    at: Float[np.ndarray, "edges points"]
+    response: Float[np.ndarray, "edges points"]
+
+
 @runtime_checkable
 class CITest(Protocol):
     """A conditional independence test over nodes ``0 … n_nodes-1``, and a pytree.

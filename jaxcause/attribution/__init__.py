@@ -1,12 +1,12 @@
 """Path B: from any differentiable forecaster to scores of lagged edges, and to a graph."""
 
+from jaxcause._typing import ResponseCurves as ResponseCurves
 from jaxcause.attribution._gradients import gradient_energy as gradient_energy
 from jaxcause.attribution._gradients import input_x_gradient as input_x_gradient
 from jaxcause.attribution._gradients import mean_gradient as mean_gradient
 from jaxcause.attribution._gradients import relevance as relevance
 from jaxcause.attribution._rank_scores import RankScores as RankScores
 from jaxcause.attribution._rank_scores import rank_mean_over_std as rank_mean_over_std
-from jaxcause.attribution._responses import ResponseCurves as ResponseCurves
 from jaxcause.attribution._responses import response_curves as response_curves
 from jaxcause.attribution._rollout import attention_rollout as attention_rollout
 from jaxcause.attribution._score_energy import ScoreEnergy as ScoreEnergy

@@ -1,7 +1,6 @@
 """How a forecast moves while one of its inputs goes through its range."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +10,7 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from jaxcause._checks import InputError, check_at_least
-from jaxcause._typing import AnyArray, PredictFn
+from jaxcause._typing import AnyArray, PredictFn, ResponseCurves
 
 N_POINTS = 21
 OUTERMOST = 0.01
@@ -21,20 +20,6 @@ AT_ONCE = 512
 
 RowForecast = Callable[[Float[np.ndarray, "rows time vars"]], Float[np.ndarray, "rows vars"]]
 """Forecasts of many windows at once, on the host."""
-
-
-class ResponseCurves(NamedTuple):
-    """Forecasts of targets along the ranges of their sources.
-
-    Args:
-        edges: ``source, target, lag`` of each curve.
-        at: Values of the source.
-        response: Mean forecast of the target at these values.
-    """
-
-    edges: Int[np.ndarray, "edges 3"]
-    at: Float[np.ndarray, "edges points"]
-    response: Float[np.ndarray, "edges points"]
 
 
 def response_curves(

@@ -39,7 +39,7 @@ class Edge(NamedTuple):
     lags: tuple[int, ...]
     marks: tuple[int, int]
     strength: float
-    effect: float = float("nan")
+    effect: float | None = None
     share: float = 0.0
 
     @property
@@ -67,17 +67,18 @@ def graph_edges(
 ) -> list[Edge]:
     """One entry per edge and lag; contemporaneous edges appear once. The strongest come last."""
     marks = np.asarray(graph.marks)
-    size, signed = _edge_sizes(marks, strength), np.full(marks.shape[:3], np.nan)
+    size, signed = _edge_sizes(marks, strength), np.full(marks.shape[:3], None)
     if effect is not None:
         check_shape("effect", effect, marks.shape[:3])
-        signed = np.asarray(effect, float)
+        known = np.asarray(effect, float)
+        signed[np.isfinite(known)] = known[np.isfinite(known)]
     found = []
     for i, j, lag in np.argwhere(marks[..., 0]).tolist():
         left, right = marks[i, j, lag].tolist()
         if lag == 0 and _is_mirrored(i, j, left, right):
             continue
         largest = size[i, j, lag] if lag else max(size[i, j, 0], size[j, i, 0])
-        found.append(Edge(i, j, (lag,), (left, right), float(largest), float(signed[i, j, lag])))
+        found.append(Edge(i, j, (lag,), (left, right), float(largest), signed[i, j, lag]))
     largest = max((edge.strength for edge in found), default=0.0) or 1.0
     found = [edge._replace(share=edge.strength / largest) for edge in found]
     return sorted(found, key=lambda edge: edge.strength)
@@ -112,7 +113,7 @@ def candidate_note(edges: list[Edge]) -> list[str]:
 
 def edge_scale(edges: list[Edge], *, strength: bool) -> ScalarMappable | None:
     """Colours of effects if any is known, else of strengths, or none."""
-    known = [abs(edge.effect) for edge in edges if np.isfinite(edge.effect)]
+    known = [abs(edge.effect) for edge in edges if edge.effect is not None]
     if known:
         most = max(known) or 1.0
         return ScalarMappable(Normalize(-most, most), _SIGNS)
@@ -121,7 +122,7 @@ def edge_scale(edges: list[Edge], *, strength: bool) -> ScalarMappable | None:
 
 def scale_label(edges: list[Edge]) -> str:
     """What the colours show."""
-    signed = any(np.isfinite(edge.effect) for edge in edges)
+    signed = any(edge.effect is not None for edge in edges)
     return "effect, in standard deviations" if signed else "strength"
 
 
@@ -219,10 +220,10 @@ def _look(canvas: Canvas, edge: Edge) -> Look:
         share = float(norm(edge.strength))
         return Look(canvas.scale.cmap(share), 0.15 + 0.65 * share)
     # A strong effect can have a mean slope of 0, so that its width shows what its colour cannot.
-    known = np.isfinite(edge.effect)
-    share = edge.share or (abs(edge.effect) / norm.vmax if known else 0.3)
-    color = canvas.scale.cmap(norm(edge.effect)) if known else GREY
-    return Look(color, 0.15 + 0.65 * share)
+    if edge.effect is None:
+        return Look(GREY, 0.15 + 0.65 * (edge.share or 0.3))
+    share = edge.share or abs(edge.effect) / norm.vmax
+    return Look(canvas.scale.cmap(norm(edge.effect)), 0.15 + 0.65 * share)
 
 
 def _mark_patch(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxcause.attribution import ResponseCurves
+from jaxcause._typing import ResponseCurves
 from jaxcause.graph import LaggedGraph
 from jaxcause.workflows._saved import as_array, exact
 

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxcause.attribution import ResponseCurves
-from jaxcause.attribution._responses import N_POINTS, OUTERMOST
+from jaxcause._typing import ResponseCurves
 from jaxcause.graph import LaggedGraph, Mark
 from jaxcause.series import Transform
 from jaxcause.stats._tails import student_quantile
@@ -23,6 +22,8 @@ CURVE_WINDOWS = 64
 FEWEST_WINDOWS = 32
 AT_ONCE = 256
 """Edges at a time."""
+N_POINTS, OUTERMOST = 21, 0.01
+"""Points of a curve, and the quantile at which it begins."""
 
 
 class Slopes(NamedTuple):

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats._tails import student_quantile
 from jaxcause.workflows._discover.dynamics import Dynamics, Sample
@@ -40,7 +41,7 @@ def effects_of_forecaster(
     data: Prepared,
     fitted: FittedForecaster,
     graph: LaggedGraph,
-    strength: Float[np.ndarray, "vars vars lags"],
+    strength: Float[AnyArray, "vars vars lags"],
     *,
     linear: bool,
 ) -> EffectsAndDynamics:
@@ -75,7 +76,7 @@ def _lagged_effects(
     models: list[NetworkModel],
     series: Dynamics,
     graph: LaggedGraph,
-    strength: Float[np.ndarray, "vars vars lags"],
+    strength: Float[AnyArray, "vars vars lags"],
     deviation: Float[np.ndarray, "vars"],
 ) -> tuple[list[Measured], str]:
     """Effects of the lagged edges, and what they rest on.

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Int
 
+from jaxcause.series import usable_windows
 from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
@@ -153,7 +154,8 @@ def _on_training(fitted: FittedForecaster) -> tuple[str, ...]:
 def _on_windows(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
     # The forecaster is judged by its forecasts; only t-tests need windows for each coefficient.
     n_terms = len(data.names) * data.max_lag + 1 if selected.by_tests.any() else 0
-    n_used = sum(map(len, data.split))
+    # Windows across the border of the held-out part judge nothing, but none of them is lost.
+    n_used = len(usable_windows(data.table, data.max_lag, mask_missing=data.masked))
     used = notes_on_windows(data.table, data.max_lag + 1, n_used, n_terms, whole=not data.masked)
     if not data.masked:
         return used
