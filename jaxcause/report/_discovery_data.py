@@ -41,11 +41,7 @@ def check_discovery(discovery: dict[str, Any]) -> None:
         raise InputError(f"strength of the discovery has shape {np.shape(strength)}, not {shape}")
     for curve in _curves(discovery):
         edge = curve.get("edge") or ()
-<<<<<<< HEAD
         at, response = (np.shape(curve.get(name) or ()) for name in ("at", "response"))
-=======
-        at, response = (np.shape(curve.get(name, 0)) for name in ("at", "response"))
->>>>>>> effects
         inside = len(edge) == 3 and all(0 <= k < n for k, n in zip(edge, shape, strict=True))
         if not inside or at != response or len(at) != 1:
             raise InputError("a curve of the discovery does not fit its variables; write it again")

@@ -46,19 +46,8 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
         details["values"] = effects
         document = plain(graph_to_json(found.graph, **details))
         write_text(scratch / "graph.json", json.dumps(document, indent=2) + "\n")
-<<<<<<< HEAD
         _write_table(scratch / "edges.csv", found.table)
         _write_table(scratch / "candidates.csv", found.candidates)
-        np.savez_compressed(
-            scratch / "scores.npz",
-            scores=np.asarray(found.scores),
-            strength=np.asarray(found.strength),
-            marks=np.asarray(found.graph.marks),
-            names=np.array(found.names),
-            **effects,  # pyright: ignore
-        )
-=======
-        _write_edges(scratch / "edges.csv", found)
         arrays: dict[str, Any] = {
             "scores": np.asarray(found.scores),
             "strength": np.asarray(found.strength),
@@ -67,7 +56,6 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
             **effects,
         }
         np.savez_compressed(scratch / "scores.npz", **arrays)
->>>>>>> effects
         if found.forecaster is not None:
             found.forecaster.save(scratch / "forecaster.safetensors")
         drawn = _draw(scratch, found)
