@@ -322,7 +322,7 @@ def regime_series(n_steps=4000):
 def test_the_regime_index_tells_mechanisms_apart():
     x, domain = regime_series()
     with_index = discover(x, 1, key=jax.random.key(0), skip=False, domain=domain, **SMALL)
-    without = discover(x, 1, key=jax.random.key(0), skip=False, **SMALL)
+    without = discover(x, 1, key=jax.random.key(0), skip=False, domain=None, **SMALL)
     assert with_index.info.held_out_error < 0.75 * without.info.held_out_error
     scores = np.asarray(with_index.scores)[:, :, 1]
     assert scores[0, 1] > 20 * np.delete(scores.ravel(), 1).max()
