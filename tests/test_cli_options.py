@@ -84,6 +84,12 @@ def test_a_domain_is_no_variable(called):
     assert seen["domain"].tolist() == [0] * 20 + [1] * 20
 
 
+def test_regimes_are_looked_for_or_not(called):
+    assert "domain" not in called()
+    assert called("--domain", "none")["domain"] is None
+    assert called("--domain", "auto")["domain"] == "auto"
+
+
 def test_a_second_search_has_a_level(called):
     seen = called("--latents", "--contemporaneous", "--alpha", "0.01")
     assert (seen["latents"], seen["contemporaneous"], seen["alpha"]) == (True, True, 0.01)
