@@ -6,6 +6,7 @@ from pathlib import Path
 from benchmarks.lagged import settings, study, tables
 from benchmarks.lagged.methods import METHODS, ON_PUBLISHED
 from benchmarks.lagged.published import PUBLISHED
+from benchmarks.lagged.published_table import published_rows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +49,10 @@ def _study(
     )
     wanted = study.runs(names, methods, seeds, given.preset)
     study.execute(wanted, path, limits, preset=given.preset, data=given.data)
+    if file == "published.jsonl":
+        return published_rows(study.read(path))
     made = tables.rows(study.read(path), given.preset)
-    if file.startswith("lagged"):
-        tables.scaling_plots(made, path.parent, path.stem)
+    tables.scaling_plots(made, path.parent, path.stem)
     return made
 
 
