@@ -31,8 +31,8 @@ REPORTED = {
     "dream3 100, 0": Reported("JRNGC-F .666", JRNGC, "on the truth"),
 }
 CHOSEN_ON = (
-    "the evidence, its penalties and the thresholds of stacking were chosen with all series in view "
-    "but those that are held back"
+    "the evidence, its penalties and the thresholds of stacking were chosen with all series in "
+    "view but those that are held back"
 )
 NOTES = {
     "figures": "means over the keys; summary graphs without edges from a variable to itself, CDML "
