@@ -110,13 +110,7 @@ def discover(
     began = time.perf_counter()
     if max_lag != "auto":
         check_at_least("max_lag", max_lag, 1)
-    if isinstance(method, Method) and options:
-        given = ", ".join(options)
-        raise InputError(f"options of a method that is given whole are its own; give it {given}")
-    if isinstance(method, str):
-        check_choice("method", method, ("auto", *registered()))
-        if method != "auto":
-            method = method_named(method, options)
+    method = _method_of(method, options)
     given = _read(series, names, time_column, missing_value, mask)
     table, blocks = at_resolution(given, resample, max_lag, method)
     n_lags, chosen, reasons = resolve_auto(table, max_lag, method)
@@ -161,6 +155,19 @@ def discover(
         effects=found.effects,
         dynamics=found.dynamics,
     )
+
+
+def _method_of(method: str | Method, options: dict[str, Any]) -> str | Method:
+    """The method with its options, or ``"auto"``."""
+    if isinstance(method, Method):
+        if options:
+            given = ", ".join(options)
+            raise InputError(
+                f"options of a method that is given whole are its own; give it {given}"
+            )
+        return method
+    check_choice("method", method, ("auto", *registered()))
+    return method if method == "auto" else method_named(method, options)
 
 
 def _read(

@@ -113,7 +113,7 @@ def select_edges(
         ranked, measure = evidence.total, evidence.measure
         total = total if evidence.gradients is None else evidence.gradients**2
     if rule is not None:
-        chosen = Choice(np.asarray(rule(total).directed), "given")
+        chosen = ChosenEdges(np.asarray(rule(total).directed), "given")
     else:
         chosen = _choose(data, total, by_tests, q=q, is_short=_is_short(data, fitted))
     graph = LaggedGraph.from_mask((chosen.supported & known.allowed) | known.required)
@@ -131,7 +131,7 @@ def select_edges(
     )
 
 
-class Choice(NamedTuple):
+class ChosenEdges(NamedTuple):
     """Edges before knowledge is applied; the fields are those of `SelectedEdges`."""
 
     supported: Bool[np.ndarray, "vars vars lags"]
@@ -148,7 +148,7 @@ def _choose(
     *,
     q: float,
     is_short: bool,
-) -> Choice:
+) -> ChosenEdges:
     """The edges into some targets by t-tests, into the others by the empirical null.
 
     On short series, an edge that stands out from the null and has a significant t-test, too, is
@@ -171,7 +171,9 @@ def _choose(
             )
             rule = "both" if by_tests.any() else rule
     p_value = np.where(allowed, p_value, np.nan)
-    return Choice(edges, rule, widened if by_tests.any() else 1.0, p_value, np.asarray(q_value))
+    return ChosenEdges(
+        edges, rule, widened if by_tests.any() else 1.0, p_value, np.asarray(q_value)
+    )
 
 
 def widened_tests(fit: VarFit) -> tuple[VarFit, float]:

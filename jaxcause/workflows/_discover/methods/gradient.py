@@ -150,27 +150,16 @@ class Gradient(LinkMethod):
         """Prepare, forecast, read scores, select edges, allow for hidden causes, take notes."""
         import numpy as np
 
-        from jaxcause.workflows._discover.edges import (
-            linear_scores,
-            select_edges,
-            targets_by_tests,
-        )
+        from jaxcause.workflows._discover.edges import select_edges
         from jaxcause.workflows._discover.hidden import search_hidden
         from jaxcause.workflows._discover.info import Finding
         from jaxcause.workflows._discover.network_effects import effects_of_forecaster
         from jaxcause.workflows._discover.regimes import notes_on_regimes
-        from jaxcause.workflows._discover.scores import score_edges
 
         began = time.perf_counter()
         data, fitted = self._forecast(table, max_lag, key=key, progress=progress)
         trained = time.perf_counter()
-        linear = targets_by_tests(data, fitted, rule=self.select).all()
-        if linear and self.readout is None and self.members == 1:
-            scores = linear_scores(data)
-        else:
-            scores = score_edges(
-                data, fitted, readout=self.readout, n_windows=self.n_windows, progress=progress
-            )
+        scores = self._scores(data, fitted, progress=progress)
         selected = select_edges(
             data, fitted, scores, q=self.q, rule=self.select, readout=self.readout
         )
@@ -199,6 +188,20 @@ class Gradient(LinkMethod):
         info = dataclasses.replace(info, seconds=seconds, notes=notes)
         return Finding(
             found.graph, found.scores, found.strength, info, fitted.forecaster, *more, data.domain
+        )
+
+    def _scores(
+        self, data: "Prepared", fitted: "FittedForecaster", *, progress: bool
+    ) -> "EdgeScores":
+        """What the gradients say; that of the linear model where its t-tests choose all edges."""
+        from jaxcause.workflows._discover.edges import linear_scores, targets_by_tests
+        from jaxcause.workflows._discover.scores import score_edges
+
+        linear = targets_by_tests(data, fitted, rule=self.select).all()
+        if linear and self.readout is None and self.members == 1:
+            return linear_scores(data)
+        return score_edges(
+            data, fitted, readout=self.readout, n_windows=self.n_windows, progress=progress
         )
 
     def _forecast(
