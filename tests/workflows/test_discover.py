@@ -79,7 +79,7 @@ def test_info_tells_what_was_done():
     assert info.method == "gradient"
     assert info.transform == "standardise"
     assert info.skip is False
-    assert set(info.seconds) == {"training", "attribution", "total"}
+    assert set(info.seconds) == {"training", "attribution", "effects", "total"}
     steps, losses, held_out = zip(*info.losses, strict=True)
     assert losses[-1] < losses[0]
     assert steps[-1] == info.steps
