@@ -135,7 +135,7 @@ def block_error(values: Float[np.ndarray, "windows edges"]) -> Float[np.ndarray,
     """Standard error of means over windows, from means over blocks of consecutive ones.
 
     >>> walk = np.repeat(np.array([1.0, -1.0] * 10), 50)[:, None]
-    >>> float(block_error(walk)[0].round(2)), round(1 / np.sqrt(1000), 2)
+    >>> float(block_error(walk)[0].round(2)), float(round(1 / np.sqrt(1000), 2))
     (0.23, 0.03)
     """
     n_blocks = min(BLOCKS, len(values) // 2)
