@@ -35,6 +35,7 @@ from jaxcause.stats._regression.instrumental import (
 )
 from jaxcause.stats._regression.lasso import LassoFit as LassoFit
 from jaxcause.stats._regression.lasso import fit_lasso_var as fit_lasso_var
+from jaxcause.stats._regression.ridge_path import ridge_beside_own_past as ridge_beside_own_past
 from jaxcause.stats._regression.ridge_path import ridge_path_evidence as ridge_path_evidence
 from jaxcause.stats._regression.slopes_by_part import SlopesByPart as SlopesByPart
 from jaxcause.stats._regression.slopes_by_part import slopes_by_part as slopes_by_part

@@ -1,10 +1,17 @@
 """Evidence of a linear effect, averaged over a path of penalties."""
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
-from jaxcause.stats._regression.vector_autoregression import VarMoments, as_scores, checked_terms
+from jaxcause.stats._regression.vector_autoregression import (
+    VarFit,
+    VarMoments,
+    as_scores,
+    checked_terms,
+)
 
 PENALTIES = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 """Penalties per sample of standardised terms: from almost none, to one that leaves each term alone
@@ -75,6 +82,53 @@ def ridge_path_evidence(
     return as_scores(np.where((cross == 0).all(axis=1)[:, None], 0.0, evidence), n_vars)
 
 
+def ridge_beside_own_past(
+    moments: VarMoments,
+    penalty: float,
+    *,
+    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+) -> VarFit:
+    """The ridge autoregression whose penalty leaves out the own past of each target.
+
+    For short panels: a heavy penalty is then a model of each variable by itself.
+
+    Args:
+        moments: Moments of the windows.
+        penalty: Penalty per sample of standardised terms.
+        allowed: ``[source, target, lag]``: the terms that take part, by default all.
+
+    Returns:
+        The fit; it has no t-statistics.
+
+    >>> from jaxcause.stats import var_moments
+    >>> x = np.random.default_rng(0).normal(size=(30, 3)); x[1:] += 0.8 * x[:-1]
+    >>> fit = ridge_beside_own_past(var_moments(x, np.arange(29), max_lag=1), 1e6)
+    >>> fit.coefficients[:, :, 1].round(3).astype(bool).tolist()
+    [[True, False, False], [False, True, False], [False, False, True]]
+    """
+    n, n_vars, n_terms = moments.n_windows, len(moments.total), len(moments.gram) - 1
+    (gram, cross), (spread, target_spread) = _correlations(moments), _spreads(moments)
+    terms = np.ones((n_terms, n_vars), bool)
+    if allowed is not None:
+        terms = checked_terms("allowed", allowed, n_vars, n_terms // n_vars)
+    own, beta = np.arange(n_terms)[:, None] % n_vars == np.arange(n_vars), np.zeros(terms.shape)
+    groups, of_target = np.unique(terms.T, axis=0, return_inverse=True)
+    for number, used in enumerate(groups):
+        targets = np.flatnonzero(np.ravel(of_target) == number)
+        block = np.ix_(used, targets)
+        if used.any():
+            beta[block] = _solved(gram[np.ix_(used, used)], cross[block], own[block], penalty).beta
+    beta *= np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > SMALLEST)[:, None]
+    beta *= target_spread
+    return VarFit(
+        coefficients=as_scores(beta, n_vars),
+        intercept=(moments.cross[-1] - moments.gram[-1, :-1] @ beta) / n,
+        t_statistic=np.zeros((n_vars, n_vars, n_terms // n_vars + 1)),
+        degrees=np.maximum(n - 1 - terms.sum(axis=0), 1),
+        tested=as_scores(terms, n_vars),
+    )
+
+
 def _correlations(
     moments: VarMoments,
 ) -> tuple[Float[np.ndarray, "terms terms"], Float[np.ndarray, "terms vars"]]:
@@ -83,12 +137,20 @@ def _correlations(
     mean, target_mean = moments.gram[-1, :-1] / n, moments.cross[-1] / n
     gram = moments.gram[:-1, :-1] / n - np.outer(mean, mean)
     cross = moments.cross[:-1] / n - np.outer(mean, target_mean)
-    spread = np.sqrt(np.maximum(np.diag(gram), 0))
-    target_spread = np.sqrt(np.maximum(moments.total / n - target_mean**2, 0))
     inverse, target_inverse = (
-        np.divide(1.0, s, out=np.zeros_like(s), where=s > SMALLEST) for s in (spread, target_spread)
+        np.divide(1.0, s, out=np.zeros_like(s), where=s > SMALLEST) for s in _spreads(moments)
     )
     return gram * np.outer(inverse, inverse), cross * np.outer(inverse, target_inverse)
+
+
+def _spreads(
+    moments: VarMoments,
+) -> tuple[Float[np.ndarray, "terms"], Float[np.ndarray, "vars"]]:
+    """Standard deviations of the terms and of the targets."""
+    n = moments.n_windows
+    of_terms = np.diag(moments.gram)[:-1] / n - (moments.gram[-1, :-1] / n) ** 2
+    of_targets = moments.total / n - (moments.cross[-1] / n) ** 2
+    return np.sqrt(np.maximum(of_terms, 0)), np.sqrt(np.maximum(of_targets, 0))
 
 
 def _explained_by_own(
@@ -121,7 +183,30 @@ def _t_statistics(
     n_windows: int,
     penalty: float,
 ) -> Float[np.ndarray, "terms targets"]:
-    """|t| under one penalty, from which the ``free`` terms of each target are exempt.
+    """|t| under one penalty, from which the ``free`` terms of each target are exempt."""
+    beta, diagonal, used = _solved(gram, cross, free, penalty)
+    explained = ((2 * cross - gram @ beta) * beta).sum(axis=0)
+    degrees = np.maximum(n_windows - 1 - used, 1.0)
+    variance = np.maximum(1 - explained, SMALLEST) * n_windows / degrees
+    error = np.sqrt(np.maximum(diagonal, SMALLEST) * variance / n_windows)
+    return np.abs(beta) / error
+
+
+class _Solution(NamedTuple):
+    """Coefficients, the diagonal of the inverse for each target, and degrees of freedom used."""
+
+    beta: Float[np.ndarray, "terms targets"]
+    diagonal: Float[np.ndarray, "terms targets"]
+    used: Float[np.ndarray, "targets"]
+
+
+def _solved(
+    gram: Float[np.ndarray, "terms terms"],
+    cross: Float[np.ndarray, "terms targets"],
+    free: Bool[np.ndarray, "terms targets"],
+    penalty: float,
+) -> _Solution:
+    """The ridge regression of each target whose ``free`` terms are exempt from the penalty.
 
     The exemption changes the penalised matrix in a block of the free terms alone, so that
     Woodbury's identity corrects the common inverse.
@@ -139,8 +224,4 @@ def _t_statistics(
         diagonal[:, target] += (step * columns).sum(axis=1)
         # gram @ inverse = identity - penalty * inverse
         used[target] += np.trace(inner @ (block - penalty * columns.T @ columns))
-    explained = ((2 * cross - gram @ beta) * beta).sum(axis=0)
-    degrees = np.maximum(n_windows - 1 - used, 1.0)
-    variance = np.maximum(1 - explained, SMALLEST) * n_windows / degrees
-    error = np.sqrt(np.maximum(diagonal, SMALLEST) * variance / n_windows)
-    return np.abs(beta) / error
+    return _Solution(beta, diagonal, used)

@@ -71,7 +71,7 @@ def _is_short(data: Prepared, fitted: FittedForecaster) -> bool:
 
 def linear_scores(data: Prepared) -> EdgeScores:
     """The gradient energy of the linear model: its squared coefficients on all windows."""
-    coefficients = data.linear_on_all(ridge=data.ridge).coefficients
+    coefficients = data.linear_shrunk().coefficients
     n_windows = sum(map(len, data.split))
     return EdgeScores("gradient_energy", coefficients**2, {}, None, n_windows)
 
@@ -104,7 +104,7 @@ def select_edges(
     by_tests = targets_by_tests(data, fitted, rule=rule)
     strength = np.sqrt(scores.total) if READOUTS[scores.name].squared else scores.total
     if by_tests.all() and readout is None:
-        coefficients = data.linear_on_all(ridge=data.ridge).coefficients
+        coefficients = data.linear_shrunk().coefficients
         strength = np.abs(np.where(known.allowed, coefficients, 0.0))
     ranked = total = scores.total
     measure = scores.name.replace("_", " ")

@@ -24,10 +24,21 @@ from jaxcause.series import (
     usable_windows,
     used_values,
 )
-from jaxcause.stats import VarFit, VarMoments, ridge_path_evidence, var_moments
+from jaxcause.stats import (
+    VarFit,
+    VarMoments,
+    ridge_beside_own_past,
+    ridge_path_evidence,
+    var_moments,
+)
 
 RIDGES = (1e-3, 1e-2, 1e-1, 0.3, 1.0, 3.0)
 """Penalties per sample to choose from for the linear autoregression."""
+FEW_PER_TERM = 5
+"""Training windows per term below which heavier penalties are tried, which leave out the own past
+of a variable. Otherwise a Transformer forecasts better only because it is shrunk more."""
+BESIDE_OWN_PAST = (1.0, 10.0, 100.0)
+"""Those penalties."""
 TRANSFORM_GAIN = 0.05
 """How much better, relatively, another transform must forecast than plain standardising."""
 MOSTLY_MISSING = 0.5
@@ -112,6 +123,7 @@ class Prepared(NamedTuple):
         moments: Moments of all windows.
         linear: The linear autoregression on the training windows, with the penalty ``ridge``.
         ridge: Its penalty per sample, the one that forecasts best.
+        beside_own_past: Whether the own past of a variable is left out of the penalty.
         linear_residuals: Held-out values less its forecasts; NaN where a value is missing.
         linear_error: Their mean square.
         rank_error: The same, of values mapped to normal quantiles of their ranks.
@@ -133,6 +145,7 @@ class Prepared(NamedTuple):
     moments: VarMoments
     linear: VarFit
     ridge: float
+    beside_own_past: bool
     linear_residuals: Float[np.ndarray, "windows vars"]
     linear_error: float
     rank_error: float
@@ -156,6 +169,13 @@ class Prepared(NamedTuple):
     def linear_on_all(self, *, ridge: float = 0.0) -> VarFit:
         """A linear autoregression on all windows: for its tests, not to be judged by forecasts."""
         return self.moments.fit(ridge=ridge, allowed=_allowed_terms(self.known))
+
+    def linear_shrunk(self) -> VarFit:
+        """The linear model of ``linear`` on all windows."""
+        if self.beside_own_past:
+            allowed = _allowed_terms(self.known)
+            return ridge_beside_own_past(self.moments, self.ridge, allowed=allowed)
+        return self.linear_on_all(ridge=self.ridge)
 
     def linear_evidence(self) -> Float[np.ndarray, "vars vars lags"]:
         """How strongly each link speaks for itself in linear models of all windows."""
@@ -244,7 +264,10 @@ def prepare_as(
     windows = filled[split.held_out[:, None] + np.arange(length)]
     newest = values[split.held_out + max_lag]
     seen, unseen = (var_moments(filled, part, max_lag=max_lag) for part in split)
-    fits = [seen.fit(ridge=ridge, allowed=_allowed_terms(known)) for ridge in RIDGES]
+    allowed = _allowed_terms(known)
+    fits = [seen.fit(ridge=ridge, allowed=allowed) for ridge in RIDGES]
+    if len(split.train) < FEW_PER_TERM * max_lag * len(table.names):
+        fits += [ridge_beside_own_past(seen, ridge, allowed=allowed) for ridge in BESIDE_OWN_PAST]
     forecasts = [linear.predict(windows[:, :-1]) for linear in fits]
     errors = [float(np.nanmean((forecast - newest) ** 2)) for forecast in forecasts]
     best = int(np.argmin(errors))
@@ -267,7 +290,8 @@ def prepare_as(
         max_lag=max_lag,
         moments=seen + unseen,
         linear=fits[best],
-        ridge=RIDGES[best],
+        ridge=(RIDGES + BESIDE_OWN_PAST)[best],
+        beside_own_past=best >= len(RIDGES),
         linear_residuals=newest - forecasts[best],
         linear_error=errors[best],
         rank_error=rank_error,
