@@ -125,6 +125,11 @@ function draw() {
   const tagged = plan.mode === "ring" && drawn.length <= 60;
   if (tagged) writeLags(tags, drawn, ways, plan);
   $("numbers").hidden = !tagged || !tags.childElementCount;
+  // Arrows between the lowest variables may bow below them.
+  const within = svg.getBBox();
+  const height = Math.ceil(Math.max(plan.h, within.y + within.height + 6));
+  svg.setAttribute("height", height);
+  svg.setAttribute("viewBox", `0 0 ${plan.w} ${height}`);
   if (held) box.querySelector(held.token !== undefined ? `[data-token="${held.token}"]` : `[data-edge="${held.edge}"]`)?.focus();
   focusOn(null);
 }
