@@ -61,8 +61,9 @@ def search_momentary(
 ) -> MomentarySearch:
     """Run `pcmci` or `pcmci_plus` on the correlations of a series with its own past."""
     holed = holed_windows(table, window_length, transform) if pairwise else None
+    moved = table
     if holed is None:
-        values, starts, table = transformed_windows(table, window_length, transform)
+        values, starts, moved = transformed_windows(table, window_length, transform)
         corr, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
     else:
         corr, n_windows = holed.samples.corr, holed.n_windows
@@ -81,7 +82,7 @@ def search_momentary(
     q_value = link_tests(found.p_value).q_value
     n_parameters = _largest_set(found) + 1
     notes = (
-        notes_on_windows(table, window_length, n_windows, n_parameters)
+        notes_on_windows(moved, window_length, n_windows, n_parameters)
         if holed is None
         else holed.notes_on(window_length, n_parameters)
     )
