@@ -93,8 +93,10 @@ def classical(method: str, **options: Any) -> Callable[[Case, int], list[Answer]
     return run
 
 
-def gradient(name: str, *, with_domain: bool = False, **options: Any):
-    """The forecaster of jaxcause, trained once, with all of its readouts."""
+def gradient(
+    name: str, *, with_domain: bool = False, alone: bool = False, **options: Any
+) -> Callable[[Case, int], list[Answer]]:
+    """The forecaster of jaxcause, trained once: its default, and unless alone all readouts."""
 
     def run(case: Case, seed: int) -> list[Answer]:
         given = dict(options, key=jax.random.key(seed), progress=False)
@@ -114,7 +116,10 @@ def gradient(name: str, *, with_domain: bool = False, **options: Any):
         graphs = {q: as_causes(f.graph) for q, f in found.items()}
         if first.info.latents:
             notes |= _of_marks(found, case)
-        answers = [Answer(f"{name}, default", np.asarray(first.scores), graphs, notes)]
+        said = name if alone else f"{name}, default"
+        answers = [Answer(said, np.asarray(first.scores), graphs, notes)]
+        if alone:
+            return answers
         for readout in _readouts(options.get("head") == "gaussian"):
             read = _discover(case, method="gradient", readout=readout, **again)
             scores = np.asarray(read.strength)
@@ -123,18 +128,6 @@ def gradient(name: str, *, with_domain: bool = False, **options: Any):
         return answers
 
     return run
-
-
-def default_alone(case: Case, seed: int) -> list[Answer]:
-    """`jc.discover` as it is, in all defaults, without its other readouts."""
-    given = {"key": jax.random.key(seed), "progress": False}
-    first = _discover(case, method="gradient", q=RATES[0], **given)
-    found = {RATES[0]: first}
-    again = given | {"forecaster": first.forecaster}
-    found |= {q: _discover(case, method="gradient", q=q, **again) for q in RATES[1:]}
-    notes = {"selection": first.info.selection, "seconds of one": first.info.seconds["total"]}
-    graphs = {q: as_causes(f.graph) for q, f in found.items()}
-    return [Answer("default", np.asarray(first.scores), graphs, notes)]
 
 
 def searched(name: str, **options: Any) -> Callable[[Case, int], list[Answer]]:
@@ -280,7 +273,7 @@ METHODS = {
     "pc": Method(classical("pc")),
     "pcmci": Method(classical("pcmci")),
     "pcmci+": Method(classical("pcmci+")),
-    "default": Method(default_alone, trained=True),
+    "default": Method(gradient("default", alone=True), trained=True),
     "gradient": Method(gradient("gradient"), trained=True),
     "gaussian": Method(gradient("gaussian", head="gaussian"), trained=True),
     "gradient with the regime": Method(

@@ -1,10 +1,13 @@
 """Whether rows are nearly copies of the row before, and at which resolution they are not."""
 
+from functools import lru_cache
+from statistics import NormalDist
+
 import numpy as np
 from jaxtyping import Float
 
 from jaxcause.series._table import SeriesTable
-from jaxcause.series._transforms import fit_transform
+from jaxcause.series._transforms import mid_ranks
 
 COPIES = 0.995
 """Median correlation of a row with the row before, above which rows count as copies."""
@@ -18,6 +21,7 @@ FEWEST_ROWS = 100
 """Rows that must be left …"""
 PER_INPUT = 1.2
 """… and rows for each input of a target, ``vars * max_lag``."""
+N_QUANTILES = 4096
 MOST_ROWS = 20_000
 """Rows that are looked at, those in the middle of the series."""
 
@@ -43,7 +47,7 @@ def suggested_factor(table: SeriesTable, max_lag: int) -> int:
     factors = [k for k in _factors(n_rows) if n_rows / k >= needed]
     first = max(0, (n_rows - MOST_ROWS) // 2)
     values, segment = (part[first : first + MOST_ROWS] for part in (table.values, table.segment))
-    ranks = fit_transform(values, kind="copula")(values)
+    ranks = np.stack([_scores(column) for column in values.T], axis=1)
 
     def change(distance: int) -> Float[np.ndarray, "vars"]:
         """Mean squared change, in units of twice the variance: 1 less the correlation."""
@@ -60,6 +64,25 @@ def suggested_factor(table: SeriesTable, max_lag: int) -> int:
         return 1
     growth = np.maximum(change(factor), 1e-12) / np.maximum(change(1), 1e-12)
     return factor if np.median(np.log(growth)) > SMOOTH * np.log(factor) else 1
+
+
+def _scores(column: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
+    """Normal quantiles of the mid-ranks, with variance 1; NaN stays NaN."""
+    known = ~np.isnan(column)
+    scores = np.full(column.shape, np.nan)
+    values, share = mid_ranks(column[known])
+    if len(values):
+        found = np.interp(column[known], values, np.interp(share, *_normal_quantiles()))
+        spread = found.std()
+        scores[known] = (found - found.mean()) / (spread if spread > 0 else 1.0)
+    return scores
+
+
+@lru_cache
+def _normal_quantiles() -> tuple[Float[np.ndarray, "grid"], Float[np.ndarray, "grid"]]:
+    """Probabilities and quantiles to interpolate between: far cheaper than one by one."""
+    share = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
+    return share, np.array([NormalDist().inv_cdf(p) for p in share.tolist()])
 
 
 def _factors(largest: int) -> list[int]:

@@ -69,16 +69,9 @@ class Blocks(NamedTuple):
             values=means,
             segment=self.segment,
             times=self.times,
-            time=self._time_like(table.time),
             targets=self._targets(table.targets, sizes),
             notes=(*table.notes, *self.notes),
         )
-
-    def _time_like(self, time: np.ndarray | None) -> np.ndarray | None:
-        """When the blocks begin, as dates or durations like those of the rows."""
-        if time is None or self.times is None or time.dtype.kind not in "mM":
-            return None
-        return (self.times.seconds * 1e9).astype(f"{time.dtype.kind}8[ns]")
 
     def most_frequent(self, name: str, labels: Any) -> Int[np.ndarray, "blocks"]:
         """The label of most rows of each block; an empty block has that of the block before.
@@ -171,7 +164,7 @@ def blocks_of(table: SeriesTable, resample: Any) -> Blocks | None:
         check_at_least("resample", resample, 1)
         return _blocks_of_rows(table, int(resample))
     length = as_seconds("resample", resample)
-    if table.times is None:
+    if table.times is None or not table.times.in_seconds:
         raise InputError(
             f"resample={resample!r} needs a column of dates or durations, which the series does "
             "not have; give a number of rows"
@@ -193,7 +186,7 @@ def blocks_of(table: SeriesTable, resample: Any) -> Blocks | None:
 
 def row_seconds(table: SeriesTable) -> float | None:
     """The time from row to row, in seconds; None if it is not known or not regular."""
-    if table.times is None:
+    if table.times is None or not table.times.in_seconds:
         return None
     steps = np.diff(table.times.seconds)[np.diff(table.segment) == 0]
     median = float(np.median(steps)) if len(steps) else 0.0
@@ -220,7 +213,7 @@ def _blocks_of_rows(table: SeriesTable, factor: int) -> Blocks | None:
     begins = np.flatnonzero(kept & (within % factor == 0))
     step = row_seconds(table)
     seconds = None if step is None else factor * step
-    times = None if table.times is None else Times(*(part[begins] for part in table.times))
+    times = None if table.times is None else table.times.of(begins)
     said = f"{factor} rows" + (f", {in_words(seconds)}" if seconds is not None else "")
     left = f", and {n_rows - kept.sum():,} at ends of stretches were left out"
     note = (
@@ -233,7 +226,7 @@ def _blocks_of_rows(table: SeriesTable, factor: int) -> Blocks | None:
 
 def _cells(times: Times, length: float, fewest: int) -> Blocks:
     """The cells of a grid that hold at least the fewest rows; long runs of others are left out."""
-    n_rows = len(times.seconds)
+    n_rows = len(times.column)
     cell = np.floor(times.seconds / length + 1e-9).astype(np.int64)
     first = np.diff(cell, prepend=cell[0] - 1) != 0
     first[1:] |= np.diff(times.series) != 0
@@ -243,7 +236,7 @@ def _cells(times: Times, length: float, fewest: int) -> Blocks:
         raise InputError(
             f"resample: no cell of {in_words(length)} holds half of its rows; give a longer one"
         )
-    times, cell = Times(*(part[kept] for part in times)), cell[kept]
+    times, cell = times.of(kept), cell[kept]
     same = np.diff(times.series) == 0
     jump = np.diff(cell)
     broken = ~same | (jump > LONGEST_HOLE + 1)
@@ -253,7 +246,8 @@ def _cells(times: Times, length: float, fewest: int) -> Blocks:
     known = np.searchsorted(block, np.arange(n_blocks), side="right") - 1
     stretch = np.concatenate([[0], np.cumsum(broken)])
     offset = np.arange(n_blocks) - block[known]
-    begins = Times((cell[known] + offset) * length, times.series[known])
+    nanoseconds = np.round((cell[known] + offset) * length * 1e9).astype(np.int64)
+    begins = Times(nanoseconds.astype(f"{times.column.dtype.kind}8[ns]"), times.series[known])
     n_empty = n_blocks - len(np.unique(block))
     note = (
         f"Times are irregular or have gaps, so rows were averaged on a grid of {in_words(length)}, "

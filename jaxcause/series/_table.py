@@ -14,7 +14,6 @@ from jaxcause.series._time import (
     TIME_NAMES,
     as_times,
     find_time,
-    in_seconds,
     is_text,
     numbers,
     seconds,
@@ -24,10 +23,29 @@ from jaxcause.series._xarray import columns_of_xarray, is_xarray
 
 
 class Times(NamedTuple):
-    """When each row was, in seconds, and of which of several series it is."""
+    """When each row was.
 
-    seconds: Float[np.ndarray, "time"]
+    Args:
+        column: Dates or durations of numpy (dates in UTC), or numbers.
+        series: Which of several series each row is of.
+    """
+
+    column: Shaped[np.ndarray, "time"]
     series: Int[np.ndarray, "time"]
+
+    @property
+    def in_seconds(self) -> bool:
+        """Whether seconds can be made of them; numbers have no unit."""
+        return self.column.dtype.kind in "mM"
+
+    @property
+    def seconds(self) -> Float[np.ndarray, "time"]:
+        """Dates since 1970, or durations, in seconds; numbers as they are."""
+        return seconds("time", self.column)
+
+    def of(self, rows: Shaped[np.ndarray, "rows"]) -> "Times":
+        """The times of some rows."""
+        return Times(self.column[rows], self.series[rows])
 
 
 class SeriesTable(NamedTuple):
@@ -39,8 +57,7 @@ class SeriesTable(NamedTuple):
         segment: Which unbroken stretch a row belongs to; no window crosses from one to the next.
         notes: What was recognised or masked, in plain sentences.
         targets: Which rows may be predicted; all if None.
-        times: When each row was; None if there are no dates or durations.
-        time: The time column: dates, durations or numbers; None if there is none.
+        times: When each row was; None if there is no time column.
     """
 
     values: Float[np.ndarray, "time vars"]
@@ -49,7 +66,6 @@ class SeriesTable(NamedTuple):
     notes: tuple[str, ...] = ()
     targets: Bool[np.ndarray, "time"] | None = None
     times: Times | None = None
-    time: Shaped[np.ndarray, "time"] | None = None
 
     @property
     def complete(self) -> Bool[np.ndarray, "time"]:
@@ -151,12 +167,11 @@ def table_from_columns(
     if found is not None:
         notes = (*notes, f"Column {found!r} was taken for the time and left out.")
     values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((0, 0))
-    dated = found is not None and in_seconds(columns[found])
     table = checked_table(values, labels, time, notes)
     if time is None:
         return table
-    table = table._replace(time=as_times(columns[str(found)], time))
-    return table._replace(times=Times(time, np.zeros(len(time), np.int64))) if dated else table
+    column = as_times(columns[str(found)], time)
+    return table._replace(times=Times(column, np.zeros(len(time), np.int64)))
 
 
 def _remarks(columns: dict[str, np.ndarray]) -> list[str]:
@@ -259,17 +274,16 @@ def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable
         tuple(dict.fromkeys(note for t in tables for note in t.notes)),
         _targets_of(tables),
         _times_of(tables),
-        _time_of(tables),
     )
 
 
 def _times_of(tables: list[SeriesTable]) -> Times | None:
     times = [t.times for t in tables if t.times is not None]
-    if len(times) < len(tables):
+    if len(times) < len(tables) or len({t.column.dtype.kind for t in times}) > 1:
         return None
     offsets = np.cumsum([0, *(int(t.series[-1]) + 1 for t in times[:-1])])
     series = [t.series + offset for t, offset in zip(times, offsets, strict=True)]
-    return Times(np.concatenate([t.seconds for t in times]), np.concatenate(series))
+    return Times(np.concatenate([t.column for t in times]), np.concatenate(series))
 
 
 def _targets_of(tables: list[SeriesTable]) -> Bool[np.ndarray, "time"] | None:
@@ -277,9 +291,3 @@ def _targets_of(tables: list[SeriesTable]) -> Bool[np.ndarray, "time"] | None:
         return None
     every = [np.ones(len(t.values), bool) if t.targets is None else t.targets for t in tables]
     return np.concatenate(every)
-
-
-def _time_of(tables: list[SeriesTable]) -> Shaped[np.ndarray, "time"] | None:
-    times = [t.time for t in tables if t.time is not None]
-    alike = len(times) == len(tables) and len({time.dtype.kind for time in times}) == 1
-    return np.concatenate(times) if alike else None

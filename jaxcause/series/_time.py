@@ -41,11 +41,6 @@ def is_dates(column: np.ndarray) -> bool:
     return len(column) > 0 and all(_parse_date(cell) is not None for cell in column)
 
 
-def in_seconds(column: np.ndarray) -> bool:
-    """Whether `seconds` makes seconds of it, as of dates and durations; numbers have no unit."""
-    return column.dtype.kind in "mM" or is_dates(column)
-
-
 def seconds(name: str, column: np.ndarray) -> Float[np.ndarray, "time"]:
     """The time column as numbers that never fall."""
     if column.dtype.kind in "mM":

@@ -104,10 +104,17 @@ def fit_transform(values: Float[np.ndarray, "time vars"], *, kind: str) -> Trans
     return raw._replace(mean=mean, scale=np.where(scale > 0, scale, 1.0))
 
 
+def mid_ranks(
+    column: Float[np.ndarray, "time"],
+) -> tuple[Float[np.ndarray, "values"], Float[np.ndarray, "values"]]:
+    """The distinct values of a column, and the mid-rank of each as a share of the rows."""
+    values, counts = np.unique(column, return_counts=True)
+    return values, (np.cumsum(counts) - counts / 2) / max(len(column), 1)
+
+
 def _mid_rank_knots(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """At most 512 values and the normal quantiles of their mid-ranks, padded to one length."""
-    values, counts = np.unique(column, return_counts=True)
-    probability = (np.cumsum(counts) - counts / 2) / len(column)
+    values, probability = mid_ranks(column)
     kept = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_KNOTS)).astype(int))
     # One by one, but for any number of values without a compilation.
     normal = np.array([NormalDist().inv_cdf(p) for p in probability[kept].tolist()])

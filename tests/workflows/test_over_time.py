@@ -92,8 +92,8 @@ def test_table_frame_and_times(found):
     assert over.to_dataframe()["q_value"].tolist() == over.q_value.tolist()
     text = [[f"2020-01-01 {hour:02}:00", hour % 3, hour % 4] for hour in range(24)]
     made = jc.series.as_series_table(pd.DataFrame(text, columns=["time", "a", "b"]))
-    assert made.time is not None
-    assert made.time.dtype.kind == "M"
+    assert made.times is not None
+    assert made.times.column.dtype.kind == "M"
 
 
 def test_pictures(found):

@@ -8,7 +8,7 @@ from effect_cases import NAMES, linear_series
 import jaxcause as jc
 from jaxcause.series import fit_transform
 from jaxcause.workflows import Discovery
-from jaxcause.workflows._discover.dynamics import Dynamics, LinearModel
+from jaxcause.workflows._discover.dynamics import Dynamics, LinearModel, Windows
 from jaxcause.workflows._discover.respond import respond_to
 
 
@@ -18,20 +18,21 @@ def dynamics_of(coefficients, values, *, segment=None):
     max_lag = coefficients.shape[2] - 1
     fitted = fit_transform(np.eye(n_vars) * np.sqrt(n_vars), kind="standardise")
     fitted = fitted._replace(mean=np.zeros(n_vars), scale=np.ones(n_vars))
-    return Dynamics(
-        [LinearModel(coefficients, np.zeros(n_vars))],
+    windows = Windows(
         values,
         np.arange(n_rows - max_lag),
         np.zeros(n_rows, int) if segment is None else segment,
         np.zeros(n_rows, np.int32),
         fitted,
+        False,
         max_lag,
-        "a known model",
     )
+    models = [LinearModel(coefficients, np.zeros(n_vars))]
+    return Dynamics(windows, lambda: models, "a known model")
 
 
 def asked(dynamics, change, steps, *, sustained=False):
-    names = tuple(f"X{i}" for i in range(dynamics.values.shape[1]))
+    names = tuple(f"X{i}" for i in range(dynamics.windows.values.shape[1]))
     return respond_to(
         dynamics, names, change, steps=steps, sustained=sustained, n_windows=20, level=0.95
     )

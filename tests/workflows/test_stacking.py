@@ -1,5 +1,7 @@
 """Stacking the Transformer with the linear model, and which of the two chooses edges."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -65,7 +67,8 @@ def test_the_stacked_forecaster_is_the_weighted_mean(attention, weight):
     x = rng.normal(size=(100, 3)) + 1
     fit = fit_var(x, np.arange(98), max_lag=2)
     window = jax.numpy.asarray(x[:2], "float32")
-    both, changed = stacked(config, params, fit, weight)
+    both = dataclasses.replace(config, skip=True)
+    changed = stacked(params, fit, weight)
     alone, linear = predictor(config, params)(window), fit.predict(x[None, :2])[0]
     expected = weight * np.asarray(alone) + (1 - weight) * linear
     np.testing.assert_allclose(predictor(both, changed)(window), expected, rtol=2e-4, atol=1e-5)

@@ -1,7 +1,7 @@
 """How a series goes on from its past: what a model is, a linear one, and where to begin."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -111,28 +111,26 @@ class LinearModel:
         return self.plain(sample)[:, edges[:, 1], None] + slope[:, None] * moved
 
 
-class Dynamics(NamedTuple):
-    """What `Discovery.respond` starts from.
+class Windows(NamedTuple):
+    """A transformed series, and where its windows begin.
 
     Args:
-        models: The model, or several whose spread says how uncertain it is.
         values: The transformed series; NaN where a value is missing.
-        starts: First rows of windows of ``max_lag`` rows.
+        starts: First rows of windows of ``max_lag + 1`` rows.
         segment: Which unbroken stretch each row belongs to.
         domain: The regime of each row.
-        transform: From the units of the data to those of the values.
+        transform: From the units of the data, or of their changes, to those of the values.
+        of_changes: Whether it is changes from row to row that are transformed.
         max_lag: Rows that a forecast sees.
-        said: What the model is, in words.
     """
 
-    models: Sequence[Model]
     values: Float[np.ndarray, "time vars"]
     starts: Int[np.ndarray, "windows"]
     segment: Int[np.ndarray, "time"]
     domain: Int[np.ndarray, "time"]
     transform: Transform
+    of_changes: bool
     max_lag: int
-    said: str
 
     def sample(self, most: int) -> Sample:
         """At most so many windows of ``max_lag + 1`` rows, spread evenly over the series."""
@@ -141,3 +139,17 @@ class Dynamics(NamedTuple):
         rows = self.values[at[:, None] + np.arange(self.max_lag + 1)]
         last = at + self.max_lag
         return Sample(np.nan_to_num(rows), self.values[last], self.domain[last])
+
+
+class Dynamics(NamedTuple):
+    """What `Discovery.respond` starts from.
+
+    Args:
+        windows: Where paths begin.
+        models: Makes the model, or several whose spread says how uncertain it is.
+        said: What the model is, in words.
+    """
+
+    windows: Windows
+    models: Callable[[], Sequence[Model]]
+    said: str

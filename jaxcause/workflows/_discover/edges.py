@@ -103,9 +103,6 @@ def select_edges(
     known = data.known.lagged
     by_tests = targets_by_tests(data, fitted, rule=rule)
     strength = np.sqrt(scores.total) if READOUTS[scores.name].squared else scores.total
-    if by_tests.all() and readout is None:
-        coefficients = data.linear_shrunk().coefficients
-        strength = np.abs(np.where(known.allowed, coefficients, 0.0))
     ranked = total = scores.total
     measure = scores.name.replace("_", " ")
     if rule is None and readout is None and _is_short(data, fitted):

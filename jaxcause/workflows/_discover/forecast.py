@@ -1,5 +1,6 @@
 """Second stage: a trained forecaster, and how well it forecasts."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -74,28 +75,29 @@ def fit_forecaster(
     """
     first, second = keys_from(key, 2)
     trained = _train(data, first, options, progress=progress)
-    params = [trained.result.params]
+    members = [trained.result.params]
     if options.members > 1:
-        members = train_members(
+        drawn = train_members(
             trained,
             data,
             keys_from(second, options.members),
             label=f"Training {options.members} members",
             progress=progress,
         )
-        params = [jax.tree.map(lambda leaf, m=m: leaf[m], members) for m in range(options.members)]
+        members += [jax.tree.map(lambda leaf, m=m: leaf[m], drawn) for m in range(options.members)]
     config, residuals, weight = trained.config, trained.residuals, 1.0
     gain = gain_over_linear(data.linear_residuals, residuals)
     if options.skip is None and config.head == "mean" and len(data.split.train) < LONG:
         weight = gain.weight
         residuals = data.linear_residuals * (1 - weight) + residuals * weight
-        params = [stacked(trained.config, member, data.linear, weight)[1] for member in params]
-        config, alone = stacked(trained.config, trained.result.params, data.linear, weight)
-    else:
-        alone = trained.result.params
-    forecaster = TrainedForecaster(config, alone, data.transform, data.names, weight, data.level)
+        members = [stacked(params, data.linear, weight) for params in members]
+        config = dataclasses.replace(config, skip=True)
+    forecaster = TrainedForecaster(
+        config, members[0], data.transform, data.names, weight, data.level
+    )
     record = settings_of(trained) | {"skip": config.skip}
-    return _judged(data, forecaster, tuple(params), residuals, gain, record)
+    # The first model is what members are trained on from; alone, it is the only one.
+    return _judged(data, forecaster, tuple(members[1:] or members), residuals, gain, record)
 
 
 def given_forecaster(data: Prepared, forecaster: TrainedForecaster) -> FittedForecaster:

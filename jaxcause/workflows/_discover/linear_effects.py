@@ -8,10 +8,7 @@ from jaxtyping import Float
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import SeriesTable, changes, usable_windows
 from jaxcause.stats import VarFit
-from jaxcause.workflows._discover.dynamics import (
-    Dynamics,
-    Model,
-)
+from jaxcause.workflows._discover.dynamics import Dynamics, Windows
 from jaxcause.workflows._discover.effects import Effects
 from jaxcause.workflows._discover.measure_effects import (
     MOST_WINDOWS,
@@ -26,8 +23,6 @@ from jaxcause.workflows._discover.parents import (
 )
 from jaxcause.workflows._discover.prepare import fit_stages
 
-DRAWS = 40
-"""Linear models whose responses show how uncertain the coefficients leave them."""
 OF_PARENTS = "a linear regression of each variable on the parents found"
 """The model behind the responses of linear methods."""
 
@@ -93,7 +88,7 @@ def estimate_of(fit: VarFit) -> LinearEstimate:
     return LinearEstimate(fit.coefficients, error, fit.degrees)
 
 
-def deviations(series: Dynamics) -> Float[np.ndarray, "vars"]:
+def deviations(series: Windows) -> Float[np.ndarray, "vars"]:
     """Standard deviation of each column, or of its changes, in units of the data."""
     values = series.transform.inverse(series.values)
     unit = np.nanmax(np.abs(values), axis=0)
@@ -101,7 +96,7 @@ def deviations(series: Dynamics) -> Float[np.ndarray, "vars"]:
     return unit * np.nanstd(values / unit, axis=0)
 
 
-def _windows_of(table: SeriesTable, max_lag: int, transform: str) -> Dynamics:
+def _windows_of(table: SeriesTable, max_lag: int, transform: str) -> Windows:
     """The transformed series and its windows, those with holes too where there is no whole one."""
     holes = len(usable_windows(table, max_lag, mask_missing=False)) < (
         len(usable_windows(table, max_lag, mask_missing=True)) // 2
@@ -110,11 +105,12 @@ def _windows_of(table: SeriesTable, max_lag: int, transform: str) -> Dynamics:
     moved = changes(table, stages.level)
     starts = usable_windows(moved, max_lag, mask_missing=holes)
     domain, values = np.zeros(len(table.values), np.int32), stages.transform(moved.values)
-    return Dynamics((), values, starts, moved.segment, domain, stages.transform, max_lag, "")
+    of_changes = stages.level is not None
+    return Windows(values, starts, moved.segment, domain, stages.transform, of_changes, max_lag)
 
 
 def by_linear_model(
-    series: Dynamics,
+    series: Windows,
     graph: LaggedGraph,
     estimate: LinearEstimate,
     intercept: Float[np.ndarray, "vars"],
@@ -131,8 +127,7 @@ def by_linear_model(
     measured = linear_effects(
         estimate, intercept, series.sample(MOST_WINDOWS), edges, series.transform, deviation
     )
-    models: list[Model] = [found.model, *found.draws(DRAWS, np.random.default_rng(0))]
-    dynamics = series._replace(models=models, said=OF_PARENTS)
+    dynamics = Dynamics(series, found.models, OF_PARENTS)
     return EffectsAndDynamics(gathered(graph, [measured], deviation, said), dynamics)
 
 

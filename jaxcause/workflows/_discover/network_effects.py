@@ -1,12 +1,14 @@
 """Effects of the edges as a trained forecaster shows them, corrected and with their errors."""
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Float, Int
 
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats._tails import student_quantile
-from jaxcause.workflows._discover.dynamics import Dynamics, Sample
+from jaxcause.workflows._discover.dynamics import Dynamics, Sample, Windows
 from jaxcause.workflows._discover.effects import LEVEL
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.linear_effects import (
@@ -49,8 +51,14 @@ def effects_of_forecaster(
     starts, domain = np.sort(np.concatenate(data.split)), np.zeros(len(data.values), np.int32)
     if data.domain is not None:
         domain = data.domain
-    series = Dynamics(
-        (), data.values, starts, data.segment, domain, data.transform, data.max_lag, ""
+    series = Windows(
+        data.values,
+        starts,
+        data.segment,
+        domain,
+        data.transform,
+        data.level is not None,
+        data.max_lag,
     )
     if linear:
         fit = data.linear_on_all()
@@ -67,14 +75,14 @@ def effects_of_forecaster(
         measured.append(linear_effects(*parts, data.transform, deviation))
         said += "; at lag 0, a linear regression on the parents found"
     several = f" and its {len(models)} members" * (len(models) > 1)
-    dynamics = series._replace(models=models, said=f"the trained forecaster{several}")
+    dynamics = Dynamics(series, partial(tuple, models), f"the trained forecaster{several}")
     return EffectsAndDynamics(gathered(graph, measured, deviation, said), dynamics)
 
 
 def _lagged_effects(
     data: Prepared,
     models: list[NetworkModel],
-    series: Dynamics,
+    series: Windows,
     graph: LaggedGraph,
     strength: Float[AnyArray, "vars vars lags"],
     deviation: Float[np.ndarray, "vars"],

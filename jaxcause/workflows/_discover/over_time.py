@@ -187,7 +187,7 @@ def edges_over_time(
     return EdgesOverTime(
         edges=tuple((table.names[i], int(lag), table.names[j]) for i, j, lag in cells[order]),
         starts=starts,
-        times=middle if table.time is None else table.time[middle],
+        times=middle if table.times is None else table.times.column[middle],
         strength=strength[:, order],
         derivative=slope[:, order],
         error=error[:, order],

@@ -8,6 +8,9 @@ from jaxtyping import Float, Int
 from jaxcause.graph import LaggedGraph
 from jaxcause.workflows._discover.dynamics import LinearModel
 
+DRAWS = 40
+"""Linear models whose responses show how uncertain the coefficients leave them."""
+
 
 class LinearEstimate(NamedTuple):
     """Coefficients with their errors, in transformed units.
@@ -38,9 +41,9 @@ class ParentRegression(NamedTuple):
     terms: tuple[Int[np.ndarray, "parents 2"], ...]
     covariance: tuple[Float[np.ndarray, "terms terms"], ...]
 
-    def draws(self, n_draws: int, rng: np.random.Generator) -> list[LinearModel]:
-        """Models whose coefficients vary as the standard errors say."""
-        n_vars = len(self.terms)
+    def models(self, n_draws: int = DRAWS) -> list[LinearModel]:
+        """The model, and others whose coefficients vary as the standard errors say."""
+        rng = np.random.default_rng(0)
         coefficients = np.repeat(self.model.coefficients[None], n_draws, axis=0)
         intercept = np.repeat(self.model.intercept[None], n_draws, axis=0)
         for target, (terms, covariance) in enumerate(zip(self.terms, self.covariance, strict=True)):
@@ -48,8 +51,8 @@ class ParentRegression(NamedTuple):
             moved = rng.standard_normal((n_draws, len(covariance))) @ root.T
             coefficients[:, terms[:, 0], target, terms[:, 1]] += moved[:, :-1]
             intercept[:, target] += moved[:, -1]
-        assert coefficients.shape[1] == n_vars
-        return [LinearModel(*parts) for parts in zip(coefficients, intercept, strict=True)]
+        drawn = zip(coefficients, intercept, strict=True)
+        return [self.model, *(LinearModel(*parts) for parts in drawn)]
 
 
 def regress_on_parents(

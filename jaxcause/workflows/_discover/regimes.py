@@ -66,9 +66,9 @@ def notes_on_regimes(table: SeriesTable, data: Prepared) -> tuple[str, ...]:
 
 
 def _when(table: SeriesTable, row: int) -> str:
-    if table.time is None:
+    if table.times is None:
         return f"row {row + 1:,}"
-    time: Any = table.time[row]
+    time: Any = table.times.column[row]
     if isinstance(time, np.datetime64):
         return str(time.astype("datetime64[s]")).replace("T00:00:00", "").replace("T", " ")
     return str(time)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxcause._checks import InputError, check_at_least, check_probability
-from jaxcause.workflows._discover.dynamics import Dynamics, Model
+from jaxcause.workflows._discover.dynamics import Dynamics, Model, Windows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,11 +119,12 @@ def respond_to(
     check_at_least("steps", steps, 1)
     check_at_least("n_windows", n_windows, 1)
     check_probability("level", level)
-    task = _task(dynamics, sizes, steps=steps, sustained=sustained, n_windows=n_windows)
-    paths = np.stack([_response(model, dynamics, task) for model in dynamics.models])
+    task = _task(dynamics.windows, sizes, steps=steps, sustained=sustained, n_windows=n_windows)
+    models = dynamics.models()
+    paths = np.stack([_response(model, dynamics.windows, task) for model in models])
     # The first linear model has the estimated coefficients, and the draws lie around it.
     means = paths.mean(axis=2)
-    linear = len(paths) > 1 and hasattr(dynamics.models[0], "coefficients")
+    linear = len(paths) > 1 and hasattr(models[0], "coefficients")
     edges = np.array([(1 - level) / 2, (1 + level) / 2])
     low, high = np.quantile(
         paths.transpose(0, 2, 1, 3).reshape(-1, *means.shape[1:]), edges, axis=0
@@ -161,7 +162,7 @@ def _checked_change(
 
 
 def _task(
-    dynamics: Dynamics,
+    series: Windows,
     sizes: Float[np.ndarray, "vars"],
     *,
     steps: int,
@@ -169,24 +170,24 @@ def _task(
     n_windows: int,
 ) -> _Task:
     """Windows spread over the series, first of all those that whole rows follow."""
-    values, starts, n_rows = dynamics.values, dynamics.starts, len(dynamics.values)
+    values, starts, n_rows = series.values, series.starts, len(series.values)
     # The last row of a history is the step of the change, so that row has a past, too.
-    last = starts + dynamics.max_lag - 1
+    last = starts + series.max_lag - 1
     later = last[:, None] + np.arange(1, steps + 1)
     inside = later < n_rows
     later = np.minimum(later, n_rows - 1)
-    inside &= dynamics.segment[later] == dynamics.segment[last][:, None]
+    inside &= series.segment[later] == series.segment[last][:, None]
     whole = (inside[:, :, None] & ~np.isnan(values[later])).all(axis=(1, 2))
     usable = np.flatnonzero(whole) if whole.sum() >= min(n_windows, 10) else np.arange(len(starts))
     chosen = usable[
         np.unique(np.linspace(0, len(usable) - 1, min(n_windows, len(usable))).astype(int))
     ]
-    rows = starts[chosen][:, None] + np.arange(dynamics.max_lag)
+    rows = starts[chosen][:, None] + np.arange(series.max_lag)
     after = np.where(inside[chosen][:, :, None], values[later[chosen]], np.nan)
     return _Task(
         past=np.nan_to_num(values[rows]),
         later=after.transpose(1, 0, 2),
-        domain=dynamics.domain[later[chosen]].T,
+        domain=series.domain[later[chosen]].T,
         change=sizes,
         held=sizes != 0,
         sustained=sustained,
@@ -194,15 +195,15 @@ def _task(
 
 
 def _response(
-    model: Model, dynamics: Dynamics, task: _Task
+    model: Model, series: Windows, task: _Task
 ) -> Float[np.ndarray, "steps windows vars"]:
     """Paths with the change less those without, in units of the data, one per window.
 
     Both meet the same shocks: those by which the observed rows differ from their forecasts, and
     none where a row is missing. The path without the change is then the observed one.
     """
-    back, base, other = dynamics.transform.inverse, task.past, task.past.copy()
-    other[:, -1] = _moved(dynamics, task, base[:, -1])
+    back, base, other = series.transform.inverse, task.past, task.past.copy()
+    other[:, -1] = _moved(series, task, base[:, -1])
     other[:, -1] += model.settle(other[:, -1] - base[:, -1], task.held)
     found = [back(other[:, -1]) - back(base[:, -1])]
     for observed, domain in zip(task.later, task.domain, strict=True):
@@ -214,7 +215,7 @@ def _response(
         # The shock is that of the whole row, after effects within the step.
         moved = free + model.settle(free, np.zeros_like(task.held)) + shock
         if task.sustained:
-            held = _moved(dynamics, task, row)
+            held = _moved(series, task, row)
             direct = np.where(task.held, held, moved)
             moved = direct + model.settle(direct - moved, task.held)
         found.append(back(moved) - back(row))
@@ -224,10 +225,10 @@ def _response(
 
 
 def _moved(
-    dynamics: Dynamics, task: _Task, row: Float[np.ndarray, "windows vars"]
+    series: Windows, task: _Task, row: Float[np.ndarray, "windows vars"]
 ) -> Float[np.ndarray, "windows vars"]:
     """A row in which the changed variables have their new values."""
-    changed = dynamics.transform(dynamics.transform.inverse(row) + task.change)
+    changed = series.transform(series.transform.inverse(row) + task.change)
     return np.where(task.held, changed, row)
 
 
@@ -240,9 +241,11 @@ def _assumptions(dynamics: Dynamics, *, sustained: bool) -> tuple[str, ...]:
         + (", and they stay changed." if sustained else " at that step."),
         "A change that leaves the range of the data is answered by extrapolation.",
     ]
-    if dynamics.transform.kind != "standardise":
+    if dynamics.windows.of_changes:
+        said.append("Changes and responses are those of the differences from row to row.")
+    if (kind := dynamics.windows.transform.kind) != "standardise":
         said.append(
-            f"Under transform={dynamics.transform.kind!r}, values below the smallest or, of "
+            f"Under transform={kind!r}, values below the smallest or, of "
             "'copula', beyond the largest one seen count as that one."
         )
     return tuple(said)

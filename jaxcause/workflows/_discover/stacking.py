@@ -1,12 +1,11 @@
 """What the Transformer adds to a linear forecast, and the two of them as one forecaster."""
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxcause.models.forecaster import ForecasterConfig, Params
+from jaxcause.models.forecaster import Params
 from jaxcause.stats import VarFit
 
 SMALL, LARGE = 0.04, 0.1
@@ -83,14 +82,12 @@ def gain_over_linear(
     )
 
 
-def stacked(
-    config: ForecasterConfig, params: Params, linear: VarFit, weight: float
-) -> tuple[ForecasterConfig, Params]:
-    """One forecaster: ``weight`` times the given one, plus the rest of the linear model.
+def stacked(params: Params, linear: VarFit, weight: float) -> Params:
+    """Parameters of ``weight`` times the given forecaster, plus the rest of the linear model.
 
     The linear model becomes the skip, and the read-outs of the Transformer are scaled.
     """
-    scaled = dict(params) | {
+    scaled = {
         name: weight * np.asarray(params[name], np.float32)
         for name in ("readout", "linear_readout", "bias")
         if name in params
@@ -98,8 +95,7 @@ def stacked(
     rest = np.float32(1 - weight)
     scaled["bias"] = scaled["bias"] + rest * np.asarray(linear.intercept, np.float32)
     lagged = np.asarray(linear.coefficients[:, :, 1:], np.float32)
-    scaled["skip"] = rest * lagged.transpose(2, 0, 1)
-    return dataclasses.replace(config, skip=True), scaled
+    return {**params, **scaled, "skip": rest * lagged.transpose(2, 0, 1)}
 
 
 def without_linear_part(params: Params) -> Params:
