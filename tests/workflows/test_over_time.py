@@ -190,3 +190,24 @@ def test_regimes_are_kept_in_json_and_by_the_forecaster():
     assert back.info.regimes == found.info.regimes
     assert back.domain is None
     assert len(found.to_json()) < 20_000
+
+
+@pytest.mark.parametrize("method", ["var", "pcmci", "gradient"])
+def test_changes_from_row_to_row_are_followed_as_the_series_of_changes_is(method):
+    """Over time, an integrated series says what its differences say."""
+    x = np.random.default_rng(0).normal(size=(1500, 3))
+    x[1:, 1] += 0.8 * x[:-1, 0]
+    options = {"method": method, "progress": False}
+    if method == "gradient":
+        options |= {"model": "small", "training": TrainingConfig(60, batch_size=16), "domain": None}
+    plain = jc.discover(x, 1, transform="standardise", **options)
+    summed = jc.discover(np.cumsum(x, axis=0), 1, transform="difference", **options)
+    edge = ("X0", 1, "X1")
+    both = []
+    for found in (plain, summed):
+        over = found.over_time(5)
+        both.append(over.derivative[:, over.edges.index(edge)])
+        response = found.respond({"X0": 1.0}, steps=2)
+        assert any("differences" in said for said in response.assumptions) is (found is summed)
+        assert abs(response.response[1, 1] - 0.8) < 0.15
+    np.testing.assert_allclose(both[0], both[1], atol=0.1)

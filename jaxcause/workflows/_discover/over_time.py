@@ -1,27 +1,22 @@
 """How strong each edge is in each window of time, and which edges change."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxcause._checks import InputError, check_at_least
 from jaxcause.graph import LaggedGraph
-from jaxcause.models.forecaster import ForecasterConfig, Params, forward
-from jaxcause.series import (
-    SeriesTable,
-    bent_lines,
-    fit_transform,
-    usable_windows,
-    used_values,
-)
+from jaxcause.models.forecaster import predictor
+from jaxcause.series import SeriesTable, bent_lines, changes, usable_windows
 from jaxcause.stats import SlopesByPart, benjamini_hochberg, slopes_by_part
 from jaxcause.workflows._discover.forecaster import TrainedForecaster
+from jaxcause.workflows._discover.network_model import NetworkModel
+from jaxcause.workflows._discover.prepare import Stages, fit_stages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,7 +200,12 @@ def _parts(
     transform: str,
     forecaster: TrainedForecaster | None,
 ) -> Parts:
-    starts = usable_windows(table, max_lag, mask_missing=False)
+    if forecaster is None:
+        stages = fit_stages(table, max_lag, transform=transform, holes=False)
+    else:
+        stages = Stages(forecaster.level, forecaster.transform)
+    moved = changes(table, stages.level)
+    starts = usable_windows(moved, max_lag, mask_missing=False)
     n_slopes = int(np.bincount(cells[:, 1]).max()) + 1
     most = len(starts) // max(FEWEST_ROWS, ROWS_PER_SLOPE * n_slopes)
     if most < 2:
@@ -220,11 +220,9 @@ def _parts(
             f"n_windows={number} leaves too few of the {len(starts)} complete rows in a window; "
             f"give at most {most}"
         )
-    used = used_values(table, starts, max_lag + 1)
-    fitted = fit_transform(used, kind=transform) if forecaster is None else forecaster.transform
     ends = np.linspace(0, len(starts), number + 1).astype(int).tolist()
     slices = tuple(slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True))
-    return Parts(fitted(table.values), starts + max_lag, slices)
+    return Parts(stages.transform(moved.values), starts + max_lag, slices)
 
 
 def _bent_test(x: np.ndarray, y: np.ndarray, slices: tuple[slice, ...]) -> SlopesByPart:
@@ -257,8 +255,7 @@ class _WindowReader:
 
     def forecasts(self) -> Float[np.ndarray, "windows vars"]:
         """The forecast of every row."""
-        found = _forecasts(self.params, *self._inputs(slice(None)), config=self.config)
-        return np.asarray(found, np.float64)
+        return NetworkModel(self.config, self.params).forecast(self._pasts(...), self.domain)
 
     def gradients(
         self, cells: np.ndarray
@@ -271,44 +268,28 @@ class _WindowReader:
                 for part in self.parts.slices
             ]
         )
-        found = _gradients(
-            self.params, *self._inputs(chosen), jnp.asarray(cells), config=self.config
-        )
-        by_part = np.asarray(found, np.float64).reshape(len(self.parts.slices), n_rows, -1)
+        windows, domain = self._pasts(chosen).astype(np.float32), self.domain[chosen]
+        found = np.empty((len(chosen), len(cells)))
+        for regime in np.unique(domain):
+            forecast = predictor(self.config, self.params, domain=int(regime))
+            found[domain == regime] = _gradients(forecast, windows[domain == regime], cells)
+        by_part = found.reshape(len(self.parts.slices), n_rows, -1)
         return by_part.mean(axis=1), (by_part**2).mean(axis=1)
 
-    def _inputs(self, chosen: Any) -> tuple[Array, Array]:
-        rows = self.parts.newest[chosen, None] - np.arange(self.config.max_lag, 0, -1)
-        return jnp.asarray(self.parts.values[rows], jnp.float32), jnp.asarray(self.domain[chosen])
+    def _pasts(self, chosen: Any) -> Float[np.ndarray, "windows time vars"]:
+        """The rows before some of the predicted ones."""
+        rows = self.parts.newest[chosen][:, None] - np.arange(self.config.max_lag, 0, -1)
+        return self.parts.values[rows]
 
 
-def _forecast(config: ForecasterConfig, params: Params) -> Callable[[Array, Array], Array]:
-    """The forecast from one window in a regime."""
-
-    def forecast(window: Array, regime: Array) -> Array:
-        length = window.shape[0] if config.attention == "content" else 1
-        domain = jnp.full((1, length), regime) if config.n_domains > 1 else None
-        return forward(config, params, window[None], domain=domain).mean[0, -1]
-
-    return forecast
-
-
-@jax.jit(static_argnames="config")
-def _forecasts(
-    params: Params, windows: Array, regime: Array, *, config: ForecasterConfig
-) -> Float[Array, "windows vars"]:
-    forecast = _forecast(config, params)
-    return lax.map(lambda one: forecast(*one), (windows, regime), batch_size=BATCH)
-
-
-@jax.jit(static_argnames="config")
+@jax.jit
 def _gradients(
-    params: Params, windows: Array, regime: Array, cells: Array, *, config: ForecasterConfig
+    forecast: Partial, windows: Float[Array, "windows time vars"], cells: Int[Array, "edges 3"]
 ) -> Float[Array, "windows edges"]:
-    slopes = jax.jacrev(_forecast(config, params))
+    slopes = jax.jacrev(forecast)
 
-    def of_edges(one: tuple[Array, Array]) -> Array:
+    def of_edges(window: Array) -> Array:
         source, target, lag = cells.T
-        return slopes(*one)[target, config.max_lag - lag, source]
+        return slopes(window)[target, window.shape[0] - lag, source]
 
-    return lax.map(of_edges, (windows, regime), batch_size=BATCH)
+    return lax.map(of_edges, windows, batch_size=BATCH)
