@@ -53,7 +53,8 @@ def response_curves(
     Source: Friedman (2001), "Greedy function approximation: a gradient boosting machine".
 
     >>> swap = lambda window: window[-1, ::-1] ** 2
-    >>> found = response_curves(swap, np.ones((3, 1, 2)), np.array([[0, 1, 1]]), at=[[-2.0, 3.0]])
+    >>> edges, at = np.array([[0, 1, 1]]), np.array([[-2.0, 3.0]])
+    >>> found = response_curves(swap, np.ones((3, 1, 2)), edges, at=at)
     >>> found.response.tolist()
     [[4.0, 9.0]]
     """

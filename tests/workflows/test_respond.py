@@ -8,7 +8,7 @@ from effect_cases import NAMES, linear_series
 import jaxcause as jc
 from jaxcause.series import fit_transform
 from jaxcause.workflows import Discovery
-from jaxcause.workflows._discover.dynamics import Dynamics, LinearModel, Windows
+from jaxcause.workflows._discover.dynamics import Dynamics, LinearModel, PathWindows
 from jaxcause.workflows._discover.respond import respond_to
 
 
@@ -18,7 +18,7 @@ def dynamics_of(coefficients, values, *, segment=None):
     max_lag = coefficients.shape[2] - 1
     fitted = fit_transform(np.eye(n_vars) * np.sqrt(n_vars), kind="standardise")
     fitted = fitted._replace(mean=np.zeros(n_vars), scale=np.ones(n_vars))
-    windows = Windows(
+    windows = PathWindows(
         values,
         np.arange(n_rows - max_lag),
         np.zeros(n_rows, int) if segment is None else segment,

@@ -11,7 +11,7 @@ from jaxcause.series import Transform
 
 
 class Sample(NamedTuple):
-    """Windows spread over a series; the newest row of each is the one that is forecast.
+    """PathWindows spread over a series; the newest row of each is the one that is forecast.
 
     Args:
         rows: Transformed values, missing ones at their mean; the newest row comes last.
@@ -111,7 +111,7 @@ class LinearModel:
         return self.plain(sample)[:, edges[:, 1], None] + slope[:, None] * moved
 
 
-class Windows(NamedTuple):
+class PathWindows(NamedTuple):
     """A transformed series, and where its windows begin.
 
     Args:
@@ -150,6 +150,6 @@ class Dynamics(NamedTuple):
         said: What the model is, in words.
     """
 
-    windows: Windows
+    windows: PathWindows
     models: Callable[[], Sequence[Model]]
     said: str

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import SeriesTable, changes, usable_windows
 from jaxcause.stats import VarFit
-from jaxcause.workflows._discover.dynamics import Dynamics, Windows
+from jaxcause.workflows._discover.dynamics import Dynamics, PathWindows
 from jaxcause.workflows._discover.effects import Effects
 from jaxcause.workflows._discover.measure_effects import (
     MOST_WINDOWS,
@@ -88,7 +88,7 @@ def estimate_of(fit: VarFit) -> LinearEstimate:
     return LinearEstimate(fit.coefficients, error, fit.degrees)
 
 
-def deviations(series: Windows) -> Float[np.ndarray, "vars"]:
+def deviations(series: PathWindows) -> Float[np.ndarray, "vars"]:
     """Standard deviation of each column, or of its changes, in units of the data."""
     values = series.transform.inverse(series.values)
     unit = np.nanmax(np.abs(values), axis=0)
@@ -96,7 +96,7 @@ def deviations(series: Windows) -> Float[np.ndarray, "vars"]:
     return unit * np.nanstd(values / unit, axis=0)
 
 
-def _windows_of(table: SeriesTable, max_lag: int, transform: str) -> Windows:
+def _windows_of(table: SeriesTable, max_lag: int, transform: str) -> PathWindows:
     """The transformed series and its windows, those with holes too where there is no whole one."""
     holes = len(usable_windows(table, max_lag, mask_missing=False)) < (
         len(usable_windows(table, max_lag, mask_missing=True)) // 2
@@ -106,11 +106,11 @@ def _windows_of(table: SeriesTable, max_lag: int, transform: str) -> Windows:
     starts = usable_windows(moved, max_lag, mask_missing=holes)
     domain, values = np.zeros(len(table.values), np.int32), stages.transform(moved.values)
     of_changes = stages.level is not None
-    return Windows(values, starts, moved.segment, domain, stages.transform, of_changes, max_lag)
+    return PathWindows(values, starts, moved.segment, domain, stages.transform, of_changes, max_lag)
 
 
 def by_linear_model(
-    series: Windows,
+    series: PathWindows,
     graph: LaggedGraph,
     estimate: LinearEstimate,
     intercept: Float[np.ndarray, "vars"],

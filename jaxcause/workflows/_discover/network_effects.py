@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats._tails import student_quantile
-from jaxcause.workflows._discover.dynamics import Dynamics, Sample, Windows
+from jaxcause.workflows._discover.dynamics import Dynamics, Sample, PathWindows
 from jaxcause.workflows._discover.effects import LEVEL
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.linear_effects import (
@@ -51,7 +51,7 @@ def effects_of_forecaster(
     starts, domain = np.sort(np.concatenate(data.split)), np.zeros(len(data.values), np.int32)
     if data.domain is not None:
         domain = data.domain
-    series = Windows(
+    series = PathWindows(
         data.values,
         starts,
         data.segment,
@@ -82,7 +82,7 @@ def effects_of_forecaster(
 def _lagged_effects(
     data: Prepared,
     models: list[NetworkModel],
-    series: Windows,
+    series: PathWindows,
     graph: LaggedGraph,
     strength: Float[AnyArray, "vars vars lags"],
     deviation: Float[np.ndarray, "vars"],

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxcause._checks import InputError, check_at_least, check_probability
-from jaxcause.workflows._discover.dynamics import Dynamics, Model, Windows
+from jaxcause.workflows._discover.dynamics import Dynamics, Model, PathWindows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,14 +162,14 @@ def _checked_change(
 
 
 def _task(
-    series: Windows,
+    series: PathWindows,
     sizes: Float[np.ndarray, "vars"],
     *,
     steps: int,
     sustained: bool,
     n_windows: int,
 ) -> _Task:
-    """Windows spread over the series, first of all those that whole rows follow."""
+    """PathWindows spread over the series, first of all those that whole rows follow."""
     values, starts, n_rows = series.values, series.starts, len(series.values)
     # The last row of a history is the step of the change, so that row has a past, too.
     last = starts + series.max_lag - 1
@@ -195,7 +195,7 @@ def _task(
 
 
 def _response(
-    model: Model, series: Windows, task: _Task
+    model: Model, series: PathWindows, task: _Task
 ) -> Float[np.ndarray, "steps windows vars"]:
     """Paths with the change less those without, in units of the data, one per window.
 
@@ -225,7 +225,7 @@ def _response(
 
 
 def _moved(
-    series: Windows, task: _Task, row: Float[np.ndarray, "windows vars"]
+    series: PathWindows, task: _Task, row: Float[np.ndarray, "windows vars"]
 ) -> Float[np.ndarray, "windows vars"]:
     """A row in which the changed variables have their new values."""
     changed = series.transform(series.transform.inverse(row) + task.change)
