@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats._tails import student_quantile
-from jaxcause.workflows._discover.dynamics import Dynamics, Sample, PathWindows
+from jaxcause.workflows._discover.dynamics import Dynamics, PathWindows, Sample
 from jaxcause.workflows._discover.effects import LEVEL
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.linear_effects import (
