@@ -152,7 +152,8 @@ def test_the_benchmark_measures(capsys):
     assert main(["benchmark", "--only", "matmul", "--repeat", "1", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     (row,) = document["rows"]
-    assert row["rate"] == pytest.approx(2 * 1024**3 / 1e9 / row["seconds"])
+    width = int(re.search(r"product of (\d+)", row["work"])[1])
+    assert row["rate"] == pytest.approx(2 * width**3 / 1e9 / row["seconds"])
     assert 0 < row["seconds"] <= row["first call"]
     assert document["machine"]["device"]
 

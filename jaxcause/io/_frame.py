@@ -49,7 +49,8 @@ def to_frame(
         table[name] = [float(value) for value in table[name]]
     try:
         return nw.from_dict(table, schema=schema, backend=backend).to_native()
-    except (ModuleNotFoundError, ValueError, TypeError, NotImplementedError) as error:
+    # Some versions of narwhals end in an AssertionError where they do not know the library.
+    except (ImportError, ValueError, TypeError, NotImplementedError, AssertionError) as error:
         raise InputError(
             f"backend={backend!r} cannot be used: {error}; install it, or choose pandas or polars"
         ) from None

@@ -19,7 +19,7 @@ from jaxcause.attribution import (
     score_energy,
 )
 from jaxcause.attribution import _stream as stream
-from jaxcause.attribution._block_sizes import MOST_WINDOWS, block_sizes
+from jaxcause.attribution._block_sizes import MEMORY, MOST_WINDOWS, block_sizes
 from jaxcause.nn import ATTN_LRP, CP_LRP, STANDARD
 
 TIME, VARS, WINDOWS = 4, 3, 11
@@ -242,7 +242,8 @@ def test_a_hundred_variables_and_fifty_lags_stay_within_memory():
         target_block=None,
         mesh=None,
     )
-    assert lowered.compile().memory_analysis().temp_size_in_bytes < 2**25
+    most = MEMORY.get(jax.default_backend(), MEMORY["gpu"])
+    assert lowered.compile().memory_analysis().temp_size_in_bytes < 4 * most
 
 
 def test_blocks_shrink_with_the_memory_there_is():

@@ -100,7 +100,8 @@ def test_a_saved_forecaster_gives_the_same_graph(tmp_path):
     found.forecaster.save(tmp_path / "f.safetensors")
     loaded = TrainedForecaster.load(tmp_path / "f.safetensors")
     again = discover(x, 2, names=["a", "b", "c"], forecaster=loaded, progress=False)
-    np.testing.assert_array_equal(again.scores, found.scores)
+    # An accelerator may add in another order each time.
+    np.testing.assert_allclose(again.scores, found.scores, rtol=1e-6)
     assert again.info.held_out_error == pytest.approx(found.info.held_out_error, abs=0.02)
     np.testing.assert_allclose(loaded.predict(x[:2]), found.forecaster.predict(x[:2]))
     with pytest.raises(InputError, match="trained on a, b, c"):

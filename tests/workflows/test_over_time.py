@@ -181,7 +181,8 @@ def test_regimes_are_kept_in_json_and_by_the_forecaster():
     x, domain = changing()
     found = jc.discover(x, 1, key=jax.random.key(0), **SMALL)
     again = {"forecaster": found.forecaster, "progress": False}
-    np.testing.assert_array_equal(jc.discover(x, 1, **again).scores, found.scores)
+    # An accelerator may add in another order each time.
+    np.testing.assert_allclose(jc.discover(x, 1, **again).scores, found.scores, rtol=1e-6)
     with pytest.raises(InputError, match="trained on 2 regimes, but domain='auto' finds 1 here"):
         jc.discover(x[:300], 1, **again)
     with pytest.raises(InputError, match="trained on 2 regimes, but domain has 3"):
