@@ -313,6 +313,11 @@ BLOCKS = {
         (sizes, "MOST_LANES"): 32,
         (orientation_blocks, "ENTRIES_PER_BLOCK"): 1,
     },
+    "accelerator": {
+        (sizes, "on_accelerator"): lambda: True,
+        (sizes, "ACCELERATOR_LANES"): 64,
+        (sizes, "ACCELERATOR_SETS"): 3,
+    },
     "graphs": {(_entry, "PAIRS_PER_CHUNK"): 1},
 }
 
@@ -326,6 +331,8 @@ BLOCKS = {
         ("sets", "max_p"),
         ("rows", "first"),
         ("lanes", "first"),
+        ("accelerator", "first"),
+        ("accelerator", "max_p"),
         ("graphs", "first"),
     ],
 )

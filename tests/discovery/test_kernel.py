@@ -45,13 +45,19 @@ def all_rows(graphs, n):
 @pytest.mark.parametrize("one_sided", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("engine", "looped"), [("numpy", False), ("xla", False), ("xla", True)], indirect=["engine"]
+    ("engine", "looped"),
+    [("numpy", False), ("xla", False), ("xla", True), ("xla", "in turns of four sets")],
+    indirect=["engine"],
 )
 def test_the_first_separating_set_is_that_of_brute_force(
     size, one_sided, dtype, looped, engine, monkeypatch
 ):
     if looped:
         monkeypatch.setattr(sizes, "TESTS_AT_ONCE", 0)
+    if looped == "in turns of four sets":
+        monkeypatch.setattr(sizes, "on_accelerator", lambda: True)
+        monkeypatch.setattr(sizes, "ACCELERATOR_SETS", 4)
+        monkeypatch.setattr(sizes, "ACCELERATOR_LANES", 32)
     n, n_samples, alpha = 7, 60, 0.2
     corr = correlations(0, n, graphs=(2,))
     test = partial_correlation_test(corr, n_samples, one_sided=one_sided, search_dtype=dtype)
@@ -172,7 +178,7 @@ def budget(monkeypatch, **most):
     for name, n in most.items():
         counted = chex.assert_max_traces(getattr(gaussian, name).__wrapped__, n=n)
         static = {"gaussian_each": ["one_sided"], "_normal_tails": []}.get(
-            name, ["one_sided", "best", "guarded", "lanes", "width"]
+            name, ["one_sided", "best", "guarded", "lanes", "width", "at_once"]
         )
         monkeypatch.setattr(gaussian, name, jax.jit(counted, static_argnames=static))
 

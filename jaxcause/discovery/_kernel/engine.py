@@ -29,6 +29,7 @@ class Engine(Protocol):
         n_graphs: Their product.
         n_retested: Rows that were tested again in higher precision.
         traced_dtype: Precision of a traced search.
+        traced_lanes: Rows of one block in a traced search.
     """
 
     batch_shape: tuple[int, ...]
@@ -37,6 +38,9 @@ class Engine(Protocol):
 
     @property
     def traced_dtype(self) -> np.dtype: ...
+
+    @property
+    def traced_lanes(self) -> int: ...
 
     def limits(self, alpha: float, size: int) -> Float[np.ndarray, "graphs"]:
         """The limit of each graph given sets of ``size``."""

@@ -10,7 +10,7 @@ import chex
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Num
 
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.rows import NEVER, Found, KernelRows
@@ -30,8 +30,9 @@ def first_separating_sets(
     best: bool,
     guarded: bool,
     lanes: int,
+    at_once: int = 1,
 ) -> Found:
-    """Scan the rows block by block: a block is short enough to stay in the cache.
+    """Scan the rows block by block: on a CPU a block is short enough to stay in the cache.
 
     Args:
         values_of: The values of a block of rows.
@@ -41,6 +42,7 @@ def first_separating_sets(
         best: Look at all sets for the smallest value, not for the first below the limit.
         guarded: Whether to say what is uncertain.
         lanes: Rows per block.
+        at_once: Sets that a block looks at in one turn of the loop; the result is the same.
     """
     chex.assert_rank([rows.x, subsets, n_subsets], [1, 2, 1])
     chex.assert_equal_shape(rows)
@@ -52,7 +54,9 @@ def first_separating_sets(
 
     def step(i: Array, found: Found) -> Found:
         block = jax.tree.map(lambda field: field[i], blocks)
-        part = _scan(values_of(block), block, subsets, n_subsets[i], best, guarded)
+        wide = jax.tree.map(lambda field: jnp.tile(field, at_once), block)
+        values = values_of(wide)
+        part = _scan(values, block, subsets, n_subsets[i], best, guarded, at_once)
         return jax.tree.map(lambda whole, piece: whole.at[i].set(piece), found, part)
 
     found = lax.fori_loop(jnp.int32(0), n_blocks, step, _nothing_found(blocks, guarded))
@@ -66,35 +70,61 @@ def _scan(
     n_subsets: Int[Array, ""],
     best: bool,
     guarded: bool,
+    at_once: int,
 ) -> Found:
-    """Loop over sets; their number is a run-time value.
+    """Loop over sets, ``at_once`` in each turn; their number is a run-time value."""
 
-    Each step takes one set. Several of them would only spill the cache of a CPU.
-    """
-
-    def step(number: Array, found: Found) -> Found:
-        # The barrier keeps XLA from computing all values again for each use below.
-        value, error = lax.optimization_barrier(values(subsets[number][:, None]))
-        chex.assert_equal_shape([value, error, rows.limit])
-        number = number.astype(jnp.int32)
-        looking = number < rows.n_valid
-        if not best:
-            looking &= found.first == NEVER
-        below = value < (found.value if best else rows.limit)
+    def step(turn: Array, found: Found) -> Found:
+        first = turn.astype(jnp.int32) * at_once
+        numbers = first + jnp.arange(at_once, dtype=jnp.int32)[:, None]
+        value, error = _of_sets(values, subsets, numbers[:, 0], rows)
+        looking = numbers < rows.n_valid[None]
+        if best:
+            smallest = _smallest(value, looking)
+            here = (value == smallest[None]) & (value < found.value[None])
+            number = _smallest(numbers, looking & here)
+            number = jnp.where(number < NEVER, number, found.first)
+        else:
+            looking &= (found.first == NEVER)[None]
+            number = _smallest(numbers, looking & (value < rows.limit[None]))
+            looking &= numbers <= number[None]
+            smallest = _smallest(value, looking)
+            number = jnp.minimum(number, found.first)
         uncertain = found.uncertain
         if guarded:
-            uncertain |= looking & (jnp.abs(value - rows.limit) <= error)
-        return Found(
-            jnp.where(looking & below, number, found.first),
-            jnp.where(looking, jnp.minimum(found.value, value), found.value),
-            uncertain,
-        )
+            close = jnp.abs(value - rows.limit[None]) <= error
+            uncertain |= (looking & close).any(axis=0)
+        return Found(number, jnp.minimum(found.value, smallest), uncertain)
 
     start = _nothing_found(rows, guarded)
-    found = lax.fori_loop(jnp.zeros_like(n_subsets), n_subsets, step, start)
+    n_turns = (n_subsets + (at_once - 1)) // at_once
+    found = lax.fori_loop(jnp.zeros_like(n_turns), n_turns, step, start)
     if best:
         found = found._replace(first=jnp.where(found.value < rows.limit, found.first, NEVER))
     return found
+
+
+def _smallest(
+    of_sets: Num[Array, "sets #rows"], where: Bool[Array, "sets rows"]
+) -> Num[Array, "rows"]:
+    """The smallest entry of each row where the mask holds; `NEVER` or infinity if it does not."""
+    none = NEVER if jnp.issubdtype(of_sets.dtype, jnp.integer) else jnp.inf
+    return jnp.where(where, of_sets, jnp.asarray(none, of_sets.dtype)).min(axis=0)
+
+
+def _of_sets(
+    values: Values, subsets: Int[Array, "sets k"], numbers: Int[Array, "some"], rows: KernelRows
+) -> tuple[Float[Array, "some rows"], Float[Array, "some rows"]]:
+    """The values of some sets, and how far rounding may move them."""
+    n_sets, n_rows = numbers.size, rows.x.size
+    # Numbers beyond the table belong to no row.
+    sets = subsets.at[numbers].get(mode="clip").T
+    if n_sets > 1:
+        sets = jnp.repeat(sets, n_rows, axis=1)
+    # The barrier keeps XLA from computing all values again for each use of them.
+    value, error = lax.optimization_barrier(values(sets))
+    chex.assert_shape([value, error], (n_sets * n_rows,))
+    return value.reshape(n_sets, n_rows), error.reshape(n_sets, n_rows)
 
 
 def _nothing_found(rows: KernelRows, guarded: bool) -> Found:

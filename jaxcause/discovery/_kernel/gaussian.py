@@ -64,6 +64,11 @@ class GaussianEngine:
         """Precision of a traced search."""
         return np.dtype(self.test.corr.dtype)
 
+    @property
+    def traced_lanes(self) -> int:
+        """Rows of one block in a traced search."""
+        return sizes.traced_lanes()
+
     # Where levels are decided on the host --------------------------------------------------------
 
     def limits(self, alpha: float, size: int) -> Float[np.ndarray, "graphs"]:
@@ -215,7 +220,8 @@ class GaussianEngine:
         width = self._tile_width(batch, sets.size)
         subsets, n_tests = sets.table(), sets.n_within(batch.n_sets)
         length = bucket(n_tests.size, ROWS)
-        per_block = min(length, lanes(subsets.shape[1], width, length))
+        most = lanes(subsets.shape[1], width, length)
+        per_block = min(length, self.traced_lanes if sizes.on_accelerator() else most)
         rows = batch.packed(n_tests, length, dtype)
         found = gaussian_first(
             self._correlations(lists, dtype),
@@ -227,6 +233,7 @@ class GaussianEngine:
             guarded=dtype == np.float32,
             lanes=per_block,
             width=width,
+            at_once=sizes.sets_per_turn(),
         )
         return jax.tree.map(lambda field: np.asarray(field)[: n_tests.size], found)
 
@@ -257,7 +264,7 @@ class GaussianEngine:
 
     def _tile_width(self, batch: RowBatch, size: int) -> int:
         """Width of the tiles to gather beforehand, or 0 where single look-ups are less work."""
-        if size < 2:
+        if size < 2 or sizes.on_accelerator():
             return 0
         width = bucket(int(batch.n_candidates.max(initial=0)), WIDTHS)
         look_ups = int(batch.n_sets.sum()) * (2 * size + size * (size - 1) // 2)
@@ -305,6 +312,7 @@ class GaussianEngine:
             guarded=False,
             lanes=lanes,
             width=0,
+            at_once=sizes.sets_per_turn(),
         )
 
     def traced_p_values(

@@ -27,7 +27,7 @@ from jaxcause.discovery._kernel.rows import (
     candidates_at,
     unpacked,
 )
-from jaxcause.discovery._kernel.sizes import ROWS, bucket, lanes
+from jaxcause.discovery._kernel.sizes import ROWS, TRACED_LANES, bucket, lanes
 
 _DTYPE = np.dtype(np.float32)
 
@@ -43,7 +43,7 @@ class GeneralEngine:
     ``takes_rows = True``, and is then called with many rows at a time, in numpy (`CITest`).
     """
 
-    traced_dtype = _DTYPE
+    traced_dtype, traced_lanes = _DTYPE, TRACED_LANES
     n_retested = 0
 
     def __init__(self, test: CITest) -> None:

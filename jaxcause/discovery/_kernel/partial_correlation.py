@@ -50,7 +50,7 @@ class Correlations(NamedTuple):
     lists: Int[AnyArray, "candidates"]
 
 
-@partial(jax.jit, static_argnames=("one_sided", "best", "guarded", "lanes", "width"))
+@partial(jax.jit, static_argnames=("one_sided", "best", "guarded", "lanes", "width", "at_once"))
 def gaussian_first(
     correlations: Correlations,
     rows: KernelRows | PackedRows,
@@ -62,6 +62,7 @@ def gaussian_first(
     guarded: bool,
     lanes: int,
     width: int,
+    at_once: int,
 ) -> Found:
     r"""The first set of each row with :math:`r^2_{xy\cdot S}` below its limit.
 
@@ -75,14 +76,22 @@ def gaussian_first(
         best: Look at all sets for the smallest value, not for the first below the limit.
         guarded: Whether to say what is uncertain.
         lanes: Rows per block.
-        width: See `squared_correlations`.
+        width: See `squared_correlations`; 0 where ``at_once`` is not 1.
+        at_once: Sets that a block looks at in one turn of the loop.
     """
 
     def values_of(block: KernelRows) -> Values:
         return squared_correlations(correlations, block, one_sided=one_sided, width=width)
 
     return first_separating_sets(
-        values_of, unpacked(rows), subsets, n_subsets, best=best, guarded=guarded, lanes=lanes
+        values_of,
+        unpacked(rows),
+        subsets,
+        n_subsets,
+        best=best,
+        guarded=guarded,
+        lanes=lanes,
+        at_once=at_once,
     )
 
 

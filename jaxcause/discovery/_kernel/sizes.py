@@ -1,5 +1,7 @@
 """Rounded sizes of arrays: a program is compiled for each shape, so that only few may occur."""
 
+import jax
+
 TILE_ENTRIES = 1 << 21
 """Correlations that a block of rows may gather beforehand: bounds the memory of the kernel."""
 
@@ -27,6 +29,9 @@ FEWEST_LANES, MOST_LANES = 256, 4096
 """Bounds on the rows of one block, where levels are decided on the host."""
 TRACED_LANES = 2048
 """Rows of one block in a traced search."""
+ACCELERATOR_LANES, ACCELERATOR_SETS = 1 << 16, 16
+"""Rows of one block, and sets that they look at in one turn of the loop, on an accelerator. There
+each turn costs some launches of kernels, and a million tests take no longer than these."""
 
 
 def bucket(n: int, sizes: tuple[int, ...]) -> int:
@@ -50,8 +55,26 @@ def next_power(n: int, base: int) -> int:
     return size
 
 
+def on_accelerator() -> bool:
+    """Whether programs run on another device than a CPU unless told otherwise."""
+    return jax.default_backend() != "cpu"
+
+
+def sets_per_turn() -> int:
+    """Sets that a block of rows looks at in one turn of the loop of a Gaussian kernel.
+
+    On a CPU it is one, since several of them would only spill the cache.
+    """
+    return ACCELERATOR_SETS if on_accelerator() else 1
+
+
+def traced_lanes() -> int:
+    """Rows of one block of a Gaussian kernel in a traced search."""
+    return ACCELERATOR_LANES if on_accelerator() else TRACED_LANES
+
+
 def lanes(set_size: int, width: int, n_rows: int) -> int:
-    """Rows per block: enough for full vectors, few enough to stay in the cache.
+    """Rows per block on a CPU: enough for full vectors, few enough to stay in the cache.
 
     Rows are sorted by their numbers of sets, and a block takes as long as its longest row. So short
     blocks waste less.

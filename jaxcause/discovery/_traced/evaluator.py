@@ -11,7 +11,6 @@ from jaxtyping import Float, Int
 
 from jaxcause.discovery._kernel.engine import Engine
 from jaxcause.discovery._kernel.rows import NULL, Found, KernelRows
-from jaxcause.discovery._kernel.sizes import TRACED_LANES
 from jaxcause.discovery._traced.rows import Rows
 
 
@@ -38,7 +37,7 @@ class Evaluator:
         shape, width = rows.x.shape, rows.candidates.shape[-1]
         chex.assert_shape([rows.y, rows.real, rows.n_candidates, n_sets], shape)
         n_rows = math.prod(shape)
-        lanes = min(TRACED_LANES, max(1, n_rows))
+        lanes = min(self.engine.traced_lanes, max(1, n_rows))
         extra = -n_rows % lanes
 
         def flat(field: Array) -> Array:
