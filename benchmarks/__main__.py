@@ -28,6 +28,7 @@ from benchmarks import (
     training,
 )
 from benchmarks.cleann import recommendation, sentiment
+from jaxcause._version import version_of
 
 STUDIES = {
     "core": lambda given: core.run(
@@ -91,7 +92,7 @@ def machine() -> dict[str, str | int | None]:
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "jax": version("jax"),
-        "jaxcause": version("jaxcause"),
+        "jaxcause": version_of("jaxcause"),
     }
 
 

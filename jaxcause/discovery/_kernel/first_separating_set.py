@@ -109,7 +109,8 @@ def _smallest(
 ) -> Num[Array, "rows"]:
     """The smallest entry of each row where the mask holds; `NEVER` or infinity if it does not."""
     none = NEVER if jnp.issubdtype(of_sets.dtype, jnp.integer) else jnp.inf
-    return jnp.where(where, of_sets, jnp.asarray(none, of_sets.dtype)).min(axis=0)
+    kept = jnp.where(where, of_sets, jnp.asarray(none, of_sets.dtype))
+    return kept[0] if len(kept) == 1 else kept.min(axis=0)
 
 
 def _of_sets(

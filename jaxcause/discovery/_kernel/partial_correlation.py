@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 
 from jaxcause._namespace import barrier, namespace, rsqrt, take
 from jaxcause._typing import AnyArray
+from jaxcause.discovery._kernel import sizes
 from jaxcause.discovery._kernel.first_separating_set import Values, first_separating_sets
 from jaxcause.discovery._kernel.rows import (
     NULL,
@@ -223,14 +224,16 @@ def _direct(
     correlations: Correlations, rows: KernelRows, ends: tuple[AnyArray, AnyArray], _: int
 ) -> LookUp:
     """Look the correlations of each set up in the whole matrices."""
+    # On a CPU few gathers of many members each: every operation in a loop costs a few microseconds.
+    # An accelerator makes one kernel of all look-ups and the arithmetic after them.
+    hold = (lambda array: array) if sizes.on_accelerator() else barrier
 
     def of_sets(sets: AnyArray) -> tuple[Callable, Callable, Callable]:
-        # Few gathers of many members each: every operation in a loop costs a few microseconds.
-        members = barrier(candidates_at(correlations.lists, rows, sets))
+        members = hold(candidates_at(correlations.lists, rows, sets))
         starts = (rows.graph[None] * correlations.n_nodes + members) * correlations.n_nodes
 
         def entries(start: AnyArray, first: int) -> AnyArray:
-            return barrier(take(correlations.flat, start[None] + members[first:]))
+            return hold(take(correlations.flat, start[None] + members[first:]))
 
         to_x, to_y = (entries(end, 0) for end in ends)
         between = [entries(start, b + 1) for b, start in enumerate(starts[:-1])]

@@ -29,7 +29,7 @@ FEWEST_LANES, MOST_LANES = 256, 4096
 """Bounds on the rows of one block, where levels are decided on the host."""
 TRACED_LANES = 2048
 """Rows of one block in a traced search."""
-ACCELERATOR_LANES, ACCELERATOR_SETS = 1 << 16, 16
+ACCELERATOR_LANES, ACCELERATOR_SETS = 1 << 14, 64
 """Rows of one block, and sets that they look at in one turn of the loop, on an accelerator. There
 each turn costs some launches of kernels, and a million tests take no longer than these."""
 
