@@ -35,7 +35,7 @@ STUDIES = {
         given.data, prototype=given.prototype, quick=given.quick, only=given.only
     ),
     "attention": lambda given: attention.run(given.data, quick=given.quick),
-    "calibration": lambda given: calibration.run(quick=given.quick),
+    "calibration": lambda given: calibration.run(quick=given.quick, only=given.only),
     "collinear": lambda given: collinear.run(),
     "first": lambda given: first.run(given.data, quick=given.quick, only=given.only),
     "flow": lambda given: flow.run(given.data),
