@@ -65,7 +65,7 @@ def abcd(
         knowledge: Tiers, forbidden and required edges among the nodes; excludes ``order``.
         search: `icd`, or a search with the same arguments, such as `pc` and `fci`.
         options: Further arguments of the search: ``max_cond_size``, ``selection_bias``, ``sepset``,
-            and ``caps``, with which it runs inside ``jit``.
+            ``caps``, with which it runs inside ``jit``, and ``mesh``, devices that share the work.
 
     Returns:
         Graphs, separating sets and p-values, with the leading axes of ``attn``.

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
 from jaxcause._checks import (
@@ -20,9 +21,11 @@ from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._kernel.engine import engine_of
+from jaxcause.discovery._mesh import search_on_devices
 from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
 from jaxcause.graph import BackgroundKnowledge, CausalGraph, SepSets
+from jaxcause.sharding import check_row_mesh
 
 PAIRS_PER_CHUNK = 1 << 21
 """Pairs of nodes, over all graphs, that are searched together: bounds the memory of a batch."""
@@ -42,6 +45,7 @@ def search_graphs(
     node_mask: Bool[AnyArray, "*graphs nodes"] | None,
     sepset: str = "max_p",
     caps: Caps | None = None,
+    mesh: Mesh | None = None,
 ) -> SearchResult:
     """Check the arguments, and search every graph of the batch, in chunks of bounded memory.
 
@@ -50,6 +54,8 @@ def search_graphs(
             known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
             traced and there are no caps.
     """
+    if mesh is not None:
+        check_row_mesh(mesh)
     batch_shape = engine_of(test).batch_shape  # raises if it is no test
     _check(test, alpha, max_cond_size, knowledge, node_mask, sepset)
     n = test.n_nodes
@@ -65,7 +71,11 @@ def search_graphs(
         mask = jnp.ones(n, bool) if node_mask is None else jnp.asarray(node_mask, bool)
         mask = jnp.broadcast_to(mask, (*batch_shape, n)).reshape(-1, n)
         with float64_where_asked(test, alpha):
-            found = traced_search(test, jnp.asarray(alpha), constraints, mask, caps, max_p)
+            given = (test, jnp.asarray(alpha), constraints, mask, caps, max_p)
+            if mesh is None:
+                found = traced_search(*given)
+            else:
+                found = search_on_devices(traced_search, *given, mesh=mesh)
             return outside(found)
     if not is_concrete(test, alpha, node_mask):
         raise InputError(
@@ -77,7 +87,7 @@ def search_graphs(
     largest = n if max_cond_size is None else max_cond_size
     results = []
     for part, graphs in _chunks(test, batch_shape, n):
-        engine = engine_of(part)
+        engine = engine_of(part, mesh)
         problem = Problem(engine, float(alpha), constraints, mask[graphs], max_p, largest, n)
         evaluate = Evaluator(engine, alpha=float(alpha), max_p=max_p)
         results.append(host_search(problem, evaluate))

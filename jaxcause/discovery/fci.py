@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int8
 
 from jaxcause._small_work import numpy_or_xla
@@ -34,6 +35,7 @@ def fci(
     selection_bias: bool | None = None,
     sepset: str = "max_p",
     caps: Caps | None = None,
+    mesh: Mesh | None = None,
 ) -> SearchResult:
     """Learn a PAG by FCI: common causes may be unobserved.
 
@@ -57,6 +59,8 @@ def fci(
             are right.
         caps: Static bounds; with them the search is one compiled program, which also runs inside
             the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
+        mesh: Devices that share the work (`jaxcause.sharding.row_mesh`): the rows of every large
+            level, or with caps the graphs of a batch. The result is that of one device.
 
     Returns:
         Graph, separating sets, p-values, and what each level did, those of the second phase after
@@ -87,6 +91,7 @@ def fci(
         node_mask=node_mask,
         sepset=sepset,
         caps=caps,
+        mesh=mesh,
     )
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray, CITest
@@ -23,6 +24,7 @@ def icd(
     selection_bias: bool | None = None,
     sepset: str = "max_p",
     caps: Caps | None = None,
+    mesh: Mesh | None = None,
 ) -> SearchResult:
     """Learn a PAG by ICD: common causes may be unobserved, and any level gives a valid graph.
 
@@ -51,6 +53,8 @@ def icd(
             are right.
         caps: Static bounds; with them the search is one compiled program, which also runs inside
             the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
+        mesh: Devices that share the work (`jaxcause.sharding.row_mesh`): the rows of every large
+            level, or with caps the graphs of a batch. The result is that of one device.
 
     Returns:
         Graph, separating sets, p-values, what each level did, and the graph after each level.
@@ -82,4 +86,5 @@ def icd(
         node_mask=node_mask,
         sepset=sepset,
         caps=caps,
+        mesh=mesh,
     )

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int, Int8
 
 from jaxcause._checks import InputError, check_choice
@@ -35,6 +36,7 @@ def pc(
     sepset: str = "max_p",
     colliders: ColliderRule = "sepset",
     caps: Caps | None = None,
+    mesh: Mesh | None = None,
 ) -> SearchResult:
     """Learn a CPDAG by PC-stable: assumes that no common cause is unobserved.
 
@@ -59,6 +61,8 @@ def pc(
             ``info.n_open``.
         caps: Static bounds; with them the search is one compiled program, which also runs inside
             the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
+        mesh: Devices that share the work (`jaxcause.sharding.row_mesh`): the rows of every large
+            level, or with caps the graphs of a batch. The result is that of one device.
 
     Returns:
         Graph, separating sets, p-values, and what each level did.
@@ -89,6 +93,7 @@ def pc(
         node_mask=node_mask,
         sepset=sepset,
         caps=caps,
+        mesh=mesh,
     )
 
 

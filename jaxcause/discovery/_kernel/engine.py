@@ -4,6 +4,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import AnyArray, CITest
@@ -113,13 +114,13 @@ class Engine(Protocol):
         ...
 
 
-def engine_of(test: CITest) -> Engine:
-    """The engine that serves a test.
+def engine_of(test: CITest, mesh: Mesh | None = None) -> Engine:
+    """The engine that serves a test, on the devices of a mesh.
 
     Raises:
         InputError: It is no test that a search can call (see `check_test`).
     """
     check_test(test)
     if isinstance(test, PartialCorrelationTest):
-        return GaussianEngine(test)
-    return GeneralEngine(test)
+        return GaussianEngine(test, mesh)
+    return GeneralEngine(test, mesh)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import erfc, ndtri
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import is_concrete
@@ -22,6 +23,7 @@ from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel import sizes
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.in_numpy import first_of_each, first_separating_in_numpy
+from jaxcause.discovery._kernel.over_devices import scan_rows
 from jaxcause.discovery._kernel.partial_correlation import (
     Correlations,
     gaussian_each,
@@ -52,8 +54,8 @@ COMPILING = 0.3
 class GaussianEngine:
     """Squared partial correlations; see `jaxcause.discovery._kernel.engine.Engine`."""
 
-    def __init__(self, test: PartialCorrelationTest) -> None:
-        self.test = test
+    def __init__(self, test: PartialCorrelationTest, mesh: Mesh | None = None) -> None:
+        self.test, self.mesh = test, mesh
         self.batch_shape = test.batch_shape
         self.n_graphs = int(np.prod(self.batch_shape))
         self.n_retested = 0
@@ -222,12 +224,12 @@ class GaussianEngine:
         length = bucket(n_tests.size, ROWS)
         most = lanes(subsets.shape[1], width, length)
         per_block = min(length, self.traced_lanes if sizes.on_accelerator() else most)
-        rows = batch.packed(n_tests, length, dtype)
-        found = gaussian_first(
-            self._correlations(lists, dtype),
-            rows,
+        found = scan_rows(
+            gaussian_first,
+            (self._correlations(lists, dtype),),
+            batch.packed(n_tests, length, dtype),
             subsets,
-            rows.fields[5].reshape(-1, per_block).max(axis=1),
+            mesh=self.mesh,
             one_sided=self.test.one_sided,
             best=best,
             guarded=dtype == np.float32,

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._namespace import on_host
@@ -18,6 +19,7 @@ from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.first_separating_set import Values, first_separating_sets
 from jaxcause.discovery._kernel.in_numpy import first_separating_in_numpy
+from jaxcause.discovery._kernel.over_devices import scan_rows
 from jaxcause.discovery._kernel.rows import (
     NULL,
     Found,
@@ -46,8 +48,9 @@ class GeneralEngine:
     traced_dtype, traced_lanes = _DTYPE, TRACED_LANES
     n_retested = 0
 
-    def __init__(self, test: CITest) -> None:
+    def __init__(self, test: CITest, mesh: Mesh | None = None) -> None:
         self.test: Any = test
+        self.mesh = mesh
         self.batch_shape: tuple[int, ...] = getattr(test, "batch_shape", ())
         self.n_graphs = math.prod(self.batch_shape)
 
@@ -73,15 +76,13 @@ class GeneralEngine:
         subsets, n_tests = sets.table(), sets.n_within(batch.n_sets)
         length = bucket(n_tests.size, ROWS)
         per_block = min(length, lanes(subsets.shape[1], 0, length))
-        rows = batch.packed(n_tests, length, _DTYPE)
-        n_subsets = rows.fields[5].reshape(-1, per_block).max(axis=1)
         with jax.enable_x64(False):
-            found = general_first(
-                self.test,
-                lists,
-                rows,
+            found = scan_rows(
+                general_first,
+                (self.test, lists),
+                batch.packed(n_tests, length, _DTYPE),
                 subsets,
-                n_subsets,
+                mesh=self.mesh,
                 batch_shape=self.batch_shape,
                 best=best,
                 lanes=per_block,
