@@ -22,3 +22,4 @@ from jaxcause.attribution._select import select_threshold as select_threshold
 from jaxcause.attribution._select import select_top_k as select_top_k
 from jaxcause.attribution._stable import Stability as Stability
 from jaxcause.attribution._stable import select_stable as select_stable
+from jaxcause.attribution._torch_bridge import from_torch as from_torch
