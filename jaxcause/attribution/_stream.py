@@ -59,7 +59,7 @@ def moments_over_windows(
         target_block: Targets at a time.
         mesh: Devices that share the windows.
     """
-    windows = _checked_windows(windows)
+    windows = checked_windows(windows)
     for name, value in (("batch_size", batch_size), ("target_block", target_block)):
         if value is not None:
             check_at_least(name, value, 1)
@@ -72,7 +72,7 @@ def moments_over_windows(
         forecast,
         jnp.asarray(rows),
         jnp.int32(n_rows),
-        _checked_targets(targets, windows.shape[2]),
+        checked_targets(targets, windows.shape[2]),
         terms=terms,
         n_outputs=n_outputs,
         batch_size=batch_size,
@@ -85,7 +85,7 @@ def moments_over_windows(
     return found
 
 
-def _checked_windows(windows: AnyArray) -> AnyArray:
+def checked_windows(windows: AnyArray) -> AnyArray:
     if np.ndim(windows) != 3 or 0 in np.shape(windows):
         raise InputError(
             f"windows has shape {np.shape(windows)}, but must be [windows ≥ 1, time, vars]"
@@ -95,7 +95,7 @@ def _checked_windows(windows: AnyArray) -> AnyArray:
     return windows
 
 
-def _check_forecast(forecast: Partial, window: jax.ShapeDtypeStruct, n_outputs: int) -> None:
+def check_forecast(forecast: Partial, window: jax.ShapeDtypeStruct, n_outputs: int) -> None:
     out, shape = jax.eval_shape(forecast, window), window.shape[1:]
     if n_outputs == 1:
         right = getattr(out, "shape", None) == shape
@@ -112,7 +112,7 @@ def _check_forecast(forecast: Partial, window: jax.ShapeDtypeStruct, n_outputs: 
         )
 
 
-def _checked_targets(targets: AnyArray | None, n_vars: int) -> np.ndarray:
+def checked_targets(targets: AnyArray | None, n_vars: int) -> np.ndarray:
     if targets is None:
         return np.arange(n_vars, dtype=np.int32)
     chosen = np.asarray(targets)
@@ -143,7 +143,7 @@ def _streamed(
     mesh: Mesh | None,
 ) -> tuple[Any, Any]:
     # The check stands here so that the forecast is traced only once for it.
-    _check_forecast(forecast, jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), n_outputs)
+    check_forecast(forecast, jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), n_outputs)
     summed = rows.dtype if jnp.finfo(rows.dtype).bits >= 32 else jnp.float32
     real = (jnp.arange(len(rows), dtype=jnp.int32) < n_rows).astype(summed)
     if batch_size is None or target_block is None:
