@@ -12,12 +12,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 
 from benchmarks import (
+    architectures,
     attention,
+    bridge,
     calibration,
     collinear,
     core,
     first,
     flow,
+    intervention,
     lagged,
     memory,
     models,
@@ -33,11 +36,14 @@ STUDIES = {
     "core": lambda given: core.run(
         given.data, prototype=given.prototype, quick=given.quick, only=given.only
     ),
+    "architectures": lambda given: architectures.run(quick=given.quick),
     "attention": lambda given: attention.run(given.data, quick=given.quick),
+    "bridge": lambda given: bridge.run(quick=given.quick),
     "calibration": lambda given: calibration.run(quick=given.quick),
     "collinear": lambda given: collinear.run(),
     "first": lambda given: first.run(given.data, quick=given.quick, only=given.only),
     "flow": lambda given: flow.run(given.data),
+    "intervention": lambda given: intervention.run(quick=given.quick),
     "lagged": lagged.run,
     "memory": lambda given: memory.run(),
     "models": lambda given: models.run(),
