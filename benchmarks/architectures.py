@@ -6,7 +6,6 @@ error is the distance of a forecast from the mechanism that made the series, as 
 mechanism's variance: a graph can be no better than the forecast that it is read from.
 """
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -50,10 +49,10 @@ def run(*, quick: bool = False) -> list[dict]:
         for seed in range(1 if quick else N_KEYS):
             system = draw_system(name, seed, N_ROWS)
             truth = true_effects(system)
-            for architecture, (forecast, n_params, seconds) in _trained(system, seed):
+            for architecture, (forecast, n_params) in _trained(system, seed):
                 error = excess_error(system, forecast)
                 for readout, scores in _read(forecast, system, seed).items():
-                    row = {"parameters": n_params, "excess error": error, "training s": seconds}
+                    row = {"parameters": n_params, "excess error": error}
                     row |= judged(scores, truth, system.edges)
                     found.setdefault((architecture, readout), []).append(row)
         for (architecture, readout), of_it in found.items():
@@ -76,7 +75,7 @@ def _read(forecast: Partial, system: System, seed: int) -> dict[str, np.ndarray]
 
 
 def _trained(system: System, seed: int):
-    """Every architecture on a series: a forecast, its number of parameters, and seconds."""
+    """Every architecture on a series: a forecast, and its number of parameters."""
     yield "linear", _linear(system)
     for name, architecture in ARCHITECTURES.items():
         yield name, _fit(architecture, system, jax.random.key(seed))
@@ -84,10 +83,9 @@ def _trained(system: System, seed: int):
         ("Transformer, by position", "base"),
         ("Transformer, by content", "content"),
     ):
-        began = time.perf_counter()
         found = train(system, model, N_STEPS, seed).forecaster
         size = sum(leaf.size for leaf in jax.tree.leaves(found.params))
-        yield name, (found.predict_fn, size, time.perf_counter() - began)
+        yield name, (found.predict_fn, size)
 
 
 def _pairs(system: System) -> tuple[np.ndarray, np.ndarray]:
@@ -98,11 +96,10 @@ def _pairs(system: System) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _linear(system: System):
-    began = time.perf_counter()
     windows, rows = _pairs(system)
     weights = np.linalg.lstsq(windows.reshape(len(windows), -1), rows, rcond=None)[0]
     forecast = Partial(lambda w, window: window.reshape(-1) @ w, jnp.asarray(weights))
-    return forecast, weights.size, time.perf_counter() - began
+    return forecast, weights.size
 
 
 def _fit(architecture: Architecture, system: System, key: jax.Array):
@@ -128,13 +125,12 @@ def _fit(architecture: Architecture, system: System, key: jax.Array):
         best = jax.tree.map(lambda new, old: jnp.where(error < least, new, old), params, best)
         return ((params, moments), best, jnp.minimum(error, least)), None
 
-    began = time.perf_counter()
     params = architecture.init(key)
     keys = jax.random.split(jax.random.fold_in(key, 1), N_STEPS).reshape(N_EVALUATIONS, -1)
     start = ((params, optimiser.init(params)), params, jnp.float32(jnp.inf))
     params = jax.block_until_ready(jax.jit(lambda s: jax.lax.scan(stretch, s, keys)[0][1])(start))
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return Partial(architecture.forecast, params), size, time.perf_counter() - began
+    return Partial(architecture.forecast, params), size
 
 
 def _layers(key: jax.Array, *shapes: tuple[int, ...]) -> list[tuple[jax.Array, jax.Array]]:

@@ -6,8 +6,8 @@ which shows what a readout measures, and trained ones. All scores are compared a
 is the median over true edges of score over truth, and is left out for readouts of another unit.
 """
 
-import time
 from collections.abc import Iterator
+from functools import partial
 
 import jax
 import numpy as np
@@ -51,38 +51,28 @@ def _case(name: str, seed: int) -> Iterator[tuple[str, str, dict]]:
         readers[model] = (forecast, _of_any(forecast, windows, seed))
         for label, ops in (("AttnLRP", ATTN_LRP), ("CP-LRP", CP_LRP)):
             explained = predictor(config, params, ops=ops)
-            readers[model][1][label] = _timed(attribution.relevance, explained, windows)
+            found = np.asarray(attribution.relevance(explained, windows))
+            readers[model][1][label] = found**2
         if model == "content":
             rolled = attribution.attention_rollout(
                 attention(config, params, windows), windows.shape[2]
             )
-            readers[model][1]["rollout"] = np.asarray(rolled) ** 2, float("nan")
+            readers[model][1]["rollout"] = np.asarray(rolled) ** 2
     for forecaster, (forecast, scores) in readers.items():
         error = excess_error(system, forecast)
-        for readout, (score, seconds) in scores.items():
+        for readout, score in scores.items():
             ratio = np.sqrt(score[system.edges] / truth[system.edges])
             found = judged(score, truth, system.edges)
-            found |= {"size": float(np.median(ratio)), "excess error": error, "s": seconds}
+            found |= {"size": float(np.median(ratio)), "excess error": error}
             yield forecaster, readout, found
 
 
-def _of_any(forecast, windows: np.ndarray, seed: int) -> dict[str, tuple[np.ndarray, float]]:
-    """Readouts of any forecaster, as squares, and their seconds once compiled."""
-    key = jax.random.key(seed)
+def _of_any(forecast, windows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Readouts of any forecaster, as squares."""
+    redrawn = partial(attribution.intervention, forecast, windows, key=jax.random.key(seed))
     return {
-        "gradient energy": _timed(attribution.gradient_energy, forecast, windows),
-        "input × gradient": _timed(attribution.input_x_gradient, forecast, windows),
-        "intervention, marginal": _timed(attribution.intervention, forecast, windows, key=key),
-        "intervention, conditional": _timed(
-            attribution.intervention, forecast, windows, key=key, values="conditional"
-        ),
+        "gradient energy": np.asarray(attribution.gradient_energy(forecast, windows)),
+        "input × gradient": np.asarray(attribution.input_x_gradient(forecast, windows)) ** 2,
+        "intervention, marginal": np.asarray(redrawn()),
+        "intervention, conditional": np.asarray(redrawn(values="conditional")),
     }
-
-
-def _timed(readout, *given, **options) -> tuple[np.ndarray, float]:
-    jax.block_until_ready(readout(*given, **options))
-    began = time.perf_counter()
-    found = np.asarray(jax.block_until_ready(readout(*given, **options)))
-    seconds = time.perf_counter() - began
-    magnitude = readout in (attribution.input_x_gradient, attribution.relevance)
-    return (found**2 if magnitude else found), seconds
