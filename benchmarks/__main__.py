@@ -29,6 +29,7 @@ from benchmarks import (
     regimes,
     responses,
     training,
+    variance,
 )
 from benchmarks.cleann import recommendation, sentiment
 
@@ -53,6 +54,7 @@ STUDIES = {
     "regimes": lambda given: regimes.run(quick=given.quick),
     "responses": lambda given: responses.run(quick=given.quick),
     "training": lambda given: training.run(quick=given.quick),
+    "variance": lambda given: variance.run(quick=given.quick),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),
     "cleann_recommendation": lambda given: recommendation.run(
         given.data, given.out, quick=given.quick

@@ -47,7 +47,7 @@ def from_torch(module: Any, *, output: Callable[[Any], Any] | None = None) -> Pr
 
         forecast = jc.attribution.from_torch(module.eval())
         scores = jc.attribution.gradient_energy(forecast, windows)
-        graph = jc.attribution.select_fdr(scores).graph
+        graph = jc.attribution.select_fdr(scores)
     """
     bridge = Bridge(_checked_module(module), output or _as_it_is)
 
