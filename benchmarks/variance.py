@@ -46,7 +46,7 @@ def _judged(options: dict, n_steps: int, head: str, seed: int) -> dict[str, floa
     truth = np.asarray(made.truth.directed)
     row = {"F1, all edges": _f1(graph, truth)}
     parts = found.info.parts
-    if parts is None:
+    if not parts or "variance_part" not in parts:
         return row
     mean, variance = (np.asarray(parts[name]) for name in ("mean_part", "variance_part"))
     share = variance / np.maximum(mean + variance, 1e-30)

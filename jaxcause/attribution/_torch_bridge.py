@@ -40,8 +40,8 @@ def from_torch(module: Any, *, output: Callable[[Any], Any] | None = None) -> Pr
 
     Raises:
         InputError: PyTorch is not installed, this is no module, it is in training mode, it returns
-            something else, or what it returns has no derivative. The last two are found when the
-            result is first given a window.
+            something else, or a derivative is asked for that it does not have. The last two are
+            found when the result is first given a window.
 
     ::
 
@@ -53,12 +53,13 @@ def from_torch(module: Any, *, output: Callable[[Any], Any] | None = None) -> Pr
 
     @jax.custom_vjp
     def forecast(window: Float[Array, "time vars"]) -> Any:
-        return jax.pure_callback(
-            bridge.forward, bridge.shapes(window), window, vmap_method="expand_dims"
-        )
+        like = bridge.shapes(window, differentiated=False)
+        return jax.pure_callback(bridge.forward, like, window, vmap_method="expand_dims")
 
     def forward(window: Float[Array, "time vars"]) -> tuple[Any, Array]:
-        return forecast(window), window
+        like = bridge.shapes(window, differentiated=True)
+        found = jax.pure_callback(bridge.forward, like, window, vmap_method="expand_dims")
+        return found, window
 
     def backward(window: Float[Array, "time vars"], cotangent: Any) -> tuple[Array]:
         like = jax.ShapeDtypeStruct(window.shape, window.dtype)
@@ -77,16 +78,17 @@ class Bridge(NamedTuple):
     module: Any
     output: Callable[[Any], Any]
 
-    def shapes(self, window: Any) -> Any:
+    def shapes(self, window: Any, *, differentiated: bool) -> Any:
         """Shapes of the forecast of one window: that of two windows of zeros is looked at."""
         _checked_module(self.module)
         with _Place.of(self.module) as place:
             zeros = place.tensor(np.zeros((2, *window.shape), window.dtype))
             outputs = self._outputs(zeros.requires_grad_())
-        if not any(y.requires_grad for y in outputs):
+        if differentiated and not any(y.requires_grad for y in outputs):
             raise InputError(
                 "module returns what has no derivative with respect to the windows; leave out "
-                "torch.no_grad, detach and conversions to numpy inside it"
+                "torch.no_grad, detach and conversions to numpy inside it, or read it by "
+                "intervention, which needs none"
             )
         found = [jax.ShapeDtypeStruct(tuple(y.shape[1:]), window.dtype) for y in outputs]
         return found[0] if len(found) == 1 else tuple(found)

@@ -239,6 +239,9 @@ def test_what_cannot_be_read_is_refused(untyped):
         attribution.from_torch(Perceptron().train())
     with pytest.raises(InputError, match="no derivative"):
         attribution.gradient_energy(attribution.from_torch(Detached().eval()), X)
+    forecast = attribution.from_torch(Detached().eval())
+    changed = attribution.intervention(forecast, in_working_precision(X), key=jax.random.key(0))
+    assert (np.diagonal(changed[:, :, 1]) > 0).all()
     with pytest.raises(InputError, match=r"returns \(\) for windows of shape \(2, 4, 3\)"):
         attribution.gradient_energy(attribution.from_torch(Summed().eval()), X)
     late = Perceptron().eval()
