@@ -12,12 +12,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 
 from benchmarks import (
+    architectures,
     attention,
+    bridge,
     calibration,
     collinear,
     core,
     first,
     flow,
+    intervention,
     lagged,
     memory,
     models,
@@ -26,6 +29,7 @@ from benchmarks import (
     regimes,
     responses,
     training,
+    variance,
 )
 from benchmarks.cleann import recommendation, sentiment
 from jaxcause._version import version_of
@@ -34,11 +38,14 @@ STUDIES = {
     "core": lambda given: core.run(
         given.data, prototype=given.prototype, quick=given.quick, only=given.only
     ),
+    "architectures": lambda given: architectures.run(quick=given.quick),
     "attention": lambda given: attention.run(given.data, quick=given.quick),
+    "bridge": lambda given: bridge.run(quick=given.quick),
     "calibration": lambda given: calibration.run(quick=given.quick, only=given.only),
     "collinear": lambda given: collinear.run(),
     "first": lambda given: first.run(given.data, quick=given.quick, only=given.only),
     "flow": lambda given: flow.run(given.data),
+    "intervention": lambda given: intervention.run(quick=given.quick),
     "lagged": lagged.run,
     "memory": lambda given: memory.run(),
     "models": lambda given: models.run(),
@@ -48,6 +55,7 @@ STUDIES = {
     "regimes": lambda given: regimes.run(quick=given.quick),
     "responses": lambda given: responses.run(quick=given.quick),
     "training": lambda given: training.run(quick=given.quick),
+    "variance": lambda given: variance.run(quick=given.quick),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),
     "cleann_recommendation": lambda given: recommendation.run(
         given.data, given.out, quick=given.quick

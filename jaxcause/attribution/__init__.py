@@ -5,6 +5,7 @@ from jaxcause.attribution._gradients import gradient_energy as gradient_energy
 from jaxcause.attribution._gradients import input_x_gradient as input_x_gradient
 from jaxcause.attribution._gradients import mean_gradient as mean_gradient
 from jaxcause.attribution._gradients import relevance as relevance
+from jaxcause.attribution._intervention import intervention as intervention
 from jaxcause.attribution._rank_scores import RankScores as RankScores
 from jaxcause.attribution._rank_scores import rank_mean_over_std as rank_mean_over_std
 from jaxcause.attribution._responses import response_curves as response_curves
@@ -22,3 +23,4 @@ from jaxcause.attribution._select import select_threshold as select_threshold
 from jaxcause.attribution._select import select_top_k as select_top_k
 from jaxcause.attribution._stable import Stability as Stability
 from jaxcause.attribution._stable import select_stable as select_stable
+from jaxcause.attribution._torch_bridge import from_torch as from_torch

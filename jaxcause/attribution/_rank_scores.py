@@ -77,6 +77,7 @@ def rank_mean_over_std(
         batch_size=batch_size,
         target_block=target_block,
         mesh=mesh,
+        spread=True,
     )
     return RankScores(mean / jnp.sqrt(std**2 + ROUNDING), mean, std)
 

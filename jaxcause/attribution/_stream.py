@@ -23,7 +23,7 @@ target in one window (one per output of the forecast), these outputs (scalars), 
 
 
 class Moments(NamedTuple):
-    """Means and sums of squared deviations over ``n_windows`` windows."""
+    """Means and, if the spread is wanted, sums of squared deviations over ``n_windows`` windows."""
 
     n_windows: Float[Array, ""]
     mean: Any
@@ -40,6 +40,7 @@ def moments_over_windows(
     batch_size: int | None,
     target_block: int | None,
     mesh: Mesh | None,
+    spread: bool = False,
 ) -> tuple[Any, Any]:
     """Mean and standard deviation over windows of every leaf, ``[source, target, lag]``.
 
@@ -58,8 +59,9 @@ def moments_over_windows(
         batch_size: Windows at a time.
         target_block: Targets at a time.
         mesh: Devices that share the windows.
+        spread: Whether the standard deviation is wanted; else it is None.
     """
-    windows = _checked_windows(windows)
+    windows = checked_windows(windows)
     for name, value in (("batch_size", batch_size), ("target_block", target_block)):
         if value is not None:
             check_at_least(name, value, 1)
@@ -72,12 +74,13 @@ def moments_over_windows(
         forecast,
         jnp.asarray(rows),
         jnp.int32(n_rows),
-        _checked_targets(targets, windows.shape[2]),
+        checked_targets(targets, windows.shape[2]),
         terms=terms,
         n_outputs=n_outputs,
         batch_size=batch_size,
         target_block=target_block,
         mesh=mesh,
+        spread=spread,
     )
     if mesh is not None and is_concrete(found):
         # Collectives of two programs that run at once can deadlock.
@@ -85,7 +88,7 @@ def moments_over_windows(
     return found
 
 
-def _checked_windows(windows: AnyArray) -> AnyArray:
+def checked_windows(windows: AnyArray) -> AnyArray:
     if np.ndim(windows) != 3 or 0 in np.shape(windows):
         raise InputError(
             f"windows has shape {np.shape(windows)}, but must be [windows ≥ 1, time, vars]"
@@ -95,7 +98,7 @@ def _checked_windows(windows: AnyArray) -> AnyArray:
     return windows
 
 
-def _check_forecast(forecast: Partial, window: jax.ShapeDtypeStruct, n_outputs: int) -> None:
+def check_forecast(forecast: Partial, window: jax.ShapeDtypeStruct, n_outputs: int) -> None:
     out, shape = jax.eval_shape(forecast, window), window.shape[1:]
     if n_outputs == 1:
         right = getattr(out, "shape", None) == shape
@@ -112,7 +115,7 @@ def _check_forecast(forecast: Partial, window: jax.ShapeDtypeStruct, n_outputs: 
         )
 
 
-def _checked_targets(targets: AnyArray | None, n_vars: int) -> np.ndarray:
+def checked_targets(targets: AnyArray | None, n_vars: int) -> np.ndarray:
     if targets is None:
         return np.arange(n_vars, dtype=np.int32)
     chosen = np.asarray(targets)
@@ -129,7 +132,9 @@ def _source_target_lag(scores: Float[Array, "target time source"]) -> Array:
     return jnp.pad(lagged, [(0, 0), (0, 0), (1, 0)])
 
 
-@partial(jax.jit, static_argnames=("terms", "n_outputs", "batch_size", "target_block", "mesh"))
+@partial(
+    jax.jit, static_argnames=("terms", "n_outputs", "batch_size", "target_block", "mesh", "spread")
+)
 def _streamed(
     forecast: Partial,
     rows: Float[Array, "rows time vars"],
@@ -141,15 +146,18 @@ def _streamed(
     batch_size: int | None,
     target_block: int | None,
     mesh: Mesh | None,
+    spread: bool,
 ) -> tuple[Any, Any]:
     # The check stands here so that the forecast is traced only once for it.
-    _check_forecast(forecast, jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), n_outputs)
+    check_forecast(forecast, jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), n_outputs)
     summed = rows.dtype if jnp.finfo(rows.dtype).bits >= 32 else jnp.float32
     real = (jnp.arange(len(rows), dtype=jnp.int32) < n_rows).astype(summed)
     if batch_size is None or target_block is None:
         fitting = block_sizes(forecast, rows, len(targets))
         batch_size, target_block = batch_size or fitting.windows, target_block or fitting.targets
-    share = partial(_share, terms=terms, batch_size=batch_size, target_block=target_block)
+    share = partial(
+        _share, terms=terms, batch_size=batch_size, target_block=target_block, spread=spread
+    )
     if mesh is None:
         found = share(forecast, rows, real, targets, axis=None)
     else:
@@ -176,6 +184,7 @@ def _share(
     terms: Terms,
     batch_size: int,
     target_block: int,
+    spread: bool,
     axis: str | None,
 ) -> Moments:
     """Moments over one device's windows, combined over the devices of ``axis``."""
@@ -186,7 +195,7 @@ def _share(
         jnp.pad(real, (0, len(rows) - len(real))).reshape(-1, batch),
     )
     blocks = padded_rows(targets, block)[0].reshape(-1, block)
-    moments = partial(_batch_moments, forecast, blocks, terms)
+    moments = partial(_batch_moments, forecast, blocks, terms, spread)
     shapes = jax.eval_shape(moments, *(part[0] for part in parts))
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     found, _ = lax.scan(lambda total, part: (_merged(total, moments(*part)), None), nothing, parts)
@@ -203,7 +212,7 @@ def _even(n_rows: int, at_most: int) -> int:
 def _over_devices(own: Moments, axis: str) -> Moments:
     count = lax.psum(own.n_windows, axis)
     mean = jax.tree.map(lambda m: lax.psum(m * own.n_windows, axis) / count, own.mean)
-    squares = jax.tree.map(
+    squares = _squares(
         lambda s, m, of_all: lax.psum(s + own.n_windows * (m - of_all) ** 2, axis),
         own.squares,
         own.mean,
@@ -213,7 +222,7 @@ def _over_devices(own: Moments, axis: str) -> Moments:
 
 
 def _batch_moments(
-    forecast: Partial, blocks: Array, terms: Terms, x: Array, weight: Array
+    forecast: Partial, blocks: Array, terms: Terms, spread: bool, x: Array, weight: Array
 ) -> Moments:
     """Moments over one batch of windows, one block of targets at a time."""
     out, pull = jax.vjp(jax.vmap(forecast), x)
@@ -235,10 +244,11 @@ def _batch_moments(
             lambda t: t.astype(weight.dtype), per_target_and_window(jacobians, values, x)
         )
         mean = jax.tree.map(lambda t: weighted(t) / jnp.maximum(count, 1), found)
-        squares = jax.tree.map(
+        if not spread:
+            return mean, None
+        return mean, jax.tree.map(
             lambda t, m: weighted((t.astype(m.dtype) - m[:, None]) ** 2), found, mean
         )
-        return mean, squares
 
     if len(blocks) == 1:
         mean, squares = of_block(blocks[0])
@@ -261,7 +271,7 @@ def _merged(a: Moments, b: Moments) -> Moments:
     count = a.n_windows + b.n_windows
     share = b.n_windows / jnp.maximum(count, 1)
     mean = jax.tree.map(lambda x, y: x + (y - x) * share, a.mean, b.mean)
-    squares = jax.tree.map(
+    squares = _squares(
         lambda s, t, x, y: s + t + (y - x) ** 2 * (a.n_windows * share),
         a.squares,
         b.squares,
@@ -269,3 +279,8 @@ def _merged(a: Moments, b: Moments) -> Moments:
         b.mean,
     )
     return Moments(count, mean, squares)
+
+
+def _squares(combine: Callable[..., Array], squares: Any, *rest: Any) -> Any:
+    """Sums of squares put together, if there are any."""
+    return None if squares is None else jax.tree.map(combine, squares, *rest)

@@ -241,6 +241,7 @@ def test_a_hundred_variables_and_fifty_lags_stay_within_memory():
         batch_size=None,
         target_block=None,
         mesh=None,
+        spread=False,
     )
     most = MEMORY.get(jax.default_backend(), MEMORY["gpu"])
     assert lowered.compile().memory_analysis().temp_size_in_bytes < 4 * most

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from jaxcause import InputError, attribution, discover, metrics, simulate
+from jaxcause.graph import LaggedGraph
 from jaxcause.io import read_csv
 from jaxcause.training import TrainingConfig
 from jaxcause.workflows import DiscoveryInterrupted, TrainedForecaster
+from jaxcause.workflows._discover.notes import notes_on_variance
 
 SMALL = {
     "model": {"width": 16, "n_heads": 4, "depth": 1},
@@ -279,6 +281,23 @@ def test_a_gaussian_head_finds_a_parent_of_the_variance():
     parts = found.info.parts
     assert parts["variance_part"][1, 2, 1] > 5 * parts["mean_part"][1, 2, 1]
     np.testing.assert_allclose(parts["mean_part"] + parts["variance_part"], found.scores, rtol=1e-4)
+
+
+def test_a_note_says_which_edges_act_on_the_variance():
+    on_mean, on_variance = np.zeros((2, 2, 2)), np.zeros((2, 2, 2))
+    on_mean[0, 0, 1], on_variance[0, 1, 1] = 1.0, 2.0
+    on_mean[1, 1, 1] = on_variance[1, 1, 1] = 0.5
+    graph = LaggedGraph.from_mask(on_mean + on_variance > 0)
+    parts = {"mean_part": on_mean, "variance_part": on_variance}
+    said = notes_on_variance(parts, graph, ("rain", "river"))
+    assert [note.split(", by")[0] for note in said] == [
+        "1 of 3 lagged edges acts on the variance of their target and hardly on its mean",
+        "1 of 3 lagged edges acts on both the mean and the variance of their target",
+    ]
+    assert "rain(t-1) --> river(t)." in said[0]
+    assert "river(t-1) --> river(t)." in said[1]
+    assert notes_on_variance({}, graph, ("rain", "river")) == ()
+    assert notes_on_variance(parts, LaggedGraph.from_mask(on_mean > 1), ("a", "b")) == ()
 
 
 def test_prior_knowledge_of_links_is_kept():

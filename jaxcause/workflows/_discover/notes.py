@@ -1,8 +1,12 @@
 """Sixth stage: what was found, as plain sentences."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from jaxtyping import Int
 
+from jaxcause.graph import LaggedGraph
 from jaxcause.series import usable_windows
 from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
@@ -13,7 +17,9 @@ from jaxcause.workflows._discover.windows import notes_on_windows
 FEW_CANDIDATES = 100
 """Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
 MOST_NAMED = 5
-"""Variables that a note names."""
+"""Variables or edges that a note names."""
+FELT = 0.1
+"""Share of a score from which on an edge is said to act on that part of the forecast."""
 NOTHING_TO_PREDICT = 0.98
 """Held-out error from which on the past says next to nothing (1 is the error of the mean)."""
 
@@ -138,6 +144,33 @@ def notes_on_hidden_causes(found: SearchedEdges, names: tuple[str, ...]) -> tupl
             "on the search alone."
         )
     return tuple(notes)
+
+
+def notes_on_variance(
+    parts: Mapping[str, Any], graph: LaggedGraph, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Which lagged edges act on the variance of their target; none if no variance was forecast."""
+    if "variance_part" not in parts:
+        return ()
+    edges = np.asarray(graph.adjacency) & (np.arange(graph.max_lag + 1) > 0)
+    mean, variance = (np.asarray(parts[part])[edges] for part in ("mean_part", "variance_part"))
+    share = variance / np.maximum(mean + variance, np.finfo(np.float64).tiny)
+    found = np.argwhere(edges)
+    said = []
+    for which, chosen in (
+        ("the variance of their target and hardly on its mean", share > 1 - FELT),
+        ("both the mean and the variance of their target", (share >= FELT) & (share <= 1 - FELT)),
+    ):
+        if not chosen.any():
+            continue
+        listed = [f"{names[j]}(t-{lag}) --> {names[i]}(t)" for j, i, lag in found[chosen]]
+        more = len(listed) - MOST_NAMED
+        some = ", ".join(listed[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        said.append(
+            f"{len(listed)} of {len(found)} lagged edges act{'s' * (len(listed) == 1)} on {which}, "
+            f"by their parts of the score energy: {some}."
+        )
+    return tuple(said)
 
 
 def _on_training(fitted: FittedForecaster) -> tuple[str, ...]:

@@ -259,7 +259,7 @@ class Gradient(LinkMethod):
         """The record of what was done."""
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.workflows._discover.info import DiscoveryInfo
-        from jaxcause.workflows._discover.notes import notes_of
+        from jaxcause.workflows._discover.notes import notes_of, notes_on_variance
         from jaxcause.workflows._discover.regimes import record_of_regimes
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.scores import READOUTS
@@ -271,7 +271,11 @@ class Gradient(LinkMethod):
             score=selected.measure,
             strength=READOUTS[scores.name].strength,
             strength_at_lag_0=None if found.refined is None else CONTEMPORANEOUS_STRENGTH,
-            notes=(*notes_of(data, fitted, selected, found), *judged.notes),
+            notes=(
+                *notes_of(data, fitted, selected, found),
+                *notes_on_variance(scores.parts, found.graph, data.names),
+                *judged.notes,
+            ),
             latents=found.latents,
             contemporaneous=found.contemporaneous,
             transform=data.kind,
