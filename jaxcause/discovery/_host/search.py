@@ -6,13 +6,11 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxcause._typing import AnyArray
-from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.candidates import CandidateLists
+from jaxcause.discovery._host.edge_lists import count_colliders_against
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.rows import Pairs
 from jaxcause.discovery._host.skeleton import Skeleton, run_level
-from jaxcause.discovery._orientation.against_knowledge import colliders_against
-from jaxcause.discovery._orientation.neighbourhoods import degree_bucket
 from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult
 from jaxcause.graph import CausalGraph, SepSets, cyclic_edges
@@ -83,13 +81,7 @@ def as_result(
     )
     against = np.zeros_like(none)
     if no_arrowhead is not None and np.asarray(no_arrowhead).any() and not problem.is_comparison:
-        against = in_blocks(
-            colliders_against,
-            skeleton.adjacency,
-            sepsets,
-            no_arrowhead=np.asarray(no_arrowhead),
-            width=degree_bucket(skeleton.adjacency),
-        ).sum(axis=(1, 2))
+        against = count_colliders_against(skeleton.adjacency, sepsets, np.asarray(no_arrowhead))
     repeat = constraints.repeat
     whole = np.asarray(repeat(np.asarray(marks)))
     info = SearchInfo(

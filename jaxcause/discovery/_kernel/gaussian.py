@@ -22,6 +22,11 @@ from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel import sizes
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.in_numpy import first_of_each, first_separating_in_numpy
+from jaxcause.discovery._kernel.one_condition import (
+    Sweep,
+    best_single_conditions,
+    is_worth_a_sweep,
+)
 from jaxcause.discovery._kernel.partial_correlation import (
     Correlations,
     gaussian_each,
@@ -88,6 +93,9 @@ class GaussianEngine:
         self, batch: RowBatch, lists: Int[np.ndarray, "candidates"], sets: SetRange, *, best: bool
     ) -> Found:
         """Search in the precision of the test; what float32 leaves uncertain, in float64."""
+        n_tests = int(sets.n_within(batch.n_sets).sum())
+        if best and is_worth_a_sweep(batch, sets, n_tests) and self._sweep is not None:
+            return best_single_conditions(self._sweep, batch, lists, sets)
         found = self._call(batch, lists, sets, best, self._search_dtype)
         first, value = np.asarray(found.first, np.int64), np.asarray(found.value, np.float64)
         if found.uncertain is not None and found.uncertain.any():
@@ -141,6 +149,11 @@ class GaussianEngine:
         """The correlations with one leading axis, on the host where they are concrete."""
         corr = np.asarray(self.test.corr) if is_concrete(self.test.corr) else self.test.corr
         return corr.reshape(self.n_graphs, *corr.shape[-2:])
+
+    @cached_property
+    def _sweep(self) -> Sweep | None:
+        one_sided = self.test.one_sided
+        return None if one_sided else Sweep.of(np.asarray(self._stacked()))
 
     @cached_property
     def _search_dtype(self) -> np.dtype:
