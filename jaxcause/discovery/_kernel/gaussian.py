@@ -61,6 +61,7 @@ class GaussianEngine:
         self.test = test
         self.batch_shape = test.batch_shape
         self.n_graphs = int(np.prod(self.batch_shape))
+        self.n_nodes = test.n_nodes
         self.n_retested = 0
         self._flat: dict[np.dtype, Array] = {}
 

@@ -85,11 +85,10 @@ def best_single_conditions(
         n_listed = int((here.n_candidates + (here.skip < NULL)).max())
         positions = np.arange(sets.start, min(n_listed, sets.stop + 1))
         columns = _Columns.of(sweep, here, lists, positions)
-        step = max(1, TESTS_IN_CACHE // columns.r_x.size)
-        for start in range(0, rows.size, step):
-            part = slice(start, start + step)
-            found = _best(sweep, columns, here.at(part), sets)
-            first[rows[part]], value[rows[part]] = found.first, found.value
+        parts = list(_closest(columns, here, sets, sweep.error))
+        row, column = (np.concatenate(part) for part in zip(*parts, strict=True))
+        found = _exactly(sweep, columns, here, row, column)
+        first[rows], value[rows] = found.first - sets.start * (found.first < NEVER), found.value
     return Found(first, value, None)
 
 
@@ -104,18 +103,22 @@ class _Columns(NamedTuple):
     """Candidates of some rows as columns of the correlations.
 
     Args:
+        x: The node that the rows share.
         nodes: The candidates; or all nodes, where only x is none.
         is_all: Whether ``nodes`` are all nodes.
-        start: Position of the first of them in the list.
-        r_x: Their correlations with x.
-        weight_x: Their weights with x.
+        start: Position of the first candidate in the list.
+        stop: Position behind the last one.
+        r: Correlations of the graph.
+        weight: Their weights.
     """
 
+    x: int
     nodes: Int[np.ndarray, "columns"]
     is_all: bool
     start: int
-    r_x: Float[np.ndarray, "columns"]
-    weight_x: Float[np.ndarray, "columns"]
+    stop: int
+    r: Float[np.ndarray, "nodes nodes"]
+    weight: Float[np.ndarray, "nodes nodes"]
 
     @classmethod
     def of(
@@ -125,72 +128,92 @@ class _Columns(NamedTuple):
         lists: Int[np.ndarray, "candidates"],
         positions: Int[np.ndarray, "columns"],
     ) -> "_Columns":
-        graph, x = int(rows.graph[0]), int(rows.x[0])
-        nodes, n = lists[int(rows.start[0]) + positions], sweep.r.shape[-1]
+        graph, x, n = int(rows.graph[0]), int(rows.x[0]), sweep.r.shape[-1]
+        nodes = lists[int(rows.start[0]) + positions]
         is_all = nodes.size == n - 1 and not (nodes == x).any()
-        if is_all:
-            nodes = np.arange(n)
-        r_x, weight_x = (each[graph, x, nodes] for each in (sweep.r, sweep.weight))
-        return cls(nodes, is_all, int(positions[0]), r_x, weight_x)
+        start, stop = int(positions[0]), int(positions[-1]) + 1
+        nodes = np.arange(n) if is_all else nodes
+        return cls(x, nodes, is_all, start, stop, sweep.r[graph], sweep.weight[graph])
 
     def of_far_ends(
         self, matrix: Float[np.ndarray, "nodes nodes"], y: Int[np.ndarray, "rows"]
     ) -> Float[np.ndarray, "rows columns"]:
-        """Entries of the matrix between nodes y and the candidates; rows are copied as a whole."""
-        return matrix[y] if self.is_all else matrix[y[:, None], self.nodes]
+        """Entries of the matrix between nodes y, ascending, and the candidates."""
+        if not self.is_all:
+            return matrix[y[:, None], self.nodes]
+        first, last = int(y[0]), int(y[-1])
+        # A slice copies nothing.
+        return matrix[first : last + 1] if last - first == y.size - 1 else matrix[y]
 
-    def column_of(self, x: int, position: Int[np.ndarray, "some"]) -> Int[np.ndarray, "some"]:
+    def column_of(self, position: Int[np.ndarray, "some"] | int) -> Int[np.ndarray, "some"] | int:
         """Where the candidates at some positions of the list stand."""
-        return position + (position >= x) if self.is_all else position - self.start
+        return position + (position >= self.x) if self.is_all else position - self.start
 
-    def position_of(self, x: int, column: Int[np.ndarray, "some"]) -> Int[np.ndarray, "some"]:
+    def position_of(self, column: Int[np.ndarray, "some"]) -> Int[np.ndarray, "some"]:
         """Position in the list of the candidates at some columns."""
-        return column - (column > x) if self.is_all else column + self.start
+        return column - (column > self.x) if self.is_all else column + self.start
 
 
-def _best(sweep: Sweep, columns: _Columns, rows: RowBatch, sets: SetRange) -> Found:
-    """The best candidate of rows with one list."""
-    graph, x, every = int(rows.graph[0]), int(rows.x[0]), np.arange(rows.y.size)
-    r = sweep.r[graph]
-    rho = columns.of_far_ends(r, rows.y) * columns.r_x
-    rho -= r[x, rows.y, None]
-    rho *= columns.of_far_ends(sweep.weight[graph], rows.y)
-    rho *= columns.weight_x
-    np.abs(rho, out=rho)
-    _leave_out(rho, columns, rows, sets)
-    column = rho.argmin(axis=1)
-    least = rho[every, column]
-    rho[every, column] = np.inf
-    doubtful = np.flatnonzero(rho.min(axis=1) <= least + 2 * sweep.error)
-    again, others = np.nonzero(rho[doubtful] <= (least + 2 * sweep.error)[doubtful, None])
-    row, column = np.append(every, doubtful[again]), np.append(column, others)
-    order = np.lexsort((column, row))
-    row, column = row[order], column[order]
-    square = _squares(sweep.exact[graph], x, rows.y[row], columns.nodes[column])
-    square[np.isinf(least[row])] = np.inf  # no candidate is in the range
-    begin = np.searchsorted(row, every)
-    found = first_of_each(square, row, begin, rows.limit, True)
-    at = np.minimum(begin + found.first, row.size - 1)
-    position = columns.position_of(x, column[at])
-    number = position - (position > rows.skip) - sets.start
-    return Found(np.where(found.first < NEVER, number, NEVER), found.value, None)
+def _closest(
+    columns: _Columns, rows: RowBatch, sets: SetRange, error: float
+) -> Iterator[tuple[Int[np.ndarray, "tests"], Int[np.ndarray, "tests"]]]:
+    """Rows, and the columns that may be the best of each; every row has at least one."""
+    r_x, weight_x = columns.r[columns.x, columns.nodes], columns.weight[columns.x, columns.nodes]
+    step = max(1, TESTS_IN_CACHE // r_x.size)
+    for start in range(0, rows.y.size, step):
+        y, skip = rows.y[start : start + step], rows.skip[start : start + step]
+        rho = columns.of_far_ends(columns.r, y) * r_x
+        rho -= columns.r[columns.x, y, None]
+        rho *= columns.of_far_ends(columns.weight, y)
+        rho *= weight_x
+        np.abs(rho, out=rho)
+        _leave_out(rho, columns, skip, sets)
+        every, column = np.arange(y.size), rho.argmin(axis=1)
+        yield every + start, column
+        limit = rho[every, column] + 2 * np.float32(error)
+        rho[every, column] = np.inf
+        doubtful = np.flatnonzero(rho.min(axis=1) <= limit)
+        if doubtful.size:
+            row, column = np.nonzero(rho[doubtful] <= limit[doubtful, None])
+            yield doubtful[row] + start, column
 
 
 def _leave_out(
-    rho: Float[np.ndarray, "rows columns"], columns: _Columns, rows: RowBatch, sets: SetRange
+    rho: Float[np.ndarray, "rows columns"],
+    columns: _Columns,
+    skip: Int[np.ndarray, "rows"],
+    sets: SetRange,
 ) -> None:
     """Make what is no candidate of a row, or beyond the range, infinite."""
-    x = int(rows.x[0])
     if columns.is_all:
-        rho[:, x] = np.inf
-    last = columns.start + len(columns.nodes) - columns.is_all
-    has_skip = (rows.skip >= columns.start) & (rows.skip < last)
-    at = np.flatnonzero(has_skip)
-    rho[at, columns.column_of(x, rows.skip[at])] = np.inf
+        rho[:, columns.x] = np.inf
+    at = np.flatnonzero((skip >= columns.start) & (skip < columns.stop))
+    rho[at, columns.column_of(skip[at])] = np.inf
     # Positions behind the one that is left out have numbers that are smaller by one.
-    rho[rows.skip < sets.start, columns.column_of(x, np.array(columns.start))] = np.inf
-    if last > sets.stop:
-        rho[rows.skip > sets.stop, columns.column_of(x, np.array(sets.stop))] = np.inf
+    if sets.start:
+        rho[skip < sets.start, columns.column_of(sets.start)] = np.inf
+    if columns.stop > sets.stop:
+        rho[skip > sets.stop, columns.column_of(sets.stop)] = np.inf
+
+
+def _exactly(
+    sweep: Sweep,
+    columns: _Columns,
+    rows: RowBatch,
+    row: Int[np.ndarray, "tests"],
+    column: Int[np.ndarray, "tests"],
+) -> Found:
+    """The best of some tests of each row, in double precision."""
+    position = columns.position_of(column)
+    skip = rows.skip[row]
+    number = position - (position > skip)
+    order = np.lexsort((number, row))
+    row, column, number = row[order], column[order], number[order]
+    square = _squares(sweep.exact[rows.graph[0]], columns.x, rows.y[row], columns.nodes[column])
+    begin = np.searchsorted(row, np.arange(rows.y.size))
+    found = first_of_each(square, row, begin, rows.limit, True)
+    at = np.minimum(begin + found.first, row.size - 1)
+    return found._replace(first=np.where(found.first < NEVER, number[at], NEVER))
 
 
 def _squares(
@@ -199,7 +222,7 @@ def _squares(
     y: Int[np.ndarray, "tests"],
     given: Int[np.ndarray, "tests"],
 ) -> Float[np.ndarray, "tests"]:
-    """Squared partial correlations given one node."""
+    """Squared partial correlations given one node; infinite where that is x or y itself."""
     r_x, r_y = r[x, given], r[y, given]
     covariance = r[x, y] - r_x * r_y
     v_x, v_y = 1 - r_x**2, 1 - r_y**2
