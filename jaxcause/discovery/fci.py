@@ -87,6 +87,7 @@ def fci(
         node_mask=node_mask,
         sepset=sepset,
         caps=caps,
+        cubic=True,
     )
 
 

@@ -82,4 +82,5 @@ def icd(
         node_mask=node_mask,
         sepset=sepset,
         caps=caps,
+        cubic=True,
     )

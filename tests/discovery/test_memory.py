@@ -2,14 +2,26 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import jax
 import numpy as np
 import pytest
 
-from jaxcause import _small_work, fci, partial_correlation_test_from_data, pc
+from jaxcause import (
+    Caps,
+    _memory,
+    _small_work,
+    discover,
+    fci,
+    partial_correlation_test_from_data,
+    pc,
+)
+from jaxcause._errors import InputError
 from jaxcause.discovery._host import search
 from jaxcause.discovery._kernel import gaussian, one_condition, sizes
+from jaxcause.stats import PartialCorrelationTest
+from jaxcause.workflows._discover import windows
 
 STAR = """
 import os, resource, sys
@@ -74,7 +86,7 @@ def test_blocks_of_pairs_and_sweeps_change_nothing(find, monkeypatch):
         return sweep(*args)
 
     monkeypatch.setattr(gaussian, "best_single_conditions", counting)
-    for seed in range(40):
+    for seed in range(16):
         rng = np.random.default_rng(seed)
         test, n = random_test(rng)
         mask = None if seed % 3 else rng.random(n) < 0.8
@@ -92,7 +104,7 @@ def test_blocks_of_pairs_and_sweeps_change_nothing(find, monkeypatch):
             small.setattr(one_condition, "TESTS_IN_CACHE", int(rng.choice([1, 30, 1 << 16])))
             small.setattr(sizes, "SETS_PER_CALL", int(rng.choice([2, 3, 4096])))
             assert_equal(find(test, **options), whole)
-    assert n_swept > 50
+    assert n_swept > 20
 
 
 def test_copies_are_left_to_the_kernels_that_know_them(monkeypatch):
@@ -105,3 +117,66 @@ def test_copies_are_left_to_the_kernels_that_know_them(monkeypatch):
     monkeypatch.setattr(one_condition, "FEWEST_TESTS", 1)
     monkeypatch.setattr(one_condition, "FEWEST_CANDIDATES", 0)
     assert_equal(pc(test), whole)
+
+
+@pytest.mark.parametrize(
+    ("find", "shape", "options"),
+    [
+        (pc, (3000, 3000), {}),
+        (fci, (700, 700), {}),
+        (pc, (200, 300, 300), {}),
+        (pc, (100, 100), {"caps": Caps(90, 1)}),
+        (partial_correlation_test_from_data, (1000, 6000), {}),
+    ],
+)
+def test_what_cannot_fit_is_refused_in_one_line(find, shape, options, monkeypatch):
+    monkeypatch.setenv("JAXCAUSE_MEMORY", "300 MB")
+    monkeypatch.setattr(_memory, "NEVER_REFUSED", 1 << 20)
+    given = np.broadcast_to(np.float64(0), shape)
+    if find is not partial_correlation_test_from_data:
+        given = PartialCorrelationTest(
+            np.broadcast_to(np.eye(shape[-1]), shape), np.full(shape[:-2], 100)
+        )
+        monkeypatch.setenv("JAXCAUSE_MEMORY", "4 MB" if options else "300 MB")
+    with pytest.raises(InputError, match="needs about .* of memory, and .* may be used; ") as error:
+        find(given, **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("method", ["var", "gradient"])
+def test_a_series_of_too_many_columns_is_refused_before_memory_is_used(method, monkeypatch):
+    x = np.random.default_rng(0).normal(size=(30, 3000))
+    monkeypatch.setenv("JAXCAUSE_MEMORY", "3GB")
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"a graph of 3,000 variables and max_lag=5 needs about"):
+        discover(x, 5, method=method)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * x.nbytes
+
+
+def test_many_windows_are_correlated_in_blocks(monkeypatch):
+    x = np.random.default_rng(0).normal(size=(400, 3))
+    x[2:, 1] += 0.9 * x[:-2, 0]
+    whole = discover(x, 2, method="pc")
+    monkeypatch.setattr(windows, "VALUES_AT_ONCE", 100)
+    in_blocks = discover(x, 2, method="pc")
+    np.testing.assert_array_equal(in_blocks.graph.marks, whole.graph.marks)
+    np.testing.assert_allclose(in_blocks.strength, whole.strength, atol=1e-12)
+
+
+@pytest.mark.parametrize("asked", ["much", "0", "-1GB", "8 apples"])
+def test_a_budget_that_is_no_amount_is_named(asked, monkeypatch):
+    monkeypatch.setenv("JAXCAUSE_MEMORY", asked)
+    with pytest.raises(InputError, match="JAXCAUSE_MEMORY=.* give 8GB, 500MB or off"):
+        _memory.check_memory("it", 1e12, "do less")
+
+
+def test_a_budget_is_read_in_any_unit(monkeypatch):
+    for asked, expected in {"2GB": 2**31, "512 MiB": 2**29, "1.5t": 1.5 * 2**40, "7": 7}.items():
+        monkeypatch.setenv("JAXCAUSE_MEMORY", asked)
+        assert _memory.memory_budget() == expected
+    monkeypatch.setenv("JAXCAUSE_MEMORY", "off")
+    _memory.check_memory("it", 1e18, "do less")
+    monkeypatch.delenv("JAXCAUSE_MEMORY")
+    assert _memory.memory_budget() > 2**20
