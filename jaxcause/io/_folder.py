@@ -136,14 +136,22 @@ def filled_at_once(folder: str | Path) -> Iterator[Path]:
             for file in sorted(scratch.iterdir()):
                 os.replace(file, path / file.name)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise InputError(
-                f"cannot write to the folder {path}: {reason}; what was there is unchanged, so "
-                "make room or choose another"
-            ) from None
+            raise _unwritten(path, error) from None
+        except InputError as error:
+            if isinstance(error.__context__, OSError):
+                raise _unwritten(path, error.__context__) from None
+            raise
         finally:
             if scratch is not None:
                 shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _unwritten(path: Path, error: OSError) -> InputError:
+    """The error without the name of a scratch folder, which says nothing to anybody."""
+    return InputError(
+        f"cannot write to the folder {path}: {error.strerror or error}; what was there is "
+        "unchanged, so make room or choose another"
+    )
 
 
 def _flush(path: Path) -> None:

@@ -236,22 +236,25 @@ def test_a_folder_that_vanishes_meanwhile_is_told_in_one_line(tmp_path):
 
 # Full disks --------------------------------------------------------------------------------------
 
-SIZES = [0, 100, 1_000, 5_000, 20_000, 40_000, 80_000, 120_000]
+SIZES = [0, 20, 100, 500, 1_000, 5_000, 20_000, 40_000]
 """Bytes that a file may have: some files of a result fit, and others do not."""
+
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+from jaxcause.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
 
 
 def limited(n_bytes, call):
     """Exit code and error lines of a command none of whose files may have more bytes."""
-
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
-
     done = subprocess.run(
-        [sys.executable, "-m", "jaxcause", *map(str, call)],
+        [sys.executable, "-c", LIMITED, str(n_bytes), *map(str, call)],
         capture_output=True,
         text=True,
-        preexec_fn=limit,
         env={**os.environ, "JAXCAUSE_CACHE": "off"},
         timeout=300,
         check=False,
