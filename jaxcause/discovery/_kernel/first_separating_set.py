@@ -5,6 +5,7 @@ next. What the value is, an engine says (`jaxcause.discovery._kernel.engine`).
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import chex
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
+from jaxcause._namespace import settled
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.rows import NEVER, Found, KernelRows
 
@@ -55,7 +57,8 @@ def first_separating_sets(
         part = _scan(values_of(block), block, subsets, n_subsets[i], best, guarded)
         return jax.tree.map(lambda whole, piece: whole.at[i].set(piece), found, part)
 
-    found = lax.fori_loop(jnp.int32(0), n_blocks, step, _nothing_found(blocks, guarded))
+    start = settled(partial(step, jnp.int32(0)), _nothing_found(blocks, guarded))
+    found = lax.fori_loop(jnp.int32(0), n_blocks, step, start)
     return jax.tree.map(lambda field: field.reshape(-1), found)
 
 
@@ -90,7 +93,7 @@ def _scan(
             uncertain,
         )
 
-    start = _nothing_found(rows, guarded)
+    start = settled(partial(step, jnp.zeros_like(n_subsets)), _nothing_found(rows, guarded))
     found = lax.fori_loop(jnp.zeros_like(n_subsets), n_subsets, step, start)
     if best:
         found = found._replace(first=jnp.where(found.value < rows.limit, found.first, NEVER))
