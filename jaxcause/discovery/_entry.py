@@ -29,6 +29,9 @@ from jaxcause.graph import BackgroundKnowledge, CausalGraph, SepSets
 PAIRS_PER_CHUNK = 1 << 21
 """Pairs of nodes, over all graphs, that are searched together: bounds the memory of a batch."""
 
+SMALLEST_IN_FLOAT32 = 1e-37
+"""Half of a smaller ``alpha`` is no normal number there: nothing would be dependent."""
+
 BYTES_PER_PAIR, BYTES_PER_RESULT = 64, 16
 """What a search holds of each pair of nodes while it runs, and what its result holds."""
 
@@ -62,7 +65,7 @@ def search_graphs(
             traced and there are no caps, or the search does not fit into memory.
     """
     batch_shape = engine_of(test).batch_shape  # raises if it is no test
-    _check(test, alpha, max_cond_size, knowledge, node_mask, sepset)
+    _check(test, alpha, max_cond_size, knowledge, node_mask, sepset, caps)
     n = test.n_nodes
     constraints = Constraints.none(n) if knowledge is None else Constraints.of(knowledge)
     max_p = sepset == "max_p"
@@ -103,10 +106,17 @@ def _check(
     knowledge: BackgroundKnowledge | None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None,
     sepset: str,
+    caps: Caps | None,
 ) -> None:
     """Refuse arguments that no search takes."""
     check_probability("alpha", alpha)
     check_choice("sepset", sepset, ("first", "max_p"))
+    single = caps is not None and engine_of(test).traced_dtype == np.float32
+    if single and is_concrete(alpha) and float(alpha) < SMALLEST_IN_FLOAT32:
+        raise InputError(
+            f"alpha={float(alpha):g} is below what float32 can hold, in which caps search these "
+            f"correlations; give alpha of at least {SMALLEST_IN_FLOAT32:g}, or float64 correlations"
+        )
     if max_cond_size is not None:
         check_at_least("max_cond_size", max_cond_size, 0)
     n = test.n_nodes
