@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int8
 
-from jaxcause.discovery._host.edge_lists import EdgeLists, Entries, Separated
+from jaxcause.discovery._host.edge_lists import EdgeLists, Entries, SeparatedPairs
 from jaxcause.graph import Mark, SepSets
 
 
@@ -28,7 +28,7 @@ class Triples(NamedTuple):
     non_collider: Callable[[Entries, Entries, Entries], Bool[np.ndarray, "some"]]
 
 
-def triples_by_sepset(edges: EdgeLists, separated: Separated) -> Triples:
+def triples_by_sepset(edges: EdgeLists, separated: SeparatedPairs) -> Triples:
     """B is a collider where the set that separated s and t lacks it, and none where it holds it.
 
     Colliders count as none here, too: no rule that asks can apply to them.
@@ -53,7 +53,7 @@ def orient_by_edges(
     """
     edges = EdgeLists.of(adjacency)
     if triples is None:
-        triples = triples_by_sepset(edges, Separated.of(adjacency, sepsets))
+        triples = triples_by_sepset(edges, SeparatedPairs.of(adjacency, sepsets))
     marks = np.where(adjacency, np.int8(Mark.TAIL), np.int8(Mark.NONE))
     flat, refused = marks.reshape(-1), np.zeros(edges.entry.size, bool)
     if cannot_cause is not None:

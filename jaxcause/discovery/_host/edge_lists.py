@@ -82,7 +82,7 @@ def _blocks(start: Entries, stop: Entries) -> Iterator[tuple[Entries, Entries]]:
         first = last
 
 
-class Separated(NamedTuple):
+class SeparatedPairs(NamedTuple):
     """What separated pairs say about the nodes between them.
 
     Args:
@@ -98,7 +98,9 @@ class Separated(NamedTuple):
     n: int
 
     @classmethod
-    def of(cls, adjacency: Bool[np.ndarray, "graphs nodes nodes"], sepsets: SepSets) -> "Separated":
+    def of(
+        cls, adjacency: Bool[np.ndarray, "graphs nodes nodes"], sepsets: SepSets
+    ) -> "SeparatedPairs":
         """The separating sets beside the edges."""
         nodes, n = np.asarray(sepsets.nodes), adjacency.shape[1]
         flat = nodes.reshape(adjacency.size, nodes.shape[-1])
@@ -132,7 +134,7 @@ def count_colliders_against(
     """
     edges = EdgeLists.of(adjacency)
     seen = np.zeros(edges.entry.size, bool)
-    for one, other in Separated.of(adjacency, sepsets).colliders(edges):
+    for one, other in SeparatedPairs.of(adjacency, sepsets).colliders(edges):
         seen[one] = seen[other] = True
     middle, end = edges.owner % edges.n, edges.entry % edges.n
     against = seen & no_arrowhead[end, middle]
