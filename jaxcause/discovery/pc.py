@@ -153,7 +153,7 @@ def _pc_with_caps(
     return traced.as_result(
         problem,
         skeleton,
-        marks,
+        jnp.asarray(marks),
         no_arrowhead=constraints.doubtful_directions,
         n_conflicts=jnp.asarray(_n_conflicts(marks)),
     )

@@ -91,4 +91,5 @@ def _checked(path: Path, data: bytes) -> dict[str, Any]:
     body = data[len(MAGIC) + 32 :]
     if hashlib.sha256(body).digest() != data[len(MAGIC) : len(MAGIC) + 32]:
         raise InputError(f"{path} is damaged (its checksum differs); delete it to start anew")
-    return serialization.msgpack_restore(body)
+    stored: Any = serialization.msgpack_restore(body)
+    return stored

@@ -93,7 +93,8 @@ class UnshieldedTriples(NamedTuple):
         pair, b = np.divmod(self.key, self.n)
         node, t = np.divmod(pair, self.n)
         middle = node - node % self.n + b
-        yield tuple(np.searchsorted(edges.entry, edges.between(middle, end)) for end in (node, t))
+        to_s, to_t = edges.between(middle, node), edges.between(middle, t)
+        yield np.searchsorted(edges.entry, to_s), np.searchsorted(edges.entry, to_t)
 
     def holds(
         self, edges: EdgeLists, b: Entries, s: Entries, t: Entries

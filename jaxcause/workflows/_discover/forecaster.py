@@ -172,7 +172,7 @@ def _check_consistent(found: "TrainedForecaster") -> None:
     n_vars = found.config.n_vars
     expected = _fresh_params(found.config)
     shapes = [
-        {name: leaf.shape for name, leaf in traverse_util.flatten_dict(tree).items()}
+        {name: np.shape(leaf) for name, leaf in traverse_util.flatten_dict(tree).items()}
         for tree in (expected, found.params)
     ]
     wrong = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
