@@ -8,6 +8,9 @@ from typing import Any
 
 from jaxcause._errors import InputError as InputError
 
+SMALLEST = 1e-300
+"""Half of a smaller probability loses digits, or is zero."""
+
 
 def is_concrete(*values: Any) -> bool:
     """Whether every array among ``values`` has a value that can be read now (none is traced)."""
@@ -21,10 +24,17 @@ def check_probability(name: str, value: Any) -> None:
     """Raise unless ``value`` lies strictly between 0 and 1."""
     if value is None or isinstance(value, str | bool):
         raise InputError(f"{name}={value!r} must be a number between 0 and 1; try {name}=0.05")
-    known = isinstance(value, float | int) or is_concrete(value)
-    if known and not 0.0 < float(value) < 1.0:
+    if not (isinstance(value, float | int) or is_concrete(value)):
+        return
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}={value!r} must be one number; try {name}=0.05") from None
+    if not 0.0 < number < 1.0:
+        raise InputError(f"{name}={number:g} must lie strictly between 0 and 1; try {name}=0.05")
+    if number < SMALLEST:
         raise InputError(
-            f"{name}={float(value):g} must lie strictly between 0 and 1; try {name}=0.05"
+            f"{name}={number:g} cannot be told from 0; give at least {name}={SMALLEST:g}"
         )
 
 

@@ -32,12 +32,50 @@ def on_host(*trees: Any) -> bool:
     return all(isinstance(leaf, np.ndarray | np.generic | bool | int | float) for leaf in leaves)
 
 
+def as_varying(like: Any, tree: Carry) -> Carry:
+    """``tree``, each leaf of which varies over the mesh axes that the same leaf of ``like`` does.
+
+    Inside `jax.shard_map` a constant is the same on all devices, and what is computed from data is
+    not. Loops and branches ask that both have one type.
+    """
+
+    def leaf(one: Any, other: Any) -> Any:
+        missing = _varies_over(one) - _varies_over(jax.typeof(other))
+        return lax.pcast(other, tuple(sorted(missing)), to="varying") if missing else other
+
+    return jax.tree.map(leaf, like, tree)
+
+
+def _varies_over(kind: Any) -> frozenset[str]:
+    """Axes of a mesh over which what has this type differs between devices."""
+    # JAX 0.10 calls it ``vma`` at first, later ``manual_axis_type``.
+    axes = getattr(getattr(kind, "manual_axis_type", None), "varying", None)
+    return frozenset(axes if axes is not None else getattr(kind, "vma", None) or ())
+
+
+def inside_shard_map() -> bool:
+    """Whether what is traced now runs inside `jax.shard_map`."""
+    mesh = getattr(jax.sharding, "get_abstract_mesh", lambda: None)()
+    return bool(getattr(mesh, "manual_axes", ()))
+
+
+def settled(step: Callable[[Carry], Carry], start: Carry) -> Carry:
+    """``start`` of the type that the carry of a loop has after its steps."""
+    while inside_shard_map():
+        moved = as_varying(jax.eval_shape(step, start), start)
+        same = [a is b for a, b in zip(*map(jax.tree.leaves, (moved, start)), strict=True)]
+        start = moved
+        if all(same):
+            break
+    return start
+
+
 def while_loop(
     unfinished: Callable[[Carry], Any], step: Callable[[Carry], Carry], start: Carry
 ) -> Carry:
     """As `jax.lax.while_loop`."""
     if not on_host(start):
-        return lax.while_loop(unfinished, step, start)
+        return lax.while_loop(unfinished, step, settled(step, start))
     carry = start
     while unfinished(carry):
         carry = step(carry)
@@ -59,14 +97,32 @@ def branch(
 ) -> Carry:
     """As `jax.lax.cond`; what the functions close over must be of the kind of ``condition``."""
     if not on_host(condition, operands):
-        return lax.cond(condition, if_true, if_false, *operands)
+        return _one_type(condition, if_true, if_false, *operands)
     return if_true(*operands) if condition else if_false(*operands)
+
+
+def _one_type(condition: Any, if_true: Any, if_false: Any, *operands: Any) -> Any:
+    """`jax.lax.cond` of branches whose results may vary over different axes of a mesh."""
+    if not inside_shard_map():
+        return lax.cond(condition, if_true, if_false, *operands)
+    types = [jax.eval_shape(function, *operands) for function in (if_true, if_false)]
+
+    def widened(function: Any) -> Any:
+        def run(*args: Any) -> Any:
+            result = function(*args)
+            for each_type in types:
+                result = as_varying(each_type, result)
+            return result
+
+        return run
+
+    return lax.cond(condition, widened(if_true), widened(if_false), *operands)
 
 
 def repeat(step: Callable[[Any, Carry], Carry], n: int, start: Carry) -> Carry:
     """``step(i, carry)`` for i = 0 … n - 1, as `jax.lax.fori_loop`."""
     if not on_host(start):
-        return lax.fori_loop(0, n, step, start)
+        return lax.fori_loop(0, n, step, settled(lambda carry: step(np.int32(0), carry), start))
     carry = start
     for i in range(n):
         carry = step(i, carry)
@@ -76,6 +132,7 @@ def repeat(step: Callable[[Any, Carry], Carry], n: int, start: Carry) -> Carry:
 def fold(step: Callable[[Carry, Any], Carry], start: Carry, xs: AnyArray) -> Carry:
     """``step(… step(step(start, xs[0]), xs[1]) …)``, as `jax.lax.scan` without outputs."""
     if not on_host(start, xs):
+        start = settled(lambda carry: step(carry, xs[0]), start)
         return lax.scan(lambda carry, x: (step(carry, x), None), start, xs)[0]
     carry = start
     for x in xs:

@@ -34,6 +34,25 @@ def test_windows_over_two_devices_give_the_scores_of_one():
     assert max(found["differences"].values()) < 1e-9
 
 
+def test_shard_map_shares_the_work_of_a_capped_search_and_jit_does_not():
+    script = Path(__file__).parent / "searches_on_two_devices.py"
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        env=dict(os.environ, JAX_PLATFORMS="cpu"),
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) == {"pc", "fci"}
+    for search in found.values():
+        assert search["same"]
+        assert search["shard_map"] < 0.52 * search["alone"]
+        # What the page on it says.
+        assert search["jit"] > 0.98 * search["alone"]
+
+
 @pytest.mark.parametrize("xp", [np, jax.numpy])
 def test_rows_are_padded_by_the_first(xp):
     rows, n_rows = padded_rows(xp.arange(10.0).reshape(5, 2), 4)

@@ -9,13 +9,11 @@ import numpy as np
 import jaxcause as jc
 from benchmarks.core import problems
 from benchmarks.core.problems import ALPHA, N_EMBEDDING, N_SAMPLES
-from jaxcause.discovery._host.blocks import in_blocks
+from jaxcause.discovery._host.cpdag import orient_by_edges
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.search import remove_separable
 from jaxcause.discovery._host.skeleton import Skeleton, every_possible_edge, run_level_0
 from jaxcause.discovery._kernel.engine import engine_of
-from jaxcause.discovery._orientation.cpdag import orient_cpdag
-from jaxcause.discovery._orientation.neighbourhoods import degree_bucket
 from jaxcause.discovery._problem import Constraints, Problem
 
 
@@ -34,12 +32,7 @@ def skeleton(test, *, alpha: float = ALPHA, max_cond_size: int | None = None) ->
 
 def orient(found: Skeleton) -> np.ndarray:
     """Colliders and Meek's rules alone."""
-    sepsets, width = found.sepsets(), degree_bucket(found.adjacency)
-
-    def rules(adjacency, separated):
-        return orient_cpdag(adjacency, separated, None, None, width=width)
-
-    return in_blocks(rules, found.adjacency, sepsets)
+    return orient_by_edges(found.adjacency, found.sepsets(), cannot_cause=None)
 
 
 _SEARCHES = {"skeleton": skeleton, "pc": jc.pc, "icd": jc.icd}

@@ -82,14 +82,13 @@ def add(commands: Commands) -> None:
 def _discover(arguments: argparse.Namespace) -> int:
     if arguments.method != "auto":
         check_options(arguments, arguments.method)
-    from jaxcause.io import check_writable, read_series
+    from jaxcause.io import locked, read_series
 
     series = _prepared(read_series(arguments.series, **reading(arguments)), arguments)
     series, regimes = _without_domain(series, arguments.domain)
-    check_writable(arguments.out)
     from jaxcause.workflows._cache import kept_programs
 
-    with kept_programs():
+    with locked(arguments.out), kept_programs():
         return _searched(series, regimes, arguments)
 
 
@@ -153,7 +152,7 @@ def _forget(folder: Path) -> None:
 
 
 def _left(folder: Path) -> list[Path]:
-    return list(folder.glob(CHECKPOINT))
+    return [*folder.glob(CHECKPOINT), *folder.glob(f"{CHECKPOINT}.*")]
 
 
 def _without_domain(

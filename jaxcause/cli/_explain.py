@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcause._errors import InputError
-from jaxcause.cli._output import report, silent
+from jaxcause.cli._output import complain, report, silent
 from jaxcause.cli._parser import (
     Commands,
     Parser,
@@ -17,6 +17,9 @@ from jaxcause.cli._parser import (
     share,
     whole,
 )
+
+EXIT_BAD_INPUT = 2
+"""Also where some texts of a file were left out; the others are written."""
 
 SAME = (
     "layer heads units alpha n_samples one_sided intervention max_size n_larger max_queries "
@@ -114,7 +117,7 @@ def _add_queries(command: Parser) -> None:
 def _explain(arguments: argparse.Namespace) -> int:
     from jaxcause.io import check_writable
 
-    texts = [arguments.text] if arguments.file is None else _texts(arguments.file)
+    texts = {0: arguments.text} if arguments.file is None else _texts(arguments.file)
     check_writable(arguments.out)
     from tqdm import tqdm
 
@@ -122,13 +125,22 @@ def _explain(arguments: argparse.Namespace) -> int:
     from jaxcause.workflows._cache import kept_programs
 
     options = {name: getattr(arguments, name) for name in SAME}
+    found: list[Any] = []
+    refused: dict[int, str] = {}
     with kept_programs():
         model = TextModel.load(arguments.model)
-        found = [
-            explain(model, text, arguments.target, every=arguments.all, **options)
-            for text in tqdm(texts, disable=silent(arguments) or len(texts) == 1, unit="text")
-        ]
-    one = len(found) == 1
+        shown = tqdm(texts.items(), disable=silent(arguments) or len(texts) == 1, unit="text")
+        for line, text in shown:
+            try:
+                found.append(explain(model, text, arguments.target, every=arguments.all, **options))
+            except InputError as error:
+                if len(texts) == 1:
+                    raise
+                refused[line] = str(error)
+                complain(f"line {line} of {arguments.file} is left out: {error}")
+    if not found:
+        raise InputError(f"--file {arguments.file} holds no text that can be explained")
+    one = len(texts) == 1
     write = write_explanation if one else write_explanations
     files = write(found[0] if one else found, arguments.out)  # pyright: ignore[reportArgumentType]
     document = {
@@ -136,9 +148,10 @@ def _explain(arguments: argparse.Namespace) -> int:
         "out": arguments.out,
         "files": files,
         "texts": [{"text": f.text, "sentences": f.sentences(), **_counts(f)} for f in found],
+        "left_out": [{"line": line, "why": why} for line, why in refused.items()],
     }
     report(arguments, _lines(found, arguments.out, files), document)
-    return 0
+    return EXIT_BAD_INPUT if refused else 0
 
 
 def _counts(found: Any) -> dict[str, Any]:
@@ -153,13 +166,13 @@ def _counts(found: Any) -> dict[str, Any]:
 def _lines(found: list[Any], folder: Path, files: list[str]) -> Iterator[str]:
     for explanation in found:
         yield from explanation.sentences()
-    many = len(found) > 1
+    many = "index.html" in files
     shown = f"index.html and {len(files) - 1} more files" if many else ", ".join(files)
     yield f"Wrote {shown} to {folder}"
 
 
-def _texts(path: Path) -> list[str]:
-    """The texts of a file, one per line."""
+def _texts(path: Path) -> dict[int, str]:
+    """The texts of a file, one per line, by the number of the line."""
     try:
         content = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -168,7 +181,8 @@ def _texts(path: Path) -> list[str]:
         ) from None
     except UnicodeDecodeError:
         raise InputError(f"--file {path} is not UTF-8 text; save it as UTF-8") from None
-    texts = [line.strip() for line in content.splitlines() if line.strip()]
+    lines = enumerate(content.splitlines(), start=1)
+    texts = {number: line.strip() for number, line in lines if line.strip()}
     if not texts:
         raise InputError(f"--file {path} holds no text; put one text on each line")
     return texts

@@ -31,6 +31,8 @@ EXTRAS = {
 }
 """Which extra brings a library that may be absent."""
 
+LESS_MEMORY = "give fewer variables, lags or rows"
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit code (2 for bad input, 130 when interrupted)."""
@@ -54,6 +56,13 @@ def main(argv: list[str] | None = None) -> int:
         # Python flushes once more when it ends, and must not complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_NOBODY_READS
+    except OSError as error:
+        where = "" if error.filename is None else f" ({error.filename})"
+        complain(f"error: {error.strerror or error}{where}; check the disk and the paths")
+        return EXIT_BAD_INPUT
+    except MemoryError as error:
+        complain(f"error: out of memory: {error or 'nothing is left'}; {LESS_MEMORY}")
+        return EXIT_BAD_INPUT
     return code
 
 

@@ -17,10 +17,12 @@ from jaxcause._checks import (
     check_shape,
     is_concrete,
 )
+from jaxcause._memory import check_memory
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._kernel.engine import engine_of
+from jaxcause.discovery._kernel.sizes import NODES, bucket
 from jaxcause.discovery._mesh import search_on_devices
 from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
@@ -29,6 +31,15 @@ from jaxcause.sharding import check_row_mesh
 
 PAIRS_PER_CHUNK = 1 << 21
 """Pairs of nodes, over all graphs, that are searched together: bounds the memory of a batch."""
+
+SMALLEST_IN_FLOAT32 = 1e-37
+"""Half of a smaller ``alpha`` is no normal number there: nothing would be dependent."""
+
+BYTES_PER_PAIR, BYTES_PER_RESULT = 64, 16
+"""What a search holds of each pair of nodes while it runs, and what its result holds."""
+
+BYTES_PER_TRIPLE = 8
+"""What rules hold that look at all triples of a graph, or of a neighbourhood."""
 
 HostSearch = Callable[[Problem, Evaluator], SearchResult]
 TracedSearch = Callable[..., SearchResult]
@@ -46,23 +57,27 @@ def search_graphs(
     sepset: str = "max_p",
     caps: Caps | None = None,
     mesh: Mesh | None = None,
+    cubic: bool = False,
 ) -> SearchResult:
     """Check the arguments, and search every graph of the batch, in chunks of bounded memory.
 
+    With ``cubic``, orientation looks at all triples of nodes, as that of PAGs does.
+
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
-            known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
-            traced and there are no caps.
+            known, ``knowledge`` or ``node_mask`` are about another number of nodes, the test is
+            traced and there are no caps, or the search does not fit into memory.
     """
     if mesh is not None:
         check_row_mesh(mesh)
     batch_shape = engine_of(test).batch_shape  # raises if it is no test
-    _check(test, alpha, max_cond_size, knowledge, node_mask, sepset)
+    _check(test, alpha, max_cond_size, knowledge, node_mask, sepset, caps)
     n = test.n_nodes
     constraints = Constraints.none(n) if knowledge is None else Constraints.of(knowledge)
     max_p = sepset == "max_p"
     if not n or not math.prod(batch_shape):
         return _nothing(batch_shape, n)
+    _check_memory(math.prod(batch_shape), n, caps, cubic)
     if caps is not None:
         # No set is larger than the nodes beside a pair, or than a list of candidates.
         sizes = (caps.max_cond_size, max_cond_size, n - 2, caps.max_degree)
@@ -101,10 +116,17 @@ def _check(
     knowledge: BackgroundKnowledge | None,
     node_mask: Bool[AnyArray, "*graphs nodes"] | None,
     sepset: str,
+    caps: Caps | None,
 ) -> None:
     """Refuse arguments that no search takes."""
     check_probability("alpha", alpha)
     check_choice("sepset", sepset, ("first", "max_p"))
+    single = caps is not None and engine_of(test).traced_dtype == np.float32
+    if single and is_concrete(alpha) and float(alpha) < SMALLEST_IN_FLOAT32:
+        raise InputError(
+            f"alpha={float(alpha):g} is below what float32 can hold, in which caps search these "
+            f"correlations; give alpha of at least {SMALLEST_IN_FLOAT32:g}, or float64 correlations"
+        )
     if max_cond_size is not None:
         check_at_least("max_cond_size", max_cond_size, 0)
     n = test.n_nodes
@@ -112,6 +134,26 @@ def _check(
         raise InputError(f"knowledge is about {knowledge.n_nodes} nodes, but the test has {n}")
     if node_mask is not None:
         check_shape("node_mask", node_mask, (n,))
+
+
+def _check_memory(n_graphs: int, n: int, caps: Caps | None, cubic: bool) -> None:
+    """Refuse a search whose arrays cannot fit: results of all graphs, and the work on a chunk."""
+    at_once = n_graphs if caps is not None else min(n_graphs, max(1, PAIRS_PER_CHUNK // (n * n)))
+    per_graph = BYTES_PER_PAIR * n**2
+    if cubic:
+        at_once_of_triples = 1 if caps is None else n_graphs
+        per_triple = BYTES_PER_TRIPLE * float(bucket(n, NODES)) ** 3
+        triples = at_once_of_triples * per_triple
+    else:
+        width = 0 if caps is None else min(caps.max_degree, n)
+        triples = at_once * BYTES_PER_TRIPLE * float(n) * width**2
+    held = n_graphs * BYTES_PER_RESULT * n**2
+    graphs = f"{n_graphs} graphs of " if n_graphs > 1 else ""
+    check_memory(
+        f"a search of {graphs}{n} nodes",
+        held + at_once * per_graph + triples,
+        "search fewer nodes" + (" or graphs" if n_graphs > 1 else ""),
+    )
 
 
 def _nothing(batch_shape: tuple[int, ...], n: int) -> SearchResult:

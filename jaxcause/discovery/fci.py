@@ -92,6 +92,7 @@ def fci(
         sepset=sepset,
         caps=caps,
         mesh=mesh,
+        cubic=True,
     )
 
 

@@ -87,4 +87,5 @@ def icd(
         sepset=sepset,
         caps=caps,
         mesh=mesh,
+        cubic=True,
     )

@@ -14,11 +14,10 @@ from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._entry import search_graphs
 from jaxcause.discovery._host import search as host
 from jaxcause.discovery._host import skeleton as host_skeleton
-from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.collider_rules import ColliderRule, decide_triples
+from jaxcause.discovery._host.cpdag import orient_by_edges
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._orientation.cpdag import orient_cpdag
-from jaxcause.discovery._orientation.neighbourhoods import degree_bucket, neighbour_lists
 from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._traced import search as traced
@@ -126,19 +125,11 @@ def _oriented(
     sepsets: SepSets,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The marks of each graph, and how many triples are open."""
-    width = degree_bucket(skeleton.adjacency)
-    triples, n_open = (), None
+    triples, n_open = None, None
     if colliders != "sepset":
-        lists = np.asarray(neighbour_lists(skeleton.adjacency, width))
-        *triples, n_open = decide_triples(problem, evaluate, skeleton, lists, colliders)
-    marks = in_blocks(
-        orient_cpdag,
-        skeleton.adjacency,
-        sepsets,
-        *triples,
-        cannot_cause=problem.constraints.cannot_cause,
-        width=width,
-    )
+        triples, n_open = decide_triples(problem, evaluate, skeleton, colliders)
+    cannot_cause = problem.constraints.cannot_cause
+    marks = orient_by_edges(skeleton.adjacency, sepsets, triples, cannot_cause=cannot_cause)
     return marks, n_open
 
 
@@ -167,7 +158,7 @@ def _pc_with_caps(
     return traced.as_result(
         problem,
         skeleton,
-        marks,
+        jnp.asarray(marks),
         no_arrowhead=constraints.doubtful_directions,
         n_conflicts=jnp.asarray(_n_conflicts(marks)),
     )

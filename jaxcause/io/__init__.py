@@ -20,6 +20,7 @@ from jaxcause.io._dot import to_dot as to_dot
 from jaxcause.io._dot import write_dot as write_dot
 from jaxcause.io._folder import check_writable as check_writable
 from jaxcause.io._folder import filled_at_once as filled_at_once
+from jaxcause.io._folder import locked as locked
 from jaxcause.io._frame import from_frame as from_frame
 from jaxcause.io._frame import to_frame as to_frame
 from jaxcause.io._graphml import read_graphml as read_graphml

@@ -1,4 +1,4 @@
-"""An output folder that gets all its files or none."""
+"""An output folder that gets all its files or none, and that one process at a time writes to."""
 
 import os
 import shutil
@@ -8,6 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jaxcause._checks import InputError
+
+SCRATCH = ".jaxcause-new-"
+LOCK = ".jaxcause-lock"
+
+_held: set[Path] = set()
+"""Folders that this process has locked."""
 
 
 def check_writable(folder: str | Path) -> None:
@@ -42,18 +48,113 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 @contextmanager
+def locked(folder: str | Path) -> Iterator[None]:
+    """A context in which no other process that asks for the same lock writes to ``folder``.
+
+    The folder is made if needed, and removed again if it is empty at the end. What a killed process
+    has left half written is removed. The lock goes with the process that holds it, however that
+    ends; on systems without file locks there is none.
+
+    Raises:
+        InputError: Another process writes to the folder, or it cannot be written to.
+    """
+    path = Path(folder).absolute()
+    if path in _held:
+        yield
+        return
+    made = _make(path)
+    file = None
+    try:
+        file = _locked_file(path)
+        _held.add(path)
+        for left in path.glob(f"{SCRATCH}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        _held.discard(path)
+        if file is not None:
+            # Removed while it is locked, so that nobody else holds this file afterwards.
+            with suppress(OSError):
+                (path / LOCK).unlink()
+            os.close(file)
+        _remove_empty(made)
+
+
+def _locked_file(folder: Path) -> int | None:
+    """A descriptor of the folder's lock file, locked; None where there are no file locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    while True:
+        try:
+            file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise InputError(
+                f"cannot write to the folder {folder}: {error.strerror}; choose another"
+            ) from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            raise InputError(
+                f"another process is writing to the folder {folder}; wait for it, or choose another"
+            ) from None
+        except OSError:
+            # A file system without locks.
+            return file
+        if _is_same(file, folder / LOCK):
+            return file
+        os.close(file)  # its holder has removed it in the meantime
+
+
+def _is_same(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except OSError:
+        return False
+
+
+@contextmanager
 def filled_at_once(folder: str | Path) -> Iterator[Path]:
     """A context with a scratch folder, whose files move into ``folder`` when the block succeeds.
 
     If the block raises, ``folder`` is unchanged.
+
+    Raises:
+        InputError: Another process writes to the folder, or a file cannot be written, as on a full
+            disk.
     """
     path = Path(folder)
-    made = _make(path)
-    scratch = Path(tempfile.mkdtemp(prefix=".jaxcause-", dir=path))
-    try:
-        yield scratch
-        for file in sorted(scratch.iterdir()):
-            os.replace(file, path / file.name)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        _remove_empty(made)
+    with locked(path):
+        scratch = None
+        try:
+            scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=path))
+            yield scratch
+            for file in sorted(scratch.iterdir()):
+                _flush(file)
+            for file in sorted(scratch.iterdir()):
+                os.replace(file, path / file.name)
+        except OSError as error:
+            raise _unwritten(path, error) from None
+        except InputError as error:
+            if isinstance(error.__context__, OSError):
+                raise _unwritten(path, error.__context__) from None
+            raise
+        finally:
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _unwritten(path: Path, error: OSError) -> InputError:
+    """The error without the name of a scratch folder, which says nothing to anybody."""
+    return InputError(
+        f"cannot write to the folder {path}: {error.strerror or error}; what was there is "
+        "unchanged, so make room or choose another"
+    )
+
+
+def _flush(path: Path) -> None:
+    """Have the disk say now that it is full, before any file is replaced."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

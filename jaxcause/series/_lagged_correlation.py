@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxcause._checks import InputError, check_at_least
+from jaxcause._memory import check_memory
 
 BLOCK = 1 << 22
 """Values of the windows that are held at a time."""
@@ -41,14 +42,31 @@ def lagged_correlation(
     (15, 15)
     """
     check_at_least("max_lag", max_lag, 1)
-    length, n_vars = 2 * max_lag + 1, series.shape[1]
+    length = 2 * max_lag + 1
     if len(starts) < 4:
         some = f"{len(starts)} window{'s' * (len(starts) != 1)}"
         raise InputError(
             f"series has {some} of {length} complete rows (2 * max_lag + 1), but at least 4 are "
             "needed; give a longer series or a smaller max_lag"
         )
+    return correlation_of_windows(series, starts, length)
+
+
+def correlation_of_windows(
+    series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"], length: int
+) -> LaggedCorrelation:
+    """Correlate the variables at lags 0 to ``length - 1``, in blocks of windows.
+
+    Raises:
+        InputError: A variable is constant in the windows, or the matrix does not fit into memory.
+    """
+    n_vars = series.shape[1]
     n_nodes = length * n_vars
+    check_memory(
+        f"correlations of {n_nodes:,} lagged variables ({n_vars:,} at {length} lags)",
+        32.0 * n_nodes**2,
+        "give fewer variables or a smaller max_lag",
+    )
     total, gram = np.zeros(n_nodes), np.zeros((n_nodes, n_nodes))
     per_block = max(1, BLOCK // n_nodes)
     blocks = [starts[first : first + per_block] for first in range(0, len(starts), per_block)]

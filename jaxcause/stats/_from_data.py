@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxcause._checks import InputError, check_choice, is_concrete
+from jaxcause._memory import check_memory
 from jaxcause._namespace import namespace
 from jaxcause._typing import AnyArray
 from jaxcause.stats._check_correlation import fits_float32
@@ -65,6 +66,7 @@ def partial_correlation_test_from_data(
     40
     """
     check_rows(x)
+    _check_memory(np.shape(x))
     check_choice("missing", missing, ("raise", "pairwise"))
     _check_shrinkage(shrinkage)
     if not is_concrete(x):
@@ -112,11 +114,22 @@ def rank_correlation_test_from_data(
     3
     """
     check_rows(x)
+    _check_memory(np.shape(x))
     check_choice("method", method, RANK_METHODS)
     _check_shrinkage(shrinkage)
     if not is_concrete(x):
         return _ranked(jnp.asarray(x), one_sided, method, shrinkage)
     return _as_numpy(_ranked(checked_data(x, None), one_sided, method, shrinkage), x)
+
+
+def _check_memory(shape: tuple[int, ...]) -> None:
+    """Refuse data whose float64 copies, or whose correlations, cannot fit."""
+    *batch, n_rows, n = shape
+    check_memory(
+        f"correlations of {n_rows:,} rows and {n:,} columns",
+        8.0 * math.prod(batch) * n * (5 * n_rows + 4 * n),
+        "give fewer rows or columns",
+    )
 
 
 def _pearson(

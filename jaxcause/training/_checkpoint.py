@@ -1,5 +1,6 @@
 """Checkpoints: all that training depends on, in one file, so that it survives a killed process."""
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -10,6 +11,9 @@ import numpy as np
 from flax import serialization
 
 from jaxcause._checks import InputError
+
+MAGIC = b"jaxcause checkpoint 2\n"
+"""Beginning of the file; the SHA-256 of what follows it comes next."""
 
 
 def fingerprint(*parts: Any) -> str:
@@ -31,36 +35,61 @@ def save_checkpoint(path: Path, content: dict[str, Any], *, training: str) -> No
         path: The file.
         content: A pytree of arrays and numbers.
         training: Fingerprint of the data and settings of the training.
+
+    Raises:
+        InputError: It cannot be written; the old one is then unchanged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    data = serialization.to_bytes({"of": training, "content": jax.device_get(content)})
     scratch = path.with_name(path.name + ".part")
-    scratch.write_bytes(
-        serialization.to_bytes({"of": training, "content": jax.device_get(content)})
-    )
-    os.replace(scratch, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with scratch.open("wb") as file:
+            file.write(MAGIC + hashlib.sha256(data).digest() + data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot write the checkpoint {path}: {error.strerror}; make room, then resume from "
+            "what was written before"
+        ) from None
 
 
-def load_checkpoint(path: Path, like: dict[str, Any], *, training: str) -> dict[str, Any] | None:
+def load_checkpoint(
+    path: Path, like: dict[str, Any] | None, *, training: str
+) -> dict[str, Any] | None:
     """Read a checkpoint, or None where there is none.
 
     Args:
         path: The file.
-        like: A pytree of the same structure.
+        like: A pytree of the same structure; None for nested dictionaries as they are stored.
         training: Fingerprint of the data and settings of the training.
 
     Raises:
-        InputError: The file is damaged, or belongs to other data or settings.
+        InputError: The file cannot be read, is damaged, or belongs to other data or settings.
     """
-    if not path.exists():
-        return None
     try:
-        stored = serialization.msgpack_restore(path.read_bytes())
-        found, content = stored["of"], stored["content"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no checkpoint ({error}); delete it to start anew") from None
-    if found != training:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
+    stored = _checked(path, data)
+    if stored["of"] != training:
         raise InputError(
             f"{path} was written for other data or settings; use those, or delete it to start anew"
         )
-    state: Any = content
-    return serialization.from_state_dict(like, state)
+    return serialization.from_state_dict(like, stored["content"]) if like else stored["content"]
+
+
+def _checked(path: Path, data: bytes) -> dict[str, Any]:
+    """What a checkpoint holds, if it is as it was written."""
+    if not data.startswith(MAGIC):
+        raise InputError(f"{path} is no checkpoint of this version; delete it to start anew")
+    body = data[len(MAGIC) + 32 :]
+    if hashlib.sha256(body).digest() != data[len(MAGIC) : len(MAGIC) + 32]:
+        raise InputError(f"{path} is damaged (its checksum differs); delete it to start anew")
+    stored: Any = serialization.msgpack_restore(body)
+    return stored

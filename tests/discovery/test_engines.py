@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxcause import BackgroundKnowledge, _small_work, fci, icd, partial_correlation_test, pc
+from jaxcause.discovery._host import edge_lists
+from jaxcause.discovery._host.cpdag import orient_by_edges
 from jaxcause.discovery._orientation import pag
+from jaxcause.discovery._orientation.against_knowledge import colliders_against
 from jaxcause.discovery._orientation.cpdag import orient_cpdag
-from jaxcause.discovery._orientation.neighbourhoods import degree_bucket
 from jaxcause.discovery.fci import _possible_d_sep
-from jaxcause.graph import SepSets, oracle_test
+from jaxcause.graph import Mark, SepSets, oracle_test
 from jaxcause.stats._partial_correlation import partial_correlation
 
 NODES = 7
@@ -100,7 +102,6 @@ def skeletons(seed, n_graphs, n, degree):
 
 
 RULES = {
-    "colliders and Meek's rules": (orient_cpdag, {"cannot_cause": None}),
     "R0-R4": (pag.orient_r0_to_r4, {}),
     "all rules": (pag.orient_pag, {"selection_bias": True, "with_knowledge": False}),
     "rules with knowledge": (pag.complete, {"selection_bias": False, "with_knowledge": True}),
@@ -113,13 +114,33 @@ def test_rules_are_the_same_bit_for_bit(name):
     rules, options = RULES[name]
     for seed in range(20):
         adjacency, sepsets = skeletons(seed, 6, 8, 2 + seed % 3)
-        first = adjacency if rules is orient_cpdag else adjacency.astype(np.int8)
-        if rules is orient_cpdag:
-            options = options | {"width": degree_bucket(np.ones_like(adjacency))}
+        first = adjacency.astype(np.int8)
         on_host = rules.formula(first, sepsets, **options)
         compiled = rules.compiled(jnp.asarray(first), jax.tree.map(jnp.asarray, sepsets), **options)
         assert on_host.dtype == compiled.dtype
         np.testing.assert_array_equal(on_host, compiled)
+
+
+@pytest.mark.parametrize("at_a_time", [5, edge_lists.TRIPLES_PER_BLOCK])
+def test_lists_of_edges_give_the_marks_of_the_traced_rules(at_a_time, monkeypatch):
+    monkeypatch.setattr(edge_lists, "TRIPLES_PER_BLOCK", at_a_time)
+    traced = jax.jit(orient_cpdag, static_argnames="width")
+    against = jax.jit(colliders_against, static_argnames="width")
+    rng, n, seen = np.random.default_rng(0), 9, set()
+    for seed in range(60):
+        adjacency, sepsets = skeletons(seed, 4, n, 1 + seed % 8)
+        forbidden = rng.random((n, n)) < 0.2
+        for cannot_cause in (None, forbidden):
+            found = orient_by_edges(adjacency, sepsets, cannot_cause=cannot_cause)
+            expected = traced(adjacency, sepsets, cannot_cause=cannot_cause, width=n)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+            seen |= set(np.unique(found).tolist())
+        np.testing.assert_array_equal(
+            edge_lists.count_colliders_against(adjacency, sepsets, forbidden),
+            against(adjacency, sepsets, no_arrowhead=forbidden, width=n).sum(axis=(1, 2)),
+        )
+    assert seen == {Mark.NONE, Mark.ARROW, Mark.TAIL, Mark.CONFLICT}
 
 
 def test_many_rows_are_the_single_tests():

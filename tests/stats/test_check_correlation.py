@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcause import InputError, partial_correlation_test
+from jaxcause import Caps, InputError, partial_correlation_test, pc
 from jaxcause.stats import clip_eigenvalues, condition_number, shrink_correlation
 from jaxcause.stats._check_correlation import fits_float32
 
@@ -168,3 +168,34 @@ def test_float32_is_kept_only_where_the_condition_number_allows(seed):
 def test_what_is_no_number_of_samples_is_named(given, untyped):
     with pytest.raises(InputError, match="n_samples="):
         partial_correlation_test(np.eye(3), given)
+
+
+def test_a_singular_matrix_of_single_precision_is_told():
+    for seed in range(20):
+        x = np.random.default_rng(seed).normal(size=(100, 6))
+        x[:, 5] = x[:, 0] + x[:, 1]
+        corr = np.corrcoef(x.T)
+        exact, rounded = (pc(partial_correlation_test(c, 100)) for c in (corr, np.float32(corr)))
+        assert bool(exact.info.singular)
+        assert bool(rounded.info.singular)
+        np.testing.assert_array_equal(exact.graph.adjacency, rounded.graph.adjacency)
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("alpha", [5e-324, 1e-305, "x", None, [0.1, 0.2], float("nan"), 0, 1])
+def test_levels_that_are_none_are_refused_in_one_line(alpha):
+    corr = np.array([[1.0, 0.9], [0.9, 1.0]])
+    with pytest.raises(InputError, match="alpha=") as error:
+        pc(partial_correlation_test(corr, 100), alpha=alpha)
+    assert "\n" not in str(error.value)
+
+
+def test_levels_that_single_precision_cannot_hold_are_refused_with_caps():
+    test = partial_correlation_test(np.array([[1, 0.9], [0.9, 1]], np.float32), 5000)
+    for alpha in (1e-30, 1e-37):
+        assert bool(pc(test, alpha=alpha).graph.adjacency.any())
+        assert bool(pc(test, alpha=alpha, caps=Caps(1, 0)).graph.adjacency.any())
+    for alpha in (1e-38, 1e-40, 1e-300):
+        assert bool(pc(test, alpha=alpha).graph.adjacency.any())
+        with pytest.raises(InputError, match="below what float32 can hold"):
+            pc(test, alpha=alpha, caps=Caps(1, 0))

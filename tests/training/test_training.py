@@ -168,8 +168,12 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
     assert again.params["w"] == whole.params["w"]
     with pytest.raises(InputError, match="other data or settings"):
         train(dataclasses.replace(CONFIG, learning_rate=0.04), checkpoint=path)
-    path.write_bytes(path.read_bytes()[:40])
+    written = path.read_bytes()
+    path.write_bytes(written[:10])
     with pytest.raises(InputError, match="no checkpoint"):
+        train(CONFIG, checkpoint=path)
+    path.write_bytes(written[:40])
+    with pytest.raises(InputError, match="its checksum differs"):
         train(CONFIG, checkpoint=path)
 
 

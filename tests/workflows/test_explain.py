@@ -279,6 +279,25 @@ def test_the_command_line(folder, classifier, tmp_path, capsys):
     assert not (tmp_path / "c" / "explanation.json").exists()
 
 
+def test_a_bad_text_of_a_file_is_named_and_the_others_are_explained(
+    folder, classifier, tmp_path, capsys
+):
+    model, lines = str(folder / "bert_sequence_classification"), tmp_path / "texts.txt"
+    lines.write_text(f"{TEXT}\n\n{'film ' * 5000}\nfilm is good\n", encoding="utf-8")
+    given = ["explain", "--model", model, "--file", str(lines), "--out", str(tmp_path / "b")]
+    assert main([*given, "--json"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"jaxcause: line 3 of {lines} is left out: ")
+    assert said.err.count("\n") == 1
+    document = json.loads(said.out)
+    assert [text["text"] for text in document["texts"]] == [TEXT, "film is good"]
+    assert [left["line"] for left in document["left_out"]] == [3]
+    assert (tmp_path / "b" / "explanation-2.json").is_file()
+    lines.write_text("film " * 5000 + "\n" + "film " * 6000, encoding="utf-8")
+    assert main([*given, "--quiet"]) == 2
+    assert "holds no text that can be explained" in capsys.readouterr().err
+
+
 def test_the_stored_model_is_the_loaded_one(folder, classifier):
     again = load_pretrained(folder / "bert_sequence_classification")
     ids = classifier.encode(TEXT).ids[None]

@@ -1,11 +1,14 @@
 """Colliders by all separating sets: how many of the sets of two neighbours hold a node."""
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from jaxcause.discovery._host.candidates import CandidateLists
+from jaxcause.discovery._host.cpdag import Triples
+from jaxcause.discovery._host.edge_lists import EdgeLists, Entries
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.rows import Pairs, Rows
 from jaxcause.discovery._host.skeleton import Skeleton
@@ -16,30 +19,15 @@ from jaxcause.stats import colex_subsets
 SETS_PER_BLOCK = 1 << 20
 """Sets that are tested together: bounds the memory."""
 
+PAIRS_PER_BLOCK = 1 << 17
+"""Pairs whose sets are listed together: bounds the memory."""
+
 ColliderRule = Literal["sepset", "conservative", "majority"]
 
 
-class Triples(NamedTuple):
-    """Which triples s, b, t of neighbourhoods are colliders and which are not; others are open.
-
-    Args:
-        collider: s *→ b ←* t.
-        non_collider: b is no collider between s and t.
-        n_open: Triples of each graph that the data leave open, counted once.
-    """
-
-    collider: Bool[np.ndarray, "graphs b s t"]
-    non_collider: Bool[np.ndarray, "graphs b s t"]
-    n_open: Int[np.ndarray, "graphs"]
-
-
 def decide_triples(
-    problem: Problem,
-    evaluate: Evaluator,
-    skeleton: Skeleton,
-    lists: Int[np.ndarray, "graphs b s"],
-    rule: ColliderRule,
-) -> Triples:
+    problem: Problem, evaluate: Evaluator, skeleton: Skeleton, rule: ColliderRule
+) -> tuple[Triples, Int[np.ndarray, "graphs"]]:
     """Test which subsets of the neighbours of s, and of t, separate s and t.
 
     ``conservative``: b is a collider if no separating set holds it, and none if all do.
@@ -49,63 +37,127 @@ def decide_triples(
         problem: Test, knowledge and limits.
         evaluate: Its test.
         skeleton: The final skeleton.
-        lists: Neighbours of each node, padded with the number of nodes.
         rule: How the separating sets decide.
+
+    Returns:
+        Colliders and non-colliders, and how many triples of each graph the data leave open.
 
     Source: Ramsey, Spirtes & Zhang (2006), "Adjacency-faithfulness and conservative causal
     inference"; Colombo & Maathuis (2014).
     """
-    adjacency = skeleton.adjacency
-    n = adjacency.shape[1]
-    edges = adjacency.astype(np.float32)
-    unshielded = (edges @ edges > 0) & ~adjacency & np.triu(np.ones((n, n), bool), 1)
-    pairs = Pairs.where(unshielded)
-    total, holding = _separating_sets(problem, evaluate, pairs, adjacency)
-    of_pair = np.full(adjacency.shape, -1)
-    pairs.write(of_pair, np.arange(pairs.x.size))
-    graph, node = np.arange(len(adjacency))[:, None, None, None], np.arange(n)[:, None, None]
-    at = np.where(lists < n, lists, node[:, :, 0])
-    pair = of_pair[graph, at[:, :, :, None], at[:, :, None, :]]
-    triple = (pair >= 0) & (lists < n)[:, :, :, None] & (lists < n)[:, :, None, :]
-    with_b, every = holding[pair, node], total[pair]
+    edges = EdgeLists.of(skeleton.adjacency)
+    triples = UnshieldedTriples.of(edges, skeleton.adjacency)
+    every, with_b = _separating_sets(problem, evaluate, triples, skeleton.adjacency)
     # Where the final skeleton offers no separating set, nothing is decided.
-    decided = triple & (every > 0)
     if rule == "conservative":
-        collider, non_collider = decided & (with_b == 0), decided & (with_b == every)
+        collider, non_collider = (every > 0) & (with_b == 0), (every > 0) & (with_b == every)
     else:
-        collider, non_collider = decided & (2 * with_b < every), decided & (2 * with_b > every)
-    n_open = (triple & ~collider & ~non_collider).sum(axis=(1, 2, 3)) // 2
-    return Triples(collider, non_collider, n_open)
+        collider, non_collider = 2 * with_b < every, 2 * with_b > every
+    graph = triples.key[~collider & ~non_collider] // edges.n**3
+    n_open = np.bincount(graph, minlength=len(skeleton.adjacency))
+    none = UnshieldedTriples(edges.n, triples.key[non_collider])
+    found = UnshieldedTriples(edges.n, triples.key[collider])
+    return Triples(found.places(edges), lambda b, s, t: none.holds(edges, b, s, t)), n_open
+
+
+class UnshieldedTriples(NamedTuple):
+    """Triples s, b, t of which s and t are not adjacent, s before t.
+
+    Args:
+        n: Nodes of each graph.
+        key: The entry of the pair s, t times the number of nodes, plus b, in ascending order.
+    """
+
+    n: int
+    key: Int[np.ndarray, "triples"]
+
+    @classmethod
+    def of(
+        cls, edges: EdgeLists, adjacency: Bool[np.ndarray, "graphs nodes nodes"]
+    ) -> "UnshieldedTriples":
+        """All of them."""
+        flat, keys = adjacency.reshape(-1), [np.zeros(0, np.int64)]
+        for one, other in edges.triples():
+            pair = edges.between(edges.node(edges.entry[one]), edges.entry[other])
+            keys.append((pair * edges.n + edges.owner[one] % edges.n)[~flat[pair]])
+        return cls(edges.n, np.sort(np.concatenate(keys)))
+
+    def pairs(self) -> tuple[Pairs, Int[np.ndarray, "pairs"]]:
+        """The pairs s, t, and their entries."""
+        entry = np.unique(self.key // self.n)
+        node, y = np.divmod(entry, self.n)
+        return Pairs(*np.divmod(node, self.n), y), entry
+
+    def places(self, edges: EdgeLists) -> Iterator[tuple[Entries, Entries]]:
+        """Where the edges from b to s and to t stand in the lists."""
+        pair, b = np.divmod(self.key, self.n)
+        node, t = np.divmod(pair, self.n)
+        middle = node - node % self.n + b
+        to_s, to_t = edges.between(middle, node), edges.between(middle, t)
+        yield np.searchsorted(edges.entry, to_s), np.searchsorted(edges.entry, to_t)
+
+    def holds(
+        self, edges: EdgeLists, b: Entries, s: Entries, t: Entries
+    ) -> Bool[np.ndarray, "some"]:
+        """Which triples of nodes are among them."""
+        pair = edges.between(np.minimum(s, t), np.maximum(s, t))
+        return _is_in(self.key, pair * self.n + b % self.n)[1]
+
+
+def _is_in(
+    ordered: Int[np.ndarray, "keys"], key: Int[np.ndarray, "some"]
+) -> tuple[Int[np.ndarray, "some"], Bool[np.ndarray, "some"]]:
+    """Where keys stand in a list, and whether they do."""
+    if not ordered.size:
+        return np.zeros_like(key), np.zeros(key.shape, bool)
+    at = np.minimum(np.searchsorted(ordered, key), ordered.size - 1)
+    return at, ordered[at] == key
 
 
 def _separating_sets(
-    problem: Problem, evaluate: Evaluator, pairs: Pairs, adjacency: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """How many sets separate each pair, and how many of them hold each node.
-
-    Both have an entry more than there are pairs, for triples that are none.
-    """
-    n = adjacency.shape[1]
-    total = np.zeros(pairs.x.size + 1, np.int64)
-    holding = np.zeros((pairs.x.size + 1, n), np.int64)
+    problem: Problem,
+    evaluate: Evaluator,
+    triples: UnshieldedTriples,
+    adjacency: Bool[np.ndarray, "graphs nodes nodes"],
+) -> tuple[Int[np.ndarray, "triples"], Int[np.ndarray, "triples"]]:
+    """Of each triple how many sets separate its ends, and how many of them hold its middle."""
+    every, entry = triples.pairs()
+    total = np.zeros(entry.size, np.int64)
+    holding = np.zeros(triples.key.size, np.int64)
     lists = CandidateLists(adjacency, problem.constraints.tiers)
     largest = min(int(lists.counts.max(initial=0)), problem.max_cond_size)
     for size in range(largest + 1):
+        for pair, members in _separating(evaluate, lists, every, size):
+            total += np.bincount(pair, minlength=total.size)
+            key = entry[pair][:, None] * triples.n + members
+            at, known = _is_in(triples.key, key.ravel())
+            np.add.at(holding, at[known], 1)
+    return total[np.searchsorted(entry, triples.key // triples.n)], holding
+
+
+def _separating(
+    evaluate: Evaluator, lists: CandidateLists, every: Pairs, size: int
+) -> Iterator[tuple[Int[np.ndarray, "sets"], Int[np.ndarray, "sets size"]]]:
+    """Sets of ``size`` that separate a pair: the numbers of the pairs, and the members."""
+    for first in range(0, every.x.size, PAIRS_PER_BLOCK):
+        pairs = every.at(np.arange(first, min(every.x.size, first + PAIRS_PER_BLOCK)))
         index, rows = lists.rows(pairs, size)
+        if not index.size:
+            continue
         n_sets = n_subsets(rows.n_candidates, size)
-        blocks = np.cumsum(n_sets) // SETS_PER_BLOCK
-        for block in np.split(np.arange(n_sets.size), np.flatnonzero(np.diff(blocks)) + 1):
+        # A pair has two rows; so that its sets are compared, both are in one block.
+        order = np.argsort(rows.pair, kind="stable")
+        ends = np.cumsum(np.bincount(rows.pair, n_sets, index.size)).astype(np.int64)
+        block_of = (ends // SETS_PER_BLOCK)[rows.pair[order]]
+        for block in np.split(order, np.flatnonzero(np.diff(block_of)) + 1):
             row = np.repeat(block, n_sets[block])
-            number = np.arange(row.size) - np.repeat(
-                np.cumsum(n_sets[block]) - n_sets[block], n_sets[block]
-            )
+            before = np.cumsum(n_sets[block]) - n_sets[block]
+            number = np.arange(row.size) - np.repeat(before, n_sets[block])
             members = rows.members(row, colex_subsets(size, number).astype(np.int64))
             # A set among the neighbours of both ends comes up twice, but counts once.
             sets = np.unique(np.column_stack([index[rows.pair[row]], members]), axis=0)
             pair, members = sets[:, 0], sets[:, 1:].astype(np.int32)
-            ends = tuple(end[pair] for end in pairs)
-            each = Rows.own(np.arange(pair.size), ends, members, np.full(pair.size, size))
+            ends_of_pair = tuple(end[pair] for end in pairs)
+            each = Rows.own(np.arange(pair.size), ends_of_pair, members, np.full(pair.size, size))
             separates = evaluate(each, size).separated
-            total += np.bincount(pair[separates], minlength=total.size)
-            np.add.at(holding, (pair[separates][:, None], members[separates]), 1)
-    return total, holding
+            yield pair[separates] + first, members[separates]

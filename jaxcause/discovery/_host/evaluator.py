@@ -77,7 +77,10 @@ class Evaluator:
         """Look for a conditioning set of ``size`` candidates for each pair."""
         n_pairs = int(rows.pair.max(initial=-1)) + 1
         n_sets = n_subsets(rows.n_candidates, size)
-        closest = self._closest(rows, n_sets, n_pairs, size)
+        own = rows.with_own_candidates(self.engine.n_nodes)
+        closest = self._closest(rows.at(own), n_sets[own], n_pairs, size)
+        if not isinstance(own, slice):
+            closest = closest._replace(row=own[np.minimum(closest.row, own.size - 1)])
         separated = closest.number < NEVER
         winner = np.where(separated, closest.row, 0)
         sets = np.full((n_pairs, size), -1, np.int32)

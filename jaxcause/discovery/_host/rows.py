@@ -23,7 +23,7 @@ class Pairs(NamedTuple):
         graph, pair = np.divmod(np.flatnonzero(mask), mask.shape[1] * mask.shape[2])
         return cls(graph, *np.divmod(pair, mask.shape[2]))
 
-    def at(self, index: np.ndarray) -> "Pairs":
+    def at(self, index: np.ndarray | slice) -> "Pairs":
         """The pairs at an index, or where a mask holds."""
         return Pairs(self.graph[index], self.x[index], self.y[index])
 
@@ -85,6 +85,20 @@ class Rows(NamedTuple):
         per_row = {name: getattr(self, name)[index] for name in self._fields if name != "lists"}
         return self._replace(**per_row)
 
+    def with_own_candidates(self, n_nodes: int) -> Int[np.ndarray, "some"] | slice:
+        """The rows without those whose pair has another row with the same candidates.
+
+        That is so where both ends of a pair may condition on all nodes beside it.
+        """
+        every = np.flatnonzero(self.n_candidates == n_nodes - 2)
+        if not every.size:
+            return slice(None)
+        earliest = np.zeros(int(self.pair.max()) + 1, np.int64)
+        earliest[self.pair[every[::-1]]] = every[::-1]
+        kept = np.ones(self.pair.size, bool)
+        kept[every] = earliest[self.pair[every]] == every
+        return slice(None) if kept.all() else np.flatnonzero(kept)
+
     def members(self, row: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """The candidates of some rows at positions: ``[rows, k]``."""
         moved = positions + (positions >= self.skip[row][:, None])
@@ -118,6 +132,11 @@ class Separations(NamedTuple):
             np.zeros(n_pairs, np.int64),
             np.zeros(n_pairs, np.int64),
         )
+
+    @classmethod
+    def joined(cls, parts: list["Separations"]) -> "Separations":
+        """What was found about some pairs after the other; winners are numbered in each part."""
+        return parts[0] if len(parts) == 1 else cls(*map(np.concatenate, zip(*parts, strict=True)))
 
     def update(self, pairs: Int[np.ndarray, "some"], later: "Separations") -> None:
         """Add what was found later about some of the pairs, in place."""

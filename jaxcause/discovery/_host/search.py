@@ -3,19 +3,20 @@
 import itertools
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from jaxcause._typing import AnyArray
-from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.candidates import CandidateLists
+from jaxcause.discovery._host.edge_lists import count_colliders_against
 from jaxcause.discovery._host.evaluator import Evaluator
-from jaxcause.discovery._host.rows import Pairs
-from jaxcause.discovery._host.skeleton import Skeleton, run_level
-from jaxcause.discovery._orientation.against_knowledge import colliders_against
-from jaxcause.discovery._orientation.neighbourhoods import degree_bucket
+from jaxcause.discovery._host.rows import Pairs, Separations
+from jaxcause.discovery._host.skeleton import Skeleton, remove
 from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult
 from jaxcause.graph import CausalGraph, SepSets, cyclic_edges
+
+PAIRS_PER_BLOCK = 1 << 19
+"""Pairs that look for their sets together: some 300 bytes each."""
 
 
 def remove_separable(
@@ -39,17 +40,33 @@ def remove_separable(
         lists = CandidateLists(allowed, constraints.tiers, entries)
         entries = lists.entries
         # A pair that has too few candidates now will not have more later.
-        index, rows = lists.rows(pairs, level)
+        index, found = _in_blocks(evaluate, lists, pairs, level, problem.max_cond_size)
         pairs = pairs.at(index)
         if not pairs.x.size:
             return skeleton
-        if level > problem.max_cond_size:
+        if found is None:
             truncated = skeleton.truncated.copy()
             truncated[pairs.graph] = True
             return skeleton._replace(truncated=truncated)
-        skeleton = run_level(problem, evaluate, skeleton, pairs, rows, level)
+        skeleton = remove(problem, skeleton, pairs, found)
         pairs = pairs.at(~skeleton.levels[-1].separated)
     raise AssertionError("unreachable")
+
+
+def _in_blocks(
+    evaluate: Evaluator, lists: CandidateLists, pairs: Pairs, size: int, largest: int
+) -> tuple[Int[np.ndarray, "some"], Separations | None]:
+    """Which pairs have ``size`` candidates, and what separates them; None beyond the largest size.
+
+    Rows take ten times the memory of pairs, and so are made for some pairs at a time.
+    """
+    kept, found = [], []
+    for start in range(0, max(1, pairs.x.size), PAIRS_PER_BLOCK):
+        index, rows = lists.rows(pairs.at(slice(start, start + PAIRS_PER_BLOCK)), size)
+        kept.append(index + start)
+        if index.size and size <= largest:
+            found.append(evaluate(rows, size))
+    return np.concatenate(kept), Separations.joined(found) if size <= largest and found else None
 
 
 def as_result(
@@ -83,13 +100,7 @@ def as_result(
     )
     against = np.zeros_like(none)
     if no_arrowhead is not None and np.asarray(no_arrowhead).any() and not problem.is_comparison:
-        against = in_blocks(
-            colliders_against,
-            skeleton.adjacency,
-            sepsets,
-            no_arrowhead=np.asarray(no_arrowhead),
-            width=degree_bucket(skeleton.adjacency),
-        ).sum(axis=(1, 2))
+        against = count_colliders_against(skeleton.adjacency, sepsets, np.asarray(no_arrowhead))
     repeat = constraints.repeat
     whole = np.asarray(repeat(np.asarray(marks)))
     info = SearchInfo(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxcause._memory import check_memory
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.rows import Pairs, Rows, Separations
 from jaxcause.discovery._problem import Problem
@@ -54,6 +55,11 @@ class Skeleton(NamedTuple):
         """The separating set of every pair that was found independent."""
         n_graphs, n = self.adjacency.shape[:2]
         width = max((level.sets.shape[1] for level in self.levels), default=0)
+        check_memory(
+            f"the separating sets, of up to {width} of {n} nodes,",
+            4.0 * n_graphs * n * n * width,
+            "give a smaller max_cond_size",
+        )
         nodes = np.full((n_graphs, n, n, width), -1, np.int32)
         found = self.independent | np.swapaxes(self.independent, 1, 2)
         for level in self.levels:

@@ -28,6 +28,7 @@ class Engine(Protocol):
     Args:
         batch_shape: Leading axes of the test.
         n_graphs: Their product.
+        n_nodes: Nodes of each graph.
         n_retested: Rows that were tested again in higher precision.
         traced_dtype: Precision of a traced search.
         traced_lanes: Rows of one block in a traced search.
@@ -35,6 +36,7 @@ class Engine(Protocol):
 
     batch_shape: tuple[int, ...]
     n_graphs: int
+    n_nodes: int
     n_retested: int
 
     @property

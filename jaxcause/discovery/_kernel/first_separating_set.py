@@ -5,6 +5,7 @@ next. What the value is, an engine says (`jaxcause.discovery._kernel.engine`).
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import chex
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int, Num
 
+from jaxcause._namespace import settled
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.rows import NEVER, Found, KernelRows
 
@@ -59,7 +61,8 @@ def first_separating_sets(
         part = _scan(values, block, subsets, n_subsets[i], best, guarded, at_once)
         return jax.tree.map(lambda whole, piece: whole.at[i].set(piece), found, part)
 
-    found = lax.fori_loop(jnp.int32(0), n_blocks, step, _nothing_found(blocks, guarded))
+    start = settled(partial(step, jnp.int32(0)), _nothing_found(blocks, guarded))
+    found = lax.fori_loop(jnp.int32(0), n_blocks, step, start)
     return jax.tree.map(lambda field: field.reshape(-1), found)
 
 
@@ -96,9 +99,10 @@ def _scan(
             uncertain |= (looking & close).any(axis=0)
         return Found(number, jnp.minimum(found.value, smallest), uncertain)
 
-    start = _nothing_found(rows, guarded)
     n_turns = (n_subsets + (at_once - 1)) // at_once
-    found = lax.fori_loop(jnp.zeros_like(n_turns), n_turns, step, start)
+    none = jnp.zeros_like(n_turns)
+    start = settled(partial(step, none), _nothing_found(rows, guarded))
+    found = lax.fori_loop(none, n_turns, step, start)
     if best:
         found = found._replace(first=jnp.where(found.value < rows.limit, found.first, NEVER))
     return found

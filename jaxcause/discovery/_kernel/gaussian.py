@@ -23,6 +23,11 @@ from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel import sizes
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.in_numpy import first_of_each, first_separating_in_numpy
+from jaxcause.discovery._kernel.one_condition import (
+    Sweep,
+    best_single_conditions,
+    is_worth_a_sweep,
+)
 from jaxcause.discovery._kernel.over_devices import scan_rows
 from jaxcause.discovery._kernel.partial_correlation import (
     Correlations,
@@ -58,6 +63,7 @@ class GaussianEngine:
         self.test, self.mesh = test, mesh
         self.batch_shape = test.batch_shape
         self.n_graphs = int(np.prod(self.batch_shape))
+        self.n_nodes = test.n_nodes
         self.n_retested = 0
         self._flat: dict[np.dtype, Array] = {}
 
@@ -95,6 +101,9 @@ class GaussianEngine:
         self, batch: RowBatch, lists: Int[np.ndarray, "candidates"], sets: SetRange, *, best: bool
     ) -> Found:
         """Search in the precision of the test; what float32 leaves uncertain, in float64."""
+        n_tests = int(sets.n_within(batch.n_sets).sum())
+        if best and is_worth_a_sweep(batch, sets, n_tests) and self._sweep is not None:
+            return best_single_conditions(self._sweep, batch, lists, sets)
         found = self._call(batch, lists, sets, best, self._search_dtype)
         first, value = np.asarray(found.first, np.int64), np.asarray(found.value, np.float64)
         if found.uncertain is not None and found.uncertain.any():
@@ -132,7 +141,10 @@ class GaussianEngine:
     def singular(self) -> Bool[np.ndarray, "graphs"]:
         """Which correlation matrices are singular in rounding."""
         corr = np.asarray(self._stacked())
-        return ~_exceed(corr, rounding(corr))
+        single = corr.astype(np.float32)
+        # Correlations that were made in single precision are no more exact in double precision.
+        bound = rounding(single if (single == corr).all() else corr)
+        return ~_exceed(corr, bound)
 
     def node_keys(self) -> Float[AnyArray, "graphs nodes"] | None:
         """Minus the sum of squared correlations with all nodes: the most connected come first."""
@@ -148,6 +160,11 @@ class GaussianEngine:
         """The correlations with one leading axis, on the host where they are concrete."""
         corr = np.asarray(self.test.corr) if is_concrete(self.test.corr) else self.test.corr
         return corr.reshape(self.n_graphs, *corr.shape[-2:])
+
+    @cached_property
+    def _sweep(self) -> Sweep | None:
+        one_sided = self.test.one_sided
+        return None if one_sided else Sweep.of(np.asarray(self._stacked()))
 
     @cached_property
     def _search_dtype(self) -> np.dtype:
@@ -327,7 +344,13 @@ class GaussianEngine:
 
     def traced_singular(self) -> Bool[Array, "graphs"]:
         """As `singular`."""
-        return jnp.asarray(is_singular(self.test.corr)).reshape(self.n_graphs)
+        corr = jnp.asarray(self.test.corr)
+        single = corr.astype(np.float32)
+        whole = (single.astype(corr.dtype) == corr).all()
+        found = is_singular(corr)
+        if corr.dtype == np.float64:
+            found = jnp.where(whole, is_singular(corr, tolerance=rounding(single)), found)
+        return jnp.asarray(found).reshape(self.n_graphs)
 
     def _degrees(self, size: int) -> Float[Array, "graphs"]:
         """N - |S| - 3 of each graph."""

@@ -53,6 +53,7 @@ class GeneralEngine:
         self.mesh = mesh
         self.batch_shape: tuple[int, ...] = getattr(test, "batch_shape", ())
         self.n_graphs = math.prod(self.batch_shape)
+        self.n_nodes: int = self.test.n_nodes
 
     # Where levels are decided on the host --------------------------------------------------------
 

@@ -1,4 +1,7 @@
-"""Orientation of a CPDAG: v-structures and Meek's rules, as fixed points of array operations.
+"""Orientation of a CPDAG inside a traced program: v-structures and Meek's rules on tiles.
+
+Caps bound the degrees, and so the memory. On the host, where nothing bounds them,
+`jaxcause.discovery._host.cpdag` gives the same marks by lists of edges.
 
 Every rule acts simultaneously: it reads the marks as they stood when it began, so the result does
 not depend on how nodes are numbered. In these graphs ``i → j`` has a tail at i and an arrowhead at
@@ -10,14 +13,12 @@ import numpy as np
 from jaxtyping import Bool, Int8
 
 from jaxcause._namespace import any_along, fixed_point, namespace
-from jaxcause._small_work import numpy_or_xla
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.bits import boolean_product
 from jaxcause.discovery._orientation.neighbourhoods import (
     Neighbourhoods,
     gather,
     neighbour_lists,
-    padded_to,
     separations,
     write_inner,
     write_outer,
@@ -27,29 +28,11 @@ from jaxcause.graph import Mark, SepSets
 _TAIL, _ARROW = np.int8(Mark.TAIL), np.int8(Mark.ARROW)
 
 
-LARGEST_COMPILED = 256
-"""Nodes of the largest graphs whose orientation is compiled on the host."""
-
-
-def _seconds(shape: tuple[int, ...]) -> float:
-    """Of numpy, at degrees up to 8 and some passes of the rules; large graphs stay in numpy.
-
-    To pad them to few shapes takes longer than a compiled program would save.
-    """
-    n_graphs, n, _ = shape
-    if n > LARGEST_COMPILED:
-        return 0.0
-    return 2e-3 + n_graphs * (2e-8 * n * n + 2e-5 * n)
-
-
-@numpy_or_xla(_seconds, price=0.5, static=("width",))
 def orient_cpdag(
     adjacency: Bool[AnyArray, "graphs nodes nodes"],
     sepsets: SepSets,
-    collider: Bool[AnyArray, "graphs b s t"] | None = None,
-    non_collider: Bool[AnyArray, "graphs b s t"] | None = None,
     *,
-    cannot_cause: Bool[AnyArray, "known known"] | None,
+    cannot_cause: Bool[AnyArray, "nodes nodes"] | None,
     width: int,
 ) -> Int8[AnyArray, "graphs nodes nodes"]:
     """Orient skeletons: knowledge first, then colliders, then Meek's rules.
@@ -61,11 +44,7 @@ def orient_cpdag(
     Args:
         adjacency: The skeletons.
         sepsets: What separated the pairs that are not adjacent.
-        collider: For each neighbourhood which triples s, b, t are colliders; by default those where
-            s and t were separated without b.
-        non_collider: Which are none; by default the others whose ends were separated.
-        cannot_cause: Entry ``[i, j]``: ``i → j`` is impossible; None if nothing is. Nodes beyond
-            its size are padding.
+        cannot_cause: Entry ``[i, j]``: ``i → j`` is impossible; None if nothing is.
         width: Largest degree.
 
     Source: Spirtes, Glymour & Scheines (2000), step C of PC, all colliders at once; Meek (1995),
@@ -73,19 +52,18 @@ def orient_cpdag(
     """
     xp, lists, possible = namespace(adjacency), neighbour_lists(adjacency, width), adjacency
     if cannot_cause is not None:
-        possible = adjacency & ~padded_to(cannot_cause, adjacency.shape[1])[None]
+        possible = adjacency & ~cannot_cause[None]
     arrow = adjacency & ~possible.swapaxes(1, 2)
     marks = xp.where(arrow, _ARROW, xp.where(adjacency, _TAIL, np.int8(Mark.NONE)))
     hoods = gather(marks, lists)
-    if collider is None or non_collider is None:
-        separated, holding = separations(hoods, sepsets)
-        collider, non_collider = separated & ~holding, separated
+    separated, holding = separations(hoods, sepsets)
+    collider = separated & ~holding
     allowed = gather(possible.astype(np.int8), lists).inner > 0
     into = any_along(collider & allowed[:, :, :, None] & allowed[:, :, None, :], 3)
     marks = write_inner(marks, lists, into, _ARROW)
 
     def grow(marks: AnyArray) -> AnyArray:
-        into_s = _meek(gather(marks, lists), non_collider)
+        into_s = _meek(gather(marks, lists), separated)
         return write_outer(marks, lists, into_s, _ARROW)
 
     marks = fixed_point(grow, marks)

@@ -114,15 +114,3 @@ def separations(
     for k in range(members.shape[-1]):
         member |= members[graph, s, t, k] == node
     return hoods.non_adjacent & found, member
-
-
-def padded_to(known: Bool[AnyArray, "known known"], n_nodes: int) -> Bool[AnyArray, "nodes nodes"]:
-    """What is known of pairs, with nothing known of further nodes up to ``n_nodes``."""
-    return namespace(known).pad(known, (0, n_nodes - known.shape[0]))
-
-
-def degree_bucket(adjacency: Bool[np.ndarray, "graphs nodes nodes"]) -> int:
-    """Width of the neighbour lists: the largest degree, rounded up to few sizes."""
-    largest = int(adjacency.sum(axis=-1).max(initial=0))
-    sizes = (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-    return next((s for s in sizes if s >= largest), largest)

@@ -3,9 +3,9 @@
 import numpy as np
 from jaxtyping import Bool, UInt32
 
-from jaxcause._namespace import fixed_point, namespace, union
+from jaxcause._namespace import fixed_point
 from jaxcause._typing import AnyArray
-from jaxcause.discovery._kernel.bits import boolean_product, pack, unpack
+from jaxcause.discovery._kernel.bits import boolean_product, intersects, pack
 
 
 def reachable(edges: Bool[AnyArray, "graphs nodes nodes"]) -> Bool[AnyArray, "graphs nodes nodes"]:
@@ -34,12 +34,10 @@ def spread(
     sets: UInt32[AnyArray, "graphs c d words"], edges: Bool[AnyArray, "graphs c q p"]
 ) -> UInt32[AnyArray, "graphs c d words"]:
     """Add to the set of each c and d every p with an edge of c from a member q."""
-    n = edges.shape[2]
-    targets = pack(edges)[:, :, None]
+    sources = pack(edges.swapaxes(2, 3))[:, :, None]
 
     def grow(reached: AnyArray) -> AnyArray:
-        member = unpack(reached, n)
-        new = namespace(sets).where(member[..., None], targets, np.uint32(0))
-        return reached | union(new, 3)
+        # Compiled, this comparison is never held as a whole: memory goes with the cube of n.
+        return reached | pack(intersects(reached[:, :, :, None], sources))
 
     return fixed_point(grow, sets)

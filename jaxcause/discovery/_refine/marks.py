@@ -3,9 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Int, Int8
 
+from jaxcause.discovery._host.cpdag import orient_by_edges
 from jaxcause.discovery._orientation import pag
-from jaxcause.discovery._orientation.cpdag import orient_cpdag
-from jaxcause.discovery._orientation.neighbourhoods import degree_bucket
 from jaxcause.discovery._refine.problem import RefineProblem
 from jaxcause.discovery._refine.separating_sets import SeparatingSets
 from jaxcause.graph import BackgroundKnowledge, CausalGraph, LaggedGraph, Mark, SepSets
@@ -98,6 +97,5 @@ def _orient_cpdag(
     """
     graphs, sepsets = adjacency[None], sets.as_sepsets()
     batch = SepSets(np.asarray(sepsets.nodes)[None], np.asarray(sepsets.found)[None])
-    cannot, width = np.asarray(knowledge.cannot_cause), degree_bucket(graphs)
-    marks = orient_cpdag(graphs, batch, cannot_cause=cannot, width=width)[0]
+    marks = orient_by_edges(graphs, batch, cannot_cause=np.asarray(knowledge.cannot_cause))[0]
     return np.asarray(knowledge.repeat(marks))

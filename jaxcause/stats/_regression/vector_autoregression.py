@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
+from jaxcause._memory import check_memory
 from jaxcause._typing import AnyArray
 from jaxcause.stats._multiple_testing import benjamini_hochberg
 from jaxcause.stats._tails import student_p_value
@@ -154,6 +155,12 @@ def var_moments(
     """
     n_vars = series.shape[1]
     n_terms = n_vars * max_lag
+    check_memory(
+        f"a regression on {n_terms:,} terms ({n_vars:,} variables, max_lag={max_lag})",
+        # Products of terms, some inverses of them, and a block of windows.
+        8.0 * (6 * n_terms**2 + 4 * n_terms * n_vars + 2 * min(len(starts), BLOCK) * n_terms),
+        "give fewer variables or a smaller max_lag",
+    )
     gram = np.zeros((n_terms + 1, n_terms + 1))
     cross = np.zeros((n_terms + 1, n_vars))
     total = np.zeros(n_vars)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least, check_choice
+from jaxcause._memory import check_memory
 from jaxcause.series import (
     SeriesTable,
     as_series_table,
@@ -31,6 +32,9 @@ from jaxcause.workflows._discover.resolution import (
     resolution_kept,
 )
 from jaxcause.workflows._discover.result import Discovery
+
+BYTES_PER_LINK = 80
+"""Scores, p- and q-values, statistics and masks of each link ``[source, target, lag]``."""
 
 
 @kept_programs()
@@ -187,6 +191,12 @@ def _check_fits(table: SeriesTable, max_lag: int, method: Method) -> None:
     """Raise unless the method takes masks, if there is one, and its windows can be used."""
     if table.targets is not None and not method.takes_mask:
         raise InputError(f"mask is not for method={method.name!r}; leave it out")
+    n_rows, n_vars = table.values.shape
+    check_memory(
+        f"a graph of {n_vars:,} variables and max_lag={max_lag}",
+        BYTES_PER_LINK * n_vars**2 * (max_lag + 1.0) + 40.0 * n_rows * n_vars,
+        "give fewer variables or a smaller max_lag",
+    )
     kind = str(getattr(method, "transform", ""))
     _check_long_enough(changes(table, fit_level(table, kind)), max_lag, method)
 

@@ -83,6 +83,7 @@ def fit_forecaster(
             keys_from(second, options.members),
             label=f"Training {options.members} members",
             progress=progress,
+            checkpoint=_of_members(options.checkpoint),
         )
         members += [jax.tree.map(lambda leaf, m=m: leaf[m], drawn) for m in range(options.members)]
     config, residuals, weight = trained.config, trained.residuals, 1.0
@@ -98,6 +99,11 @@ def fit_forecaster(
     record = settings_of(trained) | {"skip": config.skip}
     # The first model is what members are trained on from; alone, it is the only one.
     return _judged(data, forecaster, tuple(members[1:] or members), residuals, gain, record)
+
+
+def _of_members(checkpoint: Path | None) -> Path | None:
+    """The file of the members beside that of the model."""
+    return None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.members")
 
 
 def given_forecaster(data: Prepared, forecaster: TrainedForecaster) -> FittedForecaster:

@@ -1,6 +1,7 @@
 """A trained forecaster together with all that is needed to use it again."""
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from jaxcause._checks import InputError
-from jaxcause.models.forecaster import ForecasterConfig, Params, predictor
-from jaxcause.series import Transform, after_change
+from jaxcause._checks import InputError, check_choice
+from jaxcause.models.forecaster import ForecasterConfig, Params, init_params, predictor
+from jaxcause.series import TRANSFORMS, Transform, after_change
 
 FORMAT = "jaxcause.forecaster.1"
 
@@ -72,7 +73,11 @@ class TrainedForecaster:
         return after_change(self.level, change, rows[-1:])[0]
 
     def save(self, path: str | Path) -> None:
-        """Write everything to one safetensors file."""
+        """Write everything to one safetensors file, with a checksum.
+
+        Raises:
+            InputError: It cannot be written.
+        """
         tensors = {
             f"params/{name}": np.ascontiguousarray(value)
             for name, value in traverse_util.flatten_dict(_text_keys(self.params), sep="/").items()
@@ -90,24 +95,43 @@ class TrainedForecaster:
             "weight": repr(float(self.weight)),
         }
         metadata |= {stage: fitted.kind for stage, fitted in stages.items() if fitted is not None}
-        save_file(tensors, Path(path), metadata=metadata)
+        metadata["checksum"] = _checksum(metadata, tensors)
+        try:
+            save_file(tensors, Path(path), metadata=metadata)
+        except (OSError, SafetensorError) as error:
+            raise InputError(
+                f"cannot write {path}: {error}; make room, or choose another"
+            ) from None
 
     @classmethod
     def load(cls, path: str | Path) -> "TrainedForecaster":
         """Read what `save` wrote.
 
         Raises:
-            InputError: The file cannot be read, or holds something else.
+            InputError: The file cannot be read, is damaged, or holds something else.
         """
         try:
             with safe_open(Path(path), framework="numpy") as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, TypeError) as error:
             raise InputError(f"cannot read a forecaster from {path}: {error}") from None
         if metadata.get("format") != FORMAT:
             raise InputError(f"{path} holds no {FORMAT}; write it with TrainedForecaster.save")
+        written = metadata.pop("checksum", None)
+        if written is not None and written != _checksum(metadata, tensors):
+            raise InputError(f"{path} is damaged (its checksum differs); train or write it again")
+        try:
+            found = cls._of(metadata, tensors)
+            _check_consistent(found)
+        except (LookupError, TypeError, ValueError, AttributeError, MemoryError) as error:
+            raise InputError(
+                f"{path} is damaged or was changed: {error}; train or write it again"
+            ) from None
+        return found
 
+    @classmethod
+    def _of(cls, metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> "TrainedForecaster":
         def part(of: str) -> dict[str, np.ndarray]:
             return {k.removeprefix(of): v for k, v in tensors.items() if k.startswith(of)}
 
@@ -125,6 +149,53 @@ class TrainedForecaster:
             level=stage("level") if "level" in metadata else None,
             resample=json.loads(metadata.get("resample", "1")),
         )
+
+
+def _checksum(metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> str:
+    """Of everything else in the file."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"\n{name} {value.dtype} {value.shape}\n".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
+
+
+def _fresh_params(config: ForecasterConfig) -> Params:
+    """Parameters of the same shapes; those that a program makes are not computed."""
+    if config.attention == "content":
+        return jax.eval_shape(lambda key: init_params(key, config), jax.random.key(0))
+    return init_params(jax.random.key(0), config)
+
+
+def _check_consistent(found: "TrainedForecaster") -> None:
+    """Raise ValueError unless the parameters are those of the configuration, and finite."""
+    n_vars = found.config.n_vars
+    expected = _fresh_params(found.config)
+    shapes = [
+        {name: np.shape(leaf) for name, leaf in traverse_util.flatten_dict(tree).items()}
+        for tree in (expected, found.params)
+    ]
+    wrong = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
+    if wrong:
+        where = "/".join(map(str, wrong[0]))
+        raise ValueError(
+            f"its configuration asks for {where} of shape {shapes[0].get(wrong[0])}, and it holds "
+            f"{shapes[1].get(wrong[0])}"
+        )
+    if len(found.names) != n_vars or not all(isinstance(name, str) for name in found.names):
+        raise ValueError(f"it names {len(found.names)} of {n_vars} variables")
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found.params)):
+        raise ValueError("a parameter is not finite")
+    if not 0 <= found.weight <= 1:
+        raise ValueError(f"the weight of the Transformer is {found.weight}")
+    if not (found.resample is None or (isinstance(found.resample, int) and found.resample > 0)):
+        raise ValueError(f"it resamples by {found.resample}")
+    for fitted in (found.transform, found.level):
+        if fitted is not None:
+            check_choice("transform", fitted.kind, TRANSFORMS)
+            one = fitted.inverse(fitted(np.zeros((1, n_vars))))
+            if one.shape != (1, n_vars):
+                raise ValueError(f"its transform is of {one.shape[1]} variables")
 
 
 class DiscoveryInterrupted(KeyboardInterrupt):

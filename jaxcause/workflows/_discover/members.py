@@ -2,13 +2,21 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
+from flax import serialization
 from jaxtyping import PRNGKeyArray
 
 from jaxcause.models.forecaster import Params
-from jaxcause.training import Progress, fit_members
+from jaxcause.training import (
+    Progress,
+    fingerprint,
+    fit_members,
+    load_checkpoint,
+    save_checkpoint,
+)
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.progress import training_bar
 from jaxcause.workflows._discover.random_keys import words_of
@@ -27,6 +35,7 @@ def train_members(
     *,
     label: str,
     progress: bool,
+    checkpoint: Path | None = None,
 ) -> Params:
     """Members of an ensemble, each trained on from the same model on its own block bootstrap.
 
@@ -34,6 +43,18 @@ def train_members(
     a fifth of the steps that the model took, with a learning rate that rises and falls again. One
     member fills a CPU, and its arrays still fit the cache, so that there members are trained one
     after another.
+
+    Args:
+        trained: The model of the whole series.
+        data: The series.
+        keys: A random key for each member.
+        label: Of the progress bar.
+        progress: Whether to draw one.
+        checkpoint: File to which members are saved as they are done, and from which the same call
+            goes on.
+
+    Raises:
+        InputError: The checkpoint is damaged, belongs to another call, or cannot be written.
     """
     n_members = len(keys)
     at_once = 1 if jax.default_backend() == "cpu" else n_members
@@ -47,9 +68,13 @@ def train_members(
     params = jax.tree.map(
         lambda leaf: np.broadcast_to(leaf, (at_once, *leaf.shape)), trained.result.params
     )
-    rows, results = series_rows(trained.config, data, training), []
+    rows, of = series_rows(trained.config, data, training), ""
+    if checkpoint is not None:
+        seeds = [words_of(key) for key in keys]
+        of = fingerprint(trained.result.params, data.values, starts, training, seeds, at_once)
+    results = _members_of(checkpoint, params, of)
     with training_bar(label, show=progress) as on_progress:
-        for first in range(0, n_members, at_once):
+        for first in range(len(results) * at_once, n_members, at_once):
             done, last = first * training.n_steps, first + at_once
 
             def step_of_all(at: Progress, done: int = done) -> None:
@@ -68,7 +93,16 @@ def train_members(
                 on_progress=step_of_all,
             )
             results.append(result.params)
+            if checkpoint is not None:
+                save_checkpoint(checkpoint, {str(k): r for k, r in enumerate(results)}, training=of)
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *results)
+
+
+def _members_of(checkpoint: Path | None, like: Params, of: str) -> list[Params]:
+    """The members that an interrupted call has saved."""
+    found = None if checkpoint is None else load_checkpoint(checkpoint, None, training=of)
+    states = [] if found is None else [found[str(k)] for k in range(len(found))]
+    return [serialization.from_state_dict(like, state) for state in states]
 
 
 def _block_bootstrap(key: PRNGKeyArray, data: Prepared) -> np.ndarray:

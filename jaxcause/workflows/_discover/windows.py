@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxcause._typing import CITest
 from jaxcause.series import SeriesTable, window_starts
+from jaxcause.series._lagged_correlation import correlation_of_windows
 from jaxcause.stats import (
     PairwisePartialCorrelationTest,
     PairwiseSamples,
@@ -16,6 +17,9 @@ from jaxcause.stats import (
     partial_correlation_test_from_data,
 )
 from jaxcause.workflows._discover.prepare import transformed_windows
+
+VALUES_AT_ONCE = 1 << 24
+"""Values of windows that are held together, some five times over."""
 
 PER_PARAMETER = 10
 """Windows for each parameter of the largest regression, below which a note warns."""
@@ -114,8 +118,7 @@ def lagged_tests(table: SeriesTable, length: int, transform: str, *, pairwise: b
     holed = holed_windows(table, length, transform) if pairwise else None
     if holed is None:
         values, starts, moved = transformed_windows(table, length, transform)
-        newest_first = values[starts[:, None] + np.arange(length - 1, -1, -1)]
-        test = partial_correlation_test_from_data(newest_first.reshape(len(starts), -1))
+        test = _test_of_windows(values, starts, length)
         return LaggedTests(test, test, len(starts), length, moved, None)
     samples = holed.samples
     return LaggedTests(
@@ -126,6 +129,16 @@ def lagged_tests(table: SeriesTable, length: int, transform: str, *, pairwise: b
         table=holed.table,
         holed=holed,
     )
+
+
+def _test_of_windows(
+    values: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"], length: int
+) -> PartialCorrelationTest:
+    """A test on whole windows; many of them are correlated in blocks."""
+    if len(starts) * length * values.shape[1] > VALUES_AT_ONCE:
+        return partial_correlation_test(*correlation_of_windows(values, starts, length))
+    newest_first = values[starts[:, None] + np.arange(length - 1, -1, -1)]
+    return partial_correlation_test_from_data(newest_first.reshape(len(starts), -1))
 
 
 def notes_on_windows(
