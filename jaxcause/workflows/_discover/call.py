@@ -31,6 +31,7 @@ from jaxcause.workflows._discover.resolution import (
     resolution_kept,
 )
 from jaxcause.workflows._discover.result import Discovery
+from jaxcause.workflows._discover.transforms import note_on_transform, with_transform
 
 
 @kept_programs()
@@ -118,11 +119,14 @@ def discover(
         chosen = method_named(chosen, options)
     chosen, mixed = at_resolution_of(blocks, chosen)
     _check_fits(table, n_lags, chosen)
+    ready = with_transform(table, n_lags, chosen)
     used_key: Any = default_key() if key is None and chosen.takes_key else key
     with resolution_kept(blocks):
-        found = chosen(table, n_lags, key=used_key, progress=progress)
+        found = ready.method(table, n_lags, key=used_key, progress=progress)
     graph, info, forecaster = found.graph, found.info, forecaster_at(blocks, found.forecaster)
     trained = forecaster is not None
+    if ready.errors is not None:
+        info = dataclasses.replace(info, transform_errors=ready.errors)
     info = dataclasses.replace(
         info,
         method=chosen.name,
@@ -135,6 +139,7 @@ def discover(
             *table.notes,
             *reasons,
             *mixed,
+            *note_on_transform(chosen, info),
             *remarks_on_data(table, chosen, info),
             *info.notes,
             *remarks_on_graph(graph, table.names),

@@ -43,7 +43,7 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
     with filled_at_once(folder) as scratch:
         effects = {} if found.effects is None else found.effects.columns
         details = {"names": found.names, "scores": found.scores, "strength": found.strength}
-        details["values"] = effects
+        details["values"] = found.values
         document = plain(graph_to_json(found.graph, **details))
         write_text(scratch / "graph.json", json.dumps(document, indent=2) + "\n")
         _write_table(scratch / "edges.csv", found.table)
