@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon
 from test_plot import BOTH, FORTH, MIXED, ends, graph_of, nearest, parts, random_graph, text_boxes
 
+import jaxcause as jc
+from jaxcause import plot
 from jaxcause._checks import InputError
 from jaxcause.graph import CausalGraph, LaggedGraph, Mark
 from jaxcause.plot import (
@@ -348,3 +350,14 @@ def test_names_are_moved_least():
     np.testing.assert_allclose(moved[[2, 3]], [9.6, 10.6])
     squeezed = spread(np.zeros(11), 5.0, 0.0, 10.0)
     np.testing.assert_allclose(np.sort(squeezed), np.arange(11))
+
+
+def test_a_notebook_shows_every_picture_that_is_not_drawn_into_given_axes():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    x[1:, 1] += x[:-1, 0]
+    found = jc.discover(x, 2, method="var")
+    answer = found.respond({"X0": 1.0}, steps=3)
+    pictures = [found.plot(kind) for kind in ("time", "summary", "scores", "curves", "responses")]
+    for ax in (*pictures, answer.plot(), plot.causal_graph(jc.pc(x).graph)):
+        assert ax._repr_png_().startswith(b"\x89PNG")

@@ -18,6 +18,7 @@ from jaxcause._checks import (
 )
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray, CITest
+from jaxcause.discovery._given import Given, as_test
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._problem import Caps, Constraints, Problem
@@ -34,7 +35,7 @@ TracedSearch = Callable[..., SearchResult]
 def search_graphs(
     host_search: HostSearch,
     traced_search: TracedSearch,
-    test: CITest,
+    given: Given,
     *,
     alpha: float | Float[AnyArray, ""],
     max_cond_size: int | None,
@@ -45,11 +46,14 @@ def search_graphs(
 ) -> SearchResult:
     """Check the arguments, and search every graph of the batch, in chunks of bounded memory.
 
+    ``given`` is a test, or data to make one of (`as_test`).
+
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
             known, ``knowledge`` or ``node_mask`` are about another number of nodes, or the test is
             traced and there are no caps.
     """
+    test = as_test(given)
     batch_shape = engine_of(test).batch_shape  # raises if it is no test
     _check(test, alpha, max_cond_size, knowledge, node_mask, sepset)
     n = test.n_nodes

@@ -8,13 +8,13 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
-from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle
 from matplotlib.textpath import text_to_path
 
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
+from jaxcause.plot._figure import new_axes
 
 INK, GREY, FAINT = "#222222", "#777777", "#DDDDDD"
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -152,7 +152,7 @@ def _new_axes(layout: Layout, unit: float, bar: float) -> Axes:
     low, high = _extent(layout, unit)
     inner = np.maximum(high - low, (180, 60)) * 1.01 + (bar, 0)
     outer = inner + (50, 80)
-    return Figure(tuple(outer / 72)).add_axes((*((25, 40) / outer), *(inner / outer)))
+    return new_axes(outer / 72, (*((25, 40) / outer), *(inner / outer)))
 
 
 def _add_bar(ax: Axes, scale: ScalarMappable, label: str) -> None:

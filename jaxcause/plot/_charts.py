@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from jaxcause.plot._canvas import FAINT, GREY, INK, axes_size, text_width
+from jaxcause.plot._figure import new_axes
 
 _FONT = 9.0
 _MARGINS = (62.0, 46.0, 14.0, 34.0)
@@ -35,7 +35,7 @@ def chart_axes(ax: Axes | None, width: float, height: float, left: float = 0.0) 
         low = max(low, left)
         whole = np.array([width + low + right, height + below + above])
         place = np.array([low, below, width, height]) / np.tile(whole, 2)
-        ax = Figure(tuple(whole / 72)).add_axes(tuple(place))
+        ax = new_axes(whole / 72, place)
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=8, length=3, color=GREY)
     return ax

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._typing import AnyArray
@@ -20,6 +19,7 @@ from jaxcause.plot._canvas import (
     variable_names,
 )
 from jaxcause.plot._charts import shortened
+from jaxcause.plot._figure import new_axes
 
 _PANEL = np.array([150.0, 118.0])
 _MOST_COLUMNS = 4
@@ -157,7 +157,7 @@ def _panels(n_panels: int, ax: Axes | None) -> tuple[Axes, list[Axes]]:
     if ax is None:
         size = np.array([columns, rows]) * _PANEL + (30, 70)
         place = (0.02, 34 / size[1], 0.96, 1 - 62 / size[1])
-        ax = Figure(tuple(size / 72)).add_axes(place)
+        ax = new_axes(size / 72, place)
     size = axes_size(ax)
     return ax, [ax.inset_axes(_place(k, columns, rows, size)) for k in range(n_panels)]
 

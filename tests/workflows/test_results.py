@@ -150,7 +150,8 @@ def test_frames_and_networks_of_a_discovery():
     found = discovery()
     frame = found.to_dataframe()
     assert list(frame.columns) == ["source", "target", "lag", "edge", "score", "strength",
-                                   "effect", "low", "high", "share", "p_value", "q_value"]  # fmt: skip
+                                   "effect", "low", "high", "share",
+                                   "p_value", "q_value"]  # fmt: skip
     assert len(frame) == 6
     network = found.to_networkx()
     assert isinstance(network, nx.MultiDiGraph)

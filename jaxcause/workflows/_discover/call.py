@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least, check_choice
+from jaxcause.graph import LaggedGraph
 from jaxcause.series import (
     SeriesTable,
     as_series_table,
@@ -20,6 +21,7 @@ from jaxcause.series import (
 )
 from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._discover.auto import resolve_auto
+from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.methods import Method, method_named, registered
 from jaxcause.workflows._discover.provenance import provenance
 from jaxcause.workflows._discover.random_keys import default_key
@@ -123,8 +125,9 @@ def discover(
     used_key: Any = default_key() if key is None and chosen.takes_key else key
     with resolution_kept(blocks):
         found = ready.method(table, n_lags, key=used_key, progress=progress)
-    graph, info, forecaster = found.graph, found.info, forecaster_at(blocks, found.forecaster)
+    graph, forecaster = found.graph, forecaster_at(blocks, found.forecaster)
     trained = forecaster is not None
+    info = found.info
     if ready.errors is not None:
         info = dataclasses.replace(info, transform_errors=ready.errors)
     info = dataclasses.replace(
@@ -135,15 +138,7 @@ def discover(
         resample=1 if blocks is None else blocks.factor or blocks.rows_per_block,
         one_lag=None if blocks is None else blocks.length,
         n_cyclic=n_cyclic(graph),
-        notes=(
-            *table.notes,
-            *reasons,
-            *mixed,
-            *note_on_transform(chosen, info),
-            *remarks_on_data(table, chosen, info),
-            *info.notes,
-            *remarks_on_graph(graph, table.names),
-        ),
+        notes=(*table.notes, *reasons, *mixed, *_notes(table, chosen, info, graph)),
         provenance=provenance(given, key=used_key if trained else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and trained else None,
@@ -159,6 +154,18 @@ def discover(
         domain=found.domain,
         effects=found.effects,
         dynamics=found.dynamics,
+    )
+
+
+def _notes(
+    table: SeriesTable, method: Method, info: DiscoveryInfo, graph: LaggedGraph
+) -> tuple[str, ...]:
+    """On the transform and the data, those of the method, and on the graph."""
+    return (
+        *note_on_transform(method, info),
+        *remarks_on_data(table, method, info),
+        *info.notes,
+        *remarks_on_graph(graph, table.names),
     )
 
 

@@ -122,4 +122,3 @@ class Effects:
             level=float(rest["level"]),
             interval=str(rest["interval"]),
         )
-
