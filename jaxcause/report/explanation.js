@@ -220,7 +220,7 @@ function table() {
   const rows = sortRows(mine, state, SORT, (a, b) => a.from - b.from || a.to - b.to).map((e) => {
     const row = make("tr", { "data-row": e.index });
     row.append(make("td", {}, called(e.from)), make("td", { class: "symbol" }, symbol(e)),
-      make("td", {}, called(e.to)), make("td", {}, meaning(e)),
+      make("td", {}, called(e.to)), make("td", { class: "meaning" }, meaning(e)),
       make("td", { class: "num " + (e.r === null ? "" : e.r < 0 ? "neg" : "pos") }, number(e.r)),
       make("td", { class: "num" }, probability(e.p)));
     row.addEventListener("pointerenter", () => focusOn({ edge: e }));
