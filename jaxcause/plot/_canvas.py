@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle
 from matplotlib.textpath import text_to_path
@@ -68,7 +68,8 @@ def finish(ax: Axes, title: str, xlabel: str, ylabel: str = "") -> Axes:
     """Remove the frame and write the title and the texts below and to the left."""
     ax.set(xticks=[], yticks=[])
     ax.set_title(title, fontsize=11, pad=10)
-    ax.set_xlabel(xlabel, fontsize=9, labelpad=8)
+    # Beside a colour bar, both are centred over the whole picture.
+    ax.set_xlabel(xlabel, fontsize=9, labelpad=8, x=ax.title.get_position()[0])
     ax.set_ylabel(ylabel, fontsize=9)
     ax.spines[:].set_visible(False)
     return ax
@@ -106,6 +107,10 @@ def largest_unit(layout: Layout, size: Point) -> float:
             break
         unit *= 0.99
     return unit
+
+
+SHARES = LinearSegmentedColormap.from_list("shares", ["#F7F7F7", "#3B2A7A"])
+"""Colours of heat maps from 0 on: strong is dark, as in pictures of graphs."""
 
 
 def color_scale(values: np.ndarray | list[float], colors: Colormap) -> ScalarMappable:
@@ -162,3 +167,4 @@ def _add_bar(ax: Axes, scale: ScalarMappable, label: str) -> None:
     style: dict[str, Any] = {"shrink": 0.8, "aspect": max(0.8 * height / 9, 4)}
     style |= {"fraction": 0.7 * share, "pad": 0.3 * share}
     ax.figure.colorbar(scale, ax=ax, label=label, **style).outline.set_visible(False)
+    ax.title.set_x(0.5 / (1 - share))

@@ -29,7 +29,9 @@ from jaxcause.plot._edges import (
     draw_edge,
     edge_scale,
     graph_edges,
+    loops_note,
     scale_label,
+    without_loops,
 )
 from jaxcause.plot._ring import (
     Drawn,
@@ -56,6 +58,7 @@ def summary_graph(
     strength: Values | None = None,
     candidates: Bool[AnyArray, "vars vars lags"] | None = None,
     effect: Values | None = None,
+    self_edges: bool | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one node per variable on a circle, and its edges with their lags written on them.
@@ -71,6 +74,8 @@ def summary_graph(
         effect: Signed effect of each edge ``[source, target, lag]``: its colour, from orange
             (negative) to blue (positive); the width still shows the strength, if it is given. An
             edge whose effect is NaN is grey.
+        self_edges: Whether edges from a variable to itself are drawn; by default up to 12
+            variables. The text below counts those that are not.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -85,7 +90,8 @@ def summary_graph(
     ['X0', 'X1', '1–3']
     """
     texts = variable_names(names, graph.n_vars)
-    edges = _merged(graph_edges(graph, strength, effect))
+    found, n_hidden = without_loops(graph_edges(graph, strength, effect), graph.n_vars, self_edges)
+    edges = _merged(found)
     dashed = _merged(candidate_edges(graph, candidates))
     ring, arrows = make_ring(graph.n_vars), dashed + edges
     drawn = [(arrow, ring_curve(arrow, arrows, ring)) for arrow in arrows]
@@ -104,7 +110,7 @@ def summary_graph(
         arrows_left = f"{n_left} arrow{'s' * (n_left > 1)}"
         notes.append(f"lags not shown for {arrows_left} (too crowded)")
     notes += ["colour: source variable"] if scale is None and edges else []
-    notes += conflict_note(edges) + candidate_note(dashed)
+    notes += loops_note(n_hidden) + conflict_note(edges) + candidate_note(dashed)
     return finish(canvas.ax, "Summary graph" + ("" if edges else ": no edge"), "; ".join(notes))
 
 

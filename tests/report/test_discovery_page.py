@@ -475,7 +475,8 @@ def test_the_detail_is_in_view_beside_what_it_is_about(visit, n, width, layout):
         n_told, said, (top, bottom, left, right) = page.js(
             f"(() => {{ document.querySelector(`#arcs .token[data-token='{token}']`)"
             ".dispatchEvent(new Event('pointerenter'));"
-            "const d = document.getElementById('detail'); const b = d.getBoundingClientRect(); return [d.querySelectorAll('li').length,"
+            "const d = document.getElementById('detail'); const b = d.getBoundingClientRect();"
+            "return [d.querySelectorAll('li').length,"
             "d.textContent, [b.top, b.bottom, b.left, b.right]] })()"
         )
         assert n_told >= 1

@@ -219,6 +219,7 @@ class Discovery(Saved):
         self,
         kind: Literal["time", "summary", "scores", "curves", "responses", "training"] = "time",
         *,
+        self_edges: bool | None = None,
         ax: "Axes | None" = None,
     ) -> "Axes":
         """Draw a picture; see `jaxcause.plot`, whose functions take more options.
@@ -230,6 +231,8 @@ class Discovery(Saved):
                 pairs), ``responses`` (forecast of each target along the range of its source), or
                 ``training`` (errors along the steps). Graphs show signs by colour where effects
                 are known.
+            self_edges: Whether edges from a variable to itself are drawn. By default they are: in
+                graphs of up to 12 variables, and in ``curves`` and ``responses`` after the others.
             ax: Where to draw; a new figure by default.
 
         Raises:
@@ -247,7 +250,12 @@ class Discovery(Saved):
         if kind == "curves":
             scores = np.asarray(self.scores)
             return plot.score_curves(
-                scores, names=names, graph=self.graph, ax=ax, label=score_label
+                scores,
+                names=names,
+                graph=self.graph,
+                self_edges=self_edges is not False,
+                ax=ax,
+                label=score_label,
             )
         if kind == "training":
             if not self.info.losses:
@@ -264,6 +272,8 @@ class Discovery(Saved):
                 raise InputError("kind='responses' needs edges whose effects are known")
             curves, order = self.effects.curves, np.asarray(self.strength)
             ranked = np.argsort(-order[tuple(curves.edges.T)], kind="stable")
+            if self_edges is False:
+                ranked = ranked[curves.edges[ranked, 0] != curves.edges[ranked, 1]]
             shown = [part[ranked] for part in curves]
             return plot.response_curves(*shown, names=names, ax=ax)
         known = bool(np.isfinite(size[np.asarray(self.graph.adjacency)]).all())
@@ -275,6 +285,7 @@ class Discovery(Saved):
             strength=size if known else None,
             candidates=None if shown is None else shown.links,
             effect=None if self.effects is None else self.effects.standardised,
+            self_edges=self_edges,
             ax=ax,
         )
 
