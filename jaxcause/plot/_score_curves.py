@@ -78,13 +78,14 @@ def score_curves(
     pairs = _ranked(values[:, :, first:], edges)
     if not self_edges:
         pairs = [(i, j) for i, j in pairs if i != j]
+    drawn = np.array([values[pair][first:] for pair in pairs])
     shown, rest = pairs[:most], pairs[most:]
     if threshold == "auto":
         threshold = None if graph is None else _cut(values, edges)
     texts = [f" {labels[i]} → {labels[j]}" for i, j in shown]
     ax = chart_axes(ax, float(np.clip(_CURVES + names_width(texts), *_WIDTHS)), 250)
     texts = [_pair(labels[i], labels[j], names_room(ax)) for i, j in shown]
-    _scale(ax, values[:, :, first:], threshold, label)
+    _scale(ax, drawn, threshold, label)
     leave_room(ax, first - 0.25, float(lags[-1]) + 0.1, texts)
     ax.set_xticks(lags[:: -(-len(lags) // 12)])
     segments = [np.stack([lags, values[i, j, first:]], axis=1) for i, j in rest]
