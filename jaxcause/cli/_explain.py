@@ -24,6 +24,10 @@ SAME = (
 ).split()
 """Options with the same name in ``jaxcause.explain``."""
 
+_UNNAMED = (
+    "- The model's configuration names no classes (LABEL_0, LABEL_1, …); --labels gives them names."
+)
+
 
 def add(commands: Commands) -> None:
     """Add the command."""
@@ -84,6 +88,11 @@ def _add_graph(command: Parser) -> None:
 
 def _add_queries(command: Parser) -> None:
     add = command.add_argument_group("the model queries").add_argument
+    add(
+        "--labels",
+        metavar="A,B,…",
+        help="names of the classes, in their order (default: id2label of the model)",
+    )
     add("--target", metavar="WORD", help="word to mask and explain (masked-language models)")
     add("--intervention", choices=("mask", "pad", "delete"), help="how tokens are removed")
     add(
@@ -121,11 +130,12 @@ def _explain(arguments: argparse.Namespace) -> int:
     from jaxcause.workflows import TextModel, explain, write_explanation, write_explanations
     from jaxcause.workflows._cache import kept_programs
 
+    alone = len(texts) == 1 and not silent(arguments)
     options = {name: getattr(arguments, name) for name in SAME}
     with kept_programs():
-        model = TextModel.load(arguments.model)
+        model = TextModel.load(arguments.model, labels=_labels(arguments.labels))
         found = [
-            explain(model, text, arguments.target, every=arguments.all, **options)
+            explain(model, text, arguments.target, every=arguments.all, progress=alone, **options)
             for text in tqdm(texts, disable=silent(arguments) or len(texts) == 1, unit="text")
         ]
     one = len(found) == 1
@@ -137,7 +147,10 @@ def _explain(arguments: argparse.Namespace) -> int:
         "files": files,
         "texts": [{"text": f.text, "sentences": f.sentences(), **_counts(f)} for f in found],
     }
-    report(arguments, _lines(found, arguments.out, files), document)
+    lines = [*_lines(found, arguments.out, files)]
+    if model.unnamed_classes:
+        lines.insert(-1, _UNNAMED)
+    report(arguments, lines, document)
     return 0
 
 
@@ -150,10 +163,18 @@ def _counts(found: Any) -> dict[str, Any]:
     }
 
 
+def _labels(text: str | None) -> list[str] | None:
+    """The names between commas."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
 def _lines(found: list[Any], folder: Path, files: list[str]) -> Iterator[str]:
-    for explanation in found:
-        yield from explanation.sentences()
     many = len(found) > 1
+    for explanation in found:
+        if many:
+            yield f"“{explanation.text}”"
+        for sentence in explanation.sentences():
+            yield f"  {sentence}" if many else sentence
     shown = f"index.html and {len(files) - 1} more files" if many else ", ".join(files)
     yield f"Wrote {shown} to {folder}"
 
