@@ -51,10 +51,14 @@ def make_canvas(
     wish: float,
     scale: ScalarMappable | None,
     label: str = "strength",
+    legend: tuple[float, float] = (180.0, 0.0),
 ) -> Canvas:
-    """Axes that fit the layout and a colour bar; new Axes have ``wish`` points per data unit."""
+    """Axes that fit the layout and a colour bar; new Axes have ``wish`` points per data unit.
+
+    ``legend`` is the least width of new Axes, and the room below them beyond that of two lines.
+    """
     if ax is None:
-        ax = _new_axes(layout, wish, 0.0 if scale is None else _BAR)
+        ax = _new_axes(layout, wish, 0.0 if scale is None else _BAR, legend)
     if scale is not None:
         _add_bar(ax, scale, label)
     unit = largest_unit(layout, axes_size(ax))
@@ -152,12 +156,13 @@ def _extent(layout: Layout, unit: float) -> tuple[Point, Point]:
     return (middle - text[:, :2]).min(axis=0), (middle + text[:, 2:]).max(axis=0)
 
 
-def _new_axes(layout: Layout, unit: float, bar: float) -> Axes:
+def _new_axes(layout: Layout, unit: float, bar: float, legend: tuple[float, float]) -> Axes:
     """Axes that fill a new figure except for a margin, with room for a bar of the given width."""
     low, high = _extent(layout, unit)
-    inner = np.maximum(high - low, (180, 60)) * 1.01 + (bar, 0)
-    outer = inner + (50, 80)
-    return new_axes(outer / 72, (*((25, 40) / outer), *(inner / outer)))
+    least, below = legend
+    inner = np.maximum(high - low, (least, 60)) * 1.01 + (bar, 0)
+    outer = inner + (50, 80 + below)
+    return new_axes(outer / 72, (*((25, 40 + below) / outer), *(inner / outer)))
 
 
 def _add_bar(ax: Axes, scale: ScalarMappable, label: str) -> None:
