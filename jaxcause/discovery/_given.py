@@ -13,7 +13,7 @@ Given = CITest | AnyArray | Any
 """A test, or data with samples in rows: an array, or a data frame of numbers."""
 
 
-def as_test(given: Given) -> CITest:
+def as_test(given: Any) -> CITest:
     """The test, or that of partial correlation (Fisher's z) on the data.
 
     Raises:
