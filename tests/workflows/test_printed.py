@@ -97,5 +97,13 @@ def test_p_and_q_values_stand_with_the_edges(method):
     for edge, row in zip(found.to_dict()["edges"], found.graph.edges(found.names), strict=True):
         assert edge["source"] == row[0]
         assert 0 <= edge["p_value"] <= edge["q_value"] <= 1
+    for source, target, numbers in found.to_networkx().edges(data=True):
+        (row,) = table[
+            (table["source"] == source)
+            & (table["target"] == target)
+            & (table["lag"] == numbers["lag"])
+        ]
+        assert numbers["q_value"] == row["q_value"]
+        assert numbers["effect"] == row["effect"]
     again = type(found).from_json(found.to_json())
     np.testing.assert_array_equal(again.table, table)

@@ -326,8 +326,9 @@ class Discovery(Saved):
         )
 
     def to_networkx(self) -> "nx.DiGraph":
-        """`jaxcause.io.to_networkx`: one node per variable, one edge per lag."""
-        return to_networkx(self.graph, names=self.names)
+        """`jaxcause.io.to_networkx`: one node per variable, one edge per lag, with its numbers."""
+        numbers = {"score": np.asarray(self.scores), "strength": np.asarray(self.strength)}
+        return to_networkx(self.graph, names=self.names, values=numbers | self.values)
 
     def to_tigramite(self) -> dict[str, Any]:
         """`jaxcause.io.to_tigramite`, with signs.
