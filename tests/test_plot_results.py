@@ -423,3 +423,14 @@ def test_shortened_names_stay_apart(seed):
         names.append("".join(letters))
     cut = shortened_apart(names, 9.0)
     assert len(set(cut)) == len(set(names))
+
+
+@pytest.mark.parametrize("n_vars", [2, 3, 4, 5])
+@pytest.mark.parametrize("lags", [(1, 2, 5), (1, 3, 5), (1, 2, 3, 5, 7)])
+def test_the_lags_of_loops_are_written_where_there_is_room(n_vars, lags):
+    mask = np.zeros((n_vars, n_vars, 8), bool)
+    for lag in lags:
+        mask[range(n_vars), range(n_vars), lag] = True
+    ax = plot.summary_graph(LaggedGraph.from_mask(mask), names=["lenggries"] * n_vars)
+    assert "not shown" not in ax.get_xlabel()
+    assert len(parts(ax, "lags-")) == n_vars

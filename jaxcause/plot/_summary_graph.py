@@ -141,16 +141,29 @@ def _write_lags(canvas: Canvas, drawn: Drawn, boxes: list[_Box]) -> int:
     for arrow, curve in sorted(drawn, key=lambda pair: not pair[0].loop):
         text = lag_text(arrow.lags)
         half = np.array([text_width(text) + 0.9, 1.4]) * canvas.line / 2
+        taken = np.array(boxes + written)
         spots = curve[40:41] if arrow.loop else curve[16:65]
-        at = _free_spot(spots, half, np.array(boxes + written), crowd)
+        at = _free_spot(spots, half, taken, crowd)
+        if at is None and arrow.loop:
+            at = _free_spot(_beside_loop(canvas, curve, half), half, taken, crowd)
         if at is not None:
             write(canvas, at, text, f"lags-{arrow.key}", bbox=ground)
             written.append(_box(at, half))
     return len(written)
 
 
+def _beside_loop(canvas: Canvas, curve: Curve, half: Point) -> Points:
+    """Further places for the lags of a loop: along it, and beside it, within the picture."""
+    turns = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    around = np.stack([np.cos(turns), np.sin(turns)], axis=1) * 1.1 * half
+    spots = np.concatenate([curve[16:65], (curve[24:57:4, None] + around).reshape(-1, 2)])
+    (left, right), (low, high) = canvas.ax.get_xlim(), canvas.ax.get_ylim()
+    inside = (spots - half >= (left, low)).all(1) & (spots + half <= (right, high)).all(1)
+    return spots[inside]
+
+
 def _free_spot(
-    spots: Curve, half: Point, boxes: Float[np.ndarray, "boxes 4"], crowd: Points
+    spots: Curve | Points, half: Point, boxes: Float[np.ndarray, "boxes 4"], crowd: Points
 ) -> Point | None:
     """The spot where a text meets no box and covers the fewest points of the crowd, or None."""
     low, high = np.split(boxes, 2, axis=1)

@@ -27,7 +27,9 @@ function sign(e) {
   if (e.effect === null || !e.effect || (e.low !== null && e.low * e.high <= 0)) return "unclear";
   return e.effect < 0 ? "neg" : "pos";
 }
-const signs = (group) => new Set(group.edges.map(sign)).size === 1 ? sign(group.edges[0]) : "unclear";
+// An arrow of several lags has the sign of its strongest one, as the pictures have.
+const signs = (group) => sign(group.edges.reduce((a, b) => b.size > a.size ? b : a));
+const mixed = (group) => new Set(group.edges.map(sign)).size > 1;
 const shownLinks = () => [...visible(), ...candidates];
 const signed = (value) => (value > 0 ? "+" : "") + round(value);
 const interval = (e) => e.low === null || e.high === null ? "" : ` (${signed(e.low)} to ${signed(e.high)})`;
@@ -137,6 +139,7 @@ function draw() {
   if (tagged) writeLags(tags, drawn, ways, plan);
   $("numbers").hidden = plan.mode === "matrix" ? !box.querySelector(".lags") : !tagged || !tags.childElementCount;
   $("rows-are").hidden = plan.mode !== "matrix";
+  $("mixed").hidden = !drawn.some(mixed);
   // Arrows between the lowest variables may bow below them.
   const within = svg.getBBox();
   const height = Math.ceil(Math.max(plan.h, within.y + within.height + 6));

@@ -190,7 +190,7 @@ def test_notebooks_get_the_page_in_a_frame(explanation):
     for found in (discovery(), explanation):
         shown = found._repr_html_()
         assert shown.count("<iframe") == 1
-        assert 'sandbox="allow-scripts"' in shown
+        assert 'sandbox="allow-scripts allow-downloads"' in shown
         assert "<script" not in shown
         assert "&lt;script" in shown
 
