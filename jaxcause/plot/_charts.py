@@ -120,7 +120,7 @@ def shortened_apart(texts: Sequence[str], most: float) -> list[str]:
 
     Where two are cut alike, what all of those have in common is left out first.
 
-    >>> shortened_apart(["Valve #12 conductivity", "Valve #13 conductivity"], 6)
+    >>> shortened_apart(["Valve #12 conductivity", "Valve #13 conductivity"], 7)
     ['Valve #12…', 'Valve #13…']
     """
     cut = [shortened(text, most) for text in texts]
