@@ -21,6 +21,8 @@ def pytree_dataclass(*, static: tuple[str, ...] = ()) -> Callable[[type[T]], typ
     """
 
     def decorate(cls: type[T]) -> type[T]:
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = _short  # pyright: ignore[reportAttributeAccessIssue]
         frozen = dataclasses.dataclass(frozen=True, eq=False)(cls)
         names = [field.name for field in dataclasses.fields(frozen)]  # pyright: ignore[reportArgumentType]
         children = tuple(name for name in names if name not in static)
@@ -42,6 +44,19 @@ def pytree_dataclass(*, static: tuple[str, ...] = ()) -> Callable[[type[T]], typ
         return frozen
 
     return decorate
+
+
+def _short(node: Any) -> str:
+    """A node in a line: arrays by their type and shape, numbers and the rest as they are."""
+    fields = (f"{f.name}={_said(getattr(node, f.name))}" for f in dataclasses.fields(node))
+    return f"{type(node).__name__}({', '.join(fields)})"
+
+
+def _said(value: Any) -> str:
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape and dtype is not None:
+        return f"{dtype}[{', '.join(map(str, shape))}]"
+    return repr(value) if dtype is None else str(value)
 
 
 def set_field(node: Any, name: str, value: Any) -> None:

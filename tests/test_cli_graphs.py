@@ -140,12 +140,61 @@ def test_a_folder_converts_to_every_format_with_its_numbers(suffix, folder, tmp_
 
 
 @pytest.mark.parametrize(
-    ("kind", "shown"), [("scores", "strength"), ("curves", "score"), ("summary", "river")]
+    ("kind", "shown"),
+    [
+        ("scores", "strength"),
+        ("curves", "score"),
+        ("summary", "river"),
+        ("summary", "effect, in standard deviations"),
+        ("responses", "rain t−2 → river"),
+    ],
 )
 def test_pictures_of_a_folder(kind, shown, folder, tmp_path):
     out = tmp_path / "a.svg"
     assert main(["plot", str(folder), "--kind", kind, "--out", str(out), "--quiet"]) == 0
     assert f"<!-- {shown} -->" in out.read_text()
+
+
+def test_self_edges_can_be_left_out_of_lists_and_pictures(tmp_path, capsys):
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    for t in range(1, 400):
+        x[t] += 0.7 * x[t - 1] + (0, 0.6 * x[t - 1, 0])
+    rows = "".join(f"{a},{b}\n" for a, b in x)
+    (tmp_path / "s.csv").write_text("rain,river\n" + rows)
+    call = ["discover", str(tmp_path / "s.csv"), "--max-lag", "1", "--method", "var"]
+    call += ["--out", str(tmp_path / "out")]
+    said = {}
+    for flag in ("--self-edges", "--no-self-edges"):
+        assert main([*call, flag, "--sort", "p-value"]) == 0
+        said[flag] = capsys.readouterr().out
+    assert "2 self-edges (a variable and its own past):\n" in said["--self-edges"]
+    assert "not listed" in said["--no-self-edges"]
+    first = said["--self-edges"].splitlines()
+    assert "p-value" in first[0]
+    assert first[1].split()[:4] == ["rain", "1", "-->", "river"]
+    for kind, absent in (("responses", "river t−1 → river"), ("summary", "edge-1-1-1")):
+        for flag in ("--self-edges", "--no-self-edges"):
+            out = tmp_path / "a.svg"
+            call = ["plot", str(tmp_path / "out"), "--kind", kind, "--out", str(out), flag]
+            assert main([*call, "--quiet"]) == 0
+            assert (absent in out.read_text()) == (flag == "--self-edges")
+
+
+@pytest.mark.parametrize("name", ["effect", "curve_edges", "deviation"])
+def test_effects_that_do_not_fit_are_refused_in_a_line(name, folder, tmp_path, capsys):
+    (tmp_path / "graph.json").write_text((folder / "graph.json").read_text())
+    arrays = dict(np.load(folder / "scores.npz"))
+    arrays[name] = arrays[name][..., :-1] + 9
+    np.savez(tmp_path / "scores.npz", **arrays)
+    assert main(["plot", str(tmp_path), "--out", str(tmp_path / "a.svg")]) == 2
+    assert "its effects do not fit graph.json" in capsys.readouterr().err
+    for absent in ("effect", "deviation", "curve_at", "curve_edges", "curve_response"):
+        arrays.pop(absent)
+    np.savez(tmp_path / "scores.npz", **arrays)
+    call = ["plot", str(tmp_path), "--out", str(tmp_path / "a.svg")]
+    assert main(call) == 0
+    assert main([*call, "--kind", "responses"]) == 2
+    assert "needs edges whose effects are known" in capsys.readouterr().err
 
 
 def test_a_picture_beside_the_truth(folder, tmp_path, capsys):

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon
 from test_plot import BOTH, FORTH, MIXED, ends, graph_of, nearest, parts, random_graph, text_boxes
 
+import jaxcause as jc
+from jaxcause import plot
 from jaxcause._checks import InputError
 from jaxcause.graph import CausalGraph, LaggedGraph, Mark
 from jaxcause.plot import (
@@ -19,7 +21,7 @@ from jaxcause.plot import (
     training_curve,
     truth_overlay,
 )
-from jaxcause.plot._charts import spread
+from jaxcause.plot._charts import shortened_apart, spread
 
 KINDS = [(3, 2), (1, 2), (2, 2), (1, 1), (2, 3), (2, 1), (3, 3), (3, 1), (1, 3)]
 SHAPES = {Mark.CIRCLE: Circle, Mark.ARROW: Polygon, Mark.TAIL: type(None)}
@@ -189,7 +191,8 @@ def test_curves_hold_the_scores_and_their_names_can_be_read(n_vars):
         np.testing.assert_array_equal(filled, np.flatnonzero(adjacency[i, j]))
         end = parts(ax, "end-")[key]
         assert end.get_text() == f" sensor_{i} → sensor_{j}"
-    largest = np.where(adjacency.any(-1), 10, 0) + scores.max(axis=-1)
+    # Pairs with an edge first, and among them those of two variables.
+    largest = np.where(adjacency.any(-1), 10, 0) + scores.max(axis=-1) - 5 * np.eye(n_vars)
     weakest = min(largest[tuple(map(int, key.split("-")))] for key in curves)
     assert (largest > weakest).sum() == 7
     readable(ax)
@@ -277,7 +280,9 @@ def test_scores_that_are_not_finite_leave_gaps():
     scores[1, 1] = np.nan
     ax = score_curves(scores)
     assert set(parts(ax, "end-")) == {"0-0", "0-1", "1-0"}
+    # A leader starts at the largest score, the curve's peak.
     assert lines(ax, "leader-")["0-1"].get_xdata()[0] == 2
+    assert lines(ax, "leader-")["1-0"].get_xdata()[0] == 2
     readable(ax)
 
 
@@ -348,3 +353,84 @@ def test_names_are_moved_least():
     np.testing.assert_allclose(moved[[2, 3]], [9.6, 10.6])
     squeezed = spread(np.zeros(11), 5.0, 0.0, 10.0)
     np.testing.assert_allclose(np.sort(squeezed), np.arange(11))
+
+
+def test_a_notebook_shows_every_picture_that_is_not_drawn_into_given_axes():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    x[1:, 1] += x[:-1, 0]
+    found = jc.discover(x, 2, method="var")
+    answer = found.respond({"X0": 1.0}, steps=3)
+    pictures = [found.plot(kind) for kind in ("time", "summary", "scores", "curves", "responses")]
+    for ax in (*pictures, answer.plot(), plot.causal_graph(jc.pc(x).graph)):
+        assert ax._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("n_vars", [3, 12, 13, 40])
+def test_self_edges_are_drawn_where_there_is_room_and_counted_elsewhere(n_vars):
+    mask = np.zeros((n_vars, n_vars, 3), bool)
+    mask[range(n_vars), range(n_vars), 1] = True
+    mask[range(n_vars), np.roll(range(n_vars), 1), 2] = True
+    graph = LaggedGraph.from_mask(mask)
+    for draw in (plot.time_series_graph, plot.summary_graph):
+        for asked in (None, True, False):
+            ax = draw(graph, self_edges=asked)
+            shown = n_vars <= 12 if asked is None else asked
+            assert len(parts(ax, "edge-")) == (2 if shown else 1) * n_vars
+            assert (f"{n_vars} self-edges not shown" in ax.get_xlabel()) != shown
+    own = LaggedGraph.from_mask(mask & np.eye(n_vars, dtype=bool)[:, :, None])
+    assert len(parts(plot.summary_graph(own), "edge-")) == n_vars
+
+
+def test_strong_is_dark_in_every_picture():
+    scores = np.zeros((3, 3, 3))
+    scores[0, 1, 1] = 1.0
+    (image, _) = score_heatmap(scores).images
+    lightness = image.cmap(np.linspace(0, 1, 32))[:, :3].mean(axis=1)
+    assert (np.diff(lightness) < 0).all()
+    graph = LaggedGraph.from_mask(scores > 0)
+    bar = plot.time_series_graph(graph, strength=scores).figure.axes[-1]
+    shades = bar._colorbar.cmap(np.linspace(0, 1, 32))[:, :3].mean(axis=1)
+    assert shades[-1] < shades[0] - 0.2
+
+
+@pytest.mark.parametrize("kind", ["heat", "time", "summary"])
+def test_titles_are_centred_over_picture_and_colour_bar(kind):
+    scores = np.zeros((4, 4, 3))
+    scores[0, 1, 1] = scores[1, 2, 2] = 1.0
+    graph = LaggedGraph.from_mask(scores > 0)
+    ax = {
+        "heat": lambda: score_heatmap(scores),
+        "time": lambda: plot.time_series_graph(graph, strength=scores),
+        "summary": lambda: plot.summary_graph(graph, strength=scores),
+    }[kind]()
+    ax.figure.canvas.draw()
+    title = ax.title.get_window_extent()
+    boxes = [part.get_window_extent() for part in ax.figure.axes]
+    middle = (min(b.x0 for b in boxes) + max(b.x1 for b in boxes)) / 2
+    assert abs((title.x0 + title.x1) / 2 - middle) < 0.04 * ax.figure.bbox.width
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_shortened_names_stay_apart(seed):
+    rng = np.random.default_rng(seed)
+    base = "".join(rng.choice(list("ab #12_"), rng.integers(20, 60)))
+    names = []
+    for _ in range(rng.integers(2, 12)):
+        letters = list(base)
+        for at in rng.integers(0, len(base), rng.integers(1, 4)):
+            letters[at] = rng.choice(list("xyz0123456789"))
+        names.append("".join(letters))
+    cut = shortened_apart(names, 9.0)
+    assert len(set(cut)) == len(set(names))
+
+
+@pytest.mark.parametrize("n_vars", [2, 3, 4, 5])
+@pytest.mark.parametrize("lags", [(1, 2, 5), (1, 3, 5), (1, 2, 3, 5, 7)])
+def test_the_lags_of_loops_are_written_where_there_is_room(n_vars, lags):
+    mask = np.zeros((n_vars, n_vars, 8), bool)
+    for lag in lags:
+        mask[range(n_vars), range(n_vars), lag] = True
+    ax = plot.summary_graph(LaggedGraph.from_mask(mask), names=["lenggries"] * n_vars)
+    assert "not shown" not in ax.get_xlabel()
+    assert len(parts(ax, "lags-")) == n_vars

@@ -81,9 +81,10 @@ def classical(method: str, **options: Any) -> Callable[[Case, int], list[Answer]
 
     def run(case: Case, seed: int) -> list[Answer]:
         del seed
+        given = {"transform": "standardise"} | options
         has_rate = "q" in _options(method)
         found = {
-            q: _discover(case, method=method, **({"q": q} if has_rate else {}), **options)
+            q: _discover(case, method=method, **({"q": q} if has_rate else {}), **given)
             for q in (RATES if has_rate else RATES[:1])
         }
         last = found[RATES[0]]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxcause._errors import InputError
 from jaxcause.cli._discover_options import (
+    add_listing,
     add_methods,
     add_reading,
     check_options,
@@ -19,7 +20,7 @@ from jaxcause.cli._discover_options import (
     reading,
     resolution,
 )
-from jaxcause.cli._output import complain, report, silent, table
+from jaxcause.cli._output import complain, report, silent
 from jaxcause.cli._parser import Commands, add_command, add_folder, add_output
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from jaxcause.workflows import Discovery
 
 EXIT_INTERRUPTED = 130
-SHOWN_EDGES = 20
 
 CHECKPOINT = "checkpoint"
 REGIMES = {"auto": "auto", "none": None}
@@ -76,6 +76,7 @@ def add(commands: Commands) -> None:
     add_folder(command, "jaxcause-out")
     add_methods(command)
     add_reading(command)
+    add_listing(command)
     add_output(command)
 
 
@@ -131,7 +132,9 @@ def _searched(
     files = write_discovery(found, arguments.out)
     _forget(arguments.out)
     document = as_document(found, arguments.out, files)
-    report(arguments, as_lines(found, arguments.out, files), {"command": "discover", **document})
+    shown = {"sort": arguments.sort, "self_edges": arguments.self_edges}
+    lines = as_lines(found, arguments.out, files, **shown)
+    report(arguments, lines, {"command": "discover", **document})
     return 0
 
 
@@ -224,27 +227,26 @@ def as_document(found: "Discovery", folder: Path, files: list[str]) -> dict[str,
         names=found.names,
         scores=found.scores,
         strength=found.strength,
-        values=None if found.effects is None else found.effects.columns,
+        values=found.values,
     )
     told = {"out": folder, "files": files, "notes": [*found.info.notes], "graph": graph}
     shown = found.shown_candidates()
     return told if shown is None else told | {"candidates": shown.as_dict()}
 
 
-def as_lines(found: "Discovery", folder: Path, files: list[str]) -> Iterator[str]:
+def as_lines(
+    found: "Discovery",
+    folder: Path,
+    files: list[str],
+    *,
+    sort: str = "strength",
+    self_edges: bool | None = None,
+) -> Iterator[str]:
     """A discovery for people."""
-    from jaxcause.workflows._discover.effects import effect_text
+    from jaxcause.workflows._discover.printed import edge_lines
 
-    rows = [
-        (source, str(lag), edge, target, f"{strength:.3f}", effect_text(effect, low, high))
-        for source, target, lag, edge, _, strength, effect, low, high, _ in found.table.tolist()
-    ]
-    heads = ("source", "lag", "edge", "target", "strength", "effect (interval)")
-    yield from table(heads, rows[:SHOWN_EDGES])
-    if len(rows) > SHOWN_EDGES:
-        yield f"… and {len(rows) - SHOWN_EDGES} more in edges.csv"
-    if not rows:
-        yield "(no edge)"
+    table = found.table
+    yield from edge_lines(table, sort=sort, self_edges=self_edges) if len(table) else ["(no edge)"]
     if (shown := found.shown_candidates()) is not None:
         yield shown.note
         yield from shown.lines()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from jaxcause._errors import InputError
 from jaxcause.cli._parser import Parser, share, whole
+from jaxcause.workflows._discover.orders import SORTS
 from jaxcause.workflows.methods import Option, registered
 
 READING = "delimiter decimal skip_rows encoding time_column time_format drop array".split()
@@ -213,6 +214,18 @@ def _sentence(option: Option) -> str:
     default = "" if option.default is None or option.kind is bool else option.default
     known = default == "" or str(default) in first
     return first if known else f"{first} (default: {default})"
+
+
+def add_listing(command: Parser) -> None:
+    """How the edges are printed."""
+    add = command.add_argument_group("how edges are printed").add_argument
+    add("--sort", choices=SORTS, default="strength", help="order of the edges (default: strength)")
+    add(
+        "--self-edges",
+        action=argparse.BooleanOptionalAction,
+        help="list edges from a variable to itself, below the others (default: if there are at "
+        "most 20 edges in all)",
+    )
 
 
 def add_reading(command: Parser) -> None:

@@ -27,6 +27,10 @@ SAME = (
 ).split()
 """Options with the same name in ``jaxcause.explain``."""
 
+_UNNAMED = (
+    "- The model's configuration names no classes (LABEL_0, LABEL_1, …); --labels gives them names."
+)
+
 
 def add(commands: Commands) -> None:
     """Add the command."""
@@ -87,6 +91,11 @@ def _add_graph(command: Parser) -> None:
 
 def _add_queries(command: Parser) -> None:
     add = command.add_argument_group("the model queries").add_argument
+    add(
+        "--labels",
+        metavar="A,B,…",
+        help="names of the classes, in their order (default: id2label of the model)",
+    )
     add("--target", metavar="WORD", help="word to mask and explain (masked-language models)")
     add("--intervention", choices=("mask", "pad", "delete"), help="how tokens are removed")
     add(
@@ -124,15 +133,25 @@ def _explain(arguments: argparse.Namespace) -> int:
     from jaxcause.workflows import TextModel, explain, write_explanation, write_explanations
     from jaxcause.workflows._cache import kept_programs
 
+    alone = len(texts) == 1 and not silent(arguments)
     options = {name: getattr(arguments, name) for name in SAME}
     found: list[Any] = []
     refused: dict[int, str] = {}
     with kept_programs():
-        model = TextModel.load(arguments.model)
+        model = TextModel.load(arguments.model, labels=_labels(arguments.labels))
         shown = tqdm(texts.items(), disable=silent(arguments) or len(texts) == 1, unit="text")
         for line, text in shown:
             try:
-                found.append(explain(model, text, arguments.target, every=arguments.all, **options))
+                found.append(
+                    explain(
+                        model,
+                        text,
+                        arguments.target,
+                        every=arguments.all,
+                        progress=alone,
+                        **options,
+                    )
+                )
             except InputError as error:
                 if len(texts) == 1:
                     raise
@@ -150,7 +169,10 @@ def _explain(arguments: argparse.Namespace) -> int:
         "texts": [{"text": f.text, "sentences": f.sentences(), **_counts(f)} for f in found],
         "left_out": [{"line": line, "why": why} for line, why in refused.items()],
     }
-    report(arguments, _lines(found, arguments.out, files), document)
+    lines = [*_lines(found, arguments.out, files)]
+    if model.unnamed_classes:
+        lines.insert(-1, _UNNAMED)
+    report(arguments, lines, document)
     return EXIT_BAD_INPUT if refused else 0
 
 
@@ -163,10 +185,18 @@ def _counts(found: Any) -> dict[str, Any]:
     }
 
 
+def _labels(text: str | None) -> list[str] | None:
+    """The names between commas."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
 def _lines(found: list[Any], folder: Path, files: list[str]) -> Iterator[str]:
-    for explanation in found:
-        yield from explanation.sentences()
     many = "index.html" in files
+    for explanation in found:
+        if many:
+            yield f"“{explanation.text}”"
+        for sentence in explanation.sentences():
+            yield f"  {sentence}" if many else sentence
     shown = f"index.html and {len(files) - 1} more files" if many else ", ".join(files)
     yield f"Wrote {shown} to {folder}"
 

@@ -16,6 +16,7 @@ FILE = "graph.json"
 EXPLANATIONS = "explanation*.json"
 SCORES = "scores.npz"
 NUMBERS = ("scores", "strength")
+CURVES = ("curve_edges", "curve_at", "curve_response")
 
 
 def read(path: Path, *, mutual: str = "refuse") -> "tuple[LaggedGraph | CausalGraph, list[str]]":
@@ -90,6 +91,31 @@ def numbers(
                 f"needs numbers of shape {shape}; discover the graph again"
             )
     return {name: arrays[name] for name in NUMBERS}
+
+
+def effects(path: Path, graph: "LaggedGraph") -> dict[str, np.ndarray]:
+    """``effect`` in standard deviations and response curves, if a folder of discover holds them."""
+    file, shape = path / SCORES, graph.marks.shape[:3]
+    if not file.is_file():
+        return {}
+    from jaxcause.io._archive import read_arrays
+
+    arrays = read_arrays(file)
+    if "effect" not in arrays or "deviation" not in arrays:
+        return {}
+    effect, deviation = arrays["effect"], arrays["deviation"]
+    found = {name: arrays[name] for name in CURVES if name in arrays}
+    parts = [effect, deviation, *found.values()]
+    edges, at, response = (found.get(name, np.zeros((0, 3))) for name in CURVES)
+    fits = effect.shape == shape and deviation.shape == shape[:1]
+    fits &= all(part.dtype.kind in "iuf" for part in parts)
+    fits &= edges.ndim == 2 and edges.shape[1:] == (3,) and (at.size == 0 or at.ndim == 2)
+    fits &= at.shape == response.shape and (at.ndim != 2 or len(at) == len(edges))
+    if not fits or (edges < 0).any() or (edges >= np.array(shape)).any():
+        raise InputError(f"{file}: its effects do not fit {FILE} beside it; discover again")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        standardised = effect * (deviation[:, None] / deviation)[:, :, None]
+    return {"effect": standardised, **found}
 
 
 def read_alike(

@@ -2,16 +2,21 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxcause._errors import InputError
 from jaxcause.cli._output import report
 from jaxcause.cli._parser import Commands, add_command, add_mutual, add_output, whole
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from jaxcause.graph import LaggedGraph
+
 MAX_PIXELS = 10**8
 """A pixel takes four bytes in memory, twice while the file is written."""
 
-KINDS = ("time", "summary", "scores", "curves")
+KINDS = ("time", "summary", "scores", "curves", "responses")
 
 
 def add(commands: Commands) -> None:
@@ -26,6 +31,7 @@ def add(commands: Commands) -> None:
             "jaxcause plot rivers-graph --out rivers.png",
             "jaxcause plot rivers.graphml --kind summary --out rivers.svg",
             "jaxcause plot rivers-graph --kind scores --out scores.pdf",
+            "jaxcause plot rivers-graph --kind responses --no-self-edges --out effects.png",
             "jaxcause plot rivers-graph --truth truth.json --out hits.png",
         ),
     )
@@ -47,7 +53,14 @@ def add(commands: Commands) -> None:
         "--kind",
         choices=KINDS,
         help="picture of a graph with lags: edges in time (default), the summary graph, or for a "
-        "folder of discover all strengths as a heat map or all scores as curves",
+        "folder of discover all strengths as a heat map, all scores as curves, or the forecast of "
+        "each target along the range of its source (responses)",
+    )
+    add(
+        "--self-edges",
+        action=argparse.BooleanOptionalAction,
+        help="draw edges from a variable to itself (default: in graphs of up to 12 variables, in "
+        "curves and responses after the others)",
     )
     add("--truth", type=Path, metavar="GRAPH", help="known graph, to mark hits and errors")
     add("--dpi", type=whole(20), default=150, help="dots per inch of a .png (default: 150)")
@@ -81,11 +94,13 @@ def _plot(arguments: argparse.Namespace) -> int:
 def _draw(arguments: argparse.Namespace) -> Any:
     """The Axes of the picture."""
     from jaxcause.cli._distance import same_lags
-    from jaxcause.cli._graphs import numbers, read, read_alike
+    from jaxcause.cli._graphs import effects, numbers, read, read_alike
 
     kind = arguments.kind
     if arguments.truth is not None and kind not in (None, "time"):
         raise InputError(f"--truth is not for --kind {kind}; leave one of them out")
+    if arguments.truth is not None and arguments.self_edges is not None:
+        raise InputError("--self-edges is not for --truth, which draws every edge; leave it out")
     graph, names = read(arguments.graph, mutual=arguments.mutual)
     import matplotlib as mpl
 
@@ -100,13 +115,53 @@ def _draw(arguments: argparse.Namespace) -> Any:
         if kind is not None:
             raise InputError(f"--kind {kind} is for graphs with lags; leave it out")
         return plot.causal_graph(graph, names=names)
-    stored = numbers(arguments.graph, graph, names)
+    stored = numbers(arguments.graph, graph, names) | effects(arguments.graph, graph)
+    return _draw_lagged(graph, names, stored, kind, self_edges=arguments.self_edges)
+
+
+def _draw_lagged(
+    graph: "LaggedGraph",
+    names: list[str],
+    stored: "dict[str, np.ndarray]",
+    kind: str | None,
+    *,
+    self_edges: bool | None,
+) -> Any:
+    """The Axes of a picture of a graph with lags, and of the numbers beside it."""
+    from jaxcause import plot
+
     strength = stored.get("strength")
-    if kind in ("scores", "curves"):
-        if strength is None:
-            raise InputError(f"--kind {kind} needs the scores in a folder of jaxcause discover")
-        if kind == "curves":
-            return plot.score_curves(stored["scores"], names=names, graph=graph, label="score")
+    if kind in ("scores", "curves", "responses") and strength is None:
+        raise InputError(f"--kind {kind} needs the scores in a folder of jaxcause discover")
+    if kind == "curves":
+        shown = {"self_edges": self_edges is not False, "label": "score"}
+        return plot.score_curves(stored["scores"], names=names, graph=graph, **shown)
+    if kind == "scores":
+        assert strength is not None
         return plot.score_heatmap(strength, names=names, graph=graph, label="strength")
+    if kind == "responses":
+        return _draw_responses(names, stored, self_edges=self_edges)
     draw = plot.summary_graph if kind == "summary" else plot.time_series_graph
-    return draw(graph, names=names, strength=strength)
+    effect = stored.get("effect")
+    return draw(graph, names=names, strength=strength, effect=effect, self_edges=self_edges)
+
+
+def _draw_responses(
+    names: list[str], stored: "dict[str, np.ndarray]", *, self_edges: bool | None
+) -> Any:
+    """Response curves, the strongest edges first."""
+    import numpy as np
+
+    from jaxcause import plot
+    from jaxcause.cli._graphs import CURVES
+
+    edges = stored.get("curve_edges", np.zeros((0, 3), int))
+    order = np.argsort(-stored["strength"][tuple(edges.T.astype(int))], kind="stable")
+    if self_edges is False:
+        order = order[edges[order, 0] != edges[order, 1]]
+    if not len(order):
+        raise InputError(
+            "--kind responses needs edges whose effects are known; this folder holds none, so "
+            "discover again or leave --no-self-edges out"
+        )
+    return plot.response_curves(*(stored[name][order] for name in CURVES), names=names)

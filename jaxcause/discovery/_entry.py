@@ -20,6 +20,7 @@ from jaxcause._checks import (
 from jaxcause._memory import check_memory
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray, CITest
+from jaxcause.discovery._given import Given, as_test
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._kernel.sizes import NODES, bucket
@@ -48,7 +49,7 @@ TracedSearch = Callable[..., SearchResult]
 def search_graphs(
     host_search: HostSearch,
     traced_search: TracedSearch,
-    test: CITest,
+    given: Given,
     *,
     alpha: float | Float[AnyArray, ""],
     max_cond_size: int | None,
@@ -61,7 +62,8 @@ def search_graphs(
 ) -> SearchResult:
     """Check the arguments, and search every graph of the batch, in chunks of bounded memory.
 
-    With ``cubic``, orientation looks at all triples of nodes, as that of PAGs does.
+    ``given`` is a test, or data to make one of (`as_test`). With ``cubic``, orientation looks at all
+    triples of nodes, as that of PAGs does.
 
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
@@ -70,6 +72,7 @@ def search_graphs(
     """
     if mesh is not None:
         check_row_mesh(mesh)
+    test = as_test(given)
     batch_shape = engine_of(test).batch_shape  # raises if it is no test
     _check(test, alpha, max_cond_size, knowledge, node_mask, sepset, caps)
     n = test.n_nodes
@@ -86,11 +89,11 @@ def search_graphs(
         mask = jnp.ones(n, bool) if node_mask is None else jnp.asarray(node_mask, bool)
         mask = jnp.broadcast_to(mask, (*batch_shape, n)).reshape(-1, n)
         with float64_where_asked(test, alpha):
-            given = (test, jnp.asarray(alpha), constraints, mask, caps, max_p)
+            arguments = (test, jnp.asarray(alpha), constraints, mask, caps, max_p)
             if mesh is None:
-                found = traced_search(*given)
+                found = traced_search(*arguments)
             else:
-                found = search_on_devices(traced_search, *given, mesh=mesh)
+                found = search_on_devices(traced_search, *arguments, mesh=mesh)
             return outside(found)
     if not is_concrete(test, alpha, node_mask):
         raise InputError(

@@ -62,6 +62,10 @@ class SearchResult(NamedTuple):
     info: SearchInfo
     levels: CausalGraph | None = None
 
+    def __repr__(self) -> str:
+        """The graph in a line, and what to look at."""
+        return f"<SearchResult: {self.graph!r}; see .graph, .sepsets, .p_values, .info>"
+
     def q_values(
         self, method: Literal["bh", "by"] = "bh"
     ) -> Float[AnyArray, "*graphs nodes nodes"]:

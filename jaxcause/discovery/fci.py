@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int8
 from jaxcause._small_work import numpy_or_xla
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._entry import search_graphs
+from jaxcause.discovery._given import Given
 from jaxcause.discovery._host import search as host
 from jaxcause.discovery._host import skeleton as host_skeleton
 from jaxcause.discovery._host.blocks import in_blocks
@@ -26,7 +27,7 @@ from jaxcause.graph import BackgroundKnowledge, SepSets
 
 
 def fci(
-    test: CITest,
+    test: Given,
     *,
     alpha: float | Float[AnyArray, ""] = 0.01,
     max_cond_size: int | None = None,
@@ -44,7 +45,9 @@ def fci(
     takes time exponential in the density of the graph.
 
     Args:
-        test: Conditional independence test; leading axes are a batch of graphs.
+        test: Conditional independence test, whose leading axes are a batch of graphs; or data
+            ``[..., samples, variables]`` (an array, or a frame of numbers), which are tested by
+            partial correlations, as by `jaxcause.stats.partial_correlation_test_from_data`.
         alpha: X and Y are taken as independent given S iff p > alpha.
         max_cond_size: Largest conditioning set; none by default.
         knowledge: What cannot cause another node has an arrowhead where the two are adjacent; a

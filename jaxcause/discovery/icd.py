@@ -5,8 +5,9 @@ from functools import partial
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
-from jaxcause._typing import AnyArray, CITest
+from jaxcause._typing import AnyArray
 from jaxcause.discovery._entry import search_graphs
+from jaxcause.discovery._given import Given
 from jaxcause.discovery._host.icd import icd_on_host
 from jaxcause.discovery._problem import Caps, selection_applies
 from jaxcause.discovery._result import SearchResult
@@ -15,7 +16,7 @@ from jaxcause.graph import BackgroundKnowledge
 
 
 def icd(
-    test: CITest,
+    test: Given,
     *,
     alpha: float | Float[AnyArray, ""] = 0.01,
     max_cond_size: int | None = None,
@@ -38,7 +39,9 @@ def icd(
     `BackgroundKnowledge.temporal` it is temporal ICD, for the lags of a series.
 
     Args:
-        test: Conditional independence test; leading axes are a batch of graphs.
+        test: Conditional independence test, whose leading axes are a batch of graphs; or data
+            ``[..., samples, variables]`` (an array, or a frame of numbers), which are tested by
+            partial correlations, as by `jaxcause.stats.partial_correlation_test_from_data`.
         alpha: X and Y are taken as independent given S iff p > alpha.
         max_cond_size: Largest conditioning set; none by default.
         knowledge: What cannot cause another node has an arrowhead where the two are adjacent; a

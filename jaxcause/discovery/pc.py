@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Int8
 from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._entry import search_graphs
+from jaxcause.discovery._given import Given
 from jaxcause.discovery._host import search as host
 from jaxcause.discovery._host import skeleton as host_skeleton
 from jaxcause.discovery._host.collider_rules import ColliderRule, decide_triples
@@ -26,7 +27,7 @@ from jaxcause.graph import BackgroundKnowledge, Mark, SepSets
 
 
 def pc(
-    test: CITest,
+    test: Given,
     *,
     alpha: float | Float[AnyArray, ""] = 0.01,
     max_cond_size: int | None = None,
@@ -45,7 +46,9 @@ def pc(
     contradict themselves come out as ``x-x`` and are counted in ``info.n_conflicts``.
 
     Args:
-        test: Conditional independence test; leading axes are a batch of graphs.
+        test: Conditional independence test, whose leading axes are a batch of graphs; or data
+            ``[..., samples, variables]`` (an array, or a frame of numbers), which are tested by
+            partial correlations, as by `jaxcause.stats.partial_correlation_test_from_data`.
         alpha: X and Y are taken as independent given S iff p > alpha.
         max_cond_size: Largest conditioning set; none by default.
         knowledge: Tiers, forbidden and required edges, stationarity.

@@ -1,6 +1,7 @@
 """A graph over nodes: a DAG, CPDAG, MAG or PAG, depending on its marks alone."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,7 @@ from jaxcause._checks import InputError, check_square, is_concrete
 from jaxcause._namespace import namespace
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
+from jaxcause.graph import _batch
 from jaxcause.graph._marks import Mark, edge_symbol
 
 
@@ -67,11 +69,44 @@ class CausalGraph:
         """Entry ``[i, j]``: the edge is ``i → j`` (tail at i, arrowhead at j)."""
         return (self.marks == Mark.ARROW) & (self.marks.mT == Mark.TAIL)
 
+    def __getitem__(self, index: Any) -> "CausalGraph":
+        """One graph of a batch, or some.
+
+        Raises:
+            InputError: It is one graph.
+            IndexError: There are fewer graphs.
+
+        >>> import numpy as np
+        >>> CausalGraph(np.zeros((5, 3, 3), int))[0]
+        <CausalGraph: 3 nodes, no edges>
+        """
+        return CausalGraph(_batch.at(self.marks, index, 2))
+
+    def __repr__(self) -> str:
+        """The edges in a line."""
+        batch = _batch.batch_of(self.marks, 2)
+        known = batch == () and is_concrete(self.marks)
+        told = [" ".join(edge) for edge in self.edges()] if known else None
+        return _batch.one_line(self, 2, "" if batch is None else f"{self.n_nodes} nodes", told)
+
+    def to_networkx(self, *, names: Sequence[str] | None = None) -> Any:
+        """The graph as a `networkx.DiGraph`, by `jaxcause.io.to_networkx`.
+
+        >>> import numpy as np
+        >>> list(CausalGraph(np.array([[0, 2], [3, 0]])).to_networkx().edges)
+        [('X0', 'X1')]
+        """
+        return _batch.as_networkx(self, names)
+
     def edges(self, names: Sequence[str] | None = None) -> list[tuple[str, str, str]]:
-        """Edges as ``(left, symbol, right)``, arrows written left to right where possible."""
+        """Edges as ``(left, symbol, right)``, arrows written left to right where possible.
+
+        Raises:
+            InputError: The graph is a batch (``graph[0].edges()`` lists its first graph), or its
+                marks are traced.
+        """
+        _batch.check_one(self.marks, 2, "edges()")
         marks = np.asarray(self.marks)
-        if marks.ndim != 2:
-            raise InputError("edges() lists one graph; index the batch first")
         label = names if names is not None else [str(i) for i in range(self.n_nodes)]
         found = []
         for i, j in zip(*np.nonzero(np.triu(marks)), strict=True):

@@ -1,7 +1,9 @@
 """The graph of a multivariate time series: edges between lagged variables."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Int
@@ -10,6 +12,7 @@ from jaxcause._checks import InputError, is_concrete
 from jaxcause._namespace import namespace
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
+from jaxcause.graph import _batch
 from jaxcause.graph._causal_graph import CausalGraph, check_both_ends, check_codes, stored_marks
 from jaxcause.graph._marks import Mark, edge_symbol
 
@@ -72,12 +75,12 @@ class LaggedGraph:
     @property
     def n_vars(self) -> int:
         """Number of variables."""
-        return self.marks.shape[0]
+        return self.marks.shape[-3]
 
     @property
     def max_lag(self) -> int:
         """Longest lag that the graph can hold."""
-        return self.marks.shape[2] - 1
+        return self.marks.shape[-2] - 1
 
     @property
     def adjacency(self) -> Bool[AnyArray, "vars vars lags"]:
@@ -93,8 +96,47 @@ class LaggedGraph:
         """Summary graph: entry ``[i, j]`` if ``X_i → X_j`` at any lag."""
         return namespace(self.marks).any(self.directed, axis=-1)
 
+    def __getitem__(self, index: Any) -> "LaggedGraph":
+        """One graph of a batch that ``vmap`` made, or some.
+
+        Raises:
+            InputError: It is one graph.
+            IndexError: There are fewer graphs.
+        """
+        marks = _batch.at(self.marks, index, 4)
+        return jax.tree.unflatten(jax.tree.structure(self), [marks])
+
+    def __repr__(self) -> str:
+        """The edges in a line.
+
+        >>> import numpy as np
+        >>> mask = np.zeros((2, 2, 3), bool); mask[0, 1, 2] = True
+        >>> LaggedGraph.from_mask(mask)
+        <LaggedGraph: 2 variables, lags up to 2, 1 edge: X0(t-2) --> X1>
+        """
+        batch = _batch.batch_of(self.marks, 4)
+        size, told = "", None
+        if batch is not None:
+            size = f"{self.n_vars} variables, lags up to {self.max_lag}"
+        if batch == () and is_concrete(self.marks):
+            told = [
+                f"{source}(t-{lag}) {symbol} {target}" if lag else f"{source} {symbol} {target}"
+                for source, lag, symbol, target in self.edges()
+            ]
+        return _batch.one_line(self, 4, size, told)
+
+    def to_networkx(self, *, names: Sequence[str] | None = None) -> Any:
+        """The graph as a `networkx.MultiDiGraph`, by `jaxcause.io.to_networkx`."""
+        return _batch.as_networkx(self, names)
+
     def edges(self, names: Sequence[str] | None = None) -> list[tuple[str, int, str, str]]:
-        """Edges as ``(source, lag, symbol, target)``; contemporaneous ones once."""
+        """Edges as ``(source, lag, symbol, target)``; contemporaneous ones once.
+
+        Raises:
+            InputError: The graph is a batch (``graph[0].edges()`` lists its first graph), or its
+                marks are traced.
+        """
+        _batch.check_one(self.marks, 4, "edges()")
         label = names if names is not None else [f"X{i}" for i in range(self.n_vars)]
         marks = np.asarray(self.marks)
         found = []

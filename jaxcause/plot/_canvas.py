@@ -7,14 +7,14 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, Normalize
-from matplotlib.figure import Figure
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle
 from matplotlib.textpath import text_to_path
 
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
+from jaxcause.plot._figure import new_axes
 
 INK, GREY, FAINT = "#222222", "#777777", "#DDDDDD"
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -51,10 +51,14 @@ def make_canvas(
     wish: float,
     scale: ScalarMappable | None,
     label: str = "strength",
+    legend: tuple[float, float] = (180.0, 0.0),
 ) -> Canvas:
-    """Axes that fit the layout and a colour bar; new Axes have ``wish`` points per data unit."""
+    """Axes that fit the layout and a colour bar; new Axes have ``wish`` points per data unit.
+
+    ``legend`` is the least width of new Axes, and the room below them beyond that of two lines.
+    """
     if ax is None:
-        ax = _new_axes(layout, wish, 0.0 if scale is None else _BAR)
+        ax = _new_axes(layout, wish, 0.0 if scale is None else _BAR, legend)
     if scale is not None:
         _add_bar(ax, scale, label)
     unit = largest_unit(layout, axes_size(ax))
@@ -68,7 +72,8 @@ def finish(ax: Axes, title: str, xlabel: str, ylabel: str = "") -> Axes:
     """Remove the frame and write the title and the texts below and to the left."""
     ax.set(xticks=[], yticks=[])
     ax.set_title(title, fontsize=11, pad=10)
-    ax.set_xlabel(xlabel, fontsize=9, labelpad=8)
+    # Beside a colour bar, both are centred over the whole picture.
+    ax.set_xlabel(xlabel, fontsize=9, labelpad=8, x=ax.title.get_position()[0])
     ax.set_ylabel(ylabel, fontsize=9)
     ax.spines[:].set_visible(False)
     return ax
@@ -106,6 +111,10 @@ def largest_unit(layout: Layout, size: Point) -> float:
             break
         unit *= 0.99
     return unit
+
+
+SHARES = LinearSegmentedColormap.from_list("shares", ["#F7F7F7", "#3B2A7A"])
+"""Colours of heat maps from 0 on: strong is dark, as in pictures of graphs."""
 
 
 def color_scale(values: np.ndarray | list[float], colors: Colormap) -> ScalarMappable:
@@ -147,12 +156,13 @@ def _extent(layout: Layout, unit: float) -> tuple[Point, Point]:
     return (middle - text[:, :2]).min(axis=0), (middle + text[:, 2:]).max(axis=0)
 
 
-def _new_axes(layout: Layout, unit: float, bar: float) -> Axes:
+def _new_axes(layout: Layout, unit: float, bar: float, legend: tuple[float, float]) -> Axes:
     """Axes that fill a new figure except for a margin, with room for a bar of the given width."""
     low, high = _extent(layout, unit)
-    inner = np.maximum(high - low, (180, 60)) * 1.01 + (bar, 0)
-    outer = inner + (50, 80)
-    return Figure(tuple(outer / 72)).add_axes((*((25, 40) / outer), *(inner / outer)))
+    least, below = legend
+    inner = np.maximum(high - low, (least, 60)) * 1.01 + (bar, 0)
+    outer = inner + (50, 80 + below)
+    return new_axes(outer / 72, (*((25, 40 + below) / outer), *(inner / outer)))
 
 
 def _add_bar(ax: Axes, scale: ScalarMappable, label: str) -> None:
@@ -162,3 +172,4 @@ def _add_bar(ax: Axes, scale: ScalarMappable, label: str) -> None:
     style: dict[str, Any] = {"shrink": 0.8, "aspect": max(0.8 * height / 9, 4)}
     style |= {"fraction": 0.7 * share, "pad": 0.3 * share}
     ax.figure.colorbar(scale, ax=ax, label=label, **style).outline.set_visible(False)
+    ax.title.set_x(0.5 / (1 - share))

@@ -1,14 +1,15 @@
 """Axes with scales, and names written at the ends of curves instead of in a legend box."""
 
 from collections.abc import Sequence
+from os.path import commonprefix
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from jaxcause.plot._canvas import FAINT, GREY, INK, axes_size, text_width
+from jaxcause.plot._figure import new_axes
 
 _FONT = 9.0
 _MARGINS = (62.0, 46.0, 14.0, 34.0)
@@ -35,7 +36,7 @@ def chart_axes(ax: Axes | None, width: float, height: float, left: float = 0.0) 
         low = max(low, left)
         whole = np.array([width + low + right, height + below + above])
         place = np.array([low, below, width, height]) / np.tile(whole, 2)
-        ax = Figure(tuple(whole / 72)).add_axes(tuple(place))
+        ax = new_axes(whole / 72, place)
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=8, length=3, color=GREY)
     return ax
@@ -65,8 +66,14 @@ def names_width(texts: Sequence[str]) -> float:
     return max(map(text_width, texts), default=0.0) * _FONT * _HINTED + _GAP + 4 if texts else 0.0
 
 
-def write_ends(ax: Axes, ends: list[End]) -> None:
-    """Write the name of each curve to the right of its end, moved up or down to avoid overlaps."""
+def write_ends(ax: Axes, ends: list[End], *, beyond: float | None = None) -> None:
+    """Write the name of each curve to the right, moved up or down to avoid overlaps.
+
+    Args:
+        ax: Where to write.
+        ends: The point of each curve that a line joins to its name.
+        beyond: The x to the right of which names begin; that of the last point by default.
+    """
     if not ends:
         return
     to_points = 72 / ax.figure.dpi
@@ -75,10 +82,12 @@ def write_ends(ax: Axes, ends: list[End]) -> None:
     low, high = box.y0 * to_points + _FONT / 2, box.y1 * to_points - _FONT / 2
     heights = spread(at[:, 1], 1.25 * _FONT, low + 0.3 * _FONT, high)
     halo = [withStroke(linewidth=2.5, foreground="white")]
-    right = float(at[:, 0].max()) + _GAP
+    last = ax.transData.transform((beyond, 0.0))[0] * to_points if beyond is not None else 0.0
+    right = max(float(at[:, 0].max()), float(last)) + _GAP
     for end, height in zip(ends, heights, strict=True):
         x, y = ax.transData.inverted().transform((right / to_points, height / to_points))
         style = {"color": end.color, "linewidth": 0.8, "zorder": 1}
+        style |= {"linestyle": (0, (1, 1.5))} if beyond is not None else {}
         ax.plot([end.x, x], [end.y, y], gid=f"leader-{end.gid}", **style)
         ax.text(
             x, y, " " + end.text, fontsize=_FONT, color=INK, va="center", gid=f"end-{end.gid}",
@@ -104,6 +113,39 @@ def shortened(text: str, most: float) -> str:
         last = int(0.4 * kept)
         cut = text[: kept - last] + "…" + text[len(text) - last :]
     return cut
+
+
+def shortened_apart(texts: Sequence[str], most: float) -> list[str]:
+    """Texts cut to a width in font sizes so that different ones stay different.
+
+    Where two are cut alike, what all of those have in common is left out first.
+
+    >>> shortened_apart(["Valve #12 conductivity", "Valve #13 conductivity"], 7)
+    ['Valve #12…', 'Valve #13…']
+    """
+    cut = [shortened(text, most) for text in texts]
+    for alike in sorted({text for text in cut if cut.count(text) > 1}):
+        group = [k for k, text in enumerate(cut) if text == alike]
+        words = [texts[k] for k in group]
+        if len(set(words)) < 2:
+            continue
+        first = len(commonprefix(words))
+        last = min(len(commonprefix([w[::-1] for w in words])), min(map(len, words)) - first)
+        while first and any(w[first - 1 : first + 1].isdigit() for w in words):
+            first -= 1
+        for k in group:
+            cut[k] = _around(texts[k], first, last, most, k)
+    return cut
+
+
+def _around(text: str, first: int, last: int, most: float, number: int) -> str:
+    """The part of a text that tells it apart, with as much of its beginning as fits."""
+    core, end = text[first : len(text) - last], "…" * bool(last)
+    for kept in range(first, -1, -1):
+        found = text[:kept] + "…" * (kept < first) + core + end
+        if text_width(found) <= most:
+            return found
+    return f"#{number} {shortened(core, most - text_width(f'#{number} '))}"
 
 
 def spread(wished: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:

@@ -102,6 +102,31 @@ def candidate_edges(graph: LaggedGraph, candidates: Any) -> list[Edge]:
     return graph_edges(LaggedGraph(marks), None)
 
 
+def without_loops(
+    edges: list[Edge], n_vars: int, self_edges: bool | None
+) -> tuple[list[Edge], int]:
+    """The edges to draw, and how many from a variable to itself are left out.
+
+    Args:
+        edges: All edges.
+        n_vars: Number of variables.
+        self_edges: Whether edges from a variable to itself are drawn; by default up to 12
+            variables, or if there are no others.
+    """
+    others = [edge for edge in edges if not edge.loop]
+    if self_edges is None:
+        self_edges = n_vars <= MOST_WITH_LOOPS or not others
+    return (edges, 0) if self_edges else (others, len(edges) - len(others))
+
+
+def loops_note(n_hidden: int) -> list[str]:
+    """What the text below a picture says of edges from a variable to itself that are left out."""
+    return [f"{n_hidden} self-edge{'s' * (n_hidden > 1)} not shown"] * bool(n_hidden)
+
+
+MOST_WITH_LOOPS = 12
+"""Variables up to which self-edges are drawn by default."""
+
 CANDIDATE = Look(GREY, 0.3, "dashed")
 """How a candidate looks, which is no edge."""
 

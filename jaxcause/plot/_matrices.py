@@ -11,12 +11,11 @@ from matplotlib.figure import Figure
 
 from jaxcause._checks import InputError, check_shape
 from jaxcause._typing import AnyArray
-from jaxcause.plot._canvas import axes_size, text_width
+from jaxcause.plot._canvas import SHARES, axes_size, text_width
 from jaxcause.plot._glyphs import drawable
 from jaxcause.plot._token_arcs import NEGATIVE, POSITIVE
 
 _SIGNED = LinearSegmentedColormap.from_list("signed", [NEGATIVE, "#F7F7F7", POSITIVE])
-_SHARES = LinearSegmentedColormap.from_list("shares", ["#F7F7F7", "#3B2A7A"])
 _UNDEFINED = "#B9BDC4"
 
 _Matrix = Float[AnyArray, "tokens tokens"]
@@ -85,7 +84,7 @@ def _panel(item: tuple[str, Any]) -> _Panel:
     if name != "attention":
         return _Panel(title, name, values, _SIGNED, -1.0, 1.0)
     largest = float(values[np.isfinite(values)].max(initial=0.0))
-    return _Panel(title, name, values, _SHARES, 0.0, largest if largest > 0 else 1.0)
+    return _Panel(title, name, values, SHARES, 0.0, largest if largest > 0 else 1.0)
 
 
 def _new_axes(labels: list[str]) -> list[Axes]:

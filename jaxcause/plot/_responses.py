@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from jaxcause._checks import InputError, check_at_least, check_shape
 from jaxcause._typing import AnyArray
@@ -19,7 +18,8 @@ from jaxcause.plot._canvas import (
     finish,
     variable_names,
 )
-from jaxcause.plot._charts import shortened
+from jaxcause.plot._charts import shortened, shortened_apart
+from jaxcause.plot._figure import new_axes
 
 _PANEL = np.array([150.0, 118.0])
 _MOST_COLUMNS = 4
@@ -68,10 +68,15 @@ def response_curves(
     if x.ndim != 2 or len(x) != len(chosen):
         raise InputError(f"at has shape {x.shape}, but must be [{len(chosen)}, points]")
     check_shape("response", y, x.shape)
+    # Effects between two variables come first.
+    order = np.argsort(chosen[:, 0] == chosen[:, 1], kind="stable")
+    chosen, x, y = chosen[order], x[order], y[order]
     n_vars = int(chosen[:, :2].max()) + 1 if names is None else len(names)
     labels = variable_names(names, n_vars)
     n_shown = min(most, len(chosen))
     ax, panels = _panels(n_shown, ax)
+    room = (_width(panels[0]) + _OUTSIDE) / _TITLE - 4
+    short = shortened_apart(labels, room / 2)
     for k, panel in enumerate(panels):
         source, target, lag = chosen[k].tolist()
         alike = y[:n_shown][chosen[:n_shown, 1] == target]
@@ -82,9 +87,7 @@ def response_curves(
         key = f"{source}-{target}-{lag}"
         panel.plot(x[k], y[k], color=color, linewidth=1.8, gid=f"response-{key}")
         step = f" t−{lag}" if lag else ""
-        room = (_width(panel) + _OUTSIDE) / _TITLE - 4
-        names_of = [shortened(labels[var], room / 2) for var in (source, target)]
-        _finish(panel, alike, f"{names_of[0]}{step} → {names_of[1]}", f"panel-{key}")
+        _finish(panel, alike, f"{short[source]}{step} → {short[target]}", f"panel-{key}")
     note = "1 to 99 % of the source, units of the data"
     n_left = len(chosen) - n_shown
     note += f"; {n_left} more edge{'s are' if n_left > 1 else ' is'} not shown" * bool(n_left)
@@ -157,7 +160,7 @@ def _panels(n_panels: int, ax: Axes | None) -> tuple[Axes, list[Axes]]:
     if ax is None:
         size = np.array([columns, rows]) * _PANEL + (30, 70)
         place = (0.02, 34 / size[1], 0.96, 1 - 62 / size[1])
-        ax = Figure(tuple(size / 72)).add_axes(place)
+        ax = new_axes(size / 72, place)
     size = axes_size(ax)
     return ax, [ax.inset_axes(_place(k, columns, rows, size)) for k in range(n_panels)]
 

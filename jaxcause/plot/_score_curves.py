@@ -38,10 +38,13 @@ def score_curves(
     graph: LaggedGraph | None = None,
     names: Sequence[str] | None = None,
     most: int = 8,
+    self_edges: bool = True,
     ax: Axes | None = None,
     label: str = "score",
 ) -> Axes:
     """Draw the score of each source and target over the lags, the strongest in colour.
+
+    A dotted line leads from the largest score of a curve to its name.
 
     Args:
         scores: ``[source, target, lag 0..max_lag]``; lag 0 is shown if it has a score.
@@ -51,6 +54,8 @@ def score_curves(
         graph: Its edges have filled marks. Pairs with an edge are drawn before others.
         names: One name per variable; ``X0, X1, …`` by default.
         most: Number of curves in colour and with a name; the others are grey.
+        self_edges: Whether scores of a variable by its own past are drawn; by default they are, and
+            named after those between two variables.
         ax: Where to draw; a new figure by default.
         label: The name of the scores.
 
@@ -71,13 +76,16 @@ def score_curves(
     first = 0 if values[:, :, 0].any() else 1
     lags = np.arange(first, values.shape[2])
     pairs = _ranked(values[:, :, first:], edges)
+    if not self_edges:
+        pairs = [(i, j) for i, j in pairs if i != j]
+    drawn = np.array([values[pair][first:] for pair in pairs])
     shown, rest = pairs[:most], pairs[most:]
     if threshold == "auto":
         threshold = None if graph is None else _cut(values, edges)
     texts = [f" {labels[i]} → {labels[j]}" for i, j in shown]
     ax = chart_axes(ax, float(np.clip(_CURVES + names_width(texts), *_WIDTHS)), 250)
     texts = [_pair(labels[i], labels[j], names_room(ax)) for i, j in shown]
-    _scale(ax, values[:, :, first:], threshold, label)
+    _scale(ax, drawn, threshold, label)
     leave_room(ax, first - 0.25, float(lags[-1]) + 0.1, texts)
     ax.set_xticks(lags[:: -(-len(lags) // 12)])
     segments = [np.stack([lags, values[i, j, first:]], axis=1) for i, j in rest]
@@ -89,11 +97,11 @@ def score_curves(
         _draw(ax, lags, values[i, j, first:], edges[i, j, first:], style, f"{i}-{j}")
         known = np.flatnonzero(np.isfinite(values[i, j, first:]))
         if known.size:
-            last = first + int(known[-1])
-            ends.append(End(last, float(values[i, j, last]), text.strip(), color, f"{i}-{j}"))
+            peak = first + int(known[np.argmax(values[i, j, first:][known])])
+            ends.append(End(peak, float(values[i, j, peak]), text.strip(), color, f"{i}-{j}"))
     if threshold is not None:
         threshold_line(ax, threshold, until=float(lags[-1]) + 0.1)
-    write_ends(ax, ends)
+    write_ends(ax, ends, beyond=float(lags[-1]))
     notes = ["lag"] + ["filled: edge"] * (graph is not None)
     notes += ["dashed: threshold"] * (threshold is not None)
     notes += [f"grey: {len(rest):,} other pair{'s' * (len(rest) > 1)}"] * bool(rest)
@@ -138,10 +146,12 @@ def _pair(source: str, target: str, most: float) -> str:
 
 
 def _ranked(values: np.ndarray, edges: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of source and target: those with an edge first, then by their largest score."""
+    """Pairs of two variables, then variables on their own: with an edge first, then by score."""
     largest = np.nan_to_num(values, nan=-np.inf).max(axis=-1)
     joined = edges.any(axis=-1)
-    order = np.lexsort((-largest.ravel(), ~joined.ravel()))
+    own = np.eye(len(values), dtype=bool)
+    # An own past with an edge comes before other pairs without any.
+    order = np.lexsort((-largest.ravel(), own.ravel(), ~joined.ravel()))
     i, j = np.unravel_index(order, largest.shape)
     return list(zip(i.tolist(), j.tolist(), strict=True))
 

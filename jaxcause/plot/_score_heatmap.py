@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -13,6 +12,7 @@ from matplotlib.patheffects import withStroke
 from jaxcause._checks import InputError, check_shape
 from jaxcause.graph import LaggedGraph
 from jaxcause.plot._canvas import (
+    SHARES,
     Canvas,
     Layout,
     Point,
@@ -67,7 +67,7 @@ def score_heatmap(
     wish = float(np.clip(220 / n_vars, 7.5, 30))
     layouts = {n: _layout(n, n_vars, n_lags, widest) for n in range(1, n_lags + 1)}
     columns = _roomiest(layouts, ax, wish)
-    scale = color_scale(values[:, :, 1:], matplotlib.colormaps["viridis"])
+    scale = color_scale(values[:, :, 1:], SHARES)
     canvas = make_canvas(ax, layouts[columns], wish, scale, label)
     for lag in range(1, n_lags + 1):
         corner = _corner(lag, columns, n_vars, widest, canvas.line)

@@ -29,7 +29,9 @@ from jaxcause.plot._edges import (
     draw_edge,
     edge_scale,
     graph_edges,
+    loops_note,
     scale_label,
+    without_loops,
 )
 from jaxcause.plot._ring import (
     Drawn,
@@ -56,6 +58,7 @@ def summary_graph(
     strength: Values | None = None,
     candidates: Bool[AnyArray, "vars vars lags"] | None = None,
     effect: Values | None = None,
+    self_edges: bool | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one node per variable on a circle, and its edges with their lags written on them.
@@ -71,6 +74,8 @@ def summary_graph(
         effect: Signed effect of each edge ``[source, target, lag]``: its colour, from orange
             (negative) to blue (positive); the width still shows the strength, if it is given. An
             edge whose effect is NaN is grey.
+        self_edges: Whether edges from a variable to itself are drawn; by default up to 12
+            variables. The text below counts those that are not.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -85,7 +90,8 @@ def summary_graph(
     ['X0', 'X1', '1–3']
     """
     texts = variable_names(names, graph.n_vars)
-    edges = _merged(graph_edges(graph, strength, effect))
+    found, n_hidden = without_loops(graph_edges(graph, strength, effect), graph.n_vars, self_edges)
+    edges = _merged(found)
     dashed = _merged(candidate_edges(graph, candidates))
     ring, arrows = make_ring(graph.n_vars), dashed + edges
     drawn = [(arrow, ring_curve(arrow, arrows, ring)) for arrow in arrows]
@@ -104,7 +110,7 @@ def summary_graph(
         arrows_left = f"{n_left} arrow{'s' * (n_left > 1)}"
         notes.append(f"lags not shown for {arrows_left} (too crowded)")
     notes += ["colour: source variable"] if scale is None and edges else []
-    notes += conflict_note(edges) + candidate_note(dashed)
+    notes += loops_note(n_hidden) + conflict_note(edges) + candidate_note(dashed)
     return finish(canvas.ax, "Summary graph" + ("" if edges else ": no edge"), "; ".join(notes))
 
 
@@ -135,16 +141,29 @@ def _write_lags(canvas: Canvas, drawn: Drawn, boxes: list[_Box]) -> int:
     for arrow, curve in sorted(drawn, key=lambda pair: not pair[0].loop):
         text = lag_text(arrow.lags)
         half = np.array([text_width(text) + 0.9, 1.4]) * canvas.line / 2
+        taken = np.array(boxes + written)
         spots = curve[40:41] if arrow.loop else curve[16:65]
-        at = _free_spot(spots, half, np.array(boxes + written), crowd)
+        at = _free_spot(spots, half, taken, crowd)
+        if at is None and arrow.loop:
+            at = _free_spot(_beside_loop(canvas, curve, half), half, taken, crowd)
         if at is not None:
             write(canvas, at, text, f"lags-{arrow.key}", bbox=ground)
             written.append(_box(at, half))
     return len(written)
 
 
+def _beside_loop(canvas: Canvas, curve: Curve, half: Point) -> Points:
+    """Further places for the lags of a loop: along it, and beside it, within the picture."""
+    turns = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    around = np.stack([np.cos(turns), np.sin(turns)], axis=1) * 1.1 * half
+    spots = np.concatenate([curve[16:65], (curve[24:57:4, None] + around).reshape(-1, 2)])
+    (left, right), (low, high) = canvas.ax.get_xlim(), canvas.ax.get_ylim()
+    inside = (spots - half >= (left, low)).all(1) & (spots + half <= (right, high)).all(1)
+    return spots[inside]
+
+
 def _free_spot(
-    spots: Curve, half: Point, boxes: Float[np.ndarray, "boxes 4"], crowd: Points
+    spots: Curve | Points, half: Point, boxes: Float[np.ndarray, "boxes 4"], crowd: Points
 ) -> Point | None:
     """The spot where a text meets no box and covers the fewest points of the crowd, or None."""
     low, high = np.split(boxes, 2, axis=1)

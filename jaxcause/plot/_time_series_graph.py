@@ -41,7 +41,9 @@ from jaxcause.plot._edges import (
     draw_edge,
     edge_scale,
     graph_edges,
+    loops_note,
     scale_label,
+    without_loops,
 )
 
 _RADIUS = 0.17
@@ -57,6 +59,7 @@ def time_series_graph(
     strength: Values | None = None,
     candidates: Bool[AnyArray, "vars vars lags"] | None = None,
     effect: Values | None = None,
+    self_edges: bool | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the graph unrolled in time: a row per variable, a column per time step.
@@ -74,6 +77,8 @@ def time_series_graph(
         effect: Signed effect of each edge ``[source, target, lag]``: its colour, from orange
             (negative) to blue (positive); the width still shows the strength, if it is given. An
             edge whose effect is NaN is grey.
+        self_edges: Whether edges from a variable to itself are drawn; by default up to 12
+            variables. The text below counts those that are not.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:
@@ -86,7 +91,8 @@ def time_series_graph(
     >>> time_series_graph(LaggedGraph.from_mask(mask), names=["rain", "river"]).get_title()
     'Edges into time t'
     """
-    labels, edges = variable_names(names, graph.n_vars), graph_edges(graph, strength, effect)
+    labels = variable_names(names, graph.n_vars)
+    edges, n_hidden = without_loops(graph_edges(graph, strength, effect), graph.n_vars, self_edges)
     dashed = candidate_edges(graph, candidates)
     looks = [CANDIDATE] * len(dashed) + [None] * len(edges) if dashed else None
     scale = edge_scale(edges, strength=strength is not None)
@@ -100,6 +106,7 @@ def time_series_graph(
         label=scale_label(edges),
     )
     notes = ["time step"] + ["colour: source variable"] * (scale is None and bool(edges))
+    notes += loops_note(n_hidden)
     note = "; ".join([*notes, *conflict_note(edges), *candidate_note(dashed)])
     return finish(canvas.ax, "Edges into time t" + ("" if edges else ": no edge"), note)
 

@@ -11,7 +11,7 @@ from matplotlib.colors import ListedColormap, Normalize
 
 from jaxcause._checks import InputError, check_shape
 from jaxcause._typing import AnyArray
-from jaxcause.graph import CausalGraph
+from jaxcause.graph import CausalGraph, Mark
 from jaxcause.plot._canvas import Canvas, Layout, axes_size, finish, make_canvas, text_width, write
 from jaxcause.plot._edges import Curve, Edge, bezier, conflict_note, draw_edge
 from jaxcause.plot._glyphs import drawable, is_special
@@ -76,7 +76,7 @@ def plot_token_arcs(
     width = None if ax is None else float(axes_size(ax)[0])
     row = _row([drawable(token) for token in tokens], degrees, width)
     curves, head = _curves(edges, row), _head(edges, _gaps(row, degrees))
-    canvas = make_canvas(ax, _layout(row, curves), _FONT, None)
+    canvas = make_canvas(ax, _layout(row, curves), _FONT, None, legend=_LEGEND)
     for edge, curve in zip(edges, curves, strict=True):
         draw_edge(_colored(canvas, edge), curve, edge._replace(strength=_size(edge)), head)
     _write_tokens(canvas, row, set(highlight), target)
@@ -210,9 +210,20 @@ def _write_tokens(canvas: Canvas, row: _Row, marked: set[int], target: int | Non
         write(canvas, (at[0], at[1] * canvas.line), label, f"token-{i}", **style)
 
 
+_MEANINGS = {
+    Mark.ARROW: "arrowhead: not a cause",
+    Mark.CIRCLE: "circle: undecided",
+    Mark.TAIL: "no mark: a cause",
+}
+_LEGEND = (250.0, 14.0)
+"""Least width of a picture, and room for one more line of its legend, in points."""
+
+
 def _legend(edges: list[Edge], weighted: bool, marked: bool, target: int | None) -> str:
-    """The meanings of colours, widths, crosses and boxes."""
-    lines = ["blue: +, orange: −; wider: stronger"] if weighted else []
+    """The meanings of colours, widths, marks and boxes."""
+    lines = ["blue: positive weight, orange: negative; wider: stronger"] * weighted
+    drawn = {mark for edge in edges for mark in edge.marks}
+    lines += ["; ".join(text for mark, text in _MEANINGS.items() if mark in drawn)] * bool(drawn)
     lines += conflict_note(edges)
     boxes = ["shaded: explanation"] * marked + ["boxed: target"] * (target is not None)
     return "\n".join(lines + ["; ".join(boxes)] * bool(boxes))

@@ -8,6 +8,7 @@ from jaxcause.graph import Mark, edge_marks
 from jaxcause.report._assumptions import allowed, assumptions
 from jaxcause.report._discovery_data import check_discovery, discovery_data
 from jaxcause.report._markup import (
+    DOWNLOADS,
     MAP,
     asset,
     bullets,
@@ -64,7 +65,10 @@ def discovery_page(discovery: dict[str, Any]) -> str:
     trust = assumptions(info, max_lag=max_lag, hidden=hidden, contemporaneous=contemporaneous)
     values = {
         "head": head(f"{headline} · jaxcause"),
-        "js": script("shared.js", "heat.js", "graph.js", "discovery.js"),
+        "js": script(
+            "shared.js", "heat.js", "graph.js", "matrix.js", "downloads.js", "discovery.js"
+        ),
+        "downloads": DOWNLOADS,
         "eyebrow": escape(_eyebrow(info, max_lag)),
         "headline": escape(headline),
         "candidates": card("h-candidates", "Candidates, no edges", _candidates(discovery)),

@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxcause.report._explanation_data import check_explanation, page_data
 from jaxcause.report._markup import (
+    DOWNLOADS,
     MAP,
     asset,
     bullets,
@@ -65,10 +66,12 @@ def explanation_page(explanation: dict[str, Any]) -> str:
     }
     values = {
         "head": head(f"{visible(explanation.get('text') or 'Explanation')[:70]} · jaxcause"),
-        "js": script("shared.js", "heat.js", "explanation.js"),
+        "js": script("shared.js", "heat.js", "attention.js", "downloads.js", "explanation.js"),
+        "downloads": DOWNLOADS,
         "model": _model_line(model),
         "headline": headline,
         "search": escape(_search_line(explanation)),
+        "large": _large(explanation),
         "explanations": _explanations(explanation),
         "sentence": _sentence(explanation),
         "target_key": "" if target is None else key,
@@ -145,6 +148,24 @@ def _explanations(explanation: dict[str, Any]) -> str:
     return f'<ul class="explanations">{items}</ul>'
 
 
+def _most(explanation: dict[str, Any]) -> float | None:
+    """The largest set that the graph may propose."""
+    return finite((explanation.get("settings") or {}).get("max_size"))
+
+
+def _large(explanation: dict[str, Any]) -> str:
+    """A warning that the first explanation was grown beyond the limit, and may hold idle tokens."""
+    found, most = explanation.get("explanations") or (), _most(explanation)
+    n_nodes = len(found[0]["nodes"]) if found else 0
+    if most is None or n_nodes <= most:
+        return ""
+    return (
+        f'<p class="warn">This explanation is large: {n_nodes} tokens, and no set of up to '
+        f"{most:g} from the graph changes the output. It was grown from the tokens that the output "
+        "attends to most, so some of its tokens may be idle.</p>"
+    )
+
+
 def _change(found: dict[str, Any], tokens: list[str]) -> str:
     """The sentence of an explanation: which tokens are removed and what the output becomes."""
     names = found.get("tokens") or [tokens[node] for node in found["nodes"]]
@@ -165,9 +186,9 @@ def _meta(found: dict[str, Any], explanation: dict[str, Any]) -> str:
     """Smaller print under an explanation: size, distances, cost, and the first output's fate."""
     n_nodes, search = len(found["nodes"]), explanation.get("search") or {}
     parts = ["1 token" if n_nodes == 1 else f"{n_nodes} tokens"]
-    most = finite((explanation.get("settings") or {}).get("max_size"))
+    most = _most(explanation)
     if most is not None and n_nodes > most:
-        parts[0] += f", more than max_size={most:g}: some may not be needed"
+        parts[0] += f", more than max_size={most:g}: some may be idle"
     parts += [_nearness(found.get("distances") or (), explanation)]
     if found.get("n_queries") is not None:
         total = search.get("n_queries")

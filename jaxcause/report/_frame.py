@@ -21,6 +21,7 @@ def notebook_frame(page: str, headline: str) -> str:
     """
     return (
         f"<p>{isolate(visible(headline))}</p>"
-        f'<iframe sandbox="allow-scripts" srcdoc="{escape(page)}" title="{escape(headline)}" '
+        f'<iframe sandbox="allow-scripts allow-downloads" srcdoc="{escape(page)}" '
+        f'title="{escape(headline)}" '
         f'style="width:100%;height:{_HEIGHT}px;border:0"></iframe>'
     )

@@ -14,6 +14,16 @@ MAP = (
     '<div class="scale"><span class="low num"></span><span class="ramp"></span>'
     '<span class="high num"></span></div><output aria-live="polite"></output>'
 )
+DOWNLOADS = (
+    '<div class="group" role="group" aria-label="Downloads"><span class="soft">Download</span>'
+    '<span class="seg">'
+    + "".join(
+        f'<button data-download="{kind}">{kind.upper()}</button>'
+        for kind in ("svg", "png", "csv", "json")
+    )
+    + "</span></div>"
+)
+"""Buttons that save the picture as it is shown, and the edges."""
 _SLOT = re.compile(r"\{\{([\w:, -]+)\}\}")
 
 

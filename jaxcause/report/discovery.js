@@ -1,25 +1,35 @@
-const state = { threshold: 0, pinned: null, layout: "ring", sort: "size", up: false, filter: "" };
+const state = { threshold: 0, pinned: null, layout: "ring", sort: "size", up: false, filter: "", loops: true };
 const MOST_ROWS = 1000;
 const round = (value) => value === null ? "not defined" : String(Number(value.toPrecision(3))).replace("-", "\u2212");
 const step = (lag) => lag ? `t\u2212${lag}` : "t";
 const edges = [];
-const STRIDE = 11;
+const STRIDE = 13;
 for (let k = 0; k < data.e.length; k += STRIDE) {
-  const [from, to, lag, left, right, value, score, effect, low, high, share] = data.e.slice(k, k + STRIDE);
+  const [from, to, lag, left, right, value, score, effect, low, high, share, p, q] = data.e.slice(k, k + STRIDE);
   const named = [`${name(from)} (${step(lag)})`, `${name(to)} (t)`];
-  edges.push({ from, to, lag, left, right, value, score, effect, low, high, share, named,
+  edges.push({ from, to, lag, left, right, value, score, effect, low, high, share, p, q, named,
     size: value === null ? -1 : Math.abs(value), index: k / STRIDE });
 }
 const candidates = [];
 for (let k = 0; k < data.c.length; k += 6) {
   const [from, to, lag, left, right, value] = data.c.slice(k, k + 6);
   const named = [`${name(from)} (${step(lag)})`, `${name(to)} (t)`];
-  candidates.push({ from, to, lag, left, right, value, score: null, effect: null, low: null, high: null, share: null, named, size: -1, candidate: true, index: edges.length + k / 6 });
+  candidates.push({ from, to, lag, left, right, value, score: null, effect: null, low: null, high: null, share: null, p: null, q: null, named, size: -1, candidate: true, index: edges.length + k / 6 });
 }
 const largest = Math.max(0, ...edges.map((e) => e.size)) || 1;
 const kind = (e) => e.candidate ? "candidate" : e.left === CONFLICT ? "conflict" : e.left === CIRCLE || e.right === CIRCLE ? "open"
   : { [2 * ARROW]: "latent", [2 * TAIL]: "tied" }[e.left + e.right] || "directed";
-const visible = () => edges.filter((e) => e.size >= state.threshold || (e.value === null && state.threshold === 0));
+const own = (e) => e.from === e.to;
+const visible = () => edges.filter((e) => (state.loops || !own(e)) && (e.size >= state.threshold || (e.value === null && state.threshold === 0)));
+// Whether an edge raises or lowers its target; "unclear" where that is not known, or its interval holds 0.
+function sign(e) {
+  if (!data.effects) return "plain";
+  if (e.effect === null || !e.effect || (e.low !== null && e.low * e.high <= 0)) return "unclear";
+  return e.effect < 0 ? "neg" : "pos";
+}
+// An arrow of several lags has the sign of its strongest one, as the pictures have.
+const signs = (group) => sign(group.edges.reduce((a, b) => b.size > a.size ? b : a));
+const mixed = (group) => new Set(group.edges.map(sign)).size > 1;
 const shownLinks = () => [...visible(), ...candidates];
 const signed = (value) => (value > 0 ? "+" : "") + round(value);
 const interval = (e) => e.low === null || e.high === null ? "" : ` (${signed(e.low)} to ${signed(e.high)})`;
@@ -28,7 +38,8 @@ const effectOf = (e) => e.effect === null ? "\u2013" : signed(e.effect) + interv
 function described(e) {
   if (e.candidate) return `A candidate, no edge. Strength ${round(e.value)}.`;
   const effect = e.effect === null ? "" : ` Effect ${effectOf(e)} per unit, share ${percent(e.share)}.`;
-  return `${meaning(e)}. Strength ${round(e.value)}.${effect}`;
+  const test = e.p === null ? "" : ` p ${probability(e.p)}, q ${probability(e.q)}.`;
+  return `${meaning(e)}. Strength ${round(e.value)}.${effect}${test}`;
 }
 // The forecast of the target along the range of the source.
 function curveOf(e) {
@@ -107,24 +118,28 @@ function draw() {
   const room = Math.max(box.clientWidth, 200);
   const drawn = groups(shownLinks());
   const loops = new Set(drawn.filter((g) => g.from === g.to).map((g) => g.from));
-  const plan = state.layout === "ring" ? onRing(room, loops) : inTime(room);
+  const plan = { ring: () => onRing(room, loops), time: () => inTime(room), matrix: () => inMatrix(room) }[state.layout]();
   const svg = shape("svg", { width: plan.w, height: plan.h, viewBox: `0 0 ${plan.w} ${plan.h}`, role: "group", "data-mode": plan.mode,
     "aria-label": "Variables and the edges between them; use the arrow keys to move among variables or edges" });
   const [wires, tags, nodes] = ["Edges", null, "Variables"].map((said) => shape("g", said ? { role: "group", "aria-label": said } : {}, svg));
   const ranks = {};
-  const ways = drawn.map((g) => {
+  if (plan.mode === "matrix") matrixGrid(plan, tags);
+  const ways = plan.mode === "matrix" ? [] : drawn.map((g) => {
     const rank = ranks[[g.from, g.to]] = (ranks[[g.from, g.to]] ?? -1) + 1;
     return plan.mode === "ring" ? ringWay(g, plan, rank) : timeWay(g, plan);
   });
   const thick = Math.max(1.4, 3.6 * Math.min(1, Math.sqrt(40 / Math.max(drawn.length, 1))));
   drawn.forEach((g, k) => wires.append(edge(g, ways[k], plan, thick)));
-  (plan.mode === "ring" ? ringNodes : timeNodes)(plan, nodes, drawn);
+  ({ ring: ringNodes, time: timeNodes, matrix: matrixNodes })[plan.mode](plan, nodes, drawn);
+  if (plan.mode === "matrix") svg.prepend(nodes);
   rove(nodes, ".token");
   rove(wires, ".edge");
   box.replaceChildren(svg);
   const tagged = plan.mode === "ring" && drawn.length <= 60;
   if (tagged) writeLags(tags, drawn, ways, plan);
-  $("numbers").hidden = !tagged || !tags.childElementCount;
+  $("numbers").hidden = plan.mode === "matrix" ? !box.querySelector(".lags") : !tagged || !tags.childElementCount;
+  $("rows-are").hidden = plan.mode !== "matrix";
+  $("mixed").hidden = !drawn.some(mixed);
   // Arrows between the lowest variables may bow below them.
   const within = svg.getBBox();
   const height = Math.ceil(Math.max(plan.h, within.y + within.height + 6));
@@ -134,12 +149,16 @@ function draw() {
   focusOn(null);
 }
 function edge(group, way, plan, thick) {
-  const g = shape("g", { class: `edge ${kind(group)}`, "data-edge": group.index, "data-edges": group.edges.map((e) => e.index).join(" "),
+  const g = shape("g", { class: `edge ${kind(group)} ${signs(group)}`, "data-edge": group.index, "data-edges": group.edges.map((e) => e.index).join(" "),
     "data-from": group.from, "data-to": group.to, role: "img", tabindex: "-1", "aria-label": group.edges.map(described).join(" ") });
+  watchFocus(g, { group });
+  if (plan.mode === "matrix") {
+    matrixEdge(g, group, plan);
+    return g;
+  }
   const share = Math.max(group.size, 0) / largest;
   const loop = group.from === group.to && plan.mode === "ring";
   wire(g, way, group, { gap: plan.radius + (loop ? 1 : 2), width: 1 + thick * share, opacity: 0.45 + 0.5 * share });
-  watchFocus(g, { group });
   return g;
 }
 function watchFocus(g, what) {
@@ -260,21 +279,32 @@ function focusOn(what) {
 // --- the table ------------------------------------------------------------------------------------------------
 const known = (value) => value === null ? -Infinity : value;
 const SORT = { from: (e) => labels[e.from], to: (e) => labels[e.to], lag: (e) => e.lag, symbol, meaning, size: (e) => e.size, score: (e) => known(e.score),
-  effect: (e) => known(e.effect), share: (e) => known(e.share) };
-const COLUMNS = data.effects ? 9 : 7;
+  effect: (e) => known(e.effect), share: (e) => known(e.share), p: (e) => e.p ?? 2, q: (e) => e.q ?? 2 };
+const COLUMNS = 7 + (data.effects ? 2 : 0) + (data.tests ? 2 : 0);
 function table() {
   const above = visible();
   const mine = filterRows(above, state, (e) => `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`);
-  const order = sortRows(mine, state, SORT, (a, b) => a.from - b.from || a.to - b.to || a.lag - b.lag);
-  const rows = order.slice(0, MOST_ROWS).map((e) => {
-    const row = make("tr", { "data-row": e.index });
-    row.append(make("td", {}, labels[e.from]), make("td", { class: "num" }, String(e.lag)), make("td", { class: "symbol" }, symbol(e)),
-      make("td", {}, labels[e.to]), make("td", {}, meaning(e)), make("td", { class: "num" }, round(e.value)), make("td", { class: "num" }, round(e.score)));
+  const sorted = sortRows(mine, state, SORT, (a, b) => a.from - b.from || a.to - b.to || a.lag - b.lag);
+  // Effects between variables come first, in any order.
+  const order = [...sorted.filter((e) => !own(e)), ...sorted.filter(own)].slice(0, MOST_ROWS);
+  const columns = Object.fromEntries(["value", "score", "effect", "low", "high"].map((key) => [key, aligned(order.map((e) => e[key]))]));
+  const rows = order.map((e, k) => {
+    const row = make("tr", { "data-row": e.index, class: own(e) && k && !own(order[k - 1]) ? "apart" : "" });
+    const cell = (text, kind = "num") => row.append(make("td", { class: kind }, text));
+    cell(labels[e.from], "");
+    cell(String(e.lag));
+    cell(symbol(e), "symbol");
+    cell(labels[e.to], "");
+    cell(columns.value[k]);
     if (data.effects) {
-      const clear = e.effect !== null && (e.low === null || e.low * e.high > 0);
-      const sign = !clear ? "" : e.effect < 0 ? " neg" : " pos";
-      row.append(make("td", { class: `num${sign}` }, effectOf(e)), make("td", { class: "num" }, percent(e.share)));
+      const effect = make("td", { class: `num ${sign(e)}` }, columns.effect[k]);
+      if (e.low !== null && e.high !== null) effect.append(make("span", { class: "interval" }, `${columns.low[k].trim()} to ${columns.high[k].trim()}`));
+      row.append(effect);
+      cell(percent(e.share));
     }
+    if (data.tests) for (const value of [e.p, e.q]) cell(probability(value));
+    cell(columns.score[k]);
+    cell(meaning(e), "meaning");
     row.addEventListener("pointerenter", () => focusOn({ edge: e }));
     row.addEventListener("pointerleave", () => focusOn(null));
     return row;
@@ -283,6 +313,10 @@ function table() {
   if (!mine.length) rows.push(emptyRow(COLUMNS, !edges.length ? "The graph has no edges." : above.length ? "No edge matches the filter." : "No edge reaches this threshold."));
   $("rows").replaceChildren(...rows);
   $("listed").textContent = `${mine.length} of ${data.n} listed`;
+  const hidden = state.loops ? 0 : edges.filter(own).length;
+  $("hidden").textContent = hidden ? `${hidden} self-edge${hidden === 1 ? "" : "s"} (a variable and its own past) not shown` : "";
+  const box = $("rows").closest(".tablebox");
+  $("more").hidden = box.scrollHeight <= box.clientHeight + 1 && box.scrollWidth <= box.clientWidth + 1;
 }
 
 // --- strengths of all pairs ---------------------------------------------------------------------------------------
@@ -304,7 +338,15 @@ function refresh() {
 $("threshold").addEventListener("input", (event) => { state.threshold = largest * Number(event.target.value) / 200; refresh(); });
 filterable(state, table);
 sortable(state, ["size", "score", "effect", "share"], table);
-for (const head of document.querySelectorAll("th.effects")) head.hidden = !data.effects;
+for (const [some, has] of [["effects", data.effects], ["tests", data.tests]]) {
+  for (const head of document.querySelectorAll(`th.${some}`)) head.hidden = !has;
+}
+const NUMBERS = { score: "score", strength: "value", effect: "effect", low: "low", high: "high", share: "share", p_value: "p", q_value: "q" };
+const asRow = (e) => ({ source: labels[e.from], target: labels[e.to], lag: e.lag, edge: symbol(e),
+  ...Object.fromEntries(Object.entries(NUMBERS).map(([key, from]) => [key, e[from]])) });
+downloads("graph", ["source", "target", "lag", "edge", ...Object.keys(NUMBERS)], () => edges.map(asRow),
+  (rows) => ({ format: "jaxcause.lagged_graph", version: 1, max_lag: data.max_lag, variables: labels, edges: rows }));
+$("loops").addEventListener("change", (event) => { state.loops = event.target.checked; refresh(); });
 function arrange(layout) {
   state.layout = layout;
   document.querySelectorAll("[data-layout]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.layout === layout)));
@@ -317,7 +359,13 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && state.pinned !== null) { state.pinned = null; focusOn(null); }
 });
 $("cut").hidden = data.n <= edges.length;
-for (const some of ["latent", "open", "tied", "conflict", "candidate"]) document.querySelector(`.legend .${some}`).hidden = !shownLinks().some((e) => kind(e) === some);
+// Many self-edges tell little and hide the rest.
+const loops = edges.filter(own).length;
+state.loops = labels.length <= 12 || loops === edges.length;
+$("loops").checked = state.loops;
+$("loops").parentElement.hidden = !loops;
+for (const some of ["latent", "open", "tied", "conflict", "candidate"]) document.querySelector(`.legend span.${some}`).hidden = !shownLinks().some((e) => kind(e) === some);
+for (const some of ["pos", "neg", "unclear", "plain"]) document.querySelector(`.legend span.${some}`).hidden = !edges.some((e) => kind(e) === "directed" && sign(e) === some);
 $("maps").hidden = !data.maps || !data.max_lag;
 if (!$("maps").hidden) {
   const first = edges.some((e) => e.lag === 0) ? 0 : 1;
@@ -332,7 +380,8 @@ if (!$("maps").hidden) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", map);
 }
 let width = $("arcs").clientWidth;
-if (labels.length > 8 && width < 500) arrange("time");
+if (labels.length > 24) arrange("matrix");
+else if (labels.length > 8 && width < 500) arrange("time");
 new ResizeObserver(() => {
   const now = $("arcs").clientWidth;
   if (Math.abs(now - width) < 2) return;

@@ -15,7 +15,7 @@ function unpackEdges(flat) {
 
 // --- where the tokens stand ---------------------------------------------------------------------
 function arrange(room) {
-  const texts = labels.map((label) => shorten(label, 150));
+  const texts = shortenAll(labels, labels.map(() => 150), 14, 650);
   const widths = texts.map((text, i) => data.special[i]
     ? Math.max(text.length * 7.4, widthOf(text, 12)) : widthOf(text));
   const cells = widths.map((w) => Math.max(w + 20, 34));
@@ -66,6 +66,19 @@ function draw() {
   const box = $("arcs");
   const held = document.activeElement && box.contains(document.activeElement)
     ? document.activeElement.dataset : null;
+  const beams = state.layout === "attention";
+  box.replaceChildren(beams ? drawAttention(box) : drawArcs(box));
+  $("beams").hidden = !beams;
+  document.querySelectorAll(".legend .of-arcs").forEach((part) => { part.hidden = beams || (part.id === "crosses" && !edges.some((e) => e.left === CONFLICT)); });
+  if (held) {
+    const key = held.token !== undefined ? `[data-token="${held.token}"]` : `[data-edge="${held.edge}"]`;
+    const again = box.querySelector(key);
+    if (again) again.focus();
+  }
+  highlight();
+  focusOn(null);
+}
+function drawArcs(box) {
   const plan = arrange(Math.max(box.clientWidth, 200));
   const [first, last] = [plan.at[0] ?? 0, plan.at[plan.at.length - 1] ?? 0];
   const span = Math.max(last - first, 1);
@@ -94,14 +107,7 @@ function draw() {
   labels.forEach((_, i) => names.append(token(i, plan, tallest)));
   rove(names, ".token");
   rove(wires, ".edge");
-  box.replaceChildren(svg);
-  if (held) {
-    const key = held.token !== undefined ? `[data-token="${held.token}"]` : `[data-edge="${held.edge}"]`;
-    const again = box.querySelector(key);
-    if (again) again.focus();
-  }
-  highlight();
-  focusOn(null);
+  return svg;
 }
 function arc(e, a, b, height, p, thick) {
   const share = Math.max(e.size, 0);
@@ -133,11 +139,23 @@ function arc(e, a, b, height, p, thick) {
   g.addEventListener("blur", () => focusOn(null));
   return g;
 }
-function token(i, plan, axis) {
+function bareToken(i) {
   const marks = (data.special[i] ? " special" : "") + (data.target === i ? " target" : "");
   const role = data.target === i ? ", the target" : "";
   const g = shape("g", { class: "token" + marks, "data-token": i, role: "button", tabindex: "-1",
     "aria-pressed": "false", "aria-label": `Token ${i + 1}: ${labels[i]}${role}` });
+  shape("title", {}, g).textContent = labels[i];
+  for (const [event, target] of [["pointerenter", { token: i }], ["focus", { token: i }], ["pointerleave", null], ["blur", null]]) {
+    g.addEventListener(event, () => focusOn(target));
+  }
+  g.addEventListener("click", () => pin(i));
+  g.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pin(i); }
+  });
+  return g;
+}
+function token(i, plan, axis) {
+  const g = bareToken(i);
   const w = plan.widths[i];
   let turn = "";
   let [x, y, anchor] = [plan.at[i], axis + 21, "middle"];
@@ -155,20 +173,12 @@ function token(i, plan, axis) {
   } else {
     text.textContent = label;
   }
-  shape("title", {}, g).textContent = labels[i];
-  g.addEventListener("pointerenter", () => focusOn({ token: i }));
-  g.addEventListener("pointerleave", () => focusOn(null));
-  g.addEventListener("focus", () => focusOn({ token: i }));
-  g.addEventListener("blur", () => focusOn(null));
-  g.addEventListener("click", () => pin(i));
-  g.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pin(i); }
-  });
   return g;
 }
 function pin(i) {
   state.pinned = state.pinned === i ? null : i;
   focusOn(state.pinned === null ? null : { token: i });
+  shade();
 }
 // --- what is in focus -----------------------------------------------------------------------------
 function focusOn(what) {
@@ -178,6 +188,7 @@ function focusOn(what) {
   const on = (e) => what && (what.edge ? e === what.edge : e.from === what.token || e.to === what.token);
   svg.classList.toggle("focused", Boolean(what));
   for (const g of svg.querySelectorAll(".edge")) g.classList.toggle("on", Boolean(on(edges[g.dataset.edge])));
+  for (const beam of svg.querySelectorAll(".beam")) beam.classList.toggle("on", Boolean(what) && Number(beam.dataset.from) === what.token);
   for (const g of svg.querySelectorAll(".token")) {
     const held = Number(g.dataset.token) === state.pinned;
     g.classList.toggle("pinned", held);
@@ -192,6 +203,11 @@ function focusOn(what) {
     detail.append(make("b", {}, `${called(e.from)} ${symbol(e)} ${called(e.to)}`), make("br"),
       `${meaning(e)}.`, make("br"),
       make("span", { class: "soft num" }, `Partial correlation ${number(e.r)}, p = ${probability(e.p)}`));
+  } else if (state.layout === "attention") {
+    detail.append(make("b", {}, called(what.token)), " attends to");
+    const list = make("ul");
+    for (const one of attended(what.token)) list.append(make("li", {}, `${called(one.j)} (${number(one.value, 2)})`));
+    detail.append(list);
   } else {
     const mine = visible().filter(on).sort((a, b) => b.size - a.size);
     const count = mine.length === 1 ? "1 edge" : `${mine.length} edges`;
@@ -220,7 +236,7 @@ function table() {
   const rows = sortRows(mine, state, SORT, (a, b) => a.from - b.from || a.to - b.to).map((e) => {
     const row = make("tr", { "data-row": e.index });
     row.append(make("td", {}, called(e.from)), make("td", { class: "symbol" }, symbol(e)),
-      make("td", {}, called(e.to)), make("td", {}, meaning(e)),
+      make("td", {}, called(e.to)), make("td", { class: "meaning" }, meaning(e)),
       make("td", { class: "num " + (e.r === null ? "" : e.r < 0 ? "neg" : "pos") }, number(e.r)),
       make("td", { class: "num" }, probability(e.p)));
     row.addEventListener("pointerenter", () => focusOn({ edge: e }));
@@ -254,7 +270,6 @@ function facts() {
   const shown = visible().length;
   $("shown").textContent = `${shown} of ${edges.length} edges shown`;
   $("at-least").textContent = state.threshold.toFixed(2);
-  $("crosses").hidden = !edges.some((e) => e.left === CONFLICT);
   if (!view) return;
   const parts = [view.n === 1 ? "1 edge" : `${view.n} edges`];
   if (view.confidence !== null) parts.push(`structural confidence ${Number(view.confidence.toPrecision(3))}`);
@@ -270,6 +285,7 @@ function show(index) {
   $("view").value = String(index);
   refresh();
   maps();
+  shade();
 }
 function refresh() { draw(); table(); facts(); }
 
@@ -290,11 +306,16 @@ document.querySelectorAll("[data-explanation]").forEach((button) => button.addEv
   state.explanation = state.explanation === k ? null : k;
   highlight();
 }));
+$("shade").addEventListener("change", shade);
+const unique = () => new Set(labels).size === labels.length ? labels : labels.map((label, i) => `${i}:${label}`);
+downloads("graph", ["source", "edge", "target", "partial_correlation", "p_value"],
+  () => edges.map((e) => ({ source: unique()[e.from], edge: symbol(e), target: unique()[e.to], partial_correlation: e.r, p_value: e.p })),
+  (rows) => ({ format: "jaxcause.causal_graph", version: 1, variables: unique(), edges: rows }));
 sortable(state, ["size"], table);
 filterable(state, table);
 $("places").hidden = labels.every((_, i) => !nth(i));
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && state.pinned !== null) { state.pinned = null; focusOn(null); }
+  if (event.key === "Escape" && state.pinned !== null) { state.pinned = null; focusOn(null); shade(); }
 });
 ["map-correlation", "map-partial", "map-attention", "map-consensus"].forEach(watch);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", allMaps);

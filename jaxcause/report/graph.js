@@ -71,13 +71,13 @@ function onRing(room, loops) {
   const free = (i) => centred[i] ? (alone ? room - 20 : 2 * least * Math.sin(2 * Math.PI / n))
     : room / 2 - least * Math.abs(Math.cos(angle[i])) - 18 - (loops.has(i) ? out : 0);
   const most = (i) => level ? Math.max(Math.min(150, 0.23 * room), free(i)) : Math.min(110, 0.2 * room);
-  const texts = labels.map((label, i) => shorten(label, most(i), size, 500));
+  const texts = shortenAll(labels, labels.map((_, i) => most(i)), size);
   const needed = texts.map((text, i) => centred[i] ? widthOf(text, size, 500) / 2 : widthOf(text, size, 500) + 18 + (loops.has(i) ? out : 0));
   const widest = Math.max(...needed);
   // The ring is as wide as every name allows on its side.
   const fits = angle.map((a, i) => (room / 2 - needed[i]) / Math.max(Math.abs(Math.cos(a)), 0.2));
   const rx = Math.max(40, Math.min(...(level ? [...fits, 110 + 16 * n] : [room / 2 - widest, 330])));
-  const ry = level ? Math.max(rx, Math.min(150, 60 + 14 * n)) * (n > 2 ? 1 : 0.4) : rx;
+  const ry = level ? Math.max(rx, Math.min(Math.max(150, 10.5 * n), 60 + 14 * n)) * (n > 2 ? 1 : 0.4) : rx;
   const top = level ? 30 + (loops.size ? out : 0) : widest + 4;
   const at = angle.map((a) => n === 1 ? [room / 2, top] : [room / 2 + rx * Math.cos(a), ry + top + ry * Math.sin(a)]);
   const [w, h] = [room, Math.max(...at.map(([, y]) => y)) + top];
@@ -88,7 +88,7 @@ function onRing(room, loops) {
 function inTime(room) {
   const [n, steps] = [labels.length, data.max_lag + 1];
   const size = n <= 30 ? 13 : 11;
-  const texts = labels.map((label) => shorten(label, Math.min(240, 0.27 * room), size, 500));
+  const texts = shortenAll(labels, labels.map(() => Math.min(240, 0.27 * room)), size);
   const x0 = Math.max(...texts.map((text) => widthOf(text, size, 500))) + 20;
   const [pitch, arcs] = [n <= 12 ? 38 : n <= 30 ? 27 : 19, room < 500 ? 34 : 90];
   const gap = Math.max(26, Math.min(150, (room - x0 - arcs) / Math.max(steps - 1, 1)));

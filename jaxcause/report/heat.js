@@ -44,12 +44,13 @@ function heat(id, matrix, { signed = false, most = null, high = (most) => number
     }
   }
   const letters = Math.max(8.5, Math.min(11.5, cell * 0.95));
+  const texts = shortenAll(labels, labels.map(() => gutter - 8), letters, 400);
   const every = Math.max(1, Math.ceil((letters + 1) / cell));
   g.font = `${letters}px ${FONT}`;
   g.textBaseline = "middle";
   for (let i = 0; i < n; i += every) {
     g.fillStyle = data.special[i] ? soft : ink;
-    const text = shorten(labels[i], gutter - 8, letters, 400);
+    const text = texts[i];
     const along = gutter + (i + 0.5) * cell;
     g.textAlign = "right";
     g.fillText(text, gutter - 5, along);

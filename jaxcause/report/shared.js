@@ -12,6 +12,17 @@ const called = (i) => nth(i) ? "\u2068" + labels[i] + "\u2069" + nth(i) : labels
 const name = (i) => "\u201c\u2068" + labels[i] + "\u2069\u201d" + nth(i);
 const number = (value, digits = 3) => value === null || value === undefined ? "not defined"
   : value.toFixed(digits).replace("-", "\u2212");
+// Numbers of some digits whose decimal points stand below one another in a column; "" where there is none.
+function aligned(values, digits = 3) {
+  const parts = values.map((v) => {
+    if (v === null || v === undefined) return null;
+    const text = v !== 0 && (Math.abs(v) < 1e-4 || Math.abs(v) >= 1e6) ? v.toExponential(digits - 1)
+      : v === 0 ? "0" : v.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(Number(v.toPrecision(digits)))))));
+    return text.replace("-", "\u2212").split(".");
+  });
+  const after = Math.max(0, ...parts.map((p) => p?.[1]?.length ?? 0));
+  return parts.map((p) => p === null ? "\u2013" : !after ? p[0] : p.length > 1 ? `${p[0]}.${p[1].padEnd(after, "\u2007")}` : p[0] + "\u2008" + "\u2007".repeat(after));
+}
 const probability = (p) => p === null ? "\u2013" : p === 0 ? "< 1e\u2212300"
   : p < 1e-3 ? p.toExponential(1).replace("-", "\u2212") : p.toPrecision(2);
 const symbol = (e) => ({ [CIRCLE]: "o", [ARROW]: "<", [TAIL]: "-", [CONFLICT]: "x" }[e.left]) + "-"
@@ -68,6 +79,39 @@ function shorten(text, most, size = 14, weight = 650) {
     if (widthOf(cut, size, weight) <= most) return cut;
   }
   return letters[0] + "\u2026";
+}
+// Names that are told apart after they were cut: where two are cut alike, what they have in common goes first.
+function shortenAll(texts, most, size = 14, weight = 500) {
+  const cut = texts.map((text, i) => shorten(text, most[i], size, weight));
+  const alike = new Map();
+  cut.forEach((text, i) => alike.set(text, [...(alike.get(text) ?? []), i]));
+  for (const group of alike.values()) {
+    if (new Set(group.map((i) => texts[i])).size < 2) continue;
+    const words = group.map((i) => Array.from(texts[i]));
+    const least = Math.min(...words.map((word) => word.length));
+    const same = (at) => words.every((word) => word.at(at) === words[0].at(at));
+    let [first, last] = [0, 0];
+    while (first < least && same(first)) first++;
+    while (last < least - first && same(-1 - last)) last++;
+    // A number is not cut in two.
+    while (first && words.some((word) => /\d/.test(word[first - 1]) && /\d/.test(word[first] ?? ""))) first--;
+    group.forEach((i, k) => { cut[i] = around(words[k], first, last, (text) => widthOf(text, size, weight) <= most[i], i); });
+  }
+  return cut;
+}
+// What tells a name apart, with as much of its beginning as fits; its number if that is too long, too.
+function around(letters, first, last, fits, i) {
+  const core = letters.slice(first, letters.length - last).join("");
+  for (let kept = first; kept >= 0; kept--) {
+    const text = letters.slice(0, kept).join("") + (kept < first ? "\u2026" : "") + core + (last ? "\u2026" : "");
+    if (fits(text)) return text;
+  }
+  let text = `#${i + 1} `;
+  for (const letter of core) {
+    if (!fits(text + letter + "\u2026")) break;
+    text += letter;
+  }
+  return text + "\u2026";
 }
 
 // The Tab key stops once per group; arrow keys move inside it.

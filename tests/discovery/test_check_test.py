@@ -107,3 +107,33 @@ def test_what_is_no_test_is_refused(wrong, message):
     with pytest.raises(InputError, match=message) as raised:
         engine_of(wrong)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("search", [jc.pc, jc.fci, jc.icd])
+def test_searches_take_data(search):
+    data = DATA + DATA[:, [0, 0, 0]]
+    wanted = np.asarray(search(jc.partial_correlation_test_from_data(data)).graph.marks)
+    frame = pytest.importorskip("pandas").DataFrame(data)
+    for given in (data, jnp.asarray(data), frame):
+        np.testing.assert_array_equal(np.asarray(search(given).graph.marks), wanted)
+    many = search(np.stack([data, data]))
+    np.testing.assert_array_equal(np.asarray(many.graph[1].marks), wanted)
+    whole = np.round(10 * data).astype(int)
+    assert search(whole).graph.n_nodes == 3
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (CORR, r"correlation matrix; write jc\.partial_correlation_test\(corr, n_samples\)"),
+        (DATA[:, 0], r"an array of shape \(50,\); give data \[samples, variables\]"),
+        (DATA.astype(str), "values, not numbers; leave text columns out"),
+        (np.full((50, 3), np.nan), r"cannot be correlated: .* jc\.partial_correlation_test_from"),
+    ],
+)
+def test_data_that_no_search_takes_are_refused_in_a_line(given, message):
+    with pytest.raises(InputError, match=message) as raised:
+        jc.pc(given)
+    assert "\n" not in str(raised.value)

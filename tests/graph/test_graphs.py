@@ -2,6 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jaxcause import CausalGraph, InputError, LaggedGraph, Mark
 from jaxcause.graph import BackgroundKnowledge, SepSets
@@ -149,3 +151,57 @@ def test_temporal_knowledge_points_forward_and_repeats():
     # A pair stands for itself iff its later end is the newest slice.
     newest = np.arange(6) < 2
     assert (knowledge.stands_for_itself == (newest[:, None] | newest)).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 12), st.lists(st.integers(1, 3), max_size=2), st.integers(0, 10**6))
+def test_every_graph_shows_itself_in_one_short_line(n, batch, seed):
+    rng = np.random.default_rng(seed)
+    dag = np.triu(rng.random((*batch, n, n)) < 0.5, 1)
+    graph = CausalGraph.from_dag(dag)
+    lagged = LaggedGraph.from_mask(rng.random((max(n, 1), max(n, 1), 3)) < [0, 0.3, 0.3])
+    for shown in (repr(graph), repr(lagged)):
+        assert "\n" not in shown
+        assert "array" not in shown
+        assert len(shown) < 300
+    if batch:
+        first = graph[(0,) * len(batch)]
+        assert np.array_equal(first.marks, graph.marks[(0,) * len(batch)])
+        assert len(list(graph)) == batch[0]
+        with pytest.raises(InputError, match=r"batch of shape .*graph\[0.*\]\.edges\(\)"):
+            graph.edges()
+        with pytest.raises(IndexError):
+            graph[batch[0]]
+        with pytest.raises(IndexError):
+            CausalGraph(jnp.asarray(graph.marks))[batch[0]]
+    else:
+        assert f"{len(graph.edges()) or 'no'} edge" in repr(graph)
+        with pytest.raises(InputError, match="one graph, not a batch"):
+            graph[0]
+
+
+def test_batches_of_lagged_graphs_are_indexed_and_placeholders_shown():
+    mask = np.zeros((2, 2, 3), bool)
+    mask[0, 1, 2] = True
+    one = LaggedGraph.from_mask(mask)
+    many = jax.tree.map(lambda m: np.stack([m, m]), one)
+    assert many[1].edges() == one.edges()
+    assert repr(many) == "<LaggedGraph: a batch of 2 graphs, 2 variables, lags up to 2; " \
+        "graph[0] is one>"  # fmt: skip
+    with pytest.raises(InputError, match=r"graph\[0\]\.edges\(\)"):
+        many.edges()
+    for graph in (one, CausalGraph(np.zeros((2, 2), int))):
+        assert "placeholder" in repr(jax.tree.map(lambda _: object(), graph))
+        seen = []
+        jax.jit(lambda g, seen=seen: seen.append(repr(g)) or g)(graph)
+        assert "traced" in seen[0]
+
+
+def test_graphs_become_networks():
+    assert list(CausalGraph(np.array([[0, 2], [3, 0]])).to_networkx(names=["a", "b"]).edges) == [
+        ("a", "b")
+    ]
+    mask = np.zeros((2, 2, 3), bool)
+    mask[0, 1, 2] = True
+    (edge,) = LaggedGraph.from_mask(mask).to_networkx().edges(data=True)
+    assert edge == ("X0", "X1", {"lag": 2, "edge": "-->"})

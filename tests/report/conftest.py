@@ -10,6 +10,8 @@ import time
 import numpy as np
 import pytest
 
+from jaxcause.report._markup import asset
+
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars
 --disable-background-networking --disable-component-update --disable-sync
 --remote-debugging-pipe""".split()
@@ -66,6 +68,26 @@ class Page:
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
+
+    def js_own(self, function, texts):
+        """What a function of the page's script makes of texts that may be 90 pixels wide each."""
+        source = asset("shared.js").replace("data.labels", "[]")
+        source = source.replace('JSON.parse(document.getElementById("data").textContent)', "{}")
+        call = f"{function}({json.dumps(texts)}, {json.dumps([90] * len(texts))}, 12)"
+        return self.js(f"(() => {{ {source}; return {call}; }})()")
+
+    def download(self, selector, folder, seconds=20):
+        """Click on a button, and wait for the file that it saves into an empty folder."""
+        folder.mkdir()
+        self.browser.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        self.click(selector)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for file in folder.iterdir():
+                if file.suffix != ".crdownload" and not file.name.startswith("."):
+                    return file
+            time.sleep(0.05)
+        raise AssertionError(f"{selector} saved nothing")
 
     def event(self, method, params):
         if method == "Page.loadEventFired":

@@ -1,13 +1,17 @@
 """The page of a discovery: as text, and as Chromium shows it."""
 
+import csv
+import io
 import json
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from test_report import data_of, parsed
 
 from jaxcause._checks import InputError
+from jaxcause.io import read_graph
 from jaxcause.report import discovery_page, notebook_frame
 
 NASTY = ("</script><script>throw 1</script>", "<b>bold</b>", "{{css}}", "שלום a\u202eb", "wind")
@@ -138,8 +142,8 @@ def test_size_is_bounded_and_the_weakest_edges_are_left_out():
     data = data_of(page)
     assert data["n"] == 6000
     sizes = sorted(edge["strength"] for edge in content["edges"])
-    assert len(data["e"]) == 11 * 4000
-    assert min(data["e"][5::11]) == pytest.approx(sizes[2000], rel=1e-3)
+    assert len(data["e"]) == 13 * 4000
+    assert min(data["e"][5::13]) == pytest.approx(sizes[2000], rel=1e-3)
     large = crowd(600, 10)
     assert data_of(discovery_page(large))["maps"] is None
 
@@ -151,8 +155,8 @@ def test_undefined_numbers_become_null():
     content["strength"][0][1][2] = None
     data = data_of(discovery_page(content))
     json.dumps(data, allow_nan=False)
-    assert data["e"][5::11].count(None) == 1
-    assert data["e"][6::11].count(None) == 1
+    assert data["e"][5::13].count(None) == 1
+    assert data["e"][6::13].count(None) == 1
     bare = {key: content[key] for key in ("schema", "variables", "max_lag")} | {"edges": []}
     assert "No edge among 5 variables" in parsed(discovery_page(bare)).text
 
@@ -209,6 +213,7 @@ def test_graph_slider_table_and_map(visit, width):
     page = visit(discovery_page(content), width=width, dark=width == 380)
     calm(page)
     by_size = sorted(content["edges"], key=lambda e: -e["strength"])
+    cross_first = sorted(by_size, key=lambda e: e["source"] == e["target"])
     lags = {(e["source"], e["target"]): [] for e in by_size}
     for edge in by_size:
         lags[edge["source"], edge["target"]].append(edge["lag"])
@@ -249,10 +254,11 @@ def test_graph_slider_table_and_map(visit, width):
 
     # The table sorts, filters by words and lags, and its rows light up their edge.
     assert [row[0] for row in page.js(ROWS)] == [
-        e["source"].replace("\u202e", "⟨U+202E⟩") for e in by_size
+        e["source"].replace("\u202e", "⟨U+202E⟩") for e in cross_first
     ]
     page.click("th[data-sort=lag] button")
-    assert [row[1] for row in page.js(ROWS)] == sorted(str(e["lag"]) for e in by_size)
+    lags = [row[1] for row in page.js(ROWS) if row[0] != row[3]]
+    assert lags == sorted(str(e["lag"]) for e in by_size if e["source"] != e["target"])
     page.click("th[data-sort=lag] button")
     assert page.js("document.querySelector('th[data-sort=lag]').ariaSort") == "descending"
     slide(page, "#filter", "BOLD t-1")
@@ -330,7 +336,7 @@ def test_everything_can_be_reached_by_keys(visit):
 def test_two_tails_mean_selection_only_where_hidden_causes_are_possible(visit, latents):
     info = {"method": "pcmci+", "latents": latents}
     page = visit(discovery_page(document("abcde", [(0, 1, 0, "<->"), (1, 2, 0, "---")], info=info)))
-    rows = {row[2]: row[4] for row in page.js(ROWS)}
+    rows = {row[2]: row[-1] for row in page.js(ROWS)}
     assert "A hidden cause drives" in rows["<->"]
     assert ("selection" in rows["---"]) == latents
     assert page.js("document.querySelector('.legend .latent').textContent") == "hidden common cause"
@@ -413,3 +419,141 @@ def test_a_notebook_shows_the_page_in_a_frame(visit):
     assert page.log == []
     assert page.js("document.querySelector('p').textContent") == "8 edges <here>"
     assert len(re.findall("<script", frame)) == 0
+
+
+def linked(n, seed=0, names=None):
+    """A ring of variables with self-edges, effects of either sign, and intervals."""
+    rng = np.random.default_rng(seed)
+    names = names or [f"Valve #{k} conductivity µS/cm" for k in range(n)]
+    edges = [(i, i, 1, "-->") for i in range(n)] + [(i, (i + 1) % n, 2, "-->") for i in range(n)]
+    content = document(names, edges, 2)
+    for k, edge in enumerate(content["edges"]):
+        effect = float(rng.choice([-1, 1]) * rng.uniform(0.5, 90)) if k else 0.1
+        low = effect - (0.2 if k else 5.0)
+        edge |= {"effect": effect, "low": low, "high": effect + 0.2, "share": 0.1,
+                 "p_value": 1e-5, "q_value": 2e-4}  # fmt: skip
+    return content
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+@pytest.mark.parametrize("n", [3, 12, 40])
+def test_arrows_have_the_colour_of_their_sign_in_every_arrangement(visit, n, width):
+    content = linked(n)
+    page = visit(discovery_page(content), width=width, dark=width == 380)
+    order = sorted(content["edges"], key=lambda e: -e["strength"])
+    crowded = n > 12
+    cross = [e for e in order if e["source"] != e["target"]]
+    assert len(page.js(ROWS)) == (len(cross) if crowded else len(order))
+    assert ("not shown" in page.js("document.getElementById('hidden').textContent")) == crowded
+    if crowded:
+        page.click("#loops")
+    assert len(page.js(ROWS)) == len(order)
+    for layout in ("ring", "time", "matrix"):
+        page.click(f"[data-layout={layout}]")
+        drawn = page.js(f"{EDGE}.map(e => [+e.dataset.edge, [...e.classList].pop()])")
+        assert len(drawn) == len(order)
+        for index, sign in drawn:
+            edge = order[index]
+            wanted = "pos" if edge["low"] > 0 else "neg" if edge["high"] < 0 else "unclear"
+            assert sign == wanted, edge
+        calm(page)
+    shown = page.js("[...document.querySelectorAll('.legend span')].filter(s =>"
+                    "getComputedStyle(s).display != 'none').map(s => s.textContent)")  # fmt: skip
+    assert {"cause raises effect", "cause lowers effect"} <= set(shown)
+    page.click("#loops")
+    assert len(page.js(ROWS)) == page.js(f"{EDGE}.length") == len(cross)
+
+
+@pytest.mark.parametrize(("n", "width"), [(3, 1280), (12, 1280), (40, 1280), (12, 380), (40, 380)])
+@pytest.mark.parametrize("layout", ["ring", "time", "matrix"])
+def test_the_detail_is_in_view_beside_what_it_is_about(visit, n, width, layout):
+    page = visit(discovery_page(linked(n)), width=width, height=800)
+    page.click(f"[data-layout={layout}]")
+    for token in sorted({0, n // 2, n - 1}):
+        mark = f"#arcs .token[data-token='{token}'] text"
+        page.js(f"document.querySelector(`{mark}`).scrollIntoView({{block: 'center'}})")
+        n_told, said, (top, bottom, left, right) = page.js(
+            f"(() => {{ document.querySelector(`#arcs .token[data-token='{token}']`)"
+            ".dispatchEvent(new Event('pointerenter'));"
+            "const d = document.getElementById('detail'); const b = d.getBoundingClientRect();"
+            "return [d.querySelectorAll('li').length,"
+            "d.textContent, [b.top, b.bottom, b.left, b.right]] })()"
+        )
+        assert n_told >= 1
+        assert f"Valve #{token} " in said
+        assert top >= -1
+        assert bottom <= 801
+        assert 0 <= left < right <= width
+
+
+ALIKE = [
+    [f"Valve #{k} conductivity µS/cm" for k in range(1, 41)],
+    [f"Pegelstand der Messstelle {k} flussabwärts der Brücke Nord" for k in range(1, 31)],
+    ["a" * 60 + end for end in "bcdefghij"] + ["short"],
+    [f"sensor in the {where} wing of the old building, temperature"
+     for where in ("north", "south", "east", "west", "north-east")],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+@pytest.mark.parametrize("names", ALIKE)
+def test_names_that_are_cut_still_differ_and_are_whole_on_hover(visit, names, width):
+    n = len(names)
+    edges = [(i, (i + 1) % n, 1, "-->") for i in range(n)]
+    page = visit(discovery_page(document(names, edges)), width=width)
+    for layout in ("ring", "time", "matrix"):
+        page.click(f"[data-layout={layout}]")
+        shown = page.js(NAMED)
+        assert len(set(shown)) == len(set(names)) or layout == "ring"
+        titles = page.js("[...document.querySelectorAll('.token > title')].map(t => t.textContent)")
+        assert sorted(titles) == sorted(names)
+    calm(page)
+
+
+def test_long_names_of_any_kind_are_told_apart(visit):
+    page = visit(discovery_page(document()), width=380)
+    rng = np.random.default_rng(5)
+    for _ in range(60):
+        n, length = rng.integers(2, 12), rng.integers(20, 60)
+        base = "".join(rng.choice(list("ab #12_"), length))
+        names = []
+        for _ in range(n):
+            letters = list(base)
+            for at in rng.integers(0, length, rng.integers(1, 4)):
+                letters[at] = rng.choice(list("xyz0123456789"))
+            names.append("".join(letters))
+        cut = page.js_own("shortenAll", names)
+        assert len(set(cut)) == len(set(names)), (names, cut)
+
+
+def test_columns_of_numbers_are_even_and_scrolling_is_told_of(visit):
+    page = visit(discovery_page(linked(12)))
+    for column in (4, 9):
+        cells = [row[column] for row in page.js(ROWS)]
+        assert len({len(cell.split(".")[1]) for cell in cells if "." in cell}) == 1
+        assert all(float(cell.replace("\u2212", "-")) >= 0 for cell in cells)
+    assert page.js("document.getElementById('more').offsetParent !== null")
+    few = visit(discovery_page(linked(2, names=["a", "b"])))
+    assert few.js("document.getElementById('more').offsetParent === null")
+
+
+@pytest.mark.parametrize("layout", ["ring", "matrix"])
+def test_downloads_open(visit, tmp_path, layout):
+    names = ["rain, mm", 'a "quoted" name', "<b>river</b>"]
+    page = visit(discovery_page(linked(3, names=names)))
+    page.click(f"[data-layout={layout}]")
+    files = {kind: page.download(f"[data-download={kind}]", tmp_path / kind) for kind in
+             ("svg", "png", "csv", "json")}  # fmt: skip
+    assert files["png"].read_bytes().startswith(b"\x89PNG")
+    svg = ElementTree.parse(files["svg"])
+    texts = {text for part in svg.iter("{http://www.w3.org/2000/svg}text") if (text := part.text)}
+    assert set(names) <= texts
+    rows = list(csv.DictReader(io.StringIO(files["csv"].read_text("utf-8"))))
+    assert len(rows) == 6
+    assert {row["source"] for row in rows} == set(names)
+    graph, read = read_graph(files["json"])
+    assert read == names
+    assert {tuple(edge) for edge in graph.edges(read)} == {
+        (row["source"], int(row["lag"]), row["edge"], row["target"]) for row in rows
+    }
+    assert page.log == []

@@ -57,10 +57,14 @@ def test_the_table_lists_the_edges_strongest_first():
     _, _, found = product_found()
     table = found.table
     assert table.dtype.names == (
-        "source", "target", "lag", "edge", "score", "strength", "effect", "low", "high", "share"
+        "source", "target", "lag", "edge", "score", "strength", "effect", "low", "high", "share",
+        "p_value", "q_value",
     )  # fmt: skip
     assert len(table) == len(found.graph.edges())
-    assert (np.diff(table["strength"]) <= 0).all()
+    own = table["source"] == table["target"]
+    assert (np.diff(own) >= 0).all()
+    for part in (table[own], table[~own]):
+        assert (np.diff(part["strength"]) <= 0).all()
     frame = pd.DataFrame(table)
     for row in frame.itertuples():
         at = "abc".index(row.source), "abc".index(row.target), row.lag

@@ -305,3 +305,60 @@ def test_the_stored_model_is_the_loaded_one(folder, classifier):
         again.apply(again.params, ids).logits,
         classifier.model.apply(classifier.model.params, ids).logits,
     )
+
+
+def test_classes_can_be_named(classifier, folder, tmp_path, capsys):
+    n = len(classifier.model.label_names)
+    names = [f"kind {k}" for k in range(n)]
+    found = explain(classifier, TEXT, labels=names, n_samples=400)
+    plain = explain(classifier, TEXT, n_samples=400)
+    assert found.output == names[classifier.model.label_names.index(plain.output)]
+    for wrong in (names[:-1], [names[0]] * n, "ab"):
+        with pytest.raises(InputError, match=f"must be {n} different names, one per class"):
+            explain(classifier, TEXT, labels=wrong)
+    call = ["explain", "--model", str(folder / "bert_sequence_classification"), "--text", TEXT]
+    call += ["--out", str(tmp_path / "why"), "--n-samples", "400"]
+    assert main([*call, "--labels", ",".join(names)]) == 0
+    said = capsys.readouterr()
+    assert found.output in said.out + (tmp_path / "why" / "explanation.html").read_text()
+    assert main([*call, "--labels", "one"]) == 2
+    assert "must be" in capsys.readouterr().err
+
+
+def test_labels_are_refused_where_there_are_no_classes(generator):
+    with pytest.raises(InputError, match="no classes"):
+        explain(generator, TEXT, labels=["a", "b"])
+
+
+def test_progress_is_one_line_that_counts_the_queries(classifier, capsys):
+    explain(classifier, TEXT, n_samples=400, max_queries=40)
+    said = capsys.readouterr().err
+    assert "\n" not in said.strip()
+    assert "learning the graphs" in said
+    assert "of at most 40 model queries" in said
+    assert said.rstrip().endswith("]")
+    explain(classifier, TEXT, n_samples=400, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_sentences_of_several_texts_stand_under_their_text(folder, classifier, tmp_path, capsys):
+    texts = [TEXT, "the river had risen during night"]
+    (tmp_path / "texts.txt").write_text("\n".join(texts))
+    call = ["explain", "--model", str(folder / "bert_sequence_classification")]
+    call += ["--file", str(tmp_path / "texts.txt"), "--out", str(tmp_path / "many")]
+    assert main([*call, "--n-samples", "400", "--max-queries", "20"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = [lines.index(f"“{text}”") for text in texts]
+    assert at == sorted(at)
+    assert all(lines[k + 1].startswith("  ") for k in at)
+    assert any("LABEL_0" in line for line in lines) == classifier.unnamed_classes
+
+
+def test_a_set_beyond_max_size_is_said_to_be_large(generator):
+    found = explain(generator, TEXT, every=True, max_size=2, n_samples=400)
+    assert found.explanations.found
+    few = dataclasses.replace(found, settings=found.settings | {"max_size": 0})
+    for one, said in zip(few.explanations.found, few.sentences(), strict=True):
+        assert f"a large set ({len(one.nodes)} tokens, more than max_size=0)" in said
+        assert "may be idle" in said
+    assert not any("may be idle" in said for said in found.sentences())

@@ -10,6 +10,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least, check_choice
 from jaxcause._memory import check_memory
+from jaxcause.graph import LaggedGraph
 from jaxcause.series import (
     SeriesTable,
     as_series_table,
@@ -21,6 +22,7 @@ from jaxcause.series import (
 )
 from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._discover.auto import resolve_auto
+from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.methods import Method, method_named, registered
 from jaxcause.workflows._discover.provenance import provenance
 from jaxcause.workflows._discover.random_keys import default_key
@@ -32,6 +34,7 @@ from jaxcause.workflows._discover.resolution import (
     resolution_kept,
 )
 from jaxcause.workflows._discover.result import Discovery
+from jaxcause.workflows._discover.transforms import note_on_transform, with_transform
 
 BYTES_PER_LINK = 80
 """Scores, p- and q-values, statistics and masks of each link ``[source, target, lag]``."""
@@ -122,11 +125,15 @@ def discover(
         chosen = method_named(chosen, options)
     chosen, mixed = at_resolution_of(blocks, chosen)
     _check_fits(table, n_lags, chosen)
+    ready = with_transform(table, n_lags, chosen)
     used_key: Any = default_key() if key is None and chosen.takes_key else key
     with resolution_kept(blocks):
-        found = chosen(table, n_lags, key=used_key, progress=progress)
-    graph, info, forecaster = found.graph, found.info, forecaster_at(blocks, found.forecaster)
+        found = ready.method(table, n_lags, key=used_key, progress=progress)
+    graph, forecaster = found.graph, forecaster_at(blocks, found.forecaster)
     trained = forecaster is not None
+    info = found.info
+    if ready.errors is not None:
+        info = dataclasses.replace(info, transform_errors=ready.errors)
     info = dataclasses.replace(
         info,
         method=chosen.name,
@@ -135,14 +142,7 @@ def discover(
         resample=1 if blocks is None else blocks.factor or blocks.rows_per_block,
         one_lag=None if blocks is None else blocks.length,
         n_cyclic=n_cyclic(graph),
-        notes=(
-            *table.notes,
-            *reasons,
-            *mixed,
-            *remarks_on_data(table, chosen, info),
-            *info.notes,
-            *remarks_on_graph(graph, table.names),
-        ),
+        notes=(*table.notes, *reasons, *mixed, *_notes(table, chosen, info, graph)),
         provenance=provenance(given, key=used_key if trained else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and trained else None,
@@ -158,6 +158,18 @@ def discover(
         domain=found.domain,
         effects=found.effects,
         dynamics=found.dynamics,
+    )
+
+
+def _notes(
+    table: SeriesTable, method: Method, info: DiscoveryInfo, graph: LaggedGraph
+) -> tuple[str, ...]:
+    """On the transform and the data, those of the method, and on the graph."""
+    return (
+        *note_on_transform(method, info),
+        *remarks_on_data(table, method, info),
+        *info.notes,
+        *remarks_on_graph(graph, table.names),
     )
 
 

@@ -122,14 +122,3 @@ class Effects:
             level=float(rest["level"]),
             interval=str(rest["interval"]),
         )
-
-
-def effect_text(effect: float, low: float, high: float) -> str:
-    """An effect with its sign and its interval; an empty text where none is known.
-
-    >>> effect_text(-0.8125, -1.0, -0.5), effect_text(2.0, np.nan, np.nan)
-    ('-0.812 (-1 to -0.5)', '+2')
-    """
-    if np.isnan(effect):
-        return ""
-    return f"{effect:+.3g}" + f" ({low:+.3g} to {high:+.3g})" * bool(np.isfinite(low))

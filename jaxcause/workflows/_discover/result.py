@@ -19,8 +19,9 @@ from jaxcause.workflows._discover.candidates import (
     candidates_of,
     has_cross_edge,
 )
-from jaxcause.workflows._discover.effects import COLUMNS, Effects, effect_text
+from jaxcause.workflows._discover.effects import COLUMNS, Effects
 from jaxcause.workflows._discover.info import DiscoveryInfo
+from jaxcause.workflows._discover.printed import edge_lines
 from jaxcause.workflows._discover.provenance import versions
 from jaxcause.workflows._saved import Saved, as_array, exact, plain, read_document
 
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "jaxcause.discovery/1"
 PICTURES = ("time", "summary", "scores", "curves", "responses", "training")
-_MOST_TOLD = 20
+TESTS = ("p_value", "q_value")
+"""Columns of the table that come from ``info``."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -76,29 +78,38 @@ class Discovery(Saved):
 
     @property
     def table(self) -> Shaped[np.ndarray, "edges"]:
-        """The edges, strongest first: ``source, target, lag, edge, score, strength`` and effects.
+        """The edges: ``source, target, lag, edge, score, strength``, effects, p- and q-values.
 
-        ``effect`` has a sign and is in units of the target per unit of the source, ``low`` and
-        ``high`` are the ends of its interval, and ``share`` is the share of the target's variance;
-        all are NaN where they are not known (see `Effects`).
+        Edges between two variables come first, the strongest of them first, and then those from a
+        variable to itself. ``effect`` has a sign and is in units of the target per unit of the
+        source, ``low`` and ``high`` are the ends of its interval, and ``share`` is the share of the
+        target's variance (see `Effects`). ``p_value`` and ``q_value`` are those of ``info``. All
+        are NaN where they are not known.
 
         A structured array: ``table["score"]`` is a column, and `to_dataframe` makes a frame of it.
         """
         at = {name: i for i, name in enumerate(self.names)}
         scores, strength = np.asarray(self.scores), np.asarray(self.strength)
-        unknown = dict.fromkeys(COLUMNS, np.full(scores.shape, np.nan))
-        more = unknown if self.effects is None else self.effects.columns
+        unknown = dict.fromkeys((*COLUMNS, *TESTS), np.full(scores.shape, np.nan))
+        more = unknown | self.values
         rows = []
         for source, lag, symbol, target in self.graph.edges(self.names):
             cell = at[source], at[target], lag
             numbers = [float(array[cell]) for array in (scores, strength, *more.values())]
             rows.append((source, target, lag, symbol, *numbers))
-        rows.sort(key=lambda row: -row[5])
+        rows.sort(key=lambda row: (row[0] == row[1], -row[5]))
         width = max(1, *(len(name) for name in self.names))
         text = f"U{width}"
         columns = [("source", text), ("target", text), ("lag", int), ("edge", "U3")]
-        columns += [(name, float) for name in ("score", "strength", *COLUMNS)]
+        columns += [(name, float) for name in ("score", "strength", *more)]
         return np.array(rows, dtype=columns)
+
+    @property
+    def values(self) -> dict[str, Float[np.ndarray, "vars vars lags"]]:
+        """Numbers of the edges that files of graphs hold: effects, p- and q-values, if known."""
+        tests = {name: getattr(self.info, name) for name in TESTS}
+        known = {name: np.asarray(v, np.float64) for name, v in tests.items() if v is not None}
+        return (self.effects.columns if self.effects is not None else {}) | known
 
     @property
     def candidates(self) -> Shaped[np.ndarray, "candidates"]:
@@ -128,22 +139,21 @@ class Discovery(Saved):
             f"lags up to {self.graph.max_lag}" + f" ({method})" * bool(method)
         )
 
-    def summary(self) -> str:
-        """The strongest edges and all notes as text."""
-        table, width = self.table, max(6, *(len(name) for name in self.names))
+    def summary(self, *, sort: str = "strength", self_edges: bool | None = None) -> str:
+        """The edges between variables, those from a variable to itself, and all notes as text.
+
+        Args:
+            sort: What edges are sorted by: ``strength``, ``effect``, ``p-value``, ``lag``,
+                ``source`` or ``target``.
+            self_edges: Whether edges from a variable to itself are listed, below the others; by
+                default if there are at most 20 edges in all.
+
+        Raises:
+            InputError: ``sort`` is not known.
+        """
         lines = [self.headline().capitalize()]
-        if len(table):
-            lines.append(
-                f"{'source':<{width}}  lag  edge  {'target':<{width}}  strength  "
-                + "effect (interval)" * (self.effects is not None)
-            )
-        for source, target, lag, edge, _, size, *effect, _ in table[:_MOST_TOLD].tolist():
-            said = "" if self.effects is None else "  " + effect_text(*effect)
-            lines.append(
-                f"{source:<{width}}  {lag:>3}  {edge}   {target:<{width}}  {size:>8.3f}{said}"
-            )
-        if len(table) > _MOST_TOLD:
-            lines.append(f"… and {len(table) - _MOST_TOLD} more")
+        if len(self.table):
+            lines += edge_lines(self.table, sort=sort, self_edges=self_edges)
         if (shown := self.shown_candidates()) is not None:
             lines += [shown.note, *shown.lines()]
         return "\n".join([*lines, *(f"- {note}" for note in self.info.notes)])
@@ -209,6 +219,7 @@ class Discovery(Saved):
         self,
         kind: Literal["time", "summary", "scores", "curves", "responses", "training"] = "time",
         *,
+        self_edges: bool | None = None,
         ax: "Axes | None" = None,
     ) -> "Axes":
         """Draw a picture; see `jaxcause.plot`, whose functions take more options.
@@ -220,6 +231,8 @@ class Discovery(Saved):
                 pairs), ``responses`` (forecast of each target along the range of its source), or
                 ``training`` (errors along the steps). Graphs show signs by colour where effects
                 are known.
+            self_edges: Whether edges from a variable to itself are drawn. By default they are: in
+                graphs of up to 12 variables, and in ``curves`` and ``responses`` after the others.
             ax: Where to draw; a new figure by default.
 
         Raises:
@@ -237,7 +250,12 @@ class Discovery(Saved):
         if kind == "curves":
             scores = np.asarray(self.scores)
             return plot.score_curves(
-                scores, names=names, graph=self.graph, ax=ax, label=score_label
+                scores,
+                names=names,
+                graph=self.graph,
+                self_edges=self_edges is not False,
+                ax=ax,
+                label=score_label,
             )
         if kind == "training":
             if not self.info.losses:
@@ -254,6 +272,8 @@ class Discovery(Saved):
                 raise InputError("kind='responses' needs edges whose effects are known")
             curves, order = self.effects.curves, np.asarray(self.strength)
             ranked = np.argsort(-order[tuple(curves.edges.T)], kind="stable")
+            if self_edges is False:
+                ranked = ranked[curves.edges[ranked, 0] != curves.edges[ranked, 1]]
             shown = [part[ranked] for part in curves]
             return plot.response_curves(*shown, names=names, ax=ax)
         known = bool(np.isfinite(size[np.asarray(self.graph.adjacency)]).all())
@@ -265,6 +285,7 @@ class Discovery(Saved):
             strength=size if known else None,
             candidates=None if shown is None else shown.links,
             effect=None if self.effects is None else self.effects.standardised,
+            self_edges=self_edges,
             ax=ax,
         )
 
@@ -305,8 +326,9 @@ class Discovery(Saved):
         )
 
     def to_networkx(self) -> "nx.DiGraph":
-        """`jaxcause.io.to_networkx`: one node per variable, one edge per lag."""
-        return to_networkx(self.graph, names=self.names)
+        """`jaxcause.io.to_networkx`: one node per variable, one edge per lag, with its numbers."""
+        numbers = {"score": np.asarray(self.scores), "strength": np.asarray(self.strength)}
+        return to_networkx(self.graph, names=self.names, values=numbers | self.values)
 
     def to_tigramite(self) -> dict[str, Any]:
         """`jaxcause.io.to_tigramite`, with signs.
@@ -340,9 +362,8 @@ class Discovery(Saved):
         ``effects``, whose numbers stand with the edges.
         """
         scores, strength = np.asarray(self.scores), np.asarray(self.strength)
-        more = None if self.effects is None else self.effects.columns
         graph = graph_to_json(
-            self.graph, names=self.names, scores=scores, strength=strength, values=more
+            self.graph, names=self.names, scores=scores, strength=strength, values=self.values
         )
         rest = self.info.to_dict()
         origin = rest.pop("provenance")

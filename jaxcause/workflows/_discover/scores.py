@@ -33,19 +33,21 @@ class Readout(NamedTuple):
     density: bool = False
 
 
-PRODUCT = "mean |input × gradient|: deviations of the target"
+PRODUCT = "mean |input × gradient|: mean contribution to the target, in standard deviations"
 READOUTS = {
     "gradient_energy": Readout(
         attribution.gradient_energy,
         STANDARD,
         True,
-        "root gradient energy: deviations of the target per one of the source",
+        "root gradient energy: typical change of the target, in standard deviations, per "
+        "standard deviation of the source",
     ),
     "score_energy": Readout(
         attribution.score_energy,
         STANDARD,
         True,
-        "root score energy: standard errors of the target per deviation of the source",
+        "root score energy: typical change of the target's forecast distribution, in standard "
+        "errors, per standard deviation of the source",
         density=True,
     ),
     "input_x_gradient": Readout(attribution.input_x_gradient, STANDARD, False, PRODUCT),

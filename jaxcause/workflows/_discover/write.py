@@ -43,7 +43,7 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
     with filled_at_once(folder) as scratch:
         effects = {} if found.effects is None else found.effects.columns
         details = {"names": found.names, "scores": found.scores, "strength": found.strength}
-        details["values"] = effects
+        details["values"] = found.values
         document = plain(graph_to_json(found.graph, **details))
         write_text(scratch / "graph.json", json.dumps(document, indent=2) + "\n")
         _write_table(scratch / "edges.csv", found.table)
@@ -54,6 +54,7 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
             "marks": np.asarray(found.graph.marks),
             "names": np.array(found.names),
             **effects,
+            **_curves(found),
         }
         np.savez_compressed(scratch / "scores.npz", **arrays)
         if found.forecaster is not None:
@@ -61,6 +62,19 @@ def write_discovery(found: Discovery, folder: str | Path) -> list[str]:
         drawn = _draw(scratch, found)
         (found if drawn else _without_pictures(found)).save_html(scratch / "report.html")
         return sorted(file.name for file in scratch.iterdir())
+
+
+def _curves(found: Discovery) -> dict[str, np.ndarray]:
+    """Deviations and response curves, from which pictures of effects are drawn again."""
+    if found.effects is None:
+        return {}
+    curves = found.effects.curves
+    return {
+        "deviation": found.effects.deviation,
+        "curve_edges": curves.edges,
+        "curve_at": curves.at,
+        "curve_response": curves.response,
+    }
 
 
 def _write_table(path: Path, table: Shaped[np.ndarray, "rows"]) -> None:

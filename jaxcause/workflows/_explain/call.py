@@ -1,12 +1,14 @@
 """From a text to the causal graph over its tokens, and to what explains the model's output."""
 
 import os
+from collections.abc import Sequence
 from typing import Literal
 
 from jaxcause._checks import check_choice, check_probability
 from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._explain.explained import Target
 from jaxcause.workflows._explain.graphs import TokenGraphs, token_graphs
+from jaxcause.workflows._explain.progress import progress_line
 from jaxcause.workflows._explain.query import OutputQuery, output_query
 from jaxcause.workflows._explain.removal import RemovalSets, removal_sets
 from jaxcause.workflows._explain.result import TextExplanation
@@ -35,6 +37,8 @@ def explain(
     every: bool = False,
     max_queries: int | None = 500,
     time_limit: float | None = None,
+    labels: Sequence[str] | None = None,
+    progress: bool = True,
 ) -> TextExplanation:
     """Learn the causal graph over the tokens of a text, and what explains the model's output.
 
@@ -70,6 +74,8 @@ def explain(
         every: Whether to find all minimal explanations within the limits, not only the first.
         max_queries: Largest number of model queries; each is one version of the text.
         time_limit: Seconds after which no further batch is sent to the model.
+        labels: Names of the classes, in their order, instead of ``id2label`` of the model.
+        progress: Whether to draw one line of progress on stderr.
 
     Returns:
         ``.graph``, ``.explanations``, ``.tokens``, ``.attention``, and ``.to_dict()`` with
@@ -84,28 +90,34 @@ def explain(
     check_choice("heads", heads, ("mean", "union"))
     check_choice("units", units, ("tokens", "words"))
     check_probability("alpha", alpha)
-    text_model = model if isinstance(model, TextModel) else TextModel.load(model)
-    settings = resolve_settings(
-        text_model,
-        layer=layer,
-        heads=heads,
-        units=units,
-        alpha=alpha,
-        n_samples=n_samples,
-        one_sided=one_sided,
-        shrinkage=shrinkage,
-        max_cond_size=max_cond_size,
-        intervention=intervention,
-        max_size=max_size,
-        max_range=max_range,
-        n_larger=n_larger,
-        every=every,
-        max_queries=max_queries,
-        time_limit=time_limit,
-    )
-    query = output_query(text_model, text, target)
-    graphs = token_graphs(text_model, query, settings)
-    removed = removal_sets(text_model, query, graphs, settings)
+    with progress_line(show=progress) as tell:
+        if not isinstance(model, TextModel):
+            tell("loading the model")
+            model = TextModel.load(model)
+        text_model = model if labels is None else model.with_labels(labels)
+        settings = resolve_settings(
+            text_model,
+            layer=layer,
+            heads=heads,
+            units=units,
+            alpha=alpha,
+            n_samples=n_samples,
+            one_sided=one_sided,
+            shrinkage=shrinkage,
+            max_cond_size=max_cond_size,
+            intervention=intervention,
+            max_size=max_size,
+            max_range=max_range,
+            n_larger=n_larger,
+            every=every,
+            max_queries=max_queries,
+            time_limit=time_limit,
+        )
+        query = output_query(text_model, text, target)
+        tell("learning the graphs of all heads")
+        graphs = token_graphs(text_model, query, settings)
+        tell("asking the model")
+        removed = removal_sets(text_model, query, graphs, settings, tell)
     return _result(text, text_model, settings, query, graphs, removed)
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool
 from jaxcause.attention import Explanations, cleann
 from jaxcause.graph import CausalGraph
 from jaxcause.workflows._explain.graphs import TokenGraphs
+from jaxcause.workflows._explain.progress import Tell
 from jaxcause.workflows._explain.query import OutputQuery
 from jaxcause.workflows._explain.settings import ExplainSettings
 from jaxcause.workflows._explain.text_model import Outputs, TextModel
@@ -33,18 +34,31 @@ class RemovalSets(NamedTuple):
 
 
 def removal_sets(
-    text_model: TextModel, query: OutputQuery, graphs: TokenGraphs, settings: ExplainSettings
+    text_model: TextModel,
+    query: OutputQuery,
+    graphs: TokenGraphs,
+    settings: ExplainSettings,
+    tell: Tell = lambda _: None,
 ) -> RemovalSets:
     """Search the tokens near the output in its graphs; without an output there is nothing to do."""
     if query.before is None:
         return RemovalSets(Explanations((), 0, "not found"), None)
     nodes, original = graphs.nodes, int(query.before.best[0])
     outputs_without = _outputs_fn(text_model, query, graphs, settings)
-    marks = np.asarray(graphs.search.graph.marks)
+    marks, asked = np.asarray(graphs.search.graph.marks), 0
+    limit = "" if settings.max_queries is None else f" of at most {settings.max_queries}"
+
+    def changes(removed: Bool[np.ndarray, "sets nodes"]) -> Bool[np.ndarray, "sets"]:
+        nonlocal asked
+        asked += len(removed)
+        found = outputs_without(removed).best != original
+        tell(f"{asked}{limit} model queries")
+        return found
+
     explanations = cleann(
         CausalGraph(marks[0] if settings.heads == "mean" else marks[1:]),
         nodes.root,
-        lambda removed: outputs_without(removed).best != original,
+        changes,
         max_size=settings.max_size,
         max_range=settings.max_range,
         removable=nodes.removable,

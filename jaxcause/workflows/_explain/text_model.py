@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -64,13 +65,49 @@ class TextModel:
     name: str
 
     @classmethod
-    def load(cls, path_or_id: str | os.PathLike[str]) -> "TextModel":
-        """Load a folder or a model of the hub; see `jaxcause.models.load_pretrained`."""
+    def load(
+        cls, path_or_id: str | os.PathLike[str], *, labels: Sequence[str] | None = None
+    ) -> "TextModel":
+        """Load a folder or a model of the hub; see `jaxcause.models.load_pretrained`.
+
+        Args:
+            path_or_id: The folder, or the name on the hub.
+            labels: Names of the classes, in their order; by default those of ``id2label`` in the
+                model's configuration.
+
+        Raises:
+            InputError: There is no model, or ``labels`` does not name each class once.
+        """
         model = load_pretrained(path_or_id)
         if model.architecture == "bert4rec":
             raise InputError(f"{path_or_id} recommends items; it has no text to explain")
         assert model.folder is not None
-        return cls(model, _tokenizer(model.folder), Path(path_or_id).name)
+        found = cls(model, _tokenizer(model.folder), Path(path_or_id).name)
+        return found if labels is None else found.with_labels(labels)
+
+    def with_labels(self, labels: Sequence[str]) -> "TextModel":
+        """The same model with other names of its classes, in their order.
+
+        Raises:
+            InputError: The model has no classes, or their number or a name is wrong.
+        """
+        if self.model.head != "sequence_classification":
+            raise InputError(
+                "labels is for classifiers, and this model has no classes; leave it out"
+            )
+        n, names = len(self.model.label_names), tuple(map(str, labels))
+        if isinstance(labels, str) or len(names) != n or len(set(names)) != n:
+            raise InputError(
+                f"labels={labels!r} must be {n} different names, one per class; the model calls "
+                f"them {', '.join(self.model.label_names)}"
+            )
+        return dataclasses.replace(self, model=dataclasses.replace(self.model, label_names=names))
+
+    @property
+    def unnamed_classes(self) -> bool:
+        """Whether its classes have only the names LABEL_0, LABEL_1 and so on."""
+        names = self.model.label_names or ()
+        return bool(names) and all(name == f"LABEL_{k}" for k, name in enumerate(names))
 
     def encode(self, text: str) -> Encoded:
         """Tokens of a text.

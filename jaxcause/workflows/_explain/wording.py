@@ -17,6 +17,7 @@ def sentences(explained: ExplainedText) -> list[str]:
     lines = [
         f"remove {{{', '.join(explained.tokens[node] for node in explanation.nodes)}}} → the "
         f"output changes from {output} to {explained.name_of(int(best))} ({probability:.2f})"
+        f"{_size(explained, len(explanation.nodes))}"
         for explanation, best, probability in zip(
             explained.explanations.found,
             () if after is None else after.best,
@@ -25,6 +26,17 @@ def sentences(explained: ExplainedText) -> list[str]:
         )
     ]
     return lines or [f"no set of tokens that changes the output {output} {_why_none(explained)}"]
+
+
+def _size(explained: ExplainedText, n_nodes: int) -> str:
+    """That a set is larger than the graph proposes, if it is."""
+    largest = explained.settings["max_size"]
+    if largest is None or n_nodes <= largest:
+        return ""
+    return (
+        f"; this is a large set ({n_nodes} tokens, more than max_size={largest}), and some of its "
+        "tokens may be idle"
+    )
 
 
 def _why_none(explained: ExplainedText) -> str:

@@ -123,6 +123,8 @@ class Method:
     """Whether chance plays a part in it; if not, it may be called with ``key=None``."""
     takes_mask: ClassVar[bool] = False
     """Whether it predicts only the rows that are targets of its table (``discover(mask=…)``)."""
+    chooses_transform: ClassVar[bool] = False
+    """Whether it takes ``transform="auto"`` itself; for others, `discover` chooses before."""
     per_row: ClassVar[tuple[str, ...]] = ()
     """Options that hold a whole number for each row, which resampling maps to blocks of rows."""
 

@@ -85,6 +85,7 @@ class Gradient(LinkMethod):
 
     name: ClassVar[str] = "gradient"
     title: ClassVar[str] = "input gradients of a Transformer"
+    chooses_transform: ClassVar[bool] = True
     per_row: ClassVar[tuple[str, ...]] = ("domain",)
 
     q: Probability = 0.1

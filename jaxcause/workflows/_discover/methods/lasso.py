@@ -1,7 +1,7 @@
 """Sparse linear vector autoregression."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from jaxcause.workflows._discover.methods._links import LinkMethod
 from jaxcause.workflows._discover.methods._method import Probability, TransformName
@@ -23,7 +23,8 @@ class Lasso(LinkMethod):
 
     Args:
         held_out: Share of the windows, the latest, that chooses the penalty.
-        transform: What is done to each column before.
+        transform: What is done to each column before; ``auto`` takes the one under which a linear
+            autoregression forecasts best, but for those of changes from row to row.
     """
 
     name: ClassVar[str] = "lasso"
@@ -32,7 +33,7 @@ class Lasso(LinkMethod):
     takes_key: ClassVar[bool] = False
 
     held_out: Probability = 0.2
-    transform: TransformName = "standardise"
+    transform: Literal["auto", TransformName] = "auto"
 
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool

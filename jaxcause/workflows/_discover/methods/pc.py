@@ -1,7 +1,7 @@
 """PC over lagged variables."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from jaxcause.workflows._discover.methods._holes import HoledMethod
 from jaxcause.workflows._discover.methods._method import (
@@ -31,7 +31,8 @@ class PC(HoledMethod):
         alpha: Significance level of the tests.
         max_cond_size: Largest conditioning set; no limit by default.
         contemporaneous: Whether causes may act within a time step.
-        transform: What is done to each column before.
+        transform: What is done to each column before; ``auto`` takes the one under which a linear
+            autoregression forecasts best, but for those of changes from row to row.
     """
 
     name: ClassVar[str] = "pc"
@@ -42,7 +43,7 @@ class PC(HoledMethod):
     alpha: Probability = 0.01
     max_cond_size: ConditioningSize | None = None
     contemporaneous: bool = False
-    transform: TransformName = "standardise"
+    transform: Literal["auto", TransformName] = "auto"
 
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jaxcause.workflows._discover.methods._holes import HoledMethod
 from jaxcause.workflows._discover.methods._method import (
@@ -28,7 +28,7 @@ class MomentaryMethod(HoledMethod):
     q: Probability
     alpha: Probability
     max_cond_size: ConditioningSize | None
-    transform: TransformName
+    transform: Literal["auto", TransformName]
 
     def window_length(self, max_lag: int) -> int:
         """Rows of one window: the parents of the earlier end of a link reach back as far again."""
@@ -69,7 +69,8 @@ class PCMCI(MomentaryMethod):
         max_cond_size: Largest conditioning set of the search for parents; no limit by default.
         contemporaneous: Whether causes may act within a time step; such edges have no direction,
             unless knowledge says which.
-        transform: What is done to each column before.
+        transform: What is done to each column before; ``auto`` takes the one under which a linear
+            autoregression forecasts best, but for those of changes from row to row.
     """
 
     name: ClassVar[str] = "pcmci"
@@ -79,7 +80,7 @@ class PCMCI(MomentaryMethod):
     alpha: Probability = 0.2
     max_cond_size: ConditioningSize | None = None
     contemporaneous: bool = False
-    transform: TransformName = "standardise"
+    transform: Literal["auto", TransformName] = "auto"
 
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool

@@ -1,7 +1,7 @@
 """PCMCI+."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from jaxcause.workflows._discover.methods._method import (
     ConditioningSize,
@@ -27,7 +27,8 @@ class PCMCIPlus(MomentaryMethod):
         q: False-discovery rate of the edges.
         alpha: Significance level of the search, which removes edges by itself.
         max_cond_size: Largest conditioning set of the search; no limit by default.
-        transform: What is done to each column before.
+        transform: What is done to each column before; ``auto`` takes the one under which a linear
+            autoregression forecasts best, but for those of changes from row to row.
     """
 
     name: ClassVar[str] = "pcmci+"
@@ -36,7 +37,7 @@ class PCMCIPlus(MomentaryMethod):
     q: Probability = 0.1
     alpha: Probability = 0.01
     max_cond_size: ConditioningSize | None = None
-    transform: TransformName = "standardise"
+    transform: Literal["auto", TransformName] = "auto"
 
     @property
     def has_lag_0(self) -> bool:
