@@ -244,8 +244,8 @@ def add_reading(command: Parser) -> None:
         type=flag_of_missing,
         action="append",
         metavar="X",
-        help="what stands for a missing value, besides empty cells, NA, n/a, -, --- and "
-        "the like: a number such as -999, or text (repeatable; --missing-value=--X for text with hyphens)",
+        help="what stands for a missing value, besides empty cells, NA, n/a, -, --- and the like: "
+        "a number such as -999, or text (repeatable; --na-values=--X for text with hyphens)",
     )
     add(
         "--mask-column",

@@ -112,10 +112,9 @@ def discover(
     if max_lag != "auto":
         check_at_least("max_lag", max_lag, 1)
     method = _method_of(method, options)
-    per_row = mask is not None or _has_domain_per_row(method, options)
+    movable = mask is None and not _has_domain_per_row(method, options)
     how = {"time_column": time_column, "time_format": time_format, "missing_value": missing_value}
-    given = as_series_table(series, names=names, movable=not per_row, **how)
-    given = given if mask is None else with_targets(given, mask)
+    given = _masked(as_series_table(series, names=names, movable=movable, **how), mask)
     table, blocks = at_resolution(given, resample, max_lag, method)
     n_lags, chosen, reasons = resolve_auto(table, max_lag, method)
     if isinstance(chosen, str):
@@ -172,6 +171,10 @@ def _method_of(method: str | Method, options: dict[str, Any]) -> str | Method:
         return method
     check_choice("method", method, ("auto", *registered()))
     return method if method == "auto" else method_named(method, options)
+
+
+def _masked(table: SeriesTable, mask: Any) -> SeriesTable:
+    return table if mask is None else with_targets(table, mask)
 
 
 def _has_domain_per_row(method: str | Method, options: dict[str, Any]) -> bool:
