@@ -73,11 +73,12 @@ class CausalGraph:
         if marks.ndim != 2:
             raise InputError("edges() lists one graph; index the batch first")
         label = names if names is not None else [str(i) for i in range(self.n_nodes)]
-        found = []
-        for i, j in zip(*np.nonzero(np.triu(marks)), strict=True):
-            a, b = (j, i) if marks[j, i] == Mark.ARROW and marks[i, j] != Mark.ARROW else (i, j)
-            found.append((label[a], edge_symbol(int(marks[b, a]), int(marks[a, b])), label[b]))
-        return found
+        i, j = np.nonzero(marks)
+        i, j = i[i < j], j[i < j]
+        turned = (marks[j, i] == int(Mark.ARROW)) & (marks[i, j] != int(Mark.ARROW))
+        a, b = np.where(turned, j, i), np.where(turned, i, j)
+        ends = zip(a.tolist(), marks[b, a].tolist(), marks[a, b].tolist(), b.tolist(), strict=True)
+        return [(label[a], edge_symbol(left, right), label[b]) for a, left, right, b in ends]
 
 
 def stored_marks(marks: AnyArray) -> Int8[AnyArray, "..."]:

@@ -13,11 +13,11 @@ MAX_DECLARED = 512 * 2**20
 MAX_RATIO = 100
 """A large file may expand beyond `MAX_DECLARED`, up to this multiple of its own size."""
 
-MAX_COLUMNS = 20_000
+MAX_COLUMNS = 5_000
 """Largest number of columns of a table."""
 
-MAX_CELLS = 2**27
-"""Largest number of marks of a graph; a file that claims more is considered damaged."""
+MAX_CELLS = 2**25
+"""Largest number of marks of a graph that is read; ``JAXCAUSE_MAX_MARKS`` raises it."""
 
 
 def check_regular(path: str | Path) -> None:
@@ -83,10 +83,11 @@ def check_declared(path: str | Path, n_bytes: int) -> None:
 def check_cells(what: str | Path, n_vars: int, max_lag: int) -> None:
     """Raise if a graph has more marks than `MAX_CELLS`."""
     cells = n_vars * n_vars * (max_lag + 1) * 2
-    if cells > MAX_CELLS:
+    most = limit("marks", MAX_CELLS)
+    if cells > most:
         raise InputError(
             f"{what} claims {n_vars} variables and max_lag={max_lag}, {cells:,} marks; at most "
-            f"{MAX_CELLS:,} are read, so check that it is whole"
+            f"{most:,} are read, so check that it is whole, or set JAXCAUSE_MAX_MARKS higher"
         )
 
 
