@@ -78,7 +78,7 @@ def read_graphml(path: str | Path, *, mutual: str = "refuse") -> NamedGraph:
             warnings.simplefilter("ignore")
             graphs = list(GraphMLReader()(string=data))
     except (ParseError, nx.NetworkXError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path} is no GraphML: {error!r}; write it again") from None
+        raise InputError(f"{path} is no GraphML: {repr(error)[:200]}; write it again") from None
     if len(graphs) != 1:
         raise InputError(f"{path} is GraphML with {len(graphs)} graphs; it must hold one")
     return from_networkx_named(graphs[0], path, mutual)

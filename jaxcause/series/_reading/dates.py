@@ -32,7 +32,7 @@ CLOCK_FORMATS = (
 ISO = "ISO 8601"
 DAY = 86_400_000_000
 _NONE = np.iinfo(np.int64).min
-_SAMPLE = 60
+_SAMPLE, _FEW = 60, 10
 _MOST = 0.6
 """Share of a sample that a format must fit, for a column to be one of dates with bad rows."""
 _LOOKS = re.compile(
@@ -119,16 +119,19 @@ def _by_formats(
     """The dates by the formats of the table that fit the most of a sample."""
     pieces = [None if text is None else split_clock(split_zone(text)[0]) for text in texts]
     wanted = [split_clock(split_zone(text)[0])[0] for text in sample]
-    forms = [form for form, _ in _best(wanted, DATE_FORMATS, _date, most=_MOST)]
+    few = wanted[:: max(1, len(wanted) // _FEW)]
+    forms = [form for form in DATE_FORMATS if _share(few, form, _date) >= _MOST / 2]
+    forms = [form for form, _ in _best(wanted, forms, _date, most=_MOST)]
     if not forms:
         return None
     days = list(dict.fromkeys(piece[0] for piece in pieces if piece))
     clocks = list(dict.fromkeys(piece[1] for piece in pieces if piece and piece[1]))
-    clock = (_best(clocks, CLOCK_FORMATS, _clock, most=0.5) or [("", [])])[0]
+    likely = _best(clocks[:: max(1, len(clocks) // _SAMPLE)], CLOCK_FORMATS, _clock, most=0.5)
+    clock = _best(clocks, [likely[0][0]], _clock)[0] if likely else ("", [])
     of_clock = {"": 0} | dict(zip(clocks, clock[1], strict=False))
     zones = np.array([split_zone(text or "")[1] for text in texts], np.int64)
     found = []
-    for form, read in _best(days, tuple(forms), _date):
+    for form, read in _best(days, forms, _date):
         of_day = dict(zip(days, read, strict=True))
         parts = [(None, None) if p is None else (of_day[p[0]], of_clock.get(p[1])) for p in pieces]
         raw = np.array([_NONE if d is None or c is None else d + c for d, c in parts], np.int64)
@@ -139,7 +142,7 @@ def _by_formats(
 
 def _best(
     texts: list[str],
-    forms: tuple[str, ...],
+    forms: Sequence[str],
     read: Callable[[str, str], int | None],
     most: float = 0,
 ) -> list[tuple[str, list[int | None]]]:
@@ -148,6 +151,11 @@ def _best(
     counts = [len(texts) - times.count(None) for _, times in found]
     least = max([1, most * len(texts), *counts])
     return [one for one, count in zip(found, counts, strict=True) if count >= least]
+
+
+def _share(texts: list[str], form: str, read: Callable[[str, str], int | None]) -> float:
+    """The share of some texts that have a format."""
+    return sum(read(text, form) is not None for text in texts) / len(texts)
 
 
 def _date(text: str, form: str) -> int | None:
