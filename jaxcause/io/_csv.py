@@ -233,7 +233,7 @@ def _regular(
     notes: list[str],
 ) -> Iterator[list[str]]:
     """The rows of as many cells as the header; remarks below the table are left out with a note."""
-    n_headers, n_rows = 0, 0
+    n_rows = 0
     for row in rows:
         if len(row) > len(header) and not any(cell.strip() for cell in row[len(header) :]):
             row = row[: len(header)]
@@ -247,13 +247,8 @@ def _regular(
             raise InputError(
                 f"{path} has {len(row)} cells in line {line}, but {len(header)} columns; {advice}"
             )
-        if row[0].strip() == header[0] and [cell.strip() for cell in row] == header:
-            n_headers += 1
-            continue
         n_rows += 1
         yield row
-    if n_headers:
-        notes.append(f"The header occurs {n_headers} times more, which was left out.")
 
 
 def _are_remarks(row: list[str], rows: Iterator[list[str]]) -> bool:

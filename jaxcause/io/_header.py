@@ -86,4 +86,4 @@ def _is_name(cell: str, column: np.ndarray, style: Style) -> bool:
 
 
 def _is_fractional(column: np.ndarray) -> bool:
-    return column.dtype != object and bool((column[~np.isnan(column)] % 1 != 0).any())
+    return column.dtype != object and bool((column[np.isfinite(column)] % 1 != 0).any())

@@ -13,6 +13,7 @@ from jaxcause.series._frames import as_array, columns_of, is_frame
 from jaxcause.series._reading.cells import (
     Numbers,
     Style,
+    as_numbers,
     check_numbers,
     is_text,
     read_numbers,
@@ -139,6 +140,9 @@ def table_from_columns(
     if len(set(lengths.values())) > 1:
         raise InputError(f"columns have the lengths {lengths}; they must agree")
     columns = {name: without_missing(column, style) for name, column in columns.items()}
+    # Digits are kept as text where the caller says how to read them.
+    as_text = columns if time_format is not None and time_column is None else {time_column}
+    columns = {n: c if n in as_text else as_numbers(c) for n, c in columns.items()}
     found = find_time(columns, time_column, time_format, style) if any(lengths.values()) else None
     rest = {n: c for n, c in columns.items() if found is None or n not in found.names}
     rest, said = _variables(rest, found)

@@ -1,15 +1,19 @@
 """Tables as they come: right columns, times, gaps and graphs, or an error that names the place."""
 
+import csv
+import functools
+import io
 import re
 
 import numpy as np
 import pytest
-from hostile_tables import GAP, NAMES, X, cases
+from hostile_tables import DAYS, GAP, NAMES, X, cases
+from hostile_tables import written as times_written
 
 import jaxcause as jc
 from jaxcause import InputError
 from jaxcause.io import read_series
-from jaxcause.series import SeriesTable
+from jaxcause.series import SeriesTable, as_series_table
 
 CASES = cases()
 
@@ -20,8 +24,11 @@ def written(folder, case):
     return path
 
 
+@functools.cache
 def graph_of(values, segment):
-    table = SeriesTable(values, NAMES, segment)
+    """The graph of a table; of equal tables it is one computation."""
+    values = np.frombuffer(values).reshape(-1, len(NAMES))
+    table = SeriesTable(values, NAMES, np.frombuffer(segment, np.int64))
     return np.asarray(jc.discover(table, 1, method="var", progress=False).graph.marks)
 
 
@@ -62,5 +69,102 @@ def test_each_is_read_as_its_clean_twin_or_refused_in_a_line(name, tmp_path):
         segment = np.concatenate([[0], np.cumsum(np.diff(times) > 1.5 * np.median(np.diff(times)))])
     np.testing.assert_array_equal(table.segment, segment)
     if len(values) > GAP:
-        found = jc.discover(table, 1, method="var", progress=False).graph.marks
-        np.testing.assert_array_equal(found, graph_of(values, segment))
+        # What was read is compared by its own bytes, so that no twin stands in for it.
+        found = graph_of(table.values.tobytes(), table.segment.tobytes())
+        clean = graph_of(values.tobytes(), segment.astype(np.int64).tobytes())
+        np.testing.assert_array_equal(found, clean)
+
+
+def as_columns(case):
+    """The cells of a table as text, as data frames hold them."""
+    header, *rows = csv.reader(io.StringIO(case.text))
+    return {name: [row[k] for row in rows] for k, name in enumerate(header)}
+
+
+def plain(case):
+    """Whether a data frame can hold the table."""
+    lines = [len(row) for row in csv.reader(io.StringIO(str(case.text)))] if case.text else []
+    return not case.error and not case.options and case.suffix == ".csv" and len(set(lines)) == 1
+
+
+FRAMES = [name for name, case in CASES.items() if isinstance(case.text, str) and plain(case)]
+
+
+@pytest.mark.parametrize(("part", "library"), enumerate(["pandas", "polars", "pyarrow", "dict"]))
+def test_data_frames_of_text_are_read_as_files_are(part, library, tmp_path):
+    assert len(FRAMES) > 40
+    for name in FRAMES[part::4]:
+        case = CASES[name]
+        columns = as_columns(case)
+        if library == "dict":
+            frame = {name: np.array(cells, object) for name, cells in columns.items()}
+        elif library == "pyarrow":
+            frame = pytest.importorskip("pyarrow").table(columns)
+        else:
+            frame = pytest.importorskip(library).DataFrame(columns)
+        of_file, of_frame = read_series(written(tmp_path, case)), as_series_table(frame)
+        assert of_file.names == of_frame.names, name
+        np.testing.assert_array_equal(of_file.values, of_frame.values)
+        np.testing.assert_array_equal(of_file.segment, of_frame.segment)
+        if of_file.times is not None:
+            assert of_frame.times is not None
+            np.testing.assert_array_equal(of_file.times.column, of_frame.times.column)
+        if "header" not in case.note:
+            assert of_file.notes == of_frame.notes, name
+
+
+def test_an_index_of_text_and_coordinates_of_text_are_times():
+    pandas, xarray = pytest.importorskip("pandas"), pytest.importorskip("xarray")
+    days = times_written("%d.%m.%Y")
+    frame = pandas.DataFrame(X, columns=NAMES, index=pandas.Index(days, name="Datum"))
+    array = xarray.DataArray(X, dims=("time", "site"), coords={"time": days, "site": list(NAMES)})
+    for table_ in (as_series_table(frame), as_series_table(array)):
+        assert table_.names == NAMES
+        assert table_.segment.max() == 1
+
+
+def test_an_excel_sheet_is_read_like_a_file(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["Gauge 17"])
+    sheet.append(["Date", *NAMES, None])
+    for day, row in zip(DAYS, X.tolist(), strict=True):
+        sheet.append([day, *row])
+    sheet.append(["Total", *X.sum(axis=0).tolist()])
+    book.create_sheet("notes").append(["none"])
+    book.save(tmp_path / "x.xlsx")
+    read = read_series(tmp_path / "x.xlsx", skip_rows=1)
+    assert read.names == NAMES
+    np.testing.assert_array_equal(read.values, X)
+    assert read.segment.max() == 1
+    assert any("Sheet 'Sheet' of 2" in note for note in read.notes)
+    assert any("sums up" in note for note in read.notes)
+    with pytest.raises(InputError, match="has no sheet 'x'; there are Sheet, notes"):
+        read_series(tmp_path / "x.xlsx", array="x")
+
+
+def test_rows_stay_where_they_are_if_a_mask_counts_them():
+    frame = {"day": np.array(times_written("%d.%m.%Y")[::-1]), "a": X[:, 0], "b": X[:, 1]}
+    mask = np.arange(len(X)) > 5
+    with pytest.raises(InputError, match="mask and domain count rows as they are given, but: Rows"):
+        jc.discover(frame, 1, method="var", mask=mask, progress=False)
+    assert jc.discover(frame, 1, method="var", progress=False).info is not None
+
+
+def test_arguments_of_discover_read_as_files_are_read():
+    frame = {"when": np.array(times_written("%d%m%Y")), "a": X[:, 0].astype(str), "b": X[:, 1]}
+    frame["a"] = frame["a"].astype(object)
+    frame["a"][3] = "kaputt"
+    found = jc.discover(
+        frame,
+        1,
+        method="var",
+        time_column="when",
+        time_format="%d%m%Y",
+        missing_value=["kaputt", -9999],
+        progress=False,
+    )
+    assert found.series is not None
+    assert found.series.segment.max() == 1
+    assert np.isnan(found.series.values[3, 0])

@@ -75,6 +75,17 @@ def without_missing(column: np.ndarray, style: Style) -> np.ndarray:
     return filled
 
 
+def as_numbers(column: np.ndarray) -> np.ndarray:
+    """A column of objects as float64 if every cell is a number or missing."""
+    cells = column.tolist() if column.dtype == object else []
+    if not cells or any(isinstance(cell, bool | np.bool_) for cell in cells):
+        return column
+    try:
+        return np.array([*map(float, cells)])
+    except (TypeError, ValueError):
+        return column
+
+
 def is_known(cell: Any) -> bool:
     """Whether a cell is not missing."""
     return not (cell is None or (isinstance(cell, float) and cell != cell))
@@ -93,7 +104,7 @@ def read_numbers(name: str, column: np.ndarray, style: Style) -> Numbers:
         if is_known(cell):
             distinct.setdefault(cell, []).append(row)
     values = np.full(len(column), np.nan)
-    odd: dict[str, list[int]] = {}
+    odd: dict[Any, list[int]] = {}
     for cell, rows in distinct.items():
         number = _number(cell, style.decimal)
         if number is None:
@@ -123,7 +134,7 @@ def _number(cell: Any, decimal: str) -> float | None:
 
 
 def _grouped(
-    name: str, odd: dict[str, list[int]], plain: list[Any], style: Style
+    name: str, odd: dict[Any, list[int]], plain: list[Any], style: Style
 ) -> tuple[dict[str, float], tuple[str, ...], str]:
     """Numbers with signs of currency or per cent and marks between thousands."""
     texts = {cell: _without_signs(cell) for cell in odd if isinstance(cell, str)}

@@ -25,13 +25,15 @@ def row_text(columns: Columns, row: int) -> str:
 def _shown(cell: Any) -> str:
     if not is_known(cell):
         return ""
-    return f"{cell:g}" if isinstance(cell, float) else str(cell)[:40]
+    return f"{cell:g}" if isinstance(cell, float) else " ".join(str(cell)[:40].split())
 
 
 def rows_left_out(
     columns: Columns, odd: Bool[np.ndarray, "rows"], without_time: Bool[np.ndarray, "rows"] | None
 ) -> tuple[Bool[np.ndarray, "rows"], tuple[str, ...]]:
-    """Rows of units below the header, and of totals and remarks at the end, each with a note.
+    """Rows of units, totals, remarks and names of columns, each with a note.
+
+    Units stand below the header, and totals and remarks at the end.
 
     Args:
         columns: All columns; missing cells are NaN.
@@ -45,6 +47,10 @@ def rows_left_out(
     if n_rows > 1 and strange[0] and not strange[1] and _is_units(columns):
         left_out[0] = True
         notes.append(f"Row 1 ({row_text(columns, 0)}) holds units and was left out.")
+    again = [row for row in np.flatnonzero(strange).tolist() if _is_header(columns, row)]
+    if again:
+        left_out[again] = True
+        notes.append(f"The header occurs {len(again)} times more, which was left out.")
     for row in range(n_rows - 1, max(0, n_rows - 1 - _MOST_TRAILING), -1):
         why = _no_step(columns, row) if strange[row] else ""
         if not why:
@@ -52,6 +58,11 @@ def rows_left_out(
         left_out[row] = True
         notes.append(f"Row {row + 1} ({row_text(columns, row)}) {why} and was left out.")
     return left_out, tuple(notes)
+
+
+def _is_header(columns: Columns, row: int) -> bool:
+    """Whether a row holds the names of the columns, as where files were joined."""
+    return all(column[row] == name.strip() for name, column in columns.items())
 
 
 def _is_units(columns: Columns) -> bool:
