@@ -142,6 +142,8 @@ def table_from_columns(
     columns = {name: without_missing(column, style) for name, column in columns.items()}
     # Digits are kept as text where the caller says how to read them.
     as_text = columns if time_format is not None and time_column is None else {time_column}
+    # A point in a table of decimal commas is not a decimal mark.
+    as_text = columns if style.decimal == "," else as_text
     columns = {n: c if n in as_text else as_numbers(c) for n, c in columns.items()}
     found = find_time(columns, time_column, time_format, style) if any(lengths.values()) else None
     rest = {n: c for n, c in columns.items() if found is None or n not in found.names}
