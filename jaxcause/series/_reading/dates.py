@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from jaxcause.series._reading.tidy import split_clock, split_zone, tidy
+from jaxcause.series._reading.tidy import split, split_zone, tidy
 
 _ORDERS = (
     *("%Y{}%m{}%d", "%d{}%m{}%Y", "%m{}%d{}%Y", "%d{}%m{}%y", "%m{}%d{}%y", "%y{}%m{}%d"),
@@ -82,18 +82,17 @@ def read_dates(cells: Sequence[Any], *, form: str | None = None) -> Dates | None
     distinct, codes = _distinct(cells)
     if form is not None:
         texts = [_text(cell, _digits(form)) for cell in distinct]
-        return Dates(_each(texts, lambda text: _strptime(text, form))[codes], form)
+        return Dates(_each(texts, lambda text: _by_form(text, form))[codes], form)
     texts = [_text(cell) for cell in distinct]
-    texts = [text if text is None else tidy(text) for text in texts]
     known = [text for text in texts if text is not None]
-    sample = known[:: max(1, len(known) // _SAMPLE)]
+    sample = [tidy(text) for text in known[:: max(1, len(known) // _SAMPLE)]]
     enough = _MOST * len(sample)
     if not sample or sum(sum(map(str.isdigit, text)) > 1 for text in sample) < enough:
         return None
     zoned = any(split_zone(text)[0] != text for text in sample)
     if sum(_from_iso(text) is not None for text in sample) >= enough:
         return Dates(_each(texts, _from_iso)[codes], ISO, (), zoned)
-    found = _by_formats(texts, sample, codes)
+    found = _by_formats(texts, [split(text)[0] for text in sample], codes)
     return None if found is None else found._replace(zoned=zoned)
 
 
@@ -114,22 +113,21 @@ def read_clock(cells: Sequence[Any]) -> Int[np.ndarray, "time"] | None:
 
 
 def _by_formats(
-    texts: list[str | None], sample: list[str], codes: Int[np.ndarray, "time"]
+    texts: list[str | None], wanted: list[str], codes: Int[np.ndarray, "time"]
 ) -> Dates | None:
-    """The dates by the formats of the table that fit the most of a sample."""
-    pieces = [None if text is None else split_clock(split_zone(text)[0]) for text in texts]
-    wanted = [split_clock(split_zone(text)[0])[0] for text in sample]
+    """The dates by the formats of the table that fit the most of a sample of days."""
     few = wanted[:: max(1, len(wanted) // _FEW)]
     forms = [form for form in DATE_FORMATS if _share(few, form, _date) >= _MOST / 2]
     forms = [form for form, _ in _best(wanted, forms, _date, most=_MOST)]
     if not forms:
         return None
+    pieces = [None if text is None else split(text) for text in texts]
     days = list(dict.fromkeys(piece[0] for piece in pieces if piece))
     clocks = list(dict.fromkeys(piece[1] for piece in pieces if piece and piece[1]))
     likely = _best(clocks[:: max(1, len(clocks) // _SAMPLE)], CLOCK_FORMATS, _clock, most=0.5)
     clock = _best(clocks, [likely[0][0]], _clock)[0] if likely else ("", [])
     of_clock = {"": 0} | dict(zip(clocks, clock[1], strict=False))
-    zones = np.array([split_zone(text or "")[1] for text in texts], np.int64)
+    zones = np.array([piece[2] if piece else 0 for piece in pieces], np.int64)
     found = []
     for form, read in _best(days, forms, _date):
         of_day = dict(zip(days, read, strict=True))
@@ -178,7 +176,14 @@ def _strptime(text: str, form: str) -> int | None:
         return None
 
 
+def _by_form(text: str, form: str) -> int | None:
+    """By a format that fits the text as it stands, or in the spelling that notes show."""
+    found = _strptime(text, form)
+    return _strptime(split_zone(tidy(text))[0], form) if found is None else found
+
+
 def _from_iso(text: str) -> int | None:
+    text = text.replace("_", " ")
     if len(text) < 8 or not text[:4].isdigit():
         return None
     try:

@@ -1,5 +1,6 @@
 """Text of dates in one spelling, the clock and the time zone apart."""
 
+import functools
 import re
 
 from jaxcause.series._reading.words import MONTHS, ZONES
@@ -39,6 +40,28 @@ def tidy(text: str) -> str:
         return f"{year}-{3 * quarter - 2:02d}"
     text = re.sub(r"[^\W\d]+", lambda word: MONTHS.get(word[0].lower(), word[0]), text)
     return " ".join(text.split())
+
+
+_PLAIN = re.compile(r"(.+?)[ T]+(\d{1,2}:\d\d(?::\d\d(?:\.\d{1,6})?)?(?: [AP]M)?)")
+
+
+@functools.lru_cache(maxsize=2**14)
+def _day(text: str) -> str:
+    return tidy(text)
+
+
+def split(text: str) -> tuple[str, str, int]:
+    """The date and the time of day, tidy, and by how much their zone is ahead of UTC.
+
+    >>> split("3. März 2020 10:00 CET")
+    ('3 Mar 2020', '10:00', 3600000000)
+    """
+    match = _PLAIN.fullmatch(text)
+    if match:
+        # Most columns have few days and plain times of day, so little is tidied.
+        return _day(match[1]), match[2], 0
+    whole, zone = split_zone(tidy(text))
+    return (*split_clock(whole), zone)
 
 
 def split_clock(text: str) -> tuple[str, str]:
