@@ -1,6 +1,6 @@
 """The error that people see; it imports nothing, so that the command line can catch it cheaply."""
 
-_LONGEST = 1_000
+_LONGEST = 3_000
 
 
 class InputError(ValueError):

@@ -72,13 +72,13 @@ class CausalGraph:
         marks = np.asarray(self.marks)
         if marks.ndim != 2:
             raise InputError("edges() lists one graph; index the batch first")
-        label = names if names is not None else [str(i) for i in range(self.n_nodes)]
+        label = list(names) if names is not None else [str(i) for i in range(self.n_nodes)]
         i, j = np.nonzero(marks)
         i, j = i[i < j], j[i < j]
         turned = (marks[j, i] == int(Mark.ARROW)) & (marks[i, j] != int(Mark.ARROW))
         a, b = np.where(turned, j, i), np.where(turned, i, j)
         ends = zip(a.tolist(), marks[b, a].tolist(), marks[a, b].tolist(), b.tolist(), strict=True)
-        return [(label[a], edge_symbol(left, right), label[b]) for a, left, right, b in ends]
+        return [(label[left], edge_symbol(*of), label[right]) for left, *of, right in ends]
 
 
 def stored_marks(marks: AnyArray) -> Int8[AnyArray, "..."]:

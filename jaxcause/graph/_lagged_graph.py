@@ -95,7 +95,7 @@ class LaggedGraph:
 
     def edges(self, names: Sequence[str] | None = None) -> list[tuple[str, int, str, str]]:
         """Edges as ``(source, lag, symbol, target)``; contemporaneous ones once."""
-        label = names if names is not None else [f"X{i}" for i in range(self.n_vars)]
+        label = list(names) if names is not None else [f"X{i}" for i in range(self.n_vars)]
         marks = np.asarray(self.marks)
         i, j, lag = np.nonzero(marks[..., 0])
         left, right = marks[i, j, lag].T

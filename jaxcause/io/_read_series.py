@@ -97,7 +97,8 @@ def _raw(path: Path, how: dict[str, Any], text: dict[str, Any], array: str | Non
     suffix = path.suffix.lower()
     if suffix in _TEXT:
         given = text["delimiter"] or ("tab" if suffix == ".tsv" else ",")
-        return read_raw_csv(path, **how, **text | {"delimiter": given})
+        options: dict[str, Any] = {**how, **text, "delimiter": given}
+        return read_raw_csv(path, **options)
     notes: tuple[str, ...] = ()
     if suffix in (".parquet", ".pq"):
         columns = _read_parquet(path)

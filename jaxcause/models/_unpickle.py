@@ -125,7 +125,7 @@ def _check_memo(data: bytes, name: str | None) -> None:
     if len(data) > _MAX_PICKLE:
         raise InputError(f"{name} lists its tensors in over {_MAX_PICKLE:,} bytes; is it a model?")
     for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name in ("PUT", "LONG_BINPUT") and int(argument) > len(data):
+        if opcode.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > len(data):
             raise InputError(f"{name} numbers an object {argument}; it is damaged or hostile")
 
 

@@ -95,7 +95,8 @@ def _raw(series: Any, names: Sequence[str] | None, style: Style, **how: Any) -> 
         raise InputError(f"series={shown} is no table; of a file, pass io.read_series({shown})")
     if is_xarray(series):
         columns, time = columns_of_xarray(series, how["time_column"])
-        return table_from_columns(columns, names=names, style=style, **how | {"time_column": time})
+        how["time_column"] = time
+        return table_from_columns(columns, names=names, style=style, **how)
     if is_frame(series):
         return table_from_columns(columns_of(series), names=names, style=style, **how)
     if isinstance(series, Mapping):

@@ -58,7 +58,7 @@ def flags_of(missing_value: Any) -> tuple[list[str], list[float]]:
     several = isinstance(missing_value, Sequence | np.ndarray) and not isinstance(
         missing_value, str
     )
-    given = list(missing_value) if several else [missing_value]
+    given: list[Any] = list(missing_value) if several else [missing_value]
     words = [flag.strip() for flag in given if isinstance(flag, str)]
     flags = [flag for flag in given if not isinstance(flag, str)]
     for flag in flags:

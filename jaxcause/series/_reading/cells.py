@@ -231,21 +231,21 @@ def check_numbers(name: str, column: np.ndarray, found: Numbers, style: Style) -
     if not found.odd.size:
         return
     row = int(found.odd[0])
-    cell = column[row]
-    commas = [i for i in found.odd if isinstance(column[i], str) and _COMMA.fullmatch(column[i])]
+    cells = [(int(i), str(column[i])) for i in found.odd]
+    commas = [one for one in cells if _COMMA.fullmatch(one[1])]
     if style.in_file and style.decimal == "." and commas:
         raise InputError(
-            f"column {name!r} has decimal commas, such as {column[commas[0]]!r} in row "
-            f"{commas[0] + 1}; pass decimal=',' and, where cells are separated by semicolons, "
+            f"column {name!r} has decimal commas, such as {commas[0][1]!r} in row "
+            f"{commas[0][0] + 1}; pass decimal=',' and, where cells are separated by semicolons, "
             "delimiter=';'"
         )
-    points = [i for i in found.odd if isinstance(column[i], str) and _is_number(column[i])]
+    points = [one for one in cells if _is_number(one[1])]
     if style.decimal == "," and points:
         raise InputError(
-            f"column {name!r} holds {column[points[0]]!r} in row {points[0] + 1} among decimal "
+            f"column {name!r} holds {points[0][1]!r} in row {points[0][0] + 1} among decimal "
             "commas; write all numbers alike"
         )
-    shown = str(cell)[:40]
+    shown = str(column[row])[:40]
     raise InputError(
         f"column {name!r} holds text in row {row + 1}: {shown!r}; correct it, leave the column out"
         f"{f' (drop={name!r})' * style.in_file}, or pass missing_value={shown!r} if it stands for "
