@@ -89,6 +89,9 @@ def _file_in(folder: Path) -> Path:
 
 def _is_explanation(file: Path) -> bool:
     """Whether the file begins like one that ``jaxcause explain`` wrote."""
+    if not file.is_file():
+        # A pipe would wait for ever; the reader says what is wrong.
+        return False
     try:
         with file.open("rb") as opened:
             return b'"jaxcause.explanation/' in opened.read(64)
