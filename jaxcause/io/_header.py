@@ -25,6 +25,11 @@ def check_header(header: Sequence[str], path: Path) -> None:
     if len(set(header)) < len(header):
         seen: set[str] = set()
         twice = next(name for name in header if name in seen or seen.add(name))
+        if all(_as_number(name, Style()) is not None for name in header):
+            raise InputError(
+                f"{path} starts with numbers, {twice!r} among them twice; its first line must name "
+                "the columns"
+            )
         raise InputError(f"{path} has duplicate column names {twice!r}; rename one of them")
 
 

@@ -169,3 +169,53 @@ def test_arguments_of_discover_read_as_files_are_read():
     assert found.series is not None
     assert found.series.segment.max() == 1
     assert np.isnan(found.series.values[3, 0])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0,1,0\n1,2,3\n2,1,4\n", "starts with numbers, '0' among them twice"),
+        ("a,b\n1265.5,x\n1,y\n", "has 1 variable"),
+        ('a;b\n"1,265";1\n"2,300";4\n"1,111";2\n', "if ',' stands between thousands, pass"),
+        ("t,a,b\n2020-01-01,1,5\n2020-01-02,2,inf\n", "infinite value in row 2"),
+    ],
+)
+def test_further_errors(tmp_path, text, message):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_series(path, delimiter=";" if ";" in text else ",")
+
+
+def test_thousands_that_are_told(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('a;b\n"1,265";1\n"2,300";4\n"1,111";2\n')
+    read = read_series(path, delimiter=";", thousands=",")
+    assert read.values[:, 0].tolist() == [1265, 2300, 1111]
+    path.write_text("a;b\n1.265;1,5\n2.300;4\n1.111;2\n")
+    read = read_series(path, delimiter=";", decimal=",", thousands=".")
+    assert read.values[:, 0].tolist() == [1265, 2300, 1111]
+
+
+def test_labels_of_rows_are_text(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(",a,b\nrow1,1,5\nrow2,2,4\nrow3,5,6\n")
+    assert read_series(path).names == ("a", "b")
+
+
+def test_several_files_may_differ_in_what_is_constant(tmp_path):
+    rows = ["2020-01-01,1,5,7", "2020-01-02,2,4,7", "2020-01-03,5,6,7"]
+    for name, last in (("a.csv", "7"), ("b.csv", "8")):
+        (tmp_path / name).write_text("\n".join(["t,a,b,c", *rows, f"2020-01-04,3,3,{last}"]))
+    assert read_series(tmp_path / "a.csv").names == ("a", "b")
+    both = read_series([tmp_path / "a.csv", tmp_path / "b.csv"])
+    assert both.names == ("a", "b", "c")
+    assert both.segment.tolist() == [0] * 4 + [1] * 4
+
+
+def test_doubles_with_other_values_are_noted():
+    days = ["2020-01-01", "2020-01-02", "2020-01-02", "2020-01-03"]
+    frame = {"day": np.array(days, "datetime64[D]"), "a": X[:4, 0], "b": X[:4, 1]}
+    read = as_series_table(frame)
+    assert any("1 times of column 'day' occur more than once" in note for note in read.notes)
+    assert len(read.values) == 4

@@ -247,7 +247,8 @@ def _check_unread(columns: Columns, style: Style) -> None:
             continue
         cells = [cell for cell in column.tolist() if is_known(cell)]
         sample: Sequence[object] = cells[:: max(1, len(cells) // 50)]
-        called = name.strip().lower() in TIME_NAMES and any(
+        # Labels of rows stand in a first column without a name, too.
+        called = name.strip().lower() in TIME_NAMES - {""} and any(
             isinstance(cell, str) and any(map(str.isdigit, cell)) for cell in sample
         )
         like = sum(looks_like_date(cell) for cell in sample) >= 0.8 * len(sample)
