@@ -99,6 +99,8 @@ class TrainedForecaster:
         Raises:
             InputError: The file cannot be read, or holds something else.
         """
+        if Path(path).exists() and not Path(path).is_file():
+            raise InputError(f"cannot read a forecaster from {path}: it is no file; check the path")
         try:
             with safe_open(Path(path), framework="numpy") as file:
                 metadata = file.metadata() or {}
