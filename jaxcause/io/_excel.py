@@ -34,7 +34,7 @@ def read_sheet(
         openpyxl = importlib.import_module("openpyxl")
     except ModuleNotFoundError:
         raise InputError(
-            f"{path}: Excel files need openpyxl: pip install openpyxl, or save it as CSV"
+            f'{path}: Excel files need openpyxl: pip install "jaxcause[data]", or save it as CSV'
         ) from None
     try:
         with zipfile.ZipFile(path) as archive:
