@@ -9,7 +9,7 @@ class InputError(ValueError):
     What a file holds may stand in the message, so line breaks become blanks, characters that no
     terminal shows are escaped, and a message that is too long loses its middle.
 
-    >>> str(InputError("x.csv has the name 'a\\nb'; rename it"))
+    >>> str(InputError("x.csv has the name 'a\nb'; rename it"))
     "x.csv has the name 'a b'; rename it"
     """
 
