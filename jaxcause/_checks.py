@@ -3,6 +3,7 @@
 JAX and numpy are imported by the checks that need them: the command line checks options without.
 """
 
+import os
 from numbers import Integral
 from typing import Any
 
@@ -69,3 +70,25 @@ def check_square(name: str, value: Any) -> None:
     shape = np.shape(value)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise InputError(f"{name} has shape {shape}, but must be [..., nodes, nodes]")
+
+
+def limit(name: str, default: int) -> int:
+    """The largest size of something from outside: the default, or what the environment says.
+
+    Args:
+        name: What is limited; ``JAXCAUSE_MAX_`` and the name in capitals is the variable.
+        default: The limit where the variable is not set.
+
+    Raises:
+        InputError: The variable holds no whole number of at least 1.
+
+    >>> limit("columns", 20_000)
+    20000
+    """
+    variable = f"JAXCAUSE_MAX_{name.upper()}"
+    given = os.environ.get(variable, "").strip().replace("_", "")
+    if not given:
+        return default
+    if not given.isdecimal() or int(given) < 1:
+        raise InputError(f"{variable}={given!r} must be a whole number of at least 1; correct it")
+    return int(given)

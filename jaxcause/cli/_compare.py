@@ -9,6 +9,8 @@ from jaxcause.cli._output import report, table
 from jaxcause.cli._parser import Commands, add_command, add_mutual, add_output
 
 SHOWN_EDGES = 10
+MOST_PAIRS, MOST_EDGES = 10**7, 2 * 10**5
+"""Size up to which graphs are compared; larger ones take long."""
 
 
 def add(commands: Commands) -> None:
@@ -45,9 +47,10 @@ def add(commands: Commands) -> None:
 
 def _compare(arguments: argparse.Namespace) -> int:
     from jaxcause.cli._distance import differences, measures, same_form, same_lags
-    from jaxcause.cli._graphs import n_edges, read, read_alike
+    from jaxcause.cli._graphs import check_size, n_edges, read, read_alike
 
     graph, names = read(arguments.found, mutual=arguments.mutual)
+    check_size(graph, arguments.found, "compared", MOST_PAIRS, MOST_EDGES)
     truth = read_alike(arguments.truth, graph, names, mutual=arguments.mutual)
     graph, truth = same_lags(graph, truth)
     graph, truth, became = (graph, truth, None) if arguments.marks else same_form(graph, truth)

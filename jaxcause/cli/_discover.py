@@ -56,7 +56,7 @@ def add(commands: Commands) -> None:
         metavar="SERIES",
         type=Path,
         nargs="+",
-        help="CSV file with one header line and one row per time step, or Parquet or npz; "
+        help="CSV or Excel file with one header line and one row per time step, Parquet or npz; "
         "several files are several series of the same columns",
     )
     command.add_argument(
@@ -175,11 +175,9 @@ def _without_domain(
 
 
 def _prepared(series: "SeriesTable", arguments: argparse.Namespace) -> "SeriesTable":
-    """The series with what stands for a missing value, and what masks rows, taken out."""
-    from jaxcause.series import with_missing_value, with_targets
+    """The series with the column that masks rows taken out."""
+    from jaxcause.series import with_targets
 
-    if arguments.missing_value is not None:
-        series = with_missing_value(series, arguments.missing_value)
     if (name := arguments.mask_column) is None:
         return series
     column = _column(series, "--mask-column", name)

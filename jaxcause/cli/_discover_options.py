@@ -10,7 +10,10 @@ from jaxcause.cli._parser import Parser, share, whole
 from jaxcause.workflows._discover.orders import SORTS
 from jaxcause.workflows.methods import Option, registered
 
-READING = "delimiter decimal skip_rows encoding time_column time_format drop array".split()
+READING = (
+    *"delimiter decimal thousands skip_rows encoding".split(),
+    *"time_column time_format missing_value drop array".split(),
+)
 """Options that ``jaxcause.io.read_series`` knows by the same name."""
 
 
@@ -233,24 +236,49 @@ def add_reading(command: Parser) -> None:
     add = command.add_argument_group("how files are read").add_argument
     add("--delimiter", metavar="CHAR", help="between cells: one character, or tab (default: ,)")
     add("--decimal", metavar="CHAR", choices=(".", ","), help="decimal mark (default: .)")
+    add(
+        "--thousands",
+        metavar="CHAR",
+        help="mark between thousands: a comma, point, blank or apostrophe (default: recognised "
+        "where it is clear)",
+    )
     add("--skip-rows", type=whole(0), metavar="N", help="lines before the header (default: 0)")
     add("--encoding", help="of text (default: utf-8)")
     add("--time-column", metavar="NAME", help="the time column, if it is not recognised")
-    add("--time-format", metavar="FORMAT", help="how times are written, such as %%d.%%m.%%Y")
+    add(
+        "--time-format",
+        metavar="FORMAT",
+        help="how times are written, such as %%d.%%m.%%Y, if that is not recognised",
+    )
     add("--drop", action="append", metavar="NAME", help="leave a column out (repeatable)")
     add(
         "--missing-value",
-        type=float,
+        "--na-values",
+        type=flag_of_missing,
         action="append",
         metavar="X",
-        help="a number that stands for a missing value, such as -999 (repeatable)",
+        help="what stands for a missing value, besides empty cells, NA, n/a, -, --- and the like: "
+        "a number such as -999, or text (repeatable; --na-values=--X for text with hyphens)",
     )
     add(
         "--mask-column",
         metavar="NAME",
         help="column of 1 (this row may be predicted) and 0: no variable",
     )
-    add("--array", metavar="NAME", help="the array of an npz file that holds several")
+    add(
+        "--array",
+        metavar="NAME",
+        help="the array of an npz file that holds several, or the sheet of an Excel file",
+    )
+
+
+def flag_of_missing(text: str) -> float | str:
+    """A type: a finite number, or text as it is."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if number - number == 0 else text
 
 
 def lags(text: str) -> int | str:

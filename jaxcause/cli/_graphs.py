@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxcause._checks import limit
 from jaxcause._errors import InputError
 
 if TYPE_CHECKING:
@@ -43,6 +44,35 @@ def read_named(
     return read_graph(file, names=names, max_lag=max_lag, mutual=mutual)
 
 
+def check_size(
+    graph: "LaggedGraph | CausalGraph", path: Path, done: str, most_cells: int, most_edges: int
+) -> None:
+    """Raise if a graph is too large for a command, before it begins.
+
+    Args:
+        graph: The graph.
+        path: Its file.
+        done: What the command does with it, such as ``"drawn"``.
+        most_cells: How many pairs of variables, at all lags, it takes at most.
+        most_edges: How many edges.
+
+    Raises:
+        InputError: It is too large; the message says which variable of the environment raises it.
+    """
+    name = done.upper()
+    cells = int(np.prod(np.shape(graph.marks)[:3]))
+    for what, size, most in (
+        ("pairs", cells, limit(f"{done}_pairs", most_cells)),
+        ("edges", n_edges(graph), limit(f"{done}_edges", most_edges)),
+    ):
+        if size > most:
+            shown = "pairs of variables and lags" if what == "pairs" else "edges"
+            raise InputError(
+                f"{path} has {size:,} {shown}, but at most {most:,} are {done}; leave weak edges "
+                f"and variables out, or set JAXCAUSE_MAX_{name}_{what.upper()} higher"
+            )
+
+
 def _file_in(folder: Path) -> Path:
     """The file that a folder stands for."""
     if (folder / FILE).exists():
@@ -60,6 +90,9 @@ def _file_in(folder: Path) -> Path:
 
 def _is_explanation(file: Path) -> bool:
     """Whether the file begins like one that ``jaxcause explain`` wrote."""
+    if not file.is_file():
+        # A pipe would wait for ever; the reader says what is wrong.
+        return False
     try:
         with file.open("rb") as opened:
             return b'"jaxcause.explanation/' in opened.read(64)
@@ -141,10 +174,14 @@ def read_alike(
             f"{path} has other variables than the other graph ({', '.join(odd[:5])} "
             "only in one of them); rename or leave them out"
         )
-    order = np.array([own.index(name) for name in names])
+    at = {name: k for k, name in enumerate(own)}
+    order = np.array([at[name] for name in names])
     return type(graph)(np.asarray(graph.marks)[np.ix_(order, order)])
 
 
 def n_edges(graph: "LaggedGraph | CausalGraph") -> int:
     """Number of edges; a contemporaneous edge counts once."""
-    return len(graph.edges())
+    adjacent = np.asarray(graph.adjacency)
+    if adjacent.ndim == 2:
+        return int(adjacent.sum()) // 2
+    return int(adjacent.sum()) - int(adjacent[:, :, 0].sum()) // 2

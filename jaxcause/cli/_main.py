@@ -25,6 +25,7 @@ EXIT_NOBODY_READS = 141
 EXTRAS = {
     "matplotlib": "plot",
     "narwhals": "data",
+    "openpyxl": "data",
     "pandas": "data",
     "polars": "data",
     "pyarrow": "data",

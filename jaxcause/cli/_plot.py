@@ -1,6 +1,7 @@
 """``jaxcause plot``: a picture of a graph."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 10**8
 """A pixel takes four bytes in memory, twice while the file is written."""
+
+MOST_PAIRS, MOST_EDGES = 200_000, 1_000
+"""Size up to which graphs are drawn; nobody could read more."""
 
 KINDS = ("time", "summary", "scores", "curves", "responses")
 
@@ -91,10 +95,20 @@ def _plot(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_names(names: Sequence[str], arguments: argparse.Namespace) -> None:
+    """Raise if a name holds a character that no picture can show, and some formats cannot hold."""
+    for name in names:
+        if any(character < " " or character == "\x7f" for character in name if character != "\n"):
+            raise InputError(
+                f"{arguments.graph} has the name {name!r} with a control character, which cannot "
+                "be drawn; rename that variable"
+            )
+
+
 def _draw(arguments: argparse.Namespace) -> Any:
     """The Axes of the picture."""
     from jaxcause.cli._distance import same_lags
-    from jaxcause.cli._graphs import effects, numbers, read, read_alike
+    from jaxcause.cli._graphs import check_size, effects, numbers, read, read_alike
 
     kind = arguments.kind
     if arguments.truth is not None and kind not in (None, "time"):
@@ -102,6 +116,8 @@ def _draw(arguments: argparse.Namespace) -> Any:
     if arguments.truth is not None and arguments.self_edges is not None:
         raise InputError("--self-edges is not for --truth, which draws every edge; leave it out")
     graph, names = read(arguments.graph, mutual=arguments.mutual)
+    check_size(graph, arguments.graph, "drawn", MOST_PAIRS, MOST_EDGES)
+    _check_names(names, arguments)
     import matplotlib as mpl
 
     mpl.use("agg")

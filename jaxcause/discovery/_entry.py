@@ -62,8 +62,8 @@ def search_graphs(
 ) -> SearchResult:
     """Check the arguments, and search every graph of the batch, in chunks of bounded memory.
 
-    ``given`` is a test, or data to make one of (`as_test`). With ``cubic``, orientation looks at all
-    triples of nodes, as that of PAGs does.
+    ``given`` is a test, or data to make one of (`as_test`). With ``cubic``, orientation looks at
+    all triples of nodes, as that of PAGs does.
 
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not

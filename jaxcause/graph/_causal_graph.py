@@ -107,12 +107,13 @@ class CausalGraph:
         """
         _batch.check_one(self.marks, 2, "edges()")
         marks = np.asarray(self.marks)
-        label = names if names is not None else [str(i) for i in range(self.n_nodes)]
-        found = []
-        for i, j in zip(*np.nonzero(np.triu(marks)), strict=True):
-            a, b = (j, i) if marks[j, i] == Mark.ARROW and marks[i, j] != Mark.ARROW else (i, j)
-            found.append((label[a], edge_symbol(int(marks[b, a]), int(marks[a, b])), label[b]))
-        return found
+        label = list(names) if names is not None else [str(i) for i in range(self.n_nodes)]
+        i, j = np.nonzero(marks)
+        i, j = i[i < j], j[i < j]
+        turned = (marks[j, i] == int(Mark.ARROW)) & (marks[i, j] != int(Mark.ARROW))
+        a, b = np.where(turned, j, i), np.where(turned, i, j)
+        ends = zip(a.tolist(), marks[b, a].tolist(), marks[a, b].tolist(), b.tolist(), strict=True)
+        return [(label[left], edge_symbol(*of), label[right]) for left, *of, right in ends]
 
 
 def stored_marks(marks: AnyArray) -> Int8[AnyArray, "..."]:

@@ -8,6 +8,9 @@ from jaxcause._typing import AnyArray
 from jaxcause.graph._causal_graph import check_marks
 from jaxcause.graph._marks import Mark
 
+_ROUNDS = 8
+"""Rounds in which all graphs of a batch lose the nodes at their ends together."""
+
 
 def cyclic_edges(
     marks: Int[AnyArray, "*graphs nodes nodes"],
@@ -60,12 +63,36 @@ def _between_arrowheads(
 ) -> Bool[np.ndarray, "*graphs nodes"]:
     """Nodes that can lie on a cycle: each has an arrowhead from one of them, and sends one."""
     kept = np.ones(into.shape[:-1], bool)
-    while True:
+    for _ in range(_ROUNDS):
         joined = into & kept[..., None] & kept[..., None, :]
         fewer = np.asarray(joined.any(axis=-1) & joined.any(axis=-2))
         if (fewer == kept).all():
             return kept
         kept = fewer
+    # A long path loses its two ends in each round, so the rest goes node by node.
+    kept = np.array(kept)
+    for graph in np.argwhere(kept.any(axis=-1)).tolist():
+        at = tuple(graph)
+        nodes = np.flatnonzero(kept[at])
+        kept[(*at, nodes)] = _peeled(into[(*at, *np.ix_(nodes, nodes))])
+    return kept
+
+
+def _peeled(into: Bool[np.ndarray, "nodes nodes"]) -> Bool[np.ndarray, "nodes"]:
+    """The same for one graph, in time that grows with the square of its nodes."""
+    kept = np.ones(len(into), bool)
+    counts = np.stack([into.sum(axis=0), into.sum(axis=1)])
+    ends = np.flatnonzero((counts == 0).any(axis=0)).tolist()
+    kept[ends] = False
+    while ends:
+        node = ends.pop()
+        for side, beside in enumerate((into[node], into[:, node])):
+            at = np.flatnonzero(beside & kept)
+            counts[side, at] -= 1
+            gone = at[counts[side, at] == 0]
+            kept[gone] = False
+            ends.extend(gone.tolist())
+    return kept
 
 
 def _on_cycles(

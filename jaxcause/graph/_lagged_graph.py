@@ -137,17 +137,18 @@ class LaggedGraph:
                 marks are traced.
         """
         _batch.check_one(self.marks, 4, "edges()")
-        label = names if names is not None else [f"X{i}" for i in range(self.n_vars)]
+        label = list(names) if names is not None else [f"X{i}" for i in range(self.n_vars)]
         marks = np.asarray(self.marks)
-        found = []
-        for i, j, lag in zip(*np.nonzero(marks[..., 0]), strict=True):
-            left, right = marks[i, j, lag]
-            # Arrows point to the right; other contemporaneous edges start at the smaller variable.
-            one_arrow = (left == Mark.ARROW) != (right == Mark.ARROW)
-            mirrored = left == Mark.ARROW if one_arrow else i > j
-            if lag > 0 or not mirrored:
-                found.append((label[i], int(lag), edge_symbol(left, right), label[j]))
-        return found
+        i, j, lag = np.nonzero(marks[..., 0])
+        left, right = marks[i, j, lag].T
+        # Arrows point to the right; other contemporaneous edges start at the smaller variable.
+        into_left, into_right = left == int(Mark.ARROW), right == int(Mark.ARROW)
+        mirrored = np.where(into_left != into_right, into_left, i > j)
+        once = (lag > 0) | ~mirrored
+        cells = zip(*(part[once].tolist() for part in (i, lag, left, right, j)), strict=True)
+        return [
+            (label[i], at, edge_symbol(left, right), label[j]) for i, at, left, right, j in cells
+        ]
 
 
 def _check_lagged_marks(marks: np.ndarray) -> None:

@@ -23,8 +23,8 @@ class Mark(enum.IntEnum):
     CONFLICT = 4
 
 
-_LEFT = {Mark.CIRCLE: "o", Mark.ARROW: "<", Mark.TAIL: "-", Mark.CONFLICT: "x"}
-_RIGHT = {Mark.CIRCLE: "o", Mark.ARROW: ">", Mark.TAIL: "-", Mark.CONFLICT: "x"}
+_LEFT: dict[int, str] = {Mark.CIRCLE: "o", Mark.ARROW: "<", Mark.TAIL: "-", Mark.CONFLICT: "x"}
+_RIGHT: dict[int, str] = {Mark.CIRCLE: "o", Mark.ARROW: ">", Mark.TAIL: "-", Mark.CONFLICT: "x"}
 
 
 def edge_symbol(left: int | np.integer, right: int | np.integer) -> str:
@@ -33,9 +33,10 @@ def edge_symbol(left: int | np.integer, right: int | np.integer) -> str:
     >>> edge_symbol(Mark.CIRCLE, Mark.ARROW)
     'o->'
     """
-    if left == Mark.NONE or right == Mark.NONE:
+    if left == 0 or right == 0:
         return ""
-    return f"{_LEFT[Mark(int(left))]}-{_RIGHT[Mark(int(right))]}"
+    # Members of the enumeration are equal to their numbers, so no member is made.
+    return f"{_LEFT[int(left)]}-{_RIGHT[int(right)]}"
 
 
 def edge_marks(symbol: str) -> tuple[Mark, Mark]:
@@ -46,8 +47,8 @@ def edge_marks(symbol: str) -> tuple[Mark, Mark]:
     """
     if symbol == "":
         return Mark.NONE, Mark.NONE
-    left = {text: mark for mark, text in _LEFT.items()}
-    right = {text: mark for mark, text in _RIGHT.items()}
+    left = {text: Mark(mark) for mark, text in _LEFT.items()}
+    right = {text: Mark(mark) for mark, text in _RIGHT.items()}
     known = len(symbol) == 3 and symbol[1] == "-"
     if not known or symbol[0] not in left or symbol[2] not in right:
         raise ValueError(f"symbol={symbol!r} is not an edge; write it as --> or o-> or <->")

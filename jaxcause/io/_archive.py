@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 
 from jaxcause._checks import InputError
-from jaxcause.io._files import check_declared
+from jaxcause.io._files import check_declared, check_regular
 
 _MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x93NUM": "npy"}
 
@@ -26,6 +26,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
             than it is.
     """
     path = Path(path)
+    check_regular(path)
     try:
         with path.open("rb") as file:
             kind = _MAGIC.get(file.read(4))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,20 @@ def read_graph(
     """
     if not Path(path).exists():
         raise InputError(f"cannot read {path}: No such file or directory; check the path")
+    found = _read_graph(path, names, max_lag, mutual)
+    if not n_variables(found.graph):
+        raise InputError(f"{path} holds a graph without variables; write it again")
+    for name in found.names:
+        if _SURROGATE.search(name):
+            raise InputError(
+                f"{path} has a name that is no text in Unicode: {name!r}; rename that variable"
+            )
+    return found
+
+
+def _read_graph(
+    path: str | Path, names: Sequence[str] | None, max_lag: int | None, mutual: str
+) -> NamedGraph:
     suffix = _known_suffix(path)
     if suffix == ".csv":
         return _read_edges(path, names, max_lag, mutual)
@@ -118,6 +133,9 @@ def _known_suffix(path: str | Path) -> str:
     if suffix not in GRAPH_SUFFIXES:
         raise InputError(f"{path} has no suffix that is known; use {', '.join(GRAPH_SUFFIXES)}")
     return suffix
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _write_edges(

@@ -1,9 +1,8 @@
 """Reading a series from a CSV file."""
 
 import csv
-import datetime
-import re
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,19 +10,20 @@ import numpy as np
 
 from jaxcause._checks import InputError, check_at_least, check_choice
 from jaxcause.io._csv_advice import one_column, uneven
-from jaxcause.series import SeriesTable, table_from_columns
-from jaxcause.series._time import TIME_NAMES, is_dates, is_number
-
-MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
-"""Cells, in lower case, that stand for a missing value."""
-
-COUNTED = 4
-"""Columns from which on a first line 0, 1, 2, … is no row of data."""
+from jaxcause.io._files import check_columns, check_regular
+from jaxcause.io._header import check_header, note_on_names
+from jaxcause.series import SeriesTable, finished, table_from_columns
+from jaxcause.series._reading.cells import Style, is_missing
+from jaxcause.series._reading.words import TIME_NAMES
+from jaxcause.series._targets import flags_of, with_missing_value
 
 _MAX_LINE = 2**24
 _CHUNK = 10_000
-_COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_MOST_REMARKS = 5
+"""Lines below a table that are taken for remarks."""
+
+Columns = dict[str, np.ndarray]
 
 
 def read_csv(
@@ -33,14 +33,17 @@ def read_csv(
     drop: Sequence[str] = (),
     delimiter: str = ",",
     decimal: str = ".",
+    thousands: str | None = None,
     skip_rows: int = 0,
     encoding: str = "utf-8",
     time_format: str | None = None,
+    missing_value: Any = None,
 ) -> SeriesTable:
     """Read a table with one header line and one row per time step.
 
-    A column without numbers and dates is left out, with a note. A first line of whole numbers holds
-    names if no column below holds whole numbers alone, or if they count four columns or more.
+    Times, numbers and missing values are recognised as in `jaxcause.series.as_series_table`, and
+    notes say what was recognised and what was left out. A first line of whole numbers holds names
+    if no column below holds whole numbers alone, or if they count four columns or more.
 
     Args:
         path: The file.
@@ -48,55 +51,106 @@ def read_csv(
         drop: Columns to leave out.
         delimiter: The separator of cells: one character, or ``"tab"``.
         decimal: The decimal mark, ``"."`` or ``","``.
+        thousands: The mark between thousands, if it is not recognised automatically.
         skip_rows: Number of lines before the header line.
         encoding: The encoding, such as ``"latin-1"``.
-        time_format: The format of times that are not in ISO, such as ``"%d.%m.%Y %H:%M"``.
+        time_format: The format of times that are not recognised automatically, as for
+            ``strptime``, such as ``"%d.%m.%Y %H:%M"``.
+        missing_value: What stands for a missing value, such as -999 or ``"none"``, or several.
 
     Raises:
         InputError: The file is missing, unreadable, empty, or malformed; or see `as_series_table`.
     """
-    path = Path(path)
-    delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
-    _check_options(delimiter, decimal, skip_rows, encoding)
-    header, columns = _read_columns(path, delimiter, decimal, skip_rows, encoding)
-    for name in drop:
-        if name not in header:
-            raise InputError(
-                f"drop={name!r} is not a column of {path}; there are {', '.join(header)}"
-            )
-        columns.pop(name, None)
-    if time_format is not None:
-        given = columns
-        columns = {name: _as_times(column, time_format) for name, column in given.items()}
-        if all(columns[name] is column for name, column in given.items()):
-            raise InputError(
-                f"time_format={time_format!r} fits no column of {path}; write it as the times are, "
-                "such as '%d.%m.%Y', or leave it out"
-            )
-    _check_text(columns, path, time_column, decimal)
+    words, flags = flags_of(missing_value)
+    table = read_raw_csv(
+        path,
+        time_column=time_column,
+        drop=drop,
+        delimiter=delimiter,
+        style=Style(decimal, thousands, frozenset(words), True),
+        skip_rows=skip_rows,
+        encoding=encoding,
+        time_format=time_format,
+    )
     try:
-        return table_from_columns(columns, time_column=time_column, notes=_note_on_names(header))
+        return with_missing_value(table, flags) if flags else finished(table)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _check_options(delimiter: str, decimal: str, skip_rows: int, encoding: str) -> None:
-    check_choice("decimal", decimal, (".", ","))
+def read_raw_csv(
+    path: str | Path,
+    *,
+    time_column: str | None,
+    drop: Sequence[str],
+    delimiter: str,
+    style: Style,
+    skip_rows: int,
+    encoding: str,
+    time_format: str | None,
+) -> SeriesTable:
+    """The table of a file whose columns have not been checked yet; see `read_csv`."""
+    path = Path(path)
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+    _check_options(delimiter, style, skip_rows, encoding)
+    as_text = {time_column} if time_column is not None or time_format is None else TIME_NAMES
+    header, columns, remarks = _read_columns(path, delimiter, style, skip_rows, encoding, as_text)
+    names = note_on_names(header, columns, style, path, skip_rows)
+    columns = without(columns, drop, path)
+    try:
+        return table_from_columns(
+            columns,
+            time_column=time_column,
+            time_format=time_format,
+            style=style,
+            notes=(*names, *remarks),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def without(columns: Columns, drop: Sequence[str], path: Path) -> Columns:
+    """The columns that are not dropped.
+
+    Raises:
+        InputError: One to drop is no column.
+    """
+    for name in drop:
+        if name not in columns:
+            raise InputError(
+                f"drop={name!r} is not a column of {path}; there are {', '.join(columns)}"
+            )
+    dropped = set(drop)
+    return {name: column for name, column in columns.items() if name not in dropped}
+
+
+def _check_options(delimiter: str, style: Style, skip_rows: int, encoding: str) -> None:
+    check_choice("decimal", style.decimal, (".", ","))
     check_at_least("skip_rows", skip_rows, 0)
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise InputError(f"delimiter={delimiter!r} must be one character, such as ',' or ';'")
-    if delimiter == decimal:
-        raise InputError(f"delimiter and decimal are both {decimal!r}; try delimiter=';'")
+    if delimiter == style.decimal:
+        raise InputError(f"delimiter and decimal are both {style.decimal!r}; try delimiter=';'")
+    if style.thousands is not None:
+        check_choice("thousands", style.thousands, (",", ".", " ", "'"))
+        if style.thousands == style.decimal:
+            raise InputError(f"thousands and decimal are both {style.decimal!r}; change one")
     try:
         "".encode(encoding)
-    except LookupError:
+    except (LookupError, ValueError):
         raise InputError(f"encoding={encoding!r} is not known; try 'utf-8' or 'latin-1'") from None
 
 
 def _read_columns(
-    path: Path, delimiter: str, decimal: str, skip_rows: int, encoding: str
-) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The header and the columns: numbers, or text if some cell is not a number."""
+    path: Path,
+    delimiter: str,
+    style: Style,
+    skip_rows: int,
+    encoding: str,
+    as_text: Collection[str | None],
+) -> tuple[list[str], Columns, tuple[str, ...]]:
+    """The header, the columns (numbers, or text if some cell is no number) and notes."""
+    check_regular(path)
     try:
         with path.open("rb") as raw:
             head = raw.read(2**16)
@@ -110,7 +164,7 @@ def _read_columns(
             for _ in range(skip_rows):
                 next(lines, None)
             reader = csv.reader(lines, delimiter=delimiter)
-            return _parse(reader, path, delimiter, decimal, skip_rows)
+            return _parse(reader, path, delimiter, style, skip_rows, as_text)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
     except UnicodeError as error:
@@ -131,89 +185,106 @@ def _lines(file: IO[str], path: Path) -> Iterator[str]:
 
 
 def _parse(
-    reader: Any, path: Path, delimiter: str, decimal: str, skipped: int
-) -> tuple[list[str], dict[str, np.ndarray]]:
+    reader: Any,
+    path: Path,
+    delimiter: str,
+    style: Style,
+    skipped: int,
+    as_text: Collection[str | None],
+) -> tuple[list[str], Columns, tuple[str, ...]]:
     rows = (row for row in reader if any(cell.strip() for cell in row))
     header = [name.strip() for name in next(rows, [])]
+    while len(header) > 2 and not header[-1]:
+        header.pop()
     if len(header) == 1:
         advice = one_column(header, rows, reader, delimiter, skipped)
         raise InputError(
             f"{path} has one column (header: {header[0][:60]!r}); it needs at least two: {advice}"
         )
-    _check_header(header, path)
+    check_columns(path, len(header))
+    check_header(header, path)
+    text = [name in as_text or (k == 0 and as_text is TIME_NAMES) for k, name in enumerate(header)]
     chunks: list[list[np.ndarray]] = [[] for _ in header]
     chunk: list[list[str]] = []
+    notes: list[str] = []
 
     def convert() -> None:
-        for column, cells in zip(chunks, zip(*chunk, strict=True), strict=True):
-            column.append(_column(cells, decimal))
+        for cells, column, keep in zip(zip(*chunk, strict=True), chunks, text, strict=True):
+            column.append(_text(cells, style) if keep else _column(cells, style))
         chunk.clear()
 
-    for row in rows:
-        if len(row) != len(header):
-            line = reader.line_num + skipped
-            advice = uneven(header, row, rows, reader, delimiter, skipped)
-            raise InputError(
-                f"{path} has {len(row)} cells in line {line}, but {len(header)} columns; {advice}"
-            )
+    for row in _regular(header, rows, reader, path, delimiter, skipped, notes):
         chunk.append(row)
         if len(chunk) == _CHUNK:
             convert()
     if chunk:
         convert()
     joined = [np.concatenate(parts) if parts else np.zeros(0) for parts in chunks]
-    if _note_on_names(header):
-        _check_numbers_as_names(header, joined, path)
-    return header, dict(zip(header, joined, strict=True))
+    return header, dict(zip(header, joined, strict=True)), tuple(notes)
 
 
-def _note_on_names(header: list[str]) -> tuple[str, ...]:
-    if any(_number(name, ".") is None for name in header):
-        return ()
-    some = ", ".join(header[:3]) + ", …" * (len(header) > 3)
-    return (f"The first line ({some}) was taken for the names of the columns.",)
+def _regular(
+    header: list[str],
+    rows: Iterator[list[str]],
+    reader: Any,
+    path: Path,
+    delimiter: str,
+    skipped: int,
+    notes: list[str],
+) -> Iterator[list[str]]:
+    """The rows of as many cells as the header; remarks below the table are left out with a note."""
+    n_rows = 0
+    for row in rows:
+        if len(row) > len(header) and not any(cell.strip() for cell in row[len(header) :]):
+            row = row[: len(header)]
+        if len(row) != len(header):
+            line = reader.line_num + skipped
+            if n_rows >= _MOST_REMARKS and _are_remarks(row, rows):
+                shown = "".join(row).strip()[:40]
+                notes.append(f"Line {line} ({shown!r}) ends the table: remarks were left out.")
+                break
+            advice = uneven(header, row, rows, reader, delimiter, skipped)
+            raise InputError(
+                f"{path} has {len(row)} cells in line {line}, but {len(header)} columns; {advice}"
+            )
+        n_rows += 1
+        yield row
 
 
-def _check_numbers_as_names(header: list[str], columns: list[np.ndarray], path: Path) -> None:
-    """Raise unless a header of numbers can only be names: it counts, or the data are no integers.
-
-    Whole numbers, such as those of stations, are names if no column below holds whole numbers
-    alone. A first line 0, 1, 2, 3, … (or 1, 2, 3, 4, …) counts the columns.
-    """
-    whole = all(name.isascii() and name.isdigit() for name in header)
-    counts = [str(k + offset) for offset in (0, 1) for k in range(len(header))]
-    counting = header in (counts[: len(header)], counts[len(header) :])
-    counting = counting and len(header) >= COUNTED
-    fractional = all(c.dtype != object and (c[~np.isnan(c)] % 1 != 0).any() for c in columns)
-    if not whole or not (counting or fractional):
-        raise InputError(
-            f"{path} starts with numbers; its first line must name the columns (whole numbers are "
-            "names if no column below holds whole numbers alone, or if they count the columns)"
-        )
+def _are_remarks(row: list[str], rows: Iterator[list[str]]) -> bool:
+    """Whether this row and all below, which are few, hold one cell of text each."""
+    for one in itertools.chain([row], itertools.islice(rows, _MOST_REMARKS)):
+        cells = [cell.strip() for cell in one if cell.strip()]
+        if len(cells) != 1 or not any(map(str.isalpha, cells[0])):
+            return False
+    return next(rows, None) is None
 
 
-def _check_header(header: list[str], path: Path) -> None:
-    if not header:
-        raise InputError(f"{path} is empty; it needs a header line and one row per time step")
-    repeated = [name for name in header if header.count(name) > 1]
-    if repeated:
-        raise InputError(f"{path} has duplicate column names {repeated[0]!r}; rename one of them")
-
-
-def _column(cells: Sequence[str], decimal: str) -> np.ndarray:
-    """Numbers if all cells are numbers or missing, otherwise text."""
-    numbers = [np.nan if _is_missing(cell) else _number(cell, decimal) for cell in cells]
+def _column(cells: Sequence[str], style: Style) -> np.ndarray:
+    """Numbers if all cells are numbers or missing, otherwise numbers and text."""
+    if style.decimal == ".":
+        try:
+            return np.array([*map(float, cells)])
+        except ValueError:
+            pass
+    numbers = [np.nan if is_missing(cell, style) else _number(cell, style) for cell in cells]
     if None not in numbers:
         return np.array(numbers, np.float64)
-    mixed = ["nan" if _is_missing(c) else c.strip() for c in cells]
-    if decimal == ",":
-        # Later stages do not know decimal commas, so numbers are converted here.
-        mixed = [c if n is None else n for c, n in zip(mixed, numbers, strict=True)]
-    return np.array(mixed, object)
+    if not any(isinstance(number, float) and number == number for number in numbers):
+        return _text(cells, style)
+    mixed = np.empty(len(cells), object)
+    mixed[:] = [cell.strip() if n is None else n for cell, n in zip(cells, numbers, strict=True)]
+    return mixed
 
 
-def _number(cell: str, decimal: str) -> float | None:
-    if decimal == ",":
+def _text(cells: Sequence[str], style: Style) -> np.ndarray:
+    found = np.empty(len(cells), object)
+    found[:] = [np.nan if is_missing(cell, style) else cell.strip() for cell in cells]
+    return found
+
+
+def _number(cell: str, style: Style) -> float | None:
+    if style.decimal == ",":
         if "." in cell:
             return None
         cell = cell.replace(",", ".")
@@ -221,45 +292,3 @@ def _number(cell: str, decimal: str) -> float | None:
         return float(cell)
     except ValueError:
         return None
-
-
-def _is_missing(cell: str) -> bool:
-    return cell.strip().lower() in MISSING
-
-
-def _as_times(column: np.ndarray, time_format: str) -> np.ndarray:
-    """Dates, if every cell has the format of times."""
-    if column.dtype != object:
-        return column
-    try:
-        times = [datetime.datetime.strptime(str(cell), time_format) for cell in column]
-    except ValueError:
-        return column
-    found = np.empty(len(times), object)
-    found[:] = times
-    return found
-
-
-def _check_text(
-    columns: dict[str, np.ndarray], path: Path, time_column: str | None, decimal: str
-) -> None:
-    """Raise if a column of text holds numbers or times in another format."""
-    for name, column in columns.items():
-        if column.dtype != object or name == time_column or is_dates(column):
-            continue
-        if decimal == "." and any(_COMMA_NUMBER.fullmatch(str(cell)) for cell in column):
-            raise InputError(
-                f"column {name!r} of {path} has decimal commas; pass decimal=',' and, where cells "
-                "are separated by semicolons, delimiter=';'"
-            )
-        pointed = [c for c in column if isinstance(c, str) and "." in c and is_number(c)]
-        if decimal == "," and pointed:
-            raise InputError(
-                f"column {name!r} of {path} holds {pointed[0]!r} among decimal commas; write all "
-                "numbers alike, without points between thousands"
-            )
-        if name.lower() in TIME_NAMES:
-            raise InputError(
-                f"column {name!r} of {path} holds times such as {str(column[0])[:40]!r}; pass "
-                "time_format=…, such as '%d.%m.%Y', or drop the column"
-            )

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import NoReturn
 from xml.etree.ElementTree import ParseError
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, limit
 from jaxcause.io._files import read_bytes, write_whole
 from jaxcause.io._named import AnyGraph, NamedGraph, Values
 from jaxcause.io._networkx import from_networkx_named, to_networkx
+
+_MAX_XML = 16 * 2**20
+"""Largest GraphML in bytes; its parsers take a hundred times as much memory and time as others."""
 
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|\r")
 
@@ -62,6 +65,12 @@ def read_graphml(path: str | Path, *, mutual: str = "refuse") -> NamedGraph:
     from networkx.readwrite.graphml import GraphMLReader
 
     data = read_bytes(path)
+    most = limit("xml", _MAX_XML)
+    if len(data) > most:
+        raise InputError(
+            f"{path} has {len(data):,} bytes, but at most {most:,} of GraphML are read; write it "
+            "as .json or .npz, or set JAXCAUSE_MAX_XML higher"
+        )
     _refuse_doctype(data, path)
     try:
         with warnings.catch_warnings():
@@ -69,7 +78,7 @@ def read_graphml(path: str | Path, *, mutual: str = "refuse") -> NamedGraph:
             warnings.simplefilter("ignore")
             graphs = list(GraphMLReader()(string=data))
     except (ParseError, nx.NetworkXError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path} is no GraphML: {error!r}; write it again") from None
+        raise InputError(f"{path} is no GraphML: {repr(error)[:200]}; write it again") from None
     if len(graphs) != 1:
         raise InputError(f"{path} is GraphML with {len(graphs)} graphs; it must hold one")
     return from_networkx_named(graphs[0], path, mutual)
@@ -81,7 +90,15 @@ def _refuse_doctype(data: bytes, path: str | Path) -> None:
     def refuse(*_: object) -> NoReturn:
         raise InputError(f"{path} declares a document type or entities; remove the DOCTYPE")
 
+    def element(name: str, attributes: dict[str, str]) -> None:
+        if name.rpartition(":")[2] != "edge":
+            return
+        for end in ("source", "target"):
+            if not attributes.get(end):
+                raise InputError(f"{path} has an edge without {end}; complete it, or leave it out")
+
     parser = xml.parsers.expat.ParserCreate()
+    parser.StartElementHandler = element
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     try:

@@ -162,9 +162,10 @@ def graph_from_rows(
                 raise TypeError(f"{row['edge']!r} is no mark such as '-->'")
             pair = edge_marks(row["edge"])
         except KeyError as error:
-            raise InputError(f"{edge} has no {error}; variables are {_some(names)}") from None
+            shown = str(error)[:60]
+            raise InputError(f"{edge} has no {shown}; variables are {_some(names)}") from None
         except (TypeError, ValueError) as error:
-            raise InputError(f"{edge} is no edge: {error}; write it again") from None
+            raise InputError(f"{edge} is no edge: {str(error)[:200]}; write it again") from None
         lag = whole_number(lag, f"the lag of {edge}")
         if not 0 <= lag <= lags:
             raise InputError(f"{edge} has lag {lag}, but max_lag is {lags}; raise max_lag")
@@ -239,4 +240,4 @@ def check_version(version: Any, what: str | Path) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:5])) + (" …" if len(names) > 5 else "")
+    return ", ".join(repr(name)[:60] for name in names[:5]) + (" …" if len(names) > 5 else "")

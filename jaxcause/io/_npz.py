@@ -9,7 +9,7 @@ import numpy as np
 from jaxcause._checks import InputError
 from jaxcause.graph import CausalGraph, LaggedGraph
 from jaxcause.io._archive import archive_of, read_arrays
-from jaxcause.io._files import write_whole
+from jaxcause.io._files import check_cells, write_whole
 from jaxcause.io._named import (
     CAUSAL_FORMAT,
     LAGGED_FORMAT,
@@ -104,4 +104,7 @@ def _with_numbers(found: NamedGraph, arrays: dict[str, np.ndarray]) -> NamedGrap
 def _graph_of(marks: np.ndarray) -> AnyGraph:
     if not np.issubdtype(marks.dtype, np.integer):
         raise InputError(f"marks holds {marks.dtype}; it must hold whole numbers 0 to 4")
+    if 0 in marks.shape:
+        raise InputError(f"marks has shape {marks.shape}, without variables or lags")
+    check_cells("marks", marks.shape[0], marks.shape[2] - 1 if marks.ndim == 4 else 0)
     return LaggedGraph(marks) if marks.ndim == 4 else CausalGraph(marks)

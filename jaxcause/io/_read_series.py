@@ -9,15 +9,30 @@ import numpy as np
 
 from jaxcause._checks import InputError
 from jaxcause.io._archive import read_arrays
-from jaxcause.io._csv import read_csv
-from jaxcause.io._files import check_declared
-from jaxcause.series import SeriesTable, concatenate, table_from_columns
+from jaxcause.io._csv import read_raw_csv, without
+from jaxcause.io._excel import read_sheet
+from jaxcause.io._files import check_columns, check_declared, check_regular
+from jaxcause.series import SeriesTable, concatenate, finished, table_from_columns
 from jaxcause.series._frames import columns_of
+from jaxcause.series._reading.cells import Style
+from jaxcause.series._targets import flags_of, with_missing_value
 
-SERIES_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq", ".npz", ".npy")
+SERIES_SUFFIXES = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".dat",
+    ".xlsx",
+    ".xlsm",
+    ".parquet",
+    ".pq",
+    ".npz",
+    ".npy",
+)
 """Suffixes that `read_series` supports."""
 
 _TEXT = (".csv", ".tsv", ".txt", ".dat")
+_EXCEL = (".xlsx", ".xlsm")
 
 
 def read_series(
@@ -25,30 +40,37 @@ def read_series(
     *,
     delimiter: str | None = None,
     decimal: str = ".",
+    thousands: str | None = None,
     skip_rows: int = 0,
     encoding: str = "utf-8",
     time_column: str | None = None,
     time_format: str | None = None,
+    missing_value: Any = None,
     drop: Sequence[str] = (),
     array: str | None = None,
 ) -> SeriesTable:
     """Read one file, or several as several series of the same variables.
 
-    It reads CSV and other text tables (``.csv .tsv .txt .dat``), Parquet (``.parquet .pq``), and
-    NumPy's ``.npz`` and ``.npy``. No window crosses from one file to the next.
+    It reads CSV and other text tables (``.csv .tsv .txt .dat``), Excel (``.xlsx``, if openpyxl is
+    installed), Parquet (``.parquet .pq``), and NumPy's ``.npz`` and ``.npy``. Times, numbers and
+    missing values are recognised as in `jaxcause.series.as_series_table`. No window crosses from
+    one file to the next.
 
     Args:
         paths: One file or several.
         delimiter: Separator of cells in a text table: one character, or ``"tab"``; by default a
             comma, or a tab in ``.tsv``.
         decimal: Decimal mark of a text table, ``"."`` or ``","``.
-        skip_rows: Number of lines before the header line of a text table.
+        thousands: Mark between thousands, if it is not recognised automatically.
+        skip_rows: Number of lines before the header line of a text table or a sheet.
         encoding: Encoding of a text table.
         time_column: Name of the time column, if it is not recognised automatically.
-        time_format: Format of times in a text table that are not in ISO, such as ``"%d.%m.%Y"``.
+        time_format: Format of times that are not recognised automatically, as for ``strptime``,
+            such as ``"%d.%m.%Y"``.
+        missing_value: What stands for a missing value, such as -999 or ``"none"``, or several.
         drop: Columns to leave out.
-        array: Name of the array ``[time, vars]`` in an npz file with several arrays. An array
-            ``names`` in the same file names the variables.
+        array: Name of the array ``[time, vars]`` in an npz file with several arrays, or of a sheet
+            of Excel. An array ``names`` in the same npz file names the variables.
 
     Raises:
         InputError: A file is missing, damaged or of another kind, or an option does not fit it; or
@@ -57,39 +79,48 @@ def read_series(
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     if not files:
         raise InputError("paths is empty; give at least one file")
-    tables = []
-    for path in map(Path, files):
-        suffix = path.suffix.lower()
-        if suffix in _TEXT:
-            separator = delimiter or ("tab" if suffix == ".tsv" else ",")
-            table = read_csv(
-                path,
-                delimiter=separator,
-                decimal=decimal,
-                skip_rows=skip_rows,
-                encoding=encoding,
-                time_column=time_column,
-                time_format=time_format,
-                drop=drop,
-            )
-        elif suffix in (".parquet", ".pq"):
-            table = _named(path, _read_parquet(path, drop), time_column)
-        elif suffix in (".npz", ".npy"):
-            table = _read_array(path, array, drop, time_column)
-        else:
-            raise InputError(f"{path} is of no kind that is read; use {', '.join(SERIES_SUFFIXES)}")
-        tables.append(table)
-    return tables[0] if len(tables) == 1 else concatenate(tables, [str(path) for path in files])
-
-
-def _named(path: Path, columns: dict[str, np.ndarray], time_column: str | None) -> SeriesTable:
+    words, flags = flags_of(missing_value)
+    style = Style(decimal, thousands, frozenset(words), True)
+    how = {"time_column": time_column, "time_format": time_format, "drop": drop, "style": style}
+    text = {"delimiter": delimiter, "skip_rows": skip_rows, "encoding": encoding}
+    tables = [_raw(Path(path), how, text, array) for path in files]
+    table = concatenate(tables, [str(path) for path in files])
     try:
-        return table_from_columns(columns, time_column=time_column)
+        return with_missing_value(table, flags) if flags else finished(table)
+    except InputError as error:
+        shown = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+        raise InputError(f"{shown}: {error}") from None
+
+
+def _raw(path: Path, how: dict[str, Any], text: dict[str, Any], array: str | None) -> SeriesTable:
+    """The table of one file whose columns have not been checked yet."""
+    suffix = path.suffix.lower()
+    if suffix in _TEXT:
+        given = text["delimiter"] or ("tab" if suffix == ".tsv" else ",")
+        options: dict[str, Any] = {**how, **text, "delimiter": given}
+        return read_raw_csv(path, **options)
+    notes: tuple[str, ...] = ()
+    if suffix in (".parquet", ".pq"):
+        columns = _read_parquet(path)
+    elif suffix in _EXCEL:
+        columns, notes = read_sheet(path, array, text["skip_rows"], how["style"])
+    elif suffix in (".npz", ".npy"):
+        columns = _read_array(path, array)
+    else:
+        raise InputError(
+            f"{path}: unsupported file type {suffix or 'without a suffix'}; save it as .csv, or "
+            f"use one of {', '.join(SERIES_SUFFIXES)}"
+        )
+    columns = without(columns, how["drop"], path)
+    options = {name: value for name, value in how.items() if name != "drop"}
+    try:
+        return table_from_columns(columns, notes=notes, **options)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _read_parquet(path: Path, drop: Sequence[str]) -> dict[str, np.ndarray]:
+def _read_parquet(path: Path) -> dict[str, np.ndarray]:
+    check_regular(path)
     try:
         parquet = importlib.import_module("pyarrow.parquet")
         failure = importlib.import_module("pyarrow").ArrowException
@@ -101,19 +132,17 @@ def _read_parquet(path: Path, drop: Sequence[str]) -> dict[str, np.ndarray]:
             groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
             unfolded = max(sum(g.total_byte_size for g in groups), meta.num_rows * 8)
             check_declared(path, max(unfolded, 8 * meta.num_rows * meta.num_columns))
-            columns = columns_of(file.read())
+            check_columns(path, meta.num_columns)
+            return columns_of(file.read())
     except OSError as error:
         why = error.strerror or str(error).splitlines()[0]
         raise InputError(f"cannot read {path}: {why}; check that it is whole") from None
     except failure as error:
         why = str(error).splitlines()[0][:200]
         raise InputError(f"{path} is no Parquet that can be read: {why}; write it again") from None
-    return _without(columns, drop, path)
 
 
-def _read_array(
-    path: Path, wanted: str | None, drop: Sequence[str], time_column: str | None
-) -> SeriesTable:
+def _read_array(path: Path, wanted: str | None) -> dict[str, np.ndarray]:
     arrays = read_arrays(path)
     tables = [name for name, a in arrays.items() if a.ndim == 2 and a.dtype.kind in "iufb"]
     if wanted is None and len(tables) == 1:
@@ -133,16 +162,4 @@ def _read_array(
             f"{path}: names must hold {values.shape[1]} different names, one per column of "
             f"{wanted!r}; transpose it if it is [vars, time]"
         )
-    columns = dict(zip(labels, values.T, strict=True))
-    return _named(path, _without(columns, drop, path), time_column)
-
-
-def _without(
-    columns: dict[str, np.ndarray], drop: Sequence[str], path: Path
-) -> dict[str, np.ndarray]:
-    for name in drop:
-        if name not in columns:
-            raise InputError(
-                f"drop={name!r} is not a column of {path}; there are {', '.join(columns)}"
-            )
-    return {name: column for name, column in columns.items() if name not in drop}
+    return dict(zip(labels, values.T, strict=True))

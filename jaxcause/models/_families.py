@@ -1,15 +1,14 @@
 """The architectures that can be loaded, and what loading each one requires."""
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, limit
 from jaxcause.models._functional import Config
 from jaxcause.models._rules import WeightLayout
-from jaxcause.models._safetensors import one_line
+from jaxcause.models._safetensors import one_line, read_json_object
 from jaxcause.models.bert import params as bert
 from jaxcause.models.bert4rec import params as bert4rec
 from jaxcause.models.gpt2 import params as gpt2
@@ -80,17 +79,28 @@ def read_config(path: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: The file is not JSON, or its architecture cannot be loaded.
     """
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not JSON ({one_line(error)}); download it again") from error
-    name = raw.get("model_type") if isinstance(raw, dict) else None
-    if name not in FAMILIES:
+    raw = read_json_object(path)
+    name = raw.get("model_type")
+    if not isinstance(name, str) or name not in FAMILIES:
         raise InputError(
             f"model_type={name!r} in {path} is not supported; choose a model of "
             f"{', '.join(FAMILIES)}, or bring attention arrays from any framework"
         )
-    return str(name), raw
+    for option, (named, most) in _SIZES.items():
+        given, most = raw.get(option), limit(named, most)
+        if isinstance(given, int | float) and given > most:
+            raise InputError(
+                f"{option}={given!r} in {path} is more than {most:,}, so it is taken for an error; "
+                f"correct it, or set JAXCAUSE_MAX_{named.upper()} higher"
+            )
+    return name, raw
+
+
+_SIZES = {
+    **dict.fromkeys(("num_hidden_layers", "n_layers", "n_layer"), ("layers", 1_000)),
+    **dict.fromkeys(("num_labels", "_num_labels"), ("labels", 100_000)),
+}
+"""Options whose size decides how long loading takes, before any weight is read."""
 
 
 def parse_config(architecture: str, path: Path, raw: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -11,6 +12,8 @@ from safetensors.numpy import save_file
 
 from jaxcause._checks import InputError
 from jaxcause.models._variants import coded_weights
+
+_MAX_JSON = 64 * 2**20
 
 SMALL_FLOATS = re.compile(r"F[468](_.*)?")
 """Names of dtypes that need a scale of their own."""
@@ -58,14 +61,15 @@ def read_sharded(
         InputError: The index is damaged, or a file or an array listed there is absent.
     """
     try:
-        files = json.loads(index.read_text())["weight_map"]
+        files = read_json_object(index)["weight_map"]
         shards = sorted(set(files.values()))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (KeyError, AttributeError, TypeError) as error:
         raise InputError(f"{index} is not an index of weights ({one_line(error)})") from error
     weights: dict[str, np.ndarray] = {}
     for shard in shards:
-        if not isinstance(shard, str) or Path(shard).name != shard:
-            raise InputError(f"{index} names {shard!r}, which is not the name of a file beside it")
+        if not isinstance(shard, str) or Path(shard).name != shard or len(shard) > 200:
+            shown = repr(shard)[:80]
+            raise InputError(f"{index} names {shown}, which is not the name of a file beside it")
         path = find(shard)
         if path is None:
             raise InputError(f"{shard}, which {index} names, is absent; download it again")
@@ -77,6 +81,25 @@ def read_sharded(
             f"{absent[0]}; download them again"
         )
     return weights
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The object in a file of JSON.
+
+    Raises:
+        InputError: The file is too large, or holds anything else.
+    """
+    try:
+        if path.stat().st_size > _MAX_JSON:
+            raise InputError(f"{path} has over {_MAX_JSON:,} bytes of JSON; download it again")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON ({one_line(error)}); download it again") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds a {type(found).__name__}, not an object; download it again")
+    return found
 
 
 def one_line(error: BaseException) -> str:

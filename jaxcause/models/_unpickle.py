@@ -1,6 +1,8 @@
 """Reads ``pytorch_model.bin`` without PyTorch, and without running code from the pickle."""
 
+import io
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -25,6 +27,8 @@ STORAGES = {
     "BoolStorage": np.bool_,
 }
 
+
+_MAX_PICKLE = 32 * 2**20
 
 STATE_DICTS = ("state_dict", "model_state_dict", "model")
 """Under which name a checkpoint of a training holds the tensors of its model."""
@@ -89,8 +93,9 @@ class _Reader:
         self.storages: dict[str, np.ndarray] = {}
 
     def load(self) -> Any:
-        with self.archive.open(self.folder + "data.pkl") as file:
-            return _Unpickler(file, self).load()
+        data = self._read("data.pkl")
+        _check_memo(data, self.archive.filename)
+        return _Unpickler(io.BytesIO(data), self).load()
 
     def storage(self, key: str, dtype: Any, n: int) -> np.ndarray:
         if key not in self.storages:
@@ -104,7 +109,24 @@ class _Reader:
         info = self.archive.getinfo(self.folder + name)
         if info.compress_type != zipfile.ZIP_STORED:
             raise InputError(f"{self.archive.filename} is compressed, as PyTorch never does it")
+        if info.file_size > Path(str(self.archive.filename)).stat().st_size:
+            raise InputError(
+                f"{self.archive.filename} claims more than it holds; download it again"
+            )
         return self.archive.read(info)
+
+
+def _check_memo(data: bytes, name: str | None) -> None:
+    """Raise if a pickle numbers its objects by more than it has bytes, for which memory is taken.
+
+    Raises:
+        InputError: It does, or it is far larger than a list of tensors.
+    """
+    if len(data) > _MAX_PICKLE:
+        raise InputError(f"{name} lists its tensors in over {_MAX_PICKLE:,} bytes; is it a model?")
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > len(data):
+            raise InputError(f"{name} numbers an object {argument}; it is damaged or hostile")
 
 
 class _Unpickler(pickle.Unpickler):

@@ -53,7 +53,7 @@ def check_variant(
     if not isinstance(named, list):
         raise InputError(f"architectures={named!r} in {where} must be a list of names")
     for name in named:
-        if name not in classes and not known.fullmatch(str(name)):
+        if str(name) not in classes and not known.fullmatch(str(name)):
             raise InputError(
                 f"architectures={name!r} in {where} is no {architecture} of transformers, whatever "
                 "its model_type; bring attention arrays from any framework"

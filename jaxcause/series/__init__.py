@@ -1,5 +1,7 @@
 """What a series is: a table, its windows, transforms of its columns, and links between them."""
 
+from jaxcause.series._as_table import as_series_table as as_series_table
+from jaxcause.series._as_table import table_from_columns as table_from_columns
 from jaxcause.series._bent_lines import bent_lines as bent_lines
 from jaxcause.series._changes import CHANGES as CHANGES
 from jaxcause.series._changes import after_change as after_change
@@ -20,9 +22,8 @@ from jaxcause.series._resample import resampled as resampled
 from jaxcause.series._resample import row_seconds as row_seconds
 from jaxcause.series._table import SeriesTable as SeriesTable
 from jaxcause.series._table import Times as Times
-from jaxcause.series._table import as_series_table as as_series_table
 from jaxcause.series._table import concatenate as concatenate
-from jaxcause.series._table import table_from_columns as table_from_columns
+from jaxcause.series._table import finished as finished
 from jaxcause.series._targets import with_missing_value as with_missing_value
 from jaxcause.series._targets import with_targets as with_targets
 from jaxcause.series._transforms import TRANSFORMS as TRANSFORMS

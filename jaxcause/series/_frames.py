@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from jaxcause._checks import InputError
-from jaxcause.series._time import find_time, is_dates
+from jaxcause.series._reading.cells import Style
+from jaxcause.series._reading.finding import find_time
 
 _MISSING = frozenset(("NoneType", "NAType", "NaTType"))
 
@@ -49,9 +50,9 @@ def _time_of_index(frame: Any, columns: dict[str, np.ndarray]) -> dict[str, np.n
     given = getattr(frame.index, "name", None)
     name = next(n for n in (str(given or "index"), "index", "(index)") if n not in columns)
     index = {name: as_array(frame.index.to_numpy())}
-    is_time = index[name].dtype.kind in "mM" or is_dates(index[name])
-    # An index without a name only numbers the rows.
-    return index if is_time or (given is not None and find_time(index) is not None) else {}
+    # Numbers without a name only count the rows.
+    counts = given is None and index[name].dtype.kind not in "mMO"
+    return {} if counts or find_time(index, None, None, Style()) is None else index
 
 
 def as_array(column: Any) -> np.ndarray:
@@ -68,4 +69,6 @@ def _plain(cell: Any) -> Any:
     kind = type(cell).__name__
     if kind == "Period":
         return cell.to_timestamp()
+    if kind == "time":
+        return cell.isoformat()
     return np.nan if kind in _MISSING else cell

@@ -1,25 +1,14 @@
-"""Any series that people bring, as one array with names and unbroken stretches."""
+"""A multivariate series, as one array with names and unbroken stretches."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxcause._checks import InputError
-from jaxcause.series._booleans import from_booleans
-from jaxcause.series._frames import as_array, columns_of, is_frame
-from jaxcause.series._time import (
-    TIME_NAMES,
-    as_times,
-    find_time,
-    is_text,
-    numbers,
-    seconds,
-    segments,
-)
-from jaxcause.series._xarray import columns_of_xarray, is_xarray
+from jaxcause.series._reading.doubts import notes_on_suspects, without_variation
+from jaxcause.series._time import seconds, segments
 
 
 class Times(NamedTuple):
@@ -41,7 +30,7 @@ class Times(NamedTuple):
     @property
     def seconds(self) -> Float[np.ndarray, "time"]:
         """Dates since 1970, or durations, in seconds; numbers as they are."""
-        return seconds("time", self.column)
+        return seconds(self.column)
 
     def of(self, rows: Shaped[np.ndarray, "rows"]) -> "Times":
         """The times of some rows."""
@@ -73,143 +62,62 @@ class SeriesTable(NamedTuple):
         return np.asarray(~np.isnan(self.values).any(axis=1))
 
 
-def as_series_table(
-    series: Any, *, names: Sequence[str] | None = None, time_column: str | None = None
-) -> SeriesTable:
-    """Read arrays, data frames or labelled arrays, or a list of several series, as one table.
-
-    A data frame (pandas, polars, pyarrow) keeps its column names; a column (or index) of dates, or
-    a rising one of durations, or a rising first one of numbers named like a time, shows where rows
-    are missing and is left out. Columns of nothing but text are left out with a note. Columns of
-    True and False are variables with the values 1 and 0. An xarray ``Dataset`` or ``DataArray`` has
-    a time dimension; each of its variables, and each label of another dimension, is a variable.
-    Rows with a missing value are masked later.
-
-    Args:
-        series: ``[time, vars]`` of numpy or JAX, a data frame, an xarray object, columns by name,
-            or a list of such with the same variables.
-        names: Names of the variables; X0, X1, … where there are none.
-        time_column: Name of the time column or dimension, if it is not recognised by itself.
-
-    Raises:
-        InputError: There is no row, fewer than two variables, text among the numbers of a column,
-            an infinite value, a constant or empty column, two equal names, or time running
-            backwards.
-
-    >>> table = as_series_table(np.array([[1.0, 2.0], [2.0, np.nan], [3.0, 5.0]]))
-    >>> table.names, table.complete.tolist()
-    (('X0', 'X1'), [True, False, True])
-    """
-    if isinstance(series, SeriesTable):
-        return series
-    if isinstance(series, list | tuple):
-        tables = [as_series_table(s, names=names, time_column=time_column) for s in series]
-        return concatenate(tables, [f"series {number}" for number in range(len(tables))])
-    if isinstance(series, str | PurePath):
-        shown = repr(str(series)[:80])
-        raise InputError(f"series={shown} is no table; of a file, pass io.read_series({shown})")
-    if is_xarray(series):
-        columns, time = columns_of_xarray(series, time_column)
-        return table_from_columns(columns, names=names, time_column=time)
-    if is_frame(series):
-        return table_from_columns(columns_of(series), names=names, time_column=time_column)
-    if isinstance(series, Mapping):
-        columns = {str(name): as_array(column) for name, column in series.items()}
-        return table_from_columns(columns, names=names, time_column=time_column)
-    values, notes = np.asarray(series), ()
-    if values.ndim != 2:
-        raise InputError(f"series has shape {values.shape}, but must be [time, vars]")
-    if values.dtype.kind == "b":
-        notes, values = ("True was read as 1, False as 0.",), values.astype(np.float64)
-    if values.dtype == object or not np.issubdtype(values.dtype, np.number):
-        raise InputError(f"series holds {values.dtype} instead of numbers; convert its columns")
-    if np.iscomplexobj(values):
-        raise InputError("series holds complex numbers; pass real ones, such as np.abs(series)")
-    labels = names if names is not None else [f"X{i}" for i in range(values.shape[1])]
-    _check_names(labels, values.shape[1])
-    return checked_table(values.astype(np.float64), labels, None, notes)
-
-
-def table_from_columns(
-    columns: dict[str, np.ndarray],
-    *,
-    names: Sequence[str] | None = None,
-    time_column: str | None = None,
-    notes: tuple[str, ...] = (),
-) -> SeriesTable:
-    """A `SeriesTable` from named columns, the time column found and left out.
-
-    Args:
-        columns: Numbers, dates or text by name.
-        names: Replace the names of the variables.
-        time_column: Name of the time column, if it is not recognised by itself.
-        notes: What was recognised so far.
-    """
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise InputError(f"columns have the lengths {lengths}; they must agree")
-    if time_column is not None and time_column not in columns:
-        raise InputError(
-            f"time_column={time_column!r} is not a column; there are {', '.join(columns)}"
-        )
-    found = time_column if time_column is not None else find_time(columns)
-    time = None if found is None else seconds(found, columns[found])
-    rest = {name: column for name, column in columns.items() if name != found}
-    truths = {name: from_booleans(column) for name, column in rest.items()}
-    truths = {name: column for name, column in truths.items() if column is not None}
-    rest |= truths
-    text = _remarks(rest)
-    rest = {name: numbers(name, column) for name, column in rest.items() if name not in text}
-    labels = list(rest) if names is None else list(names)
-    _check_names(labels, len(rest))
-    notes = (*notes, *(f"Column {name!r} holds text and was left out." for name in text))
-    notes = (*notes, *(f"Column {name!r}: True was read as 1, False as 0." for name in truths))
-    if found is not None:
-        notes = (*notes, f"Column {found!r} was taken for the time and left out.")
-    values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((0, 0))
-    table = checked_table(values, labels, time, notes)
-    if time is None:
-        return table
-    column = as_times(columns[str(found)], time)
-    return table._replace(times=Times(column, np.zeros(len(time), np.int64)))
-
-
-def _remarks(columns: dict[str, np.ndarray]) -> list[str]:
-    """The columns of nothing but text, which are no variables."""
-    text = [name for name, column in columns.items() if is_text(column)]
-    for name in text:
-        if name.strip().lower() in TIME_NAMES:
-            raise InputError(
-                f"column {name!r} holds times such as {str(columns[name][0])[:40]!r}; turn it into "
-                "dates, or leave it out"
-            )
-    # A series of text alone is a mistake, of which `numbers` tells the place.
-    return text if len(text) < len(columns) else []
-
-
-def checked_table(
+def raw_table(
     values: Float[np.ndarray, "time vars"],
     names: Sequence[str],
-    time: Float[np.ndarray, "time"] | None,
-    notes: tuple[str, ...],
+    times: Shaped[np.ndarray, "time"] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> SeriesTable:
-    """A `SeriesTable` once the values have been found usable."""
-    n_rows, n_vars = values.shape
-    if n_vars < 2:
-        raise InputError(
-            f"series has {n_vars} variable{'s' * (n_vars != 1)} besides the time; it needs at "
-            "least two columns" + (f" ({' '.join(notes)})" if notes else "")
-        )
-    if n_rows == 0:
+    """A `SeriesTable` whose columns have not been checked yet."""
+    check_names(names, values.shape[1])
+    if len(values) == 0:
         raise InputError("series has no rows; it needs more rows than max_lag")
-    for name, column in zip(names, values.T, strict=True):
-        check_column(name, column)
-    notes = (*notes, *note_on_missing(values))
-    segment = np.zeros(n_rows, np.int64) if time is None else segments(time)
+    if times is None:
+        return SeriesTable(values, tuple(names), np.zeros(len(values), np.int64), notes)
+    segment = segments(seconds(times))
     n_gaps = int(segment[-1] - segment[0])
     if n_gaps:
         notes = (*notes, f"Time has {n_gaps} gap(s); no window crosses one.")
-    return SeriesTable(values, tuple(names), segment, notes)
+    series = np.zeros(len(values), np.int64)
+    return SeriesTable(values, tuple(names), segment, notes, None, Times(times, series))
+
+
+def finished(table: SeriesTable, *, by_position: bool = False) -> SeriesTable:
+    """A table whose columns vary, with notes on what is missing and what looks wrong.
+
+    Args:
+        table: The series.
+        by_position: Whether columns are known by their places, so that none may be left out.
+
+    Raises:
+        InputError: A value is infinite, or fewer than two columns vary.
+    """
+    faults = {}
+    for name, column in zip(table.names, table.values.T, strict=True):
+        infinite = np.flatnonzero(np.isinf(column))
+        if infinite.size:
+            raise InputError(
+                f"column {name!r} holds an infinite value in row {infinite[0] + 1}; leave it empty "
+                "to have that row masked"
+            )
+        if why := without_variation(column):
+            faults[name] = why
+            if by_position:
+                raise InputError(f"column {name!r} {why}; leave it out")
+    kept = [k for k, name in enumerate(table.names) if name not in faults]
+    left_out = tuple(f"Column {name!r} {why} and was left out." for name, why in faults.items())
+    notes = (*table.notes, *left_out)
+    if len(kept) < 2:
+        raise InputError(
+            f"series has {len(kept)} variable{'s' * (len(kept) != 1)} besides the time; it needs "
+            "at least two" + (f" ({' '.join(notes)})" if notes else "")
+        )
+    names = tuple(table.names[k] for k in kept)
+    values = np.ascontiguousarray(table.values[:, kept] if faults else table.values)
+    # A table that is part of another was finished before.
+    further = (*note_on_missing(values), *notes_on_suspects(names, values))
+    notes = (*(note for note in notes if note not in further), *further)
+    return table._replace(values=values, names=names, notes=notes)
 
 
 def note_on_missing(values: Float[np.ndarray, "time vars"]) -> tuple[str, ...]:
@@ -218,31 +126,18 @@ def note_on_missing(values: Float[np.ndarray, "time vars"]) -> tuple[str, ...]:
     return (f"{n_missing} of {len(values)} rows have a missing value.",) * (n_missing > 0)
 
 
-def _check_names(names: Sequence[str], n_vars: int) -> None:
+def check_names(names: Sequence[str], n_vars: int) -> None:
+    """Raise unless there is a name of its own for each variable."""
     if len(names) != n_vars:
         raise InputError(f"names has {len(names)} entries for {n_vars} variables; give one each")
     if len(set(names)) < len(names):
-        raise InputError(f"duplicate column names {_repeated(names)}; rename one of each")
+        raise InputError(f"duplicate column names {repeated(names)}; rename one of each")
 
 
-def _repeated(names: Any) -> str:
+def repeated(names: Any) -> str:
+    """The names that occur more than once, quoted."""
     seen: set[str] = set()
     return ", ".join(repr(n) for n in dict.fromkeys(n for n in names if n in seen or seen.add(n)))
-
-
-def check_column(name: str, column: np.ndarray) -> None:
-    """Raise if a column holds an infinite value, none at all, or one alone."""
-    infinite = np.flatnonzero(np.isinf(column))
-    if infinite.size:
-        raise InputError(
-            f"column {name!r} holds an infinite value in row {infinite[0] + 1}; "
-            "leave it empty to have that row masked"
-        )
-    known = column[~np.isnan(column)]
-    if known.size == 0:
-        raise InputError(f"column {name!r} has no values; leave it out")
-    if (known == known[0]).all():
-        raise InputError(f"column {name!r} is constant ({known[0]:g}); leave it out")
 
 
 def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable:
@@ -254,6 +149,8 @@ def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable
     """
     if not tables:
         raise InputError("series is an empty list; give at least one series")
+    if len(tables) == 1:
+        return tables[0]
     names = tables[0].names
     for table, name in zip(tables, called, strict=True):
         odd = sorted(set(table.names) ^ set(names))

@@ -7,44 +7,66 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxcause._checks import InputError
-from jaxcause.series._table import SeriesTable, check_column, note_on_missing
+from jaxcause.series._reading.doubts import notes_on_suspects
+from jaxcause.series._table import SeriesTable, finished, note_on_missing
 
 
-def with_missing_value(table: SeriesTable, missing_value: Any) -> SeriesTable:
+def with_missing_value(
+    table: SeriesTable, missing_value: Any, *, by_position: bool = False
+) -> SeriesTable:
     """The table with NaN where a value is one that stands for a missing one, such as -999.
 
     Args:
         table: The series.
         missing_value: A number, or several.
+        by_position: Whether columns are known by their places, so that none may be left out.
 
     Raises:
-        InputError: It is no finite number, or a column is left constant or empty.
+        InputError: It is no finite number, or fewer than two columns are left that vary.
 
     >>> from jaxcause.series import as_series_table
     >>> table = as_series_table(np.array([[1.0, 2.0], [-999.0, 3.0], [2.0, 5.0]]))
     >>> with_missing_value(table, -999).complete.tolist()
     [True, False, True]
     """
-    several = isinstance(missing_value, Sequence | np.ndarray) and not isinstance(
-        missing_value, str
-    )
-    flags = list(missing_value) if several else [missing_value]
-    notes = [note for note in table.notes if note not in note_on_missing(table.values)]
+    words, flags = flags_of(missing_value)
+    if words:
+        raise InputError(f"missing_value={words[0]!r} must be a number, such as -999")
+    told = {*note_on_missing(table.values), *notes_on_suspects(table.names, table.values)}
+    notes = [note for note in table.notes if note not in told]
     values = table.values.copy()
     for flag in flags:
-        if isinstance(flag, bool) or not isinstance(flag, int | float | np.number):
-            raise InputError(f"missing_value={flag!r} must be a number, such as -999")
-        if not np.isfinite(flag):
-            raise InputError(f"missing_value={flag!r} must be finite; NaN is missing by itself")
         # Also as it is rounded in single precision.
         found = np.isin(table.values, [float(flag), float(np.float32(flag))])
         values[found] = np.nan
         times = f"{int(found.sum())} times" if found.any() else "nowhere"
         notes.append(f"missing_value={flag:g} stands for a missing value; it occurs {times}.")
-    for name, column in zip(table.names, values.T, strict=True):
-        check_column(name, column)
-    notes += note_on_missing(values)
-    return table._replace(values=values, notes=tuple(notes))
+    return finished(table._replace(values=values, notes=tuple(notes)), by_position=by_position)
+
+
+def flags_of(missing_value: Any) -> tuple[list[str], list[float]]:
+    """The words and the numbers that stand for a missing value.
+
+    Raises:
+        InputError: One is neither text nor a finite number.
+
+    >>> flags_of(["k.A.", -999])
+    (['k.A.'], [-999])
+    """
+    if missing_value is None:
+        return [], []
+    several = isinstance(missing_value, Sequence | np.ndarray) and not isinstance(
+        missing_value, str
+    )
+    given: list[Any] = list(missing_value) if several else [missing_value]
+    words = [flag.strip() for flag in given if isinstance(flag, str)]
+    flags = [flag for flag in given if not isinstance(flag, str)]
+    for flag in flags:
+        if isinstance(flag, bool) or not isinstance(flag, int | float | np.number):
+            raise InputError(f"missing_value={flag!r} must be a number, such as -999, or text")
+        if not np.isfinite(flag):
+            raise InputError(f"missing_value={flag!r} must be finite; NaN is missing by itself")
+    return words, flags
 
 
 def with_targets(table: SeriesTable, mask: Any) -> SeriesTable:

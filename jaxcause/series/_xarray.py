@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxcause._checks import InputError
-from jaxcause.series._time import TIME_NAMES
+from jaxcause.series._reading.words import TIME_NAMES
 
 
 def is_xarray(series: Any) -> bool:

@@ -157,8 +157,8 @@ def test_flags_are_found_in_single_precision_or_said_to_be_nowhere():
         ("x", "must be a number"),
         (True, "must be a number"),
         (np.nan, "must be finite"),
-        (2.0, "column 'X0' is constant"),
-        ([2.0, 1.0], "column 'X0' has no values"),
+        (2.0, "Column 'X0' is constant"),
+        ([2.0, 1.0], "Column 'X0' has no values"),
     ],
 )
 def test_flags_that_cannot_be(flag, message):

@@ -94,9 +94,9 @@ def _scan(
             smallest = _smallest(value, looking)
             number = jnp.minimum(number, found.first)
         uncertain = found.uncertain
-        if guarded:
+        if uncertain is not None:
             close = jnp.abs(value - rows.limit[None]) <= error
-            uncertain |= (looking & close).any(axis=0)
+            uncertain = uncertain | (looking & close).any(axis=0)
         return Found(number, jnp.minimum(found.value, smallest), uncertain)
 
     n_turns = (n_subsets + (at_once - 1)) // at_once

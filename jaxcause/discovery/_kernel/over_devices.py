@@ -87,6 +87,7 @@ def _on_devices(
 ) -> Found:
     """The kernel on each device's share of the rows; all devices end with all results."""
     everywhere, share = PartitionSpec(), PartitionSpec(mesh.axis_names[0])
+    of_rows: Any = PackedRows
     *shared, rows, subsets, n_subsets = given
 
     def of_share(shared: Any, rows: PackedRows, subsets: Array, n_subsets: Array) -> Found:
@@ -98,7 +99,7 @@ def _on_devices(
         mesh=mesh,
         in_specs=(
             everywhere,
-            PackedRows(PartitionSpec(None, mesh.axis_names[0]), share),
+            of_rows(PartitionSpec(None, mesh.axis_names[0]), share),
             everywhere,
             share,
         ),

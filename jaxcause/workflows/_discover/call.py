@@ -17,7 +17,6 @@ from jaxcause.series import (
     changes,
     fit_level,
     usable_windows,
-    with_missing_value,
     with_targets,
 )
 from jaxcause.workflows._cache import kept_programs
@@ -49,7 +48,8 @@ def discover(
     method: str | Method = "gradient",
     key: PRNGKeyArray | None = None,
     time_column: str | None = None,
-    missing_value: float | Sequence[float] | None = None,
+    time_format: str | None = None,
+    missing_value: float | str | Sequence[float | str] | None = None,
     mask: Any = None,
     resample: Any = None,
     progress: bool = True,
@@ -88,7 +88,8 @@ def discover(
         key: Random key; ``jax.random.key(0)`` if left out, which ``info`` says. Methods without
             training give the same graph for every key.
         time_column: Name of the time column, if it is not recognised by itself.
-        missing_value: Number that stands for a missing value, such as -999, or several numbers.
+        time_format: How times in text are written, as for ``strptime``, if it is not recognised.
+        missing_value: What stands for a missing value, such as -999 or ``"none"``, or several.
         mask: Boolean per row (of several series, a list of such): whether the row may be predicted,
             such as whether it belongs to one season. Its past may lie outside the mask.
         resample: Average blocks of so many rows first, or of a duration such as ``"3h"`` or a
@@ -118,7 +119,9 @@ def discover(
     if max_lag != "auto":
         check_at_least("max_lag", max_lag, 1)
     method = _method_of(method, options)
-    given = _read(series, names, time_column, missing_value, mask)
+    movable = mask is None and not _has_domain_per_row(method, options)
+    how = {"time_column": time_column, "time_format": time_format, "missing_value": missing_value}
+    given = _masked(as_series_table(series, names=names, movable=movable, **how), mask)
     table, blocks = at_resolution(given, resample, max_lag, method)
     n_lags, chosen, reasons = resolve_auto(table, max_lag, method)
     if isinstance(chosen, str):
@@ -186,17 +189,14 @@ def _method_of(method: str | Method, options: dict[str, Any]) -> str | Method:
     return method if method == "auto" else method_named(method, options)
 
 
-def _read(
-    series: Any,
-    names: Sequence[str] | None,
-    time_column: str | None,
-    missing_value: float | Sequence[float] | None,
-    mask: Any,
-) -> SeriesTable:
-    table = as_series_table(series, names=names, time_column=time_column)
-    if missing_value is not None:
-        table = with_missing_value(table, missing_value)
+def _masked(table: SeriesTable, mask: Any) -> SeriesTable:
     return table if mask is None else with_targets(table, mask)
+
+
+def _has_domain_per_row(method: str | Method, options: dict[str, Any]) -> bool:
+    """Whether a regime is given for each row, so that rows must stay where they are."""
+    domain = getattr(method, "domain", options.get("domain"))
+    return domain is not None and not isinstance(domain, str)
 
 
 def _check_fits(table: SeriesTable, max_lag: int, method: Method) -> None:

@@ -110,6 +110,8 @@ class TrainedForecaster:
         Raises:
             InputError: The file cannot be read, is damaged, or holds something else.
         """
+        if Path(path).exists() and not Path(path).is_file():
+            raise InputError(f"cannot read a forecaster from {path}: it is no file; check the path")
         try:
             with safe_open(Path(path), framework="numpy") as file:
                 metadata = file.metadata() or {}
@@ -172,7 +174,7 @@ def _check_consistent(found: "TrainedForecaster") -> None:
     n_vars = found.config.n_vars
     expected = _fresh_params(found.config)
     shapes = [
-        {name: np.shape(leaf) for name, leaf in traverse_util.flatten_dict(tree).items()}
+        {name: np.shape(leaf) for name, leaf in traverse_util.flatten_dict(tree).items()}  # pyright: ignore[reportCallIssue, reportArgumentType]
         for tree in (expected, found.params)
     ]
     wrong = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]

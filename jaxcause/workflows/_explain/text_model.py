@@ -117,8 +117,22 @@ class TextModel:
         """
         if not text.strip():
             raise InputError("text is empty; give at least one word")
-        encoding = self.tokenizer(text, verbose=False)
-        ids = np.asarray(encoding["input_ids"], np.int32)
+        try:
+            text.encode()
+            encoding = self.tokenizer(text, verbose=False)
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"text holds {text[error.start : error.end]!r} at {error.start}, which is no "
+                "character of Unicode; remove it"
+            ) from None
+        except Exception as error:
+            # Tokenisers raise errors of their own, such as where they know no token for a word.
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise InputError(
+                f"the tokeniser of {self.name} cannot read the text ({reason}); use the files that "
+                "belong to the model"
+            ) from None
+        ids = _ids(encoding["input_ids"], self.model, self.name)
         if ids.size > self.model.max_length:
             raise InputError(
                 f"text has {ids.size} tokens, but the model takes {self.model.max_length}; "
@@ -204,6 +218,18 @@ class TextModel:
         extra = [(0, 0), (0, length - rows.shape[1])]
         fill = self.tokenizer.pad_token_id or 0
         return np.pad(rows, extra, constant_values=fill).astype(np.int32), np.pad(mask, extra)
+
+
+def _ids(given: list[int], model: Pretrained, name: str) -> Int[np.ndarray, "tokens"]:
+    """The numbers of tokens, each of which the model has a row for."""
+    known = int(getattr(model.config, "vocab_size", np.iinfo(np.int32).max))
+    beyond = [number for number in given if not 0 <= number < known]
+    if beyond:
+        raise InputError(
+            f"the tokeniser of {name} gives the token {beyond[0]}, but the model knows {known:,}; "
+            "use the files that belong to the model"
+        )
+    return np.asarray(given, np.int32)
 
 
 def readable(piece: str) -> str:

@@ -1,0 +1,199 @@
+"""Rows that are no time steps: units, totals, remarks, copies; and rows that are out of order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from jaxcause._checks import InputError
+from jaxcause.series._reading.cells import is_known
+from jaxcause.series._reading.dates import looks_like_date
+from jaxcause.series._reading.words import TOTALS
+
+_MOST_TRAILING = 5
+_SHOWN = 4
+Columns = Mapping[str, np.ndarray]
+
+
+def row_text(columns: Columns, row: int) -> str:
+    """The first cells of a row, for a message."""
+    cells = [_shown(column[row]) for column in columns.values()]
+    return ", ".join(cells[:_SHOWN]) + ", …" * (len(cells) > _SHOWN)
+
+
+def _shown(cell: Any) -> str:
+    if not is_known(cell):
+        return ""
+    return f"{cell:g}" if isinstance(cell, float) else " ".join(str(cell)[:40].split())
+
+
+def rows_left_out(
+    columns: Columns, odd: Bool[np.ndarray, "rows"], without_time: Bool[np.ndarray, "rows"] | None
+) -> tuple[Bool[np.ndarray, "rows"], tuple[str, ...]]:
+    """Rows of units, totals, remarks and names of columns, each with a note.
+
+    Units stand below the header, and totals and remarks at the end.
+
+    Args:
+        columns: All columns; missing cells are NaN.
+        odd: Rows with text in a column of numbers.
+        without_time: Rows whose time cannot be read; None if there is no time.
+    """
+    n_rows = len(odd)
+    left_out = np.zeros(n_rows, bool)
+    notes = []
+    strange = odd if without_time is None else odd | without_time
+    if n_rows > 1 and strange[0] and not strange[1] and _is_units(columns):
+        left_out[0] = True
+        notes.append(f"Row 1 ({row_text(columns, 0)}) holds units and was left out.")
+    again = [row for row in np.flatnonzero(strange).tolist() if _is_header(columns, row)]
+    if again:
+        left_out[again] = True
+        notes.append(f"The header occurs {len(again)} times more, which was left out.")
+    for row in range(n_rows - 1, max(0, n_rows - 1 - _MOST_TRAILING), -1):
+        why = _no_step(columns, row) if strange[row] else ""
+        if not why:
+            break
+        left_out[row] = True
+        notes.append(f"Row {row + 1} ({row_text(columns, row)}) {why} and was left out.")
+    return left_out, tuple(notes)
+
+
+def _is_header(columns: Columns, row: int) -> bool:
+    """Whether a row holds the names of the columns, as where files were joined."""
+    return all(column[row] == name.strip() for name, column in columns.items())
+
+
+def _is_units(columns: Columns) -> bool:
+    """Whether the first row holds text alone, none of it a number or a date."""
+    cells = [column[0] for column in columns.values() if is_known(column[0])]
+    return bool(cells) and all(
+        isinstance(cell, str) and not looks_like_date(cell) and not cell.strip()[:1].isdigit()
+        for cell in cells
+    )
+
+
+def _no_step(columns: Columns, row: int) -> str:
+    """Why a row at the end is no step of time: it sums up, or is a remark."""
+    cells = [column[row] for column in columns.values() if is_known(column[row])]
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    words = [text.strip().split()[0].strip(":=.()").lower() for text in texts if text.strip()]
+    if any(word in TOTALS for word in words):
+        return "sums up the rows above"
+    if len(texts) == len(cells) and not any(looks_like_date(text) for text in texts):
+        remark = any(any(map(str.isalpha, text)) for text in texts)
+        return "is a remark" if remark or not cells else ""
+    return ""
+
+
+def check_times(
+    names: Sequence[str], form: str, columns: Columns, without_time: Int[np.ndarray, "rows"]
+) -> None:
+    """Raise if a row has no time that can be read.
+
+    Raises:
+        InputError: It names the row, its cells and the remedy.
+    """
+    if not without_time.size:
+        return
+    row, name = int(without_time[0]), names[0]
+    cell = columns[name][row]
+    several = f" ({len(without_time)} rows are like it)" * (len(without_time) > 1)
+    if columns[name].dtype != object or not is_known(cell):
+        what = "has no time"
+    else:
+        what = f"has {str(cell)[:40]!r} as its time" + (f", not of the form {form}" if form else "")
+    raise InputError(
+        f"time column {name!r}: row {row + 1} ({row_text(columns, row)}) {what}{several}; correct "
+        "or delete the row"
+    )
+
+
+def in_order(
+    name: str,
+    times: Shaped[np.ndarray, "time"],
+    values: Float[np.ndarray, "time vars"],
+    *,
+    movable: bool = True,
+) -> tuple[Int[np.ndarray, "kept"], tuple[str, ...]]:
+    """The rows in the order of time, without copies of a row, and what was done.
+
+    Args:
+        name: Of the time.
+        times: Dates, durations or numbers.
+        values: All variables.
+        movable: Whether rows may be moved or left out; else that is an error.
+
+    Raises:
+        InputError: Rows run backwards and times repeat, as where several series are stacked.
+    """
+    rows, notes = np.arange(len(times)), []
+    zero = np.timedelta64(0) if times.dtype.kind in "mM" else 0
+    back = np.flatnonzero(np.diff(times) < zero)
+    if back.size:
+        rows = np.argsort(times, kind="stable")
+        if (np.diff(times[rows]) == zero).mean() > 0.01:
+            raise InputError(
+                f"time column {name!r} runs backwards at row {back[0] + 2}, and times repeat; sort "
+                "the rows, and give several series as several inputs"
+            )
+        shown = "newest first" if back.size == len(times) - 1 else f"row {back[0] + 2} is the first"
+        notes.append(f"Rows were not in the order of time ({shown}); they were sorted.")
+    copies = _copies(times[rows], values[rows])
+    if copies.any():
+        first = int(np.flatnonzero(copies)[0])
+        notes.append(
+            f"{int(copies.sum())} rows are copies of the row before, with the same time "
+            f"{_as_text(times[rows][first])}, and were left out."
+        )
+        rows = rows[~copies]
+    if notes and not movable:
+        raise InputError(
+            f"mask and domain count rows as they are given, but: {' '.join(notes)} Sort the rows "
+            "first, without copies"
+        )
+    return rows, (*notes, *_note_on_doubles(name, times[rows]))
+
+
+def _copies(times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    same = times[1:] == times[:-1]
+    equal = ((values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))).all(1)
+    return np.concatenate([np.zeros(min(1, len(times)), bool), same & equal])
+
+
+def _note_on_doubles(name: str, times: np.ndarray) -> tuple[str, ...]:
+    twice = np.flatnonzero(times[1:] == times[:-1])
+    if not twice.size:
+        return ()
+    return (
+        f"{twice.size} times of column {name!r} occur more than once with other values, first "
+        f"{_as_text(times[twice[0]])}: the rows were kept, and a lag counts rows. If they are of "
+        "several series, give these as several inputs.",
+    )
+
+
+def _as_text(time: Any) -> str:
+    if isinstance(time, np.datetime64):
+        return str(time.astype("datetime64[s]")).replace("T", " ")
+    return str(time)
+
+
+def total_row(values: Float[np.ndarray, "time vars"]) -> str:
+    """Whether the last row holds the sum or the mean of all others in every column.
+
+    >>> total_row(np.array([[1.0, 4.0], [2.0, 7.0], [3.0, 1.5], [6.0, 12.5]]))
+    'sum'
+    """
+    if len(values) < 4 or values.shape[1] < 2 or np.isnan(values[-1]).any():
+        return ""
+    above, last = values[:-1], values[-1]
+    counts = (~np.isnan(above)).sum(axis=0)
+    if (counts < 3).any():
+        return ""
+    for word, expected in (("sum", np.nansum(above, axis=0)), ("mean", np.nanmean(above, axis=0))):
+        size = np.nanmax(np.abs(above), axis=0)
+        # Totals are often rounded to the digits of the cells, but not to nothing.
+        if (np.abs(last - expected) <= 1e-6 * size + 1e-12).all() and size.min() > 0:
+            return word
+    return ""
