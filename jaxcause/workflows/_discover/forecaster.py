@@ -173,10 +173,10 @@ def _check_consistent(found: "TrainedForecaster") -> None:
     """Raise ValueError unless the parameters are those of the configuration, and finite."""
     n_vars = found.config.n_vars
     expected = _fresh_params(found.config)
-    shapes = [
-        {name: np.shape(leaf) for name, leaf in traverse_util.flatten_dict(tree).items()}  # pyright: ignore[reportCallIssue, reportArgumentType]
-        for tree in (expected, found.params)
-    ]
+    shapes: list[dict[Any, Any]] = []
+    for tree in (expected, found.params):
+        leaves: dict[Any, Any] = dict(traverse_util.flatten_dict(tree))
+        shapes.append({name: leaf.shape for name, leaf in leaves.items()})
     wrong = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
     if wrong:
         where = "/".join(map(str, wrong[0]))
