@@ -158,6 +158,23 @@ def test_the_benchmark_measures(capsys):
     assert document["machine"]["device"]
 
 
+def test_the_benchmark_compares_two_machines(tmp_path, capsys):
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"rows": [{"name": "matmul", "rate": 2.0}]}))
+    call = ["benchmark", "--only", "matmul", "--repeat", "1", "--against", str(other)]
+    assert main([*call, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["ratio"] == row["rate"] / 2
+    assert main(call) == 0
+    assert "times the other rate" in capsys.readouterr().out
+    for text in ("", "[]", '{"rows": []}', '{"rows": [{"name": "pc", "rate": -1}]}'):
+        other.write_text(text)
+        assert main(call) == 2
+        assert "holds no rates" in capsys.readouterr().err
+    assert main([*call[:-1], str(tmp_path / "missing.json")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
 def test_a_reader_that_goes_away_is_no_error():
     code = (
         "import sys; from jaxcause.cli import main\n"

@@ -35,6 +35,27 @@ def _batch() -> tuple[str, Measured, float, str]:
     return "PC, 1,000 graphs of 32 variables", call, 1000.0, "graphs/s"
 
 
+def _caps() -> tuple[str, Measured, float, str]:
+    import jax
+
+    import jaxcause as jc
+
+    corr, caps = _correlations(1000, 32), jc.Caps(max_degree=24, max_cond_size=3)
+    with jax.enable_x64(True):
+        on_device = jax.device_put(corr)
+
+    @jax.jit
+    def search(corr: jax.Array) -> jax.Array:
+        test = jc.partial_correlation_test(corr, N_SAMPLES)
+        return jax.numpy.asarray(jc.pc(test, alpha=ALPHA, caps=caps).graph.marks)
+
+    def call() -> None:
+        with jax.enable_x64(True):
+            search(on_device).block_until_ready()
+
+    return "PC as one program, the same graphs, caps 24 and 3", call, 1000.0, "graphs/s"
+
+
 def _icd() -> tuple[str, Measured, float, str]:
     from jaxcause.attention import correlation
 
@@ -70,7 +91,14 @@ def _training() -> tuple[str, Measured, float, str]:
     return work, call, float(n_steps), "steps/s"
 
 
-STUDIES = {"matmul": _matmul, "pc": _pc, "batch": _batch, "icd": _icd, "training": _training}
+STUDIES = {
+    "matmul": _matmul,
+    "pc": _pc,
+    "batch": _batch,
+    "caps": _caps,
+    "icd": _icd,
+    "training": _training,
+}
 
 
 def _search(name: str, corr: np.ndarray) -> Measured:
