@@ -30,8 +30,14 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # In the background of a shell a process ignores Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Scripts that need PyTorch and tigramite, not tests.
-collect_ignore = ["reference/make_model_goldens.py", "reference/make_pcmci_goldens.py"]
+# Scripts that need PyTorch, tigramite, or a process of their own; not tests.
+collect_ignore = [
+    "reference/make_model_goldens.py",
+    "reference/make_pcmci_goldens.py",
+    "discovery/on_mesh.py",
+    "on_two_devices.py",
+    "searches_on_two_devices.py",
+]
 
 # A single module was seen to add 20,000.
 MOST_MAPPINGS = 30_000

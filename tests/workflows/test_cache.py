@@ -161,13 +161,13 @@ def test_discover_leaves_jax_as_it_was(cache, monkeypatch):
     jc.workflows.discover  # noqa: B018, loads the module
     before, during = settings(), []
     inside = sys.modules["jaxcause.workflows._discover.call"]
-    read = inside._read
+    check = inside._check_fits
 
     def watched(*arguments):
         during.append(jax.config.jax_compilation_cache_dir)
-        return read(*arguments)
+        return check(*arguments)
 
-    monkeypatch.setattr(inside, "_read", watched)
+    monkeypatch.setattr(inside, "_check_fits", watched)
     jc.discover(np.random.default_rng(0).normal(size=(200, 2)), 1, method="var")
     assert during == [str(cache_folder())]
     assert settings() == before
