@@ -55,6 +55,7 @@ def explanation_page(explanation: dict[str, Any]) -> str:
     headline = _headline(explanation.get("target") or {}, explanation["tokens"])
     hidden, target = model.get("hidden_size"), (explanation.get("target") or {}).get("node")
     key = '<span><span class="chip target"></span> target</span>'
+    chosen_key = '<span><span class="chip"></span> chosen explanation</span>'
     maps = {
         f"map:{label}": MAP.format(label=label)
         for label in (
@@ -64,16 +65,19 @@ def explanation_page(explanation: dict[str, Any]) -> str:
             "Number of heads whose graph has an edge",
         )
     }
+    asks_nothing = _asks_nothing(explanation)
     values = {
         "head": head(f"{visible(explanation.get('text') or 'Explanation')[:70]} · jaxcause"),
         "js": script("shared.js", "heat.js", "attention.js", "downloads.js", "explanation.js"),
         "downloads": DOWNLOADS,
         "model": _model_line(model),
         "headline": headline,
-        "search": escape(_search_line(explanation)),
+        "question": "The tokens" if asks_nothing else "Which tokens change the output",
+        "search": "" if asks_nothing else escape(_search_line(explanation)),
         "large": _large(explanation),
-        "explanations": _explanations(explanation),
+        "explanations": "" if asks_nothing else _explanations(explanation),
         "sentence": _sentence(explanation),
+        "chosen_key": "" if asks_nothing else chosen_key,
         "target_key": "" if target is None else key,
         "hidden": f" ({escape(hidden)})" if hidden else "",
         "intervention": escape(
@@ -89,6 +93,13 @@ def explanation_page(explanation: dict[str, Any]) -> str:
         "data": script_json(page_data(explanation)),
     }
     return fill(asset("explanation.html"), values | maps)
+
+
+def _asks_nothing(explanation: dict[str, Any]) -> bool:
+    """Whether there was no output to explain, since the model has no head."""
+    output = (explanation.get("target") or {}).get("output")
+    found, search = explanation.get("explanations"), explanation.get("search") or {}
+    return output is None and not found and not search.get("n_queries")
 
 
 def _headline(target: dict[str, Any], tokens: list[str]) -> str:

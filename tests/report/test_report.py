@@ -189,3 +189,9 @@ def test_index_links_each_text_and_counts():
 def test_index_refuses_what_is_no_relative_path(href):
     with pytest.raises(InputError, match="must be a relative path"):
         index_page([{"href": href, "text": "x"}])
+
+
+def test_a_model_without_a_head_is_not_said_to_lack_an_explanation():
+    page = explanation_page({"schema": "jaxcause.explanation/1", "tokens": ["a", "b"]})
+    assert "No explanation was found" not in page
+    assert "change the output" not in page.split("<script")[0]
