@@ -1,5 +1,6 @@
 """Graphs as DOT, the language of Graphviz."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,6 +36,9 @@ def to_dot(graph: AnyGraph, *, names: Sequence[str] | None = None) -> str:
     Args:
         graph: One graph.
         names: One per variable; by default X0, X1, ….
+
+    Raises:
+        InputError: The names do not fit, or hold a control character.
 
     >>> import numpy as np
     >>> from jaxcause.graph import CausalGraph
@@ -140,6 +144,12 @@ def _whole(value: str | None, what: str) -> int:
 
 def _quoted(name: str) -> str:
     """A label in quotes, with backslashes doubled as Graphviz requires."""
+    if any(
+        unicodedata.category(character) == "Cc" for character in name if character not in "\n\t"
+    ):
+        raise InputError(
+            f"the name {name!r} holds a control character, which no viewer of DOT shows; rename it"
+        )
     text = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{text}"'
 

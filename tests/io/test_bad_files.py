@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from jaxcause import CausalGraph, InputError, LaggedGraph
-from jaxcause.io import read_causeme, read_graph, read_series, write_causeme, write_graph
+from jaxcause.io import (
+    from_dot,
+    read_causeme,
+    read_graph,
+    read_series,
+    to_dot,
+    write_causeme,
+    write_graph,
+)
 
 GIB = 2**30
 MASK = np.zeros((2, 2, 3), bool)
@@ -378,3 +386,14 @@ def test_files_that_cannot_be_written_leave_the_old_one(tmp_path):
         write_graph(path, batch)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["good.json"]
+
+
+def test_dot_holds_no_control_characters():
+    graph = CausalGraph(np.zeros((2, 2), int))
+    for name in ("a\x00", "\x1b[31m", "b\x7f"):
+        with pytest.raises(InputError, match="control character"):
+            to_dot(graph, names=["x", name])
+    assert from_dot(to_dot(graph, names=["two\nlines", "tab\t"])).names == [
+        "two\nlines",
+        "tab\t",
+    ]
