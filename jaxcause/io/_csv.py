@@ -8,12 +8,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from jaxcause._checks import InputError, check_at_least, check_choice
+from jaxcause._checks import InputError, check_at_least
 from jaxcause.io._csv_advice import one_column, uneven
 from jaxcause.io._files import check_columns, check_regular
 from jaxcause.io._header import check_header, note_on_names
 from jaxcause.series import SeriesTable, finished, table_from_columns
-from jaxcause.series._reading.cells import Style, is_missing
+from jaxcause.series._reading.cells import Style, check_style, is_missing
 from jaxcause.series._reading.words import TIME_NAMES
 from jaxcause.series._targets import flags_of, with_missing_value
 
@@ -125,16 +125,12 @@ def without(columns: Columns, drop: Sequence[str], path: Path) -> Columns:
 
 
 def _check_options(delimiter: str, style: Style, skip_rows: int, encoding: str) -> None:
-    check_choice("decimal", style.decimal, (".", ","))
+    check_style(style)
     check_at_least("skip_rows", skip_rows, 0)
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise InputError(f"delimiter={delimiter!r} must be one character, such as ',' or ';'")
     if delimiter == style.decimal:
         raise InputError(f"delimiter and decimal are both {style.decimal!r}; try delimiter=';'")
-    if style.thousands is not None:
-        check_choice("thousands", style.thousands, (",", ".", " ", "'"))
-        if style.thousands == style.decimal:
-            raise InputError(f"thousands and decimal are both {style.decimal!r}; change one")
     try:
         "".encode(encoding)
     except (LookupError, ValueError):

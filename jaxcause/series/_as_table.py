@@ -15,6 +15,7 @@ from jaxcause.series._reading.cells import (
     Style,
     as_numbers,
     check_numbers,
+    check_style,
     is_text,
     read_numbers,
     without_missing,
@@ -33,6 +34,8 @@ def as_series_table(
     time_column: str | None = None,
     time_format: str | None = None,
     missing_value: Any = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     movable: bool = True,
 ) -> SeriesTable:
     """Read arrays, data frames or labelled arrays, or a list of several series, as one table.
@@ -54,6 +57,9 @@ def as_series_table(
         time_column: Name of the time column or dimension, if it is not recognised by itself.
         time_format: How times in text are written, as for ``strptime``, if it is not recognised.
         missing_value: What stands for a missing value, such as -999 or ``"none"``, or several.
+        decimal: The decimal mark of numbers in text, ``"."`` or ``","``.
+        thousands: What stands between the thousands of numbers in text: ``","``, ``"."``, a blank
+            or ``"'"``; where it is clear from the column, it need not be given.
         movable: Whether rows may be sorted, and copies and sums left out; if not, that is an
             error, since a mask counts the rows as they are.
 
@@ -72,7 +78,8 @@ def as_series_table(
     parts = list(series) if several else [series]
     words, flags = flags_of(missing_value)
     how = {"time_column": time_column, "time_format": time_format, "movable": movable}
-    style = Style(missing=frozenset(words))
+    style = Style(decimal, thousands, frozenset(words))
+    check_style(style)
     tables = [_raw(part, names, style, **how) for part in parts]
     table = concatenate(tables, [f"series {k}" for k in range(len(tables))])
     by_position = all(_is_array(part) for part in parts)

@@ -67,7 +67,7 @@ def test_text_is_left_out_of_every_kind_of_table(tmp_path):
         assert table.names == ("rain", "river")
         assert table.notes[0] == "Column 'site' holds text and was left out."
     for column, message in [
-        (["1,5"] * 8, "column 'c' holds text in row 1: '1,5'"),
+        (["1,5"] * 8, "decimal commas, such as '1,5' in row 1; pass decimal=',' to series.as"),
         (["x", 1.0] * 4, "column 'c' holds text in row 1: 'x'"),
     ]:
         with pytest.raises(InputError, match=message):
@@ -136,3 +136,12 @@ def test_a_row_too_long_in_a_table_is_not_taken_for_its_beginning(tmp_path):
     path.write_text("a,b\n1,2\n2,3,4\n3,4\n4,6\n5,9\n")
     with pytest.raises(InputError, match="3 cells in line 3, but 2 columns; quote cells"):
         read_csv(path)
+
+
+def test_frames_hold_numbers_as_other_countries_write_them():
+    numbers = {"a": ["1.265,50", "-24,1", "2.000,0", "0,5"], "b": [1.0, 2.0, 4.0, 3.0]}
+    table = as_series_table(numbers, decimal=",", thousands=".")
+    assert table.values[:, 0].tolist() == [1265.5, -24.1, 2000.0, 0.5]
+    for marks, message in [({"decimal": ";"}, "decimal=';'"), ({"thousands": "."}, "both '.'")]:
+        with pytest.raises(InputError, match=message):
+            as_series_table(numbers, **marks)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, check_choice
 from jaxcause.series._reading.words import MISSING
 
 GROUPS = (",", ".", " ", "'")
@@ -35,6 +35,15 @@ class Style(NamedTuple):
     thousands: str | None = None
     missing: frozenset[str] = frozenset()
     in_file: bool = False
+
+
+def check_style(style: Style) -> None:
+    """Raise unless the two marks can be told from each other."""
+    check_choice("decimal", style.decimal, (".", ","))
+    if style.thousands is not None:
+        check_choice("thousands", style.thousands, GROUPS)
+        if style.thousands == style.decimal:
+            raise InputError(f"thousands and decimal are both {style.decimal!r}; change one")
 
 
 class Numbers(NamedTuple):
@@ -190,12 +199,11 @@ def _is_doubtful(grouped: Sequence[str], plain: list[Any], mark: str, decimal: s
 
 
 def _doubt(name: str, cell: str, row: int, mark: str, style: Style) -> str:
-    if not style.in_file:
-        return f"column {name!r} holds text in row {row + 1}: {cell!r}; turn it into numbers"
+    where = "" if style.in_file else " to series.as_series_table"
     remedy = "pass decimal=','" if mark == "," else "write all decimals with commas"
     return (
         f"column {name!r} holds {cell!r} in row {row + 1}: if {mark!r} stands between thousands, "
-        f"pass thousands={mark!r}; if it is the decimal mark, {remedy}"
+        f"pass thousands={mark!r}{where}; if it is the decimal mark, {remedy}"
     )
 
 
@@ -233,11 +241,12 @@ def check_numbers(name: str, column: np.ndarray, found: Numbers, style: Style) -
     row = int(found.odd[0])
     cells = [(int(i), str(column[i])) for i in found.odd]
     commas = [one for one in cells if _COMMA.fullmatch(one[1])]
-    if style.in_file and style.decimal == "." and commas:
+    if style.decimal == "." and commas:
+        semicolons = " and, where cells are separated by semicolons, delimiter=';'"
+        call = "decimal=','" if style.in_file else "decimal=',' to series.as_series_table"
         raise InputError(
             f"column {name!r} has decimal commas, such as {commas[0][1]!r} in row "
-            f"{commas[0][0] + 1}; pass decimal=',' and, where cells are separated by semicolons, "
-            "delimiter=';'"
+            f"{commas[0][0] + 1}; pass {call}{semicolons * style.in_file}"
         )
     points = [one for one in cells if _is_number(one[1])]
     if style.decimal == "," and points:
