@@ -362,7 +362,8 @@ def test_a_notebook_shows_every_picture_that_is_not_drawn_into_given_axes():
     found = jc.discover(x, 2, method="var")
     answer = found.respond({"X0": 1.0}, steps=3)
     pictures = [found.plot(kind) for kind in ("time", "summary", "scores", "curves", "responses")]
-    for ax in (*pictures, answer.plot(), plot.causal_graph(jc.pc(x).graph)):
+    panels = plot.plot_attention_panels(np.eye(2), np.eye(2), np.eye(2), ["a", "b"])
+    for ax in (*pictures, answer.plot(), plot.causal_graph(jc.pc(x).graph), panels):
         assert ax._repr_png_().startswith(b"\x89PNG")
 
 

@@ -19,6 +19,13 @@ class Picture(Axes):
         return png(self)
 
 
+class Panels(list[Axes]):
+    """The Axes of one picture, which a notebook shows."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self[0])
+
+
 def png(ax: Axes) -> bytes:
     """The whole picture that Axes are part of."""
     figure, content = ax.get_figure(root=True), io.BytesIO()

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from jaxcause._checks import InputError, check_shape
 from jaxcause._typing import AnyArray
 from jaxcause.plot._canvas import SHARES, axes_size, text_width
+from jaxcause.plot._figure import Panels
 from jaxcause.plot._glyphs import drawable
 from jaxcause.plot._token_arcs import NEGATIVE, POSITIVE
 
@@ -49,7 +50,7 @@ def plot_attention_panels(
         axes: Three Axes to draw into; a new figure of a fitting size by default.
 
     Returns:
-        The three Axes; ``axes[0].figure.savefig(path)`` saves the picture.
+        The three Axes, which a notebook shows; ``axes[0].figure.savefig(path)`` saves the picture.
 
     Raises:
         InputError: A matrix does not fit the tokens, or there are not three Axes.
@@ -74,7 +75,7 @@ def plot_attention_panels(
         raise InputError(f"axes has {len(where)} entries; give three, or leave axes out")
     for ax, panel in zip(where, map(_panel, given.items()), strict=True):
         _draw(ax, panel, labels)
-    return where
+    return Panels(where)
 
 
 def _panel(item: tuple[str, Any]) -> _Panel:

@@ -75,7 +75,7 @@ def response_curves(
     labels = variable_names(names, n_vars)
     n_shown = min(most, len(chosen))
     ax, panels = _panels(n_shown, ax)
-    room = (_width(panels[0]) + _OUTSIDE) / _TITLE - 4
+    room = (_width(panels[0]) + _OUTSIDE) / _TITLE - 5.5
     short = shortened_apart(labels, room / 2)
     for k, panel in enumerate(panels):
         source, target, lag = chosen[k].tolist()
