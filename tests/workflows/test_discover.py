@@ -510,3 +510,20 @@ def test_lorenz96_is_read_from_the_gradients(data):
     found = discover(case["X_np"].T, 1, key=jax.random.key(0), skip=False, progress=False)
     truth = case["Gref"].T.astype(bool)
     assert float(metrics.auroc(found.scores, truth, summary=True, diagonal=False)) >= 0.99
+
+
+def test_the_bar_says_where_training_stopped_early(capsys):
+    # Nothing nonlinear is in sight in a linear series, so that training ends soon.
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    x[1:, 1] += 0.8 * x[:-1, 0]
+    found = discover(x, 2, key=jax.random.key(0), progress=True)
+    assert found.info.steps < 600
+    assert "stopped early" in capsys.readouterr().err
+
+
+def test_a_saved_forecaster_can_be_read_by_whom_other_results_can(tmp_path):
+    _, _, found = product_found()
+    found.forecaster.save(tmp_path / "f.safetensors")
+    (tmp_path / "other").write_text("")
+    modes = [(tmp_path / name).stat().st_mode for name in ("f.safetensors", "other")]
+    assert modes[0] == modes[1]

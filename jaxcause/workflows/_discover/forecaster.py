@@ -13,9 +13,10 @@ from flax import traverse_util
 from jax.tree_util import Partial
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as serialised
 
 from jaxcause._checks import InputError, check_choice
+from jaxcause.io._files import write_whole
 from jaxcause.models.forecaster import ForecasterConfig, Params, init_params, predictor
 from jaxcause.series import TRANSFORMS, Transform, after_change
 
@@ -96,12 +97,7 @@ class TrainedForecaster:
         }
         metadata |= {stage: fitted.kind for stage, fitted in stages.items() if fitted is not None}
         metadata["checksum"] = _checksum(metadata, tensors)
-        try:
-            save_file(tensors, Path(path), metadata=metadata)
-        except (OSError, SafetensorError) as error:
-            raise InputError(
-                f"cannot write {path}: {error}; make room, or choose another"
-            ) from None
+        write_whole(path, serialised(tensors, metadata=metadata))
 
     @classmethod
     def load(cls, path: str | Path) -> "TrainedForecaster":
