@@ -13,17 +13,21 @@ from jaxcause import InputError
 from jaxcause.sharding import ROWS, padded_rows, replicate, row_mesh, shard_rows
 
 
-def test_windows_over_two_devices_give_the_scores_of_one():
-    script = Path(__file__).parent / "on_two_devices.py"
+def found_by(script):
+    """What a script that makes two devices of a CPU prints."""
     done = subprocess.run(
-        [sys.executable, script],
+        [sys.executable, Path(__file__).parent / script],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=400,
         env=dict(os.environ, JAX_PLATFORMS="cpu"),
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_windows_over_two_devices_give_the_scores_of_one():
+    found = found_by("on_two_devices.py")
     assert found["devices"] == found["copies"] == found["result_devices"] == 2
     assert found["axis_types"] == ["Auto"]
     assert found["shares"] == [6, 6]
@@ -35,16 +39,7 @@ def test_windows_over_two_devices_give_the_scores_of_one():
 
 
 def test_shard_map_shares_the_work_of_a_capped_search_and_jit_does_not():
-    script = Path(__file__).parent / "searches_on_two_devices.py"
-    done = subprocess.run(
-        [sys.executable, script],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        env=dict(os.environ, JAX_PLATFORMS="cpu"),
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = found_by("searches_on_two_devices.py")
     assert set(found) == {"pc", "fci"}
     for search in found.values():
         assert search["same"]

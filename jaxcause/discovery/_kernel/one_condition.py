@@ -14,8 +14,8 @@ from jaxtyping import Float, Int
 
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.in_numpy import first_of_each
-from jaxcause.discovery._kernel.rows import NEVER, NULL, Found, RowBatch
-from jaxcause.stats._definite import least_variance
+from jaxcause.discovery._kernel.partial_correlation import Correlations, squared_correlations
+from jaxcause.discovery._kernel.rows import NEVER, NULL, Found, KernelRows, RowBatch
 
 FEWEST_TESTS = 1 << 22
 """Fewer tests are made by the other kernels."""
@@ -223,10 +223,10 @@ def _squares(
     given: Int[np.ndarray, "tests"],
 ) -> Float[np.ndarray, "tests"]:
     """Squared partial correlations given one node; infinite where that is x or y itself."""
-    r_x, r_y = r[x, given], r[y, given]
-    covariance = r[x, y] - r_x * r_y
-    v_x, v_y = 1 - r_x**2, 1 - r_y**2
-    tolerance = least_variance(r.dtype)
-    regular = (v_x > tolerance) & (v_y > tolerance)
+    none = np.zeros(y.size, np.int64)
+    # Each test is a row of its own, whose list is the one node that is given.
+    rows = KernelRows(none, none + x, y, np.arange(y.size), none + NULL, none + 1, none + np.inf)
+    correlations = Correlations(r.reshape(-1), np.array(len(r)), given)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(regular, covariance * covariance / (v_x * v_y), np.inf)
+        square, _ = squared_correlations(correlations, rows, one_sided=False)(none[None])
+    return np.asarray(square)
