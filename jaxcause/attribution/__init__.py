@@ -17,6 +17,7 @@ from jaxcause.attribution._score_test import lagged_edges as lagged_edges
 from jaxcause.attribution._score_test import score_test as score_test
 from jaxcause.attribution._select import EdgeTest as EdgeTest
 from jaxcause.attribution._select import empirical_null as empirical_null
+from jaxcause.attribution._select import evidence_null as evidence_null
 from jaxcause.attribution._select import select_fdr as select_fdr
 from jaxcause.attribution._select import select_global_top_k as select_global_top_k
 from jaxcause.attribution._select import select_threshold as select_threshold

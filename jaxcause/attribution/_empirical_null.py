@@ -9,6 +9,8 @@ from jaxcause.stats._tails import erfc, student_p_value
 
 MAD_TO_SIGMA = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
+HALF_NORMAL_MEDIAN = 0.6745
+"""Median of the absolute value of a standard normal variable."""
 CLIP = 4.0
 """Small scores are clipped this many scales below the median, since their tail may be long."""
 MIN_SEPARATION = 1.75
@@ -40,10 +42,15 @@ class Mixture(NamedTuple):
 
 
 class Null(NamedTuple):
-    """p-values and local false-discovery rates of all candidates."""
+    """p-values and local false-discovery rates of all candidates, and how far edges stand apart.
+
+    ``separation`` is the distance between the means of edges and non-edges in scales of the
+    non-edges; 0 if a single component was fitted, infinite if most scores are zero.
+    """
 
     p_value: Float[np.ndarray, "sources targets lags"]
     local_fdr: Float[np.ndarray, "sources targets lags"]
+    separation: float
 
 
 class Centred(NamedTuple):
@@ -54,14 +61,15 @@ class Centred(NamedTuple):
         scale: Their standard deviation.
         local_fdr: Local false-discovery rate of each candidate.
         weight: Weight of each candidate as a non-edge.
-        alone: Whether a single component was fitted, without edges.
+        separation: Distance of the mean of the edges, in scales of the non-edges; 0 if a single
+            component was fitted, without edges.
     """
 
     centre: float
     scale: float
     local_fdr: np.ndarray
     weight: np.ndarray
-    alone: bool
+    separation: float
 
 
 def fit_null(
@@ -77,15 +85,18 @@ def fit_null(
     if 2 * positive.sum() <= candidates.sum() or scale == 0:
         # The null has no spread, so every larger score is an edge.
         above = positive if 2 * positive.sum() <= candidates.sum() else positive & (z > centre)
-        return Null(np.where(above, 0.0, one), np.where(above, 0.0, one))
+        return Null(np.where(above, 0.0, one), np.where(above, 0.0, one), np.inf)
     z = np.maximum(z, centre - CLIP * scale)
     shifted, fitted = z, _centred(z, positive)
     for _ in range(ROUNDS - 1):
         shifted = z - _shrunk_shift(z - fitted.centre, fitted.weight * positive, fitted.scale)
         fitted = _centred(shifted, positive)
     standard = np.asarray((shifted - fitted.centre) / fitted.scale)
-    p_value = _student_tail(standard, values.size) if fitted.alone else _normal_tail(standard)
-    return Null(np.where(positive, p_value, one), np.where(positive, fitted.local_fdr, one))
+    p_value = (
+        _student_tail(standard, values.size) if fitted.separation == 0 else _normal_tail(standard)
+    )
+    local_fdr = np.where(positive, fitted.local_fdr, one)
+    return Null(np.where(positive, p_value, one), local_fdr, fitted.separation)
 
 
 def _centred(z: np.ndarray, positive: np.ndarray) -> Centred:
@@ -95,9 +106,21 @@ def _centred(z: np.ndarray, positive: np.ndarray) -> Centred:
     if mixture is None:
         centre, scale = _lower_half(values)
         weight = (z <= centre + 2.5 * scale).astype(float)
-        return Centred(centre, scale, np.zeros(z.shape), weight, alone=True)
+        return Centred(centre, scale, np.zeros(z.shape), weight, separation=0.0)
     local = _monotone_local_fdr(z, mixture)
-    return Centred(float(mixture.null_mean), float(mixture.null_scale), local, local, alone=False)
+    mean, scale = float(mixture.null_mean), float(mixture.null_scale)
+    return Centred(mean, scale, local, local, (float(mixture.edge_mean) - mean) / scale)
+
+
+def half_normal_p_value(
+    evidence: Float[np.ndarray, "sources targets lags"],
+    cross: Bool[np.ndarray, "sources targets lags"],
+) -> Float[np.ndarray, "sources targets lags"]:
+    """Tails of |N(0, s²)|, with the s that makes its median that of the ``cross`` entries."""
+    scale = float(np.median(evidence[cross])) / HALF_NORMAL_MEDIAN if cross.any() else 0.0
+    if scale == 0:
+        return np.where(evidence > 0, 0.0, 1.0)
+    return np.asarray(erfc(evidence / (scale * np.sqrt(2))))
 
 
 def fit_mixture(values: Float[np.ndarray, "candidates"]) -> Mixture | None:

@@ -19,6 +19,7 @@ from jaxcause.cli._discover_options import (
     lags,
     reading,
     resolution,
+    trend,
 )
 from jaxcause.cli._output import complain, report, silent
 from jaxcause.cli._parser import Commands, add_command, add_folder, add_output
@@ -73,6 +74,15 @@ def add(commands: Commands) -> None:
         help="average blocks of K rows first, or of a duration such as 3h; lags then count blocks. "
         "auto: only if rows are nearly copies of the row before (default: rows as they are)",
     )
+    command.add_argument(
+        "--detrend",
+        type=trend,
+        default="auto",
+        metavar="WHAT",
+        help="take a trend and seasons out of every column first: linear, or the length of a "
+        "season in rows or as a duration such as 1d, several with commas; auto: what a linear "
+        "model of the past cannot do without; none (default: auto)",
+    )
     add_folder(command, "jaxcause-out")
     add_methods(command)
     add_reading(command)
@@ -99,11 +109,18 @@ def _searched(
     """Search, write what was found and print it."""
     import jax
 
-    from jaxcause.workflows import at_resolution, discover, resolve_auto, write_discovery
+    from jaxcause.workflows import (
+        at_resolution,
+        discover,
+        resolve_auto,
+        without_trend,
+        write_discovery,
+    )
 
     method, max_lag = arguments.method, arguments.max_lag
     if method == "auto":
         table = at_resolution(series, arguments.resample, max_lag, method).table
+        table = without_trend(table, arguments.detrend, max_lag, method).table
         max_lag, method, reasons = resolve_auto(table, max_lag, method)
         series = series._replace(notes=(*series.notes, *reasons))
         check_options(arguments, method)
@@ -112,7 +129,7 @@ def _searched(
         options["resample"] = arguments.resample
     if method in every_option()["checkpoint"] and arguments.forecaster is None:
         options["checkpoint"] = arguments.out / CHECKPOINT
-    options |= regimes
+    options |= regimes | {"detrend": arguments.detrend}
     if not arguments.checkpoint:
         _forget(arguments.out)
     elif not arguments.quiet and not any(_left(arguments.out)):

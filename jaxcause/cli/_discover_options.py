@@ -291,6 +291,22 @@ def resolution(text: str) -> int | str:
     return whole(1)(text) if text.lstrip("-").isdecimal() else text
 
 
+def trend(text: str) -> object:
+    """A type: ``auto``, ``none``, ``linear``, or lengths of seasons with commas between them."""
+    if text in ("auto", "linear"):
+        return text
+    if text == "none":
+        return None
+    return [_season(part.strip()) for part in text.split(",")]
+
+
+def _season(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def check_options(arguments: argparse.Namespace, method: str) -> None:
     """Raise unless the method has every option that was given, and none of them clash."""
     for name, methods in every_option().items():

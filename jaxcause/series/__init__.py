@@ -30,6 +30,9 @@ from jaxcause.series._transforms import TRANSFORMS as TRANSFORMS
 from jaxcause.series._transforms import Transform as Transform
 from jaxcause.series._transforms import can_log as can_log
 from jaxcause.series._transforms import fit_transform as fit_transform
+from jaxcause.series._trend import Trend as Trend
+from jaxcause.series._trend import detrended as detrended
+from jaxcause.series._trend import find_trend as find_trend
 from jaxcause.series._windows import Split as Split
 from jaxcause.series._windows import split_by_time as split_by_time
 from jaxcause.series._windows import unrolled as unrolled

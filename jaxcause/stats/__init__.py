@@ -14,6 +14,7 @@ from jaxcause.stats._from_data import (
 )
 from jaxcause.stats._multiple_testing import benjamini_hochberg as benjamini_hochberg
 from jaxcause.stats._multiple_testing import benjamini_yekutieli as benjamini_yekutieli
+from jaxcause.stats._multiple_testing import lagged_q_values as lagged_q_values
 from jaxcause.stats._pairwise import PairwiseCorrelation as PairwiseCorrelation
 from jaxcause.stats._pairwise import pairwise_correlation as pairwise_correlation
 from jaxcause.stats._pairwise_test import (

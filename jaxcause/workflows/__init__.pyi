@@ -14,6 +14,7 @@ from jaxcause.workflows._discover.over_time import EdgesOverTime as EdgesOverTim
 from jaxcause.workflows._discover.resolution import at_resolution as at_resolution
 from jaxcause.workflows._discover.respond import Response as Response
 from jaxcause.workflows._discover.result import Discovery as Discovery
+from jaxcause.workflows._discover.trends import without_trend as without_trend
 from jaxcause.workflows._discover.write import NO_PICTURES as NO_PICTURES
 from jaxcause.workflows._discover.write import write_discovery as write_discovery
 from jaxcause.workflows._explain.call import explain as explain

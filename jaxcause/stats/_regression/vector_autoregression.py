@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from jaxcause._checks import InputError
 from jaxcause._memory import check_memory
 from jaxcause._typing import AnyArray
-from jaxcause.stats._multiple_testing import benjamini_hochberg
+from jaxcause.stats._multiple_testing import lagged_q_values
 from jaxcause.stats._tails import student_p_value
 
 BLOCK = 4096
@@ -44,8 +44,8 @@ class VarFit(NamedTuple):
 
     @property
     def q_value(self) -> Float[np.ndarray, "vars vars lags"]:
-        """Benjamini and Hochberg's q-values over all coefficients; 1 where nothing is tested."""
-        q_value = benjamini_hochberg(np.where(self.tested, self.p_value, np.nan))
+        """q-values of the coefficients by `lagged_q_values`; 1 where nothing is tested."""
+        q_value = lagged_q_values(np.where(self.tested, self.p_value, np.nan))
         return np.where(self.tested, q_value, 1.0)
 
     def predict(

@@ -34,6 +34,7 @@ from jaxcause.workflows._discover.resolution import (
 )
 from jaxcause.workflows._discover.result import Discovery
 from jaxcause.workflows._discover.transforms import note_on_transform, with_transform
+from jaxcause.workflows._discover.trends import without_trend
 
 BYTES_PER_LINK = 80
 """Scores, p- and q-values, statistics and masks of each link ``[source, target, lag]``."""
@@ -52,6 +53,7 @@ def discover(
     missing_value: float | str | Sequence[float | str] | None = None,
     mask: Any = None,
     resample: Any = None,
+    detrend: Any = "auto",
     progress: bool = True,
     **options: Any,
 ) -> Discovery:
@@ -97,6 +99,10 @@ def discover(
             count blocks, and a note says how long one is. ``"auto"`` averages only rows that are
             nearly copies of the row before (`jaxcause.series.suggested_factor`). By default rows
             stay as they are, and a note says where ``"auto"`` would average them.
+        detrend: Take a linear trend (``"linear"``) or that and seasons out of every column first:
+            one season or several, in rows (``12``) or as durations (``"1d"``), each with its half
+            and third. ``"auto"`` takes out what `jaxcause.series.find_trend` finds, unless the
+            transform is one of changes or logarithms, and a note says what; None takes out nothing.
         progress: Whether to draw a progress bar on stderr.
         **options: Options of the method, if it is given by name.
 
@@ -123,6 +129,7 @@ def discover(
     how = {"time_column": time_column, "time_format": time_format, "missing_value": missing_value}
     given = _masked(as_series_table(series, names=names, movable=movable, **how), mask)
     table, blocks = at_resolution(given, resample, max_lag, method)
+    table, trend = without_trend(table, detrend, max_lag, method)
     n_lags, chosen, reasons = resolve_auto(table, max_lag, method)
     if isinstance(chosen, str):
         chosen = method_named(chosen, options)
@@ -130,9 +137,9 @@ def discover(
     _check_fits(table, n_lags, chosen)
     ready = with_transform(table, n_lags, chosen)
     used_key: Any = default_key() if key is None and chosen.takes_key else key
-    with resolution_kept(blocks):
+    with resolution_kept(blocks, trend):
         found = ready.method(table, n_lags, key=used_key, progress=progress)
-    graph, forecaster = found.graph, forecaster_at(blocks, found.forecaster)
+    graph, forecaster = found.graph, forecaster_at(blocks, trend, found.forecaster)
     trained = forecaster is not None
     info = found.info
     if ready.errors is not None:
@@ -144,6 +151,7 @@ def discover(
         settings=chosen.settings,
         resample=1 if blocks is None else blocks.factor or blocks.rows_per_block,
         one_lag=None if blocks is None else blocks.length,
+        detrend=None if trend is None else {"linear": trend.linear, "periods": trend.periods},
         n_cyclic=n_cyclic(graph),
         notes=(*table.notes, *reasons, *mixed, *_notes(table, chosen, info, graph)),
         provenance=provenance(given, key=used_key if trained else None),

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
-from jaxcause.attribution import empirical_null
+from jaxcause.attribution import EdgeTest, empirical_null, evidence_null
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import VarFit
 from jaxcause.workflows._discover.evidence import combined_evidence
@@ -104,15 +104,21 @@ def select_edges(
     by_tests = targets_by_tests(data, fitted, rule=rule)
     strength = np.sqrt(scores.total) if READOUTS[scores.name].squared else scores.total
     ranked = total = scores.total
-    measure = scores.name.replace("_", " ")
+    measure, gradients = scores.name.replace("_", " "), None
     if rule is None and readout is None and _is_short(data, fitted):
         evidence = combined_evidence(data, fitted, scores, from_gradients=~by_tests)
-        ranked, measure = evidence.total, evidence.measure
-        total = total if evidence.gradients is None else evidence.gradients**2
+        ranked, measure, gradients = evidence.total, evidence.measure, evidence.gradients
+        total = total if gradients is None else gradients**2
     if rule is not None:
         chosen = ChosenEdges(np.asarray(rule(total).directed), "given")
     else:
-        chosen = _choose(data, total, by_tests, q=q, is_short=_is_short(data, fitted))
+        allowed = known.allowed
+        null = (
+            empirical_null(total, candidates=allowed)
+            if gradients is None
+            else evidence_null(gradients, candidates=allowed)
+        )
+        chosen = _choose(data, null, by_tests, q=q, is_short=_is_short(data, fitted))
     graph = LaggedGraph.from_mask((chosen.supported & known.allowed) | known.required)
     return SelectedEdges(
         graph=graph,
@@ -140,7 +146,7 @@ class ChosenEdges(NamedTuple):
 
 def _choose(
     data: Prepared,
-    total: Float[AnyArray, "vars vars lags"],
+    null: EdgeTest,
     by_tests: Bool[np.ndarray, "vars"],
     *,
     q: float,
@@ -157,7 +163,6 @@ def _choose(
         found, edges, rule = tests, tests.q_value <= q, "t-tests"
         p_value, q_value = found.p_value, found.q_value
     else:
-        null = empirical_null(total, candidates=allowed)
         edges, rule = np.array(null.edges(q).directed), "empirical null"
         p_value, q_value = null.p_value, null.q_value
         if tests is not None:

@@ -10,11 +10,16 @@ from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.scores import EdgeScores
 
 LINEAR = "evidence of linear effects: mean |t| over light and heavy penalties"
-GRADIENTS = "evidence of the forecaster: root gradient energy over its standard error"
+GRADIENTS = (
+    "evidence of the forecaster: root gradient energy over its standard error, with that of linear "
+    "effects"
+)
 BY_TARGET = (
     "evidence by target: mean |t| over penalties or, where the Transformer forecasts better, root "
-    "gradient energy over its standard error"
+    "gradient energy over its standard error with it"
 )
+LINEAR_SHARE = 0.5
+"""What linear evidence counts beside that of gradients, both in units of their median."""
 SMALLEST = 1e-12
 """Added to evidence before its logarithm."""
 
@@ -40,19 +45,21 @@ def combined_evidence(
     *,
     from_gradients: Bool[np.ndarray, "vars"],
 ) -> Evidence:
-    """The evidence of the linear model, and that of the gradients where they forecast better.
+    """The evidence of the linear model, and that of the gradients with it where they say more.
 
-    If only some targets are forecast better, their evidence is brought to the scale of the linear
-    one: the medians over the links into a target agree.
+    Both are measured in their median over links between variables, and their squares are added, a
+    quarter of the linear one. If only some targets are forecast better by the Transformer, their
+    evidence is brought to the scale of the linear one: the medians over the links into a target
+    agree.
     """
     if not from_gradients.any():
         return Evidence(data.linear_evidence(), None, LINEAR)
-    gradients = gradient_evidence(data, fitted, scores)
+    gradients, linear = gradient_evidence(data, fitted, scores), data.linear_evidence()
+    with_linear = np.hypot(_in_medians(gradients, data), LINEAR_SHARE * _in_medians(linear, data))
     if from_gradients.all():
-        return Evidence(gradients, gradients, GRADIENTS)
-    linear = data.linear_evidence()
-    scale = np.exp(_median_log(linear, data) - _median_log(gradients, data))
-    total = np.where(from_gradients[None, :, None], gradients * scale[None, :, None], linear)
+        return Evidence(with_linear, gradients, GRADIENTS)
+    scale = np.exp(_median_log(linear, data) - _median_log(with_linear, data))
+    total = np.where(from_gradients[None, :, None], with_linear * scale[None, :, None], linear)
     return Evidence(total, gradients, BY_TARGET)
 
 
@@ -75,6 +82,12 @@ def gradient_evidence(
     seen = moments.conditional_variances()[:, None, :] / error[None, :, None]
     evidence = np.sqrt(moments.n_windows * energy * seen)
     return np.where(data.known.lagged.allowed, evidence, 0.0)
+
+
+def _in_medians(evidence: np.ndarray, data: Prepared) -> Float[np.ndarray, "vars vars lags"]:
+    """Evidence in units of its median over links between variables."""
+    cross = data.known.lagged.allowed & ~np.eye(len(evidence), dtype=bool)[:, :, None]
+    return evidence / max(float(np.median(evidence[cross])), SMALLEST) if cross.any() else evidence
 
 
 def _median_log(evidence: np.ndarray, data: Prepared) -> Float[np.ndarray, "vars"]:

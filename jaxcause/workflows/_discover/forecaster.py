@@ -18,7 +18,7 @@ from safetensors.numpy import save as serialised
 from jaxcause._checks import InputError, check_choice
 from jaxcause.io._files import write_whole
 from jaxcause.models.forecaster import ForecasterConfig, Params, init_params, predictor
-from jaxcause.series import TRANSFORMS, Transform, after_change
+from jaxcause.series import TRANSFORMS, Transform, Trend, after_change
 
 FORMAT = "jaxcause.forecaster.1"
 
@@ -36,6 +36,7 @@ class TrainedForecaster:
         level: What the changes that it forecasts are of; None if it forecasts values.
         resample: Rows of the data that one row of the model is the mean of; None if those rows are
             the cells of a grid of time.
+        trend: What was taken out of the series before; None if nothing was.
     """
 
     config: ForecasterConfig
@@ -45,20 +46,28 @@ class TrainedForecaster:
     weight: float = 1.0
     level: Transform | None = None
     resample: int | None = 1
+    trend: Trend | None = None
 
     @property
     def predict_fn(self) -> Partial:
         """Forecast of the next row from one window ``[max_lag, vars]``, in transformed units."""
         return predictor(self.config, self.params)
 
-    def predict(self, past: Float[np.ndarray, "time vars"]) -> Float[np.ndarray, "vars"]:
+    def predict(
+        self, past: Float[np.ndarray, "time vars"], *, first_row: float | None = None
+    ) -> Float[np.ndarray, "vars"]:
         """Forecast the row after ``past``, in the units of the data.
 
         A forecaster with ``resample=k`` takes at least ``max_lag * k`` rows, and forecasts the mean
         of the next ``k``. One of changes needs a row more, or ``k`` rows.
 
+        Args:
+            past: The newest rows.
+            first_row: Where the first of them stands in the series of the training, counted from 0;
+                needed by a forecaster without trend or seasons, which adds them to its forecast.
+
         Raises:
-            InputError: ``past`` has too few rows.
+            InputError: ``past`` has too few rows, or ``first_row`` is missing.
         """
         every = self.resample or 1
         n_needed = (self.config.max_lag + (self.level is not None)) * every
@@ -68,10 +77,25 @@ class TrainedForecaster:
                 f"past has shape {given.shape}, but must be [time, vars] and hold {n_needed} rows"
             )
         rows = given[-n_needed:].reshape(-1, every, given.shape[1]).mean(axis=1)
+        by_clock = self._by_clock(len(given) - n_needed, len(rows) + 1, first_row)
+        rows = rows - by_clock[:-1]
         moved = rows if self.level is None else np.diff(self.level(rows), axis=0)
         forecast = self.predict_fn(jnp.asarray(self.transform(moved), jnp.float32))
         change = self.transform.inverse(np.asarray(forecast, np.float64)[None])
-        return after_change(self.level, change, rows[-1:])[0]
+        return after_change(self.level, change, rows[-1:])[0] + by_clock[-1]
+
+    def _by_clock(
+        self, n_skipped: int, n_rows: int, first_row: float | None
+    ) -> Float[np.ndarray, "rows vars"]:
+        """Trend and seasons in some rows of the model; 0 if nothing was taken out."""
+        if self.trend is None:
+            return np.zeros((n_rows, len(self.names)))
+        if first_row is None:
+            raise InputError(
+                "first_row is missing: this forecaster goes without trend and seasons, so that it "
+                "must know where past begins in the series that it was trained on"
+            )
+        return self.trend.at((first_row + n_skipped) / (self.resample or 1) + np.arange(n_rows))
 
     def save(self, path: str | Path) -> None:
         """Write everything to one safetensors file, with a checksum.
@@ -83,6 +107,9 @@ class TrainedForecaster:
             f"params/{name}": np.ascontiguousarray(value)
             for name, value in traverse_util.flatten_dict(_text_keys(self.params), sep="/").items()
         }
+        if self.trend is not None:
+            tensors["trend/mean"] = np.ascontiguousarray(self.trend.mean)
+            tensors["trend/coefficients"] = np.ascontiguousarray(self.trend.coefficients)
         stages = {"transform": self.transform, "level": self.level}
         for stage, fitted in stages.items():
             for name, value in ({} if fitted is None else fitted._asdict()).items():
@@ -95,6 +122,8 @@ class TrainedForecaster:
             "resample": json.dumps(self.resample),
             "weight": repr(float(self.weight)),
         }
+        if self.trend is not None:
+            metadata["trend"] = json.dumps(self.trend[:4])
         metadata |= {stage: fitted.kind for stage, fitted in stages.items() if fitted is not None}
         metadata["checksum"] = _checksum(metadata, tensors)
         write_whole(path, serialised(tensors, metadata=metadata))
@@ -146,7 +175,13 @@ class TrainedForecaster:
             weight=float(metadata.get("weight", 1.0)),
             level=stage("level") if "level" in metadata else None,
             resample=json.loads(metadata.get("resample", "1")),
+            trend=_trend_of(metadata["trend"], **part("trend/")) if "trend" in metadata else None,
         )
+
+
+def _trend_of(written: str, mean: np.ndarray, coefficients: np.ndarray) -> Trend:
+    linear, periods, centre, scale = json.loads(written)
+    return Trend(bool(linear), tuple(map(float, periods)), centre, scale, mean, coefficients)
 
 
 def _checksum(metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> str:
@@ -188,6 +223,8 @@ def _check_consistent(found: "TrainedForecaster") -> None:
         raise ValueError(f"the weight of the Transformer is {found.weight}")
     if not (found.resample is None or (isinstance(found.resample, int) and found.resample > 0)):
         raise ValueError(f"it resamples by {found.resample}")
+    if found.trend is not None and found.trend.at(np.zeros(1)).shape != (1, n_vars):
+        raise ValueError(f"its trend is of {found.trend.coefficients.shape[1]} variables")
     for fitted in (found.transform, found.level):
         if fitted is not None:
             check_choice("transform", fitted.kind, TRANSFORMS)

@@ -34,6 +34,8 @@ class DiscoveryInfo:
         contemporaneous: Whether effects within a time step were allowed for.
         resample: Rows that one time step is the mean of, on average for cells of a grid of time.
         one_lag: How long a lag is, in words, of a resampled series.
+        detrend: What was taken out of every column first: whether a ``linear`` trend, and seasons
+            of which ``periods`` in rows.
         transform: What was done to each column.
         transform_errors: Held-out error of the linear model under each transform that was tried.
         n_windows: Windows that scores were computed from.
@@ -89,6 +91,7 @@ class DiscoveryInfo:
     contemporaneous: bool = False
     resample: float | None = None
     one_lag: str | None = None
+    detrend: Mapping[str, Any] | None = None
     transform: str | None = None
     transform_errors: Mapping[str, Any] | None = None
     n_windows: int | None = None

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxcause._checks import InputError
-from jaxcause.series import Blocks, SeriesTable, blocks_of, row_seconds, suggested_factor
+from jaxcause.series import (
+    Blocks,
+    SeriesTable,
+    Trend,
+    blocks_of,
+    row_seconds,
+    suggested_factor,
+)
 from jaxcause.series._durations import in_words
 from jaxcause.workflows._discover.methods import Method
 
@@ -77,22 +84,23 @@ def at_resolution_of(blocks: Blocks | None, method: Method) -> tuple[Method, tup
 
 
 def forecaster_at(
-    blocks: Blocks | None, forecaster: "TrainedForecaster | None"
+    blocks: Blocks | None, trend: Trend | None, forecaster: "TrainedForecaster | None"
 ) -> "TrainedForecaster | None":
-    """The forecaster, which knows how many rows its time step is."""
-    if blocks is None or forecaster is None:
-        return forecaster
-    return dataclasses.replace(forecaster, resample=blocks.factor)
+    """The forecaster, which knows the rows of its time step and what was taken out of them."""
+    if forecaster is None:
+        return None
+    factor = forecaster.resample if blocks is None else blocks.factor
+    return dataclasses.replace(forecaster, resample=factor, trend=trend)
 
 
 @contextlib.contextmanager
-def resolution_kept(blocks: Blocks | None) -> Iterator[None]:
-    """A context in which the forecaster of an interrupted training keeps the resolution."""
+def resolution_kept(blocks: Blocks | None, trend: Trend | None) -> Iterator[None]:
+    """A context in which the forecaster of an interrupted training keeps resolution and trend."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
         if (forecaster := getattr(interrupt, "forecaster", None)) is not None:
-            interrupt.forecaster = forecaster_at(blocks, forecaster)  # pyright: ignore
+            interrupt.forecaster = forecaster_at(blocks, trend, forecaster)  # pyright: ignore
         raise
 
 

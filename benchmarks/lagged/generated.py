@@ -1,0 +1,128 @@
+"""Series from generators that others published, which are installed beside this library.
+
+``pip install torch scikit-learn einops tqdm`` and ``pip install --no-deps causalcompass dotime``:
+the packages pin old versions of JAX and NumPy, which their generators do not need.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from benchmarks.lagged.case import Case
+from benchmarks.lagged.published import Loader, NotThere
+
+COMPASS_VARS, COMPASS_ROWS, COMPASS_LAG = 10, 500, 3
+"""The smallest systems of CausalCompass."""
+HIDDEN = 0.4
+"""Share of missing values, the higher one of CausalCompass."""
+DOTIME_ROWS = 1000
+
+SCENARIOS = {
+    "": ("vanilla", "simulate_var", "simulate_lorenz_96"),
+    "confounded": (
+        "confounder",
+        "simulate_var_with_confounders",
+        "simulate_lorenz_with_confounders",
+    ),
+    "measurement error": (
+        "measurement_error",
+        "simulate_var_with_measure_error",
+        "simulate_lorenz_with_measure_error",
+    ),
+    "changing noise": (
+        "nonstationary",
+        "simulate_nonstationary_var",
+        "simulate_nonstationary_lorenz_96",
+    ),
+    "trend, season": (
+        "trendseason",
+        "simulate_var_with_trend_season",
+        "simulate_lorenz_with_trend_season",
+    ),
+    "half binary": ("mixed_data", "generate_mixed_var", "generate_mixed_lorenz_96"),
+    "missing": ("missing", "generate_missing_var", "generate_missing_lorenz_96"),
+}
+"""Module and generators of CausalCompass by what is violated. It has two more, standardised and
+rescaled columns, which change nothing here: every method standardises."""
+
+
+def compass(scenario: str, system: str, seed: int, data: Path | None = None) -> Case:
+    """A linear system or Lorenz-96 of CausalCompass (Yi et al. 2026); ``data`` is not used."""
+    module, *names = SCENARIOS[scenario]
+    _without_init("causalcompass")
+    generate = getattr(_imported(f"causalcompass.datasets.{module}"), names[system == "lorenz"])
+    options: dict[str, Any] = {"p": COMPASS_VARS, "T": COMPASS_ROWS, "seed": seed}
+    if system == "var":
+        options["lag"] = COMPASS_LAG
+    if scenario == "half binary":
+        options["device"] = "cpu"
+    if scenario == "missing":
+        at_random = {"missing_prob": HIDDEN, "missing_var": "all"}
+        options["missing_config"] = {"random_missing": at_random}
+        _, masked, observed, effects, _ = generate(**options)
+        series = np.where(observed > 0, masked, np.nan)
+    else:
+        made = generate(**options)
+        series = made[0]
+        effects = next(part for part in reversed(made) if np.shape(part) == (COMPASS_VARS,) * 2)
+    return Case(np.asarray(series, float), effects.T.astype(bool), COMPASS_LAG, summary=True)
+
+
+def dotime(seed: int, data: Path | None = None) -> Case:
+    """A random nonlinear system of DoTime without regimes; a summary graph over lags 1 to 3."""
+    package = _imported("dotime")
+    stable = {"unit_norm_rows": True, "spectral_rho": 0.9}
+    prior = package.DoTime(
+        {"hardening": stable}, seed=seed, chain_prob=0.0, regime_switching_prob=0.0
+    )
+    series, _, _, system = prior.generate_pair(T=DOTIME_ROWS)
+    graph = _imported("dotime.graph_meta").LaggedGraph.from_scm(system)
+    truth = np.zeros((graph.n, graph.n), bool)
+    for source, target, _ in graph.edges:
+        truth[source, target] = True
+    np.fill_diagonal(truth, False)
+    return Case(series.numpy().astype(float), truth, max(graph.k_eff, 1), summary=True)
+
+
+def _without_init(package: str) -> None:
+    """Let modules of a package be imported although its ``__init__`` needs what is not here."""
+    if package in sys.modules:
+        return
+    found = importlib.util.find_spec(package)
+    if found is None:
+        raise NotThere(f"{package} is not installed")
+    bare = ModuleType(package)
+    bare.__spec__, bare.__path__ = found, list(found.submodule_search_locations or ())
+    sys.modules[package] = bare
+
+
+def _imported(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise NotThere(f"{module} cannot be imported ({error})") from None
+
+
+def _named(scenario: str, system: str, seed: int) -> str:
+    return f"compass {system}{', ' if scenario else ''}{scenario}, {seed}"
+
+
+def _compass(seeds: tuple[int, ...]) -> dict[str, Callable[[Path], Case]]:
+    return {
+        _named(scenario, system, seed): partial(compass, scenario, system, seed)
+        for scenario in SCENARIOS
+        for system in ("var", "lorenz")
+        for seed in seeds
+    }
+
+
+GENERATED: dict[str, Loader] = _compass((0, 1, 2)) | {
+    f"dotime {seed}": partial(dotime, seed) for seed in range(20)
+}
