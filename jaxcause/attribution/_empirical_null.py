@@ -11,6 +11,9 @@ MAD_TO_SIGMA = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 HALF_NORMAL_MEDIAN = 0.6745
 """Median of the absolute value of a standard normal variable."""
+DEGREES_OF_MEDIAN = 0.37
+"""A scale made of the median of n such variables is as uncertain as one of so many times n degrees
+of freedom."""
 CLIP = 4.0
 """Small scores are clipped this many scales below the median, since their tail may be long."""
 MIN_SEPARATION = 1.75
@@ -116,11 +119,15 @@ def half_normal_p_value(
     evidence: Float[np.ndarray, "sources targets lags"],
     cross: Bool[np.ndarray, "sources targets lags"],
 ) -> Float[np.ndarray, "sources targets lags"]:
-    """Tails of |N(0, s²)|, with the s that makes its median that of the ``cross`` entries."""
+    """Tails of |N(0, s²)|, with the s that makes its median that of the ``cross`` entries.
+
+    They are those of Student's t, as s is uncertain: as much as a standard deviation of 0.37 n
+    degrees of freedom.
+    """
     scale = float(np.median(evidence[cross])) / HALF_NORMAL_MEDIAN if cross.any() else 0.0
     if scale == 0:
         return np.where(evidence > 0, 0.0, 1.0)
-    return np.asarray(erfc(evidence / (scale * np.sqrt(2))))
+    return student_p_value(evidence / scale, max(DEGREES_OF_MEDIAN * cross.sum(), 1.0))
 
 
 def fit_mixture(values: Float[np.ndarray, "candidates"]) -> Mixture | None:

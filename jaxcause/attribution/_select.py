@@ -115,10 +115,10 @@ def evidence_null(
     none of edges is found, since the logarithm spreads small scores out and makes large ones alike.
     Evidence that many standard errors speak for is then kept by a half-normal null,
 
-    .. math:: p = \operatorname{erfc}rac{e}{\sqrt 2\,s}, \qquad
-        s = \operatorname{median}(e) \,/\, 0.6745,
+    .. math:: s = \operatorname{median}(e) \,/\, 0.6745, \qquad p = P(|T_{0.37 n}| > e / s),
 
-    with the median over links between variables, if that p-value is the smaller one. It is cautious
+    with the median over the n links between variables, and Student's T since s is uncertain; or by
+    the mixture, if it has a component of edges and its p-value is smaller. The null is cautious
     where many links are edges, as they raise the median.
 
     Args:

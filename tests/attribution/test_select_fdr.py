@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typechecker import tolerance
 
 from jaxcause import InputError
-from jaxcause.attribution import empirical_null, select_fdr
+from jaxcause.attribution import empirical_null, evidence_null, select_fdr
 from jaxcause.attribution._empirical_null import fit_mixture
+from jaxcause.stats import benjamini_hochberg, lagged_q_values
 
 
 def mixed(seed=0, n=6, lags=4, share=0.15, distance=4.0, spread=0.5, shifts=0.0):
@@ -65,15 +68,15 @@ def test_p_and_local_rates_equal_their_formulas():
     scores, _ = mixed()
     scores[:, :, 1:] = scores[:, :, 1:][:, :1]  # targets alike, so that none is shifted
     z = 0.5 * np.log(scores[:, :, 1:])
-    fitted = fit_mixture(z.ravel())
-    null_mean, null_scale, edge_mean, edge_scale, share = fitted
+    null_mean, null_scale, edge_mean, edge_scale, share = fit_mixture(z.ravel())
     test = empirical_null(scores)
+    assert test.separation == pytest.approx((edge_mean - null_mean) / null_scale, rel=1e-3)
     p = scipy.stats.norm.sf((z - null_mean) / null_scale)
     q = scipy.stats.false_discovery_control(p, axis=None).reshape(p.shape)
     null = (1 - share) * scipy.stats.norm.pdf(z, null_mean, null_scale)
     edge = share * scipy.stats.norm.pdf(z, edge_mean, edge_scale)
     for ours, theirs in zip(
-        test, (p, q, np.where(z < null_mean, 1.0, null / (null + edge))), strict=True
+        test[:3], (p, q, np.where(z < null_mean, 1.0, null / (null + edge))), strict=True
     ):
         np.testing.assert_allclose(
             ours[:, :, 1:], theirs, rtol=tolerance(1e-6, 1e-3), atol=tolerance(1e-9, 1e-6)
@@ -198,7 +201,7 @@ def test_many_candidates_are_condensed_to_the_same_null():
 def test_the_type_follows_the_scores():
     scores, truth = mixed(distance=6.0)
     test = empirical_null(jnp.asarray(scores, jnp.float32))
-    assert all(part.dtype == jnp.float32 for part in test)
+    assert all(part.dtype == jnp.float32 for part in test[:3])
     assert (found_in(jnp.asarray(scores, jnp.float32)) == truth).all()
 
 
@@ -209,3 +212,52 @@ def test_the_type_follows_the_scores():
 def test_candidates_of_the_wrong_shape_are_named(candidates):
     with pytest.raises(InputError, match="candidates has shape"):
         select_fdr(np.ones((2, 2, 2)), candidates=candidates)
+
+
+def standing_out(seed, n_edges, size=9.0, n=6, lags=3):
+    """Half-normal evidence, of some links between variables ``size`` standard errors more."""
+    rng = np.random.default_rng(seed)
+    evidence = np.abs(rng.normal(size=(n, n, lags + 1)))
+    links = [(i, j) for i in range(n) for j in range(n) if i != j]
+    truth = np.zeros(evidence.shape, bool)
+    for k in rng.choice(len(links), n_edges, replace=False):
+        truth[(*links[k], int(rng.integers(1, lags + 1)))] = True
+    return evidence + size * truth, truth
+
+
+@pytest.mark.parametrize("n_edges", [0, 1, 4, 10])
+def test_evidence_of_many_standard_errors_is_kept(n_edges):
+    false = kept = 0
+    for seed in range(30):
+        evidence, truth = standing_out(seed, n_edges)
+        found = np.asarray(evidence_null(evidence).edges(0.1).directed)
+        assert found[truth].all()
+        false, kept = false + (found & ~truth).sum(), kept + found.sum()
+    assert false <= max(0.2 * kept, 12)
+
+
+@given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_units_of_evidence_do_not_matter(scale, seed):
+    evidence, _ = standing_out(seed, 4, size=3.0)
+    one, other = evidence_null(evidence), evidence_null(scale * evidence)
+    np.testing.assert_allclose(one.p_value, other.p_value, rtol=1e-5, atol=1e-12)
+
+
+def test_edges_far_apart_are_left_to_the_mixture():
+    scores, _ = mixed(distance=6.0)
+    mixture, both = empirical_null(scores), evidence_null(np.sqrt(scores))
+    assert mixture.separation > 3.5
+    np.testing.assert_allclose(both.p_value, mixture.p_value, rtol=1e-6)
+
+
+def test_own_pasts_do_not_pay_for_false_edges_between_variables():
+    p_value = np.full((20, 20, 2), np.nan)
+    p_value[:, :, 1] = np.random.default_rng(0).uniform(size=(20, 20))
+    np.fill_diagonal(p_value[:, :, 1], 1e-12)
+    cross = ~np.eye(20, dtype=bool)
+    together, apart = (
+        rule(p_value)[:, :, 1][cross] for rule in (benjamini_hochberg, lagged_q_values)
+    )
+    assert apart.min() > 2 * together.min()
+    np.testing.assert_allclose(apart, scipy.stats.false_discovery_control(p_value[:, :, 1][cross]))

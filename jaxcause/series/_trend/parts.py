@@ -12,8 +12,8 @@ from jaxcause.series._table import SeriesTable
 
 HARMONICS = 3
 """Sines of a season: its period, and its half and third."""
-FASTEST = 2.05
-"""Shortest period of a sine, in rows; two rows are the limit of what rows can show."""
+FASTEST, CLOSE = 2.0, 1e-6
+"""Shortest period of a sine that rows can show, in rows; and what counts as equal to it."""
 
 
 class Trend(NamedTuple):
@@ -55,9 +55,11 @@ def terms_at(
     columns = [(rows - centre) / scale] if linear else []
     for period in periods:
         for harmonic in range(1, HARMONICS + 1):
-            if period / harmonic > FASTEST:
-                turn = 2 * np.pi * harmonic * rows / period
-                columns += [np.cos(turn), np.sin(turn)]
+            turn = 2 * np.pi * harmonic * rows / period
+            if period / harmonic > FASTEST - CLOSE:
+                columns.append(np.cos(turn))
+            if period / harmonic > FASTEST + CLOSE:  # Else the sine is 0 in every row.
+                columns.append(np.sin(turn))
     return np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))
 
 

@@ -84,8 +84,10 @@ def _period(table: SeriesTable, period: Any) -> float:
     Raises:
         InputError: It is no number or duration, too short or too long, or has no column of dates.
     """
-    number = not isinstance(period, bool) and isinstance(period, int | float | np.number)
-    if number:
+    # A duration of numpy is a number to Python.
+    if isinstance(period, int | float | np.number) and not isinstance(
+        period, bool | np.timedelta64
+    ):
         rows = float(period)
     else:
         seconds, step = as_seconds("detrend", period), row_seconds(table)
