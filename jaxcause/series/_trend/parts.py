@@ -12,8 +12,8 @@ from jaxcause.series._table import SeriesTable
 
 HARMONICS = 3
 """Sines of a season: its period, and its half and third."""
-FASTEST, CLOSE = 2.0, 1e-6
-"""Shortest period of a sine that rows can show, in rows; and what counts as equal to it."""
+CLOSE = 1e-6
+"""Half-turns per row that count as a whole number."""
 
 
 class Trend(NamedTuple):
@@ -51,14 +51,14 @@ def terms_at(
     centre: float,
     scale: float,
 ) -> Float[np.ndarray, "rows terms"]:
-    """The line, and the sines of each season that are not too fast for the rows."""
+    """The line, and the sines of each season that vary from row to row."""
     columns = [(rows - centre) / scale] if linear else []
     for period in periods:
         for harmonic in range(1, HARMONICS + 1):
-            turn = 2 * np.pi * harmonic * rows / period
-            if period / harmonic > FASTEST - CLOSE:
+            turn, per_row = 2 * np.pi * harmonic * rows / period, harmonic / period
+            if abs(per_row - round(per_row)) > CLOSE:  # Else the cosine is 1 in every row, …
                 columns.append(np.cos(turn))
-            if period / harmonic > FASTEST + CLOSE:  # Else the sine is 0 in every row.
+            if abs(2 * per_row - round(2 * per_row)) > CLOSE:  # … or the sine is 0.
                 columns.append(np.sin(turn))
     return np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))
 
