@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.lagged import settings, study, tables
+from benchmarks.lagged.generated import GENERATED
 from benchmarks.lagged.methods import METHODS, ON_PUBLISHED
 from benchmarks.lagged.published import PUBLISHED
 from benchmarks.lagged.published_table import published_rows
@@ -34,8 +35,8 @@ def run(given: argparse.Namespace) -> list[dict]:
 
 
 def run_published(given: argparse.Namespace) -> list[dict]:
-    """The same on series that others made, beside guessing."""
-    names = _chosen("settings", given.settings, list(PUBLISHED))
+    """The same on series that others made, or that their generators make, beside guessing."""
+    names = _chosen("settings", given.settings, [*PUBLISHED, *GENERATED])
     methods = _chosen("methods", given.methods, list(ON_PUBLISHED))
     return _study(given, names, methods, "published.jsonl")
 

@@ -123,6 +123,21 @@ def _compass(seeds: tuple[int, ...]) -> dict[str, Callable[[Path], Case]]:
     }
 
 
-GENERATED: dict[str, Loader] = _compass((0, 1, 2)) | {
-    f"dotime {seed}": partial(dotime, seed) for seed in range(20)
+IN_VIEW, LATER = (0, 1, 2), (10, 11, 12)
+"""Seeds of CausalCompass that constants were chosen on, and those that were run afterwards."""
+DOTIME_IN_VIEW, DOTIME_LATER = range(20), range(20, 40)
+"""The same of DoTime; systems with a column that does not vary are left out."""
+
+GENERATED: dict[str, Loader] = _compass(IN_VIEW + LATER) | {
+    f"dotime {seed}": partial(dotime, seed)
+    for seed in (*DOTIME_IN_VIEW, *DOTIME_LATER)
+    if seed not in (6, 8, 28, 35)
 }
+"""All generated series."""
+
+
+def kind_of(name: str) -> tuple[str, bool]:
+    """The scenario of a generated series, and whether it was held back."""
+    kind, _, seed = name.replace("dotime ", "dotime, ").rpartition(", ")
+    held_back = int(seed) in (DOTIME_LATER if kind == "dotime" else LATER)
+    return kind, held_back

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.lagged.generated import GENERATED, kind_of
 from benchmarks.lagged.published import HELD_BACK, PUBLISHED
 from benchmarks.lagged.study import latest
 
@@ -49,12 +50,13 @@ def published_rows(lines: list[dict]) -> list[dict]:
     """The comparison with the baselines, then one row per series and method."""
     gathered: dict[tuple[str, str], list[dict]] = {}
     for line in latest(lines):
-        if line["setting"] in PUBLISHED:
+        if line["setting"] in PUBLISHED | GENERATED:
             who = line.get("answer", line["method"])
             gathered.setdefault((line["setting"], who), []).append(line)
     made = [{"table": "Protocol", "what": what, "how": how} for what, how in NOTES.items()]
     compared = [_compared(name, gathered) for name in PUBLISHED]
     made += _overall([row for row in compared if row])
+    made += _generated(gathered)
     made += [row for row in compared if row]
     for name in PUBLISHED:
         for (setting, who), group in gathered.items():
@@ -99,6 +101,26 @@ def _overall(compared: list[dict]) -> list[dict]:
         row |= {"behind by > .01": int((differences < -MARGIN).sum())}
         row |= {"worst": float(differences.min())}
         made.append(row | ({"5 gauges, mean AUROC": float(np.mean(flood))} if flood else {}))
+    return made
+
+
+def _generated(gathered: dict[tuple[str, str], list[dict]]) -> list[dict]:
+    """Means over the generated series of a scenario, of all methods that finished all of them."""
+    kinds: dict[tuple[str, bool], list[str]] = {}
+    for name in GENERATED:
+        if (name, "default") in gathered:
+            kinds.setdefault(kind_of(name), []).append(name)
+    made = []
+    for (kind, held_back), names in kinds.items():
+        for who in ("default", *BASELINES):
+            lines = [line for name in names for line in gathered.get((name, who), [])]
+            if len(lines) < len(names) or any("answer" not in line for line in lines):
+                continue
+            row = {"table": "Generated series (means)", "series": kind, "number": len(names)}
+            row |= {"held back": "yes"} if held_back else {}
+            row |= {"method": who, "AUROC": _mean(lines, "AUROC"), "AUPRC": _mean(lines, "AUPRC")}
+            row |= {"F1": _mean(lines, f"F1 {Q}"), "false share": _mean(lines, f"FDP {Q}")}
+            made.append(row | {"edges": _mean(lines, f"edges {Q}")})
     return made
 
 

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from benchmarks.lagged.case import Case as Case
+from benchmarks.lagged.generated import GENERATED
 from benchmarks.lagged.published import BESIDE_SIMULATED, PUBLISHED, NotThere
 from jaxcause import simulate
 
@@ -94,9 +95,9 @@ def table_of(name: str) -> str:
 
 
 def seeds_of(name: str, preset: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """The seeds of a setting; only the first if the setting is costly and the size reduced."""
+    """The seeds of a setting; only the first if it is costly and the size reduced, or generated."""
     costly = name in SIMULATED and SIMULATED[name].costly and preset == "reduced"
-    return seeds[:1] if costly else seeds
+    return seeds[:1] if costly or name in GENERATED else seeds
 
 
 def sizes(name: str, preset: str) -> tuple[int, int, int]:
@@ -112,7 +113,7 @@ def load(name: str, preset: str, seed: int, data: Path | None) -> Case:
     if name not in SIMULATED:
         if data is None:
             raise NotThere(f"{name} is no simulated system; pass --data")
-        return PUBLISHED[name](data)
+        return (PUBLISHED | GENERATED)[name](data)
     setting = SIMULATED[name]
     n_vars, max_lag, n_steps = sizes(name, preset)
     given = {"n_vars": n_vars, "max_lag": max_lag, "n_steps": n_steps}
