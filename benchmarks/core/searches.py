@@ -66,11 +66,12 @@ def on_attention(
     sigma: float,
     causal: bool = False,
     max_cond_size: int | None = None,
+    **options: str,
 ) -> Call:
     """Attention matrices."""
     corr = problems.attention_corr(n_heads, n, sigma, causal=causal)
     test = problems.gaussian_test(corr, N_EMBEDDING)
-    return partial(_SEARCHES[search], test, alpha=ALPHA, max_cond_size=max_cond_size)
+    return partial(_SEARCHES[search], test, alpha=ALPHA, max_cond_size=max_cond_size, **options)
 
 
 def on_genes(search: str, data: str) -> Call:

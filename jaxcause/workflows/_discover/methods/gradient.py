@@ -42,11 +42,13 @@ class Gradient(LinkMethod):
     counts, training stops early, and the t-tests of the linear model choose the edges, since they
     have more power. Scores are then the evidence of the linear model
     (`jaxcause.stats.ridge_path_evidence`), elsewhere the root gradient energy over its standard
-    error; ``info.selection``, ``info.gain`` and the notes say so.
+    error with some of it; ``info.selection``, ``info.gain`` and the notes say so.
 
     Args:
-        q: False-discovery rate of the edges.
-        select: Another rule from scores to edges than `jaxcause.attribution.select_fdr`, such as
+        q: False-discovery rate of the edges between variables, and of those of a variable with its
+            own past.
+        select: Another rule from scores to edges than `jaxcause.attribution.evidence_null`, or in
+            long series `jaxcause.attribution.select_fdr`, such as
             ``lambda scores: jaxcause.attribution.select_top_k(scores, 3)``.
         readout: What is read from the forecaster (see `jaxcause.attribution`). By default
             ``gradient_energy``; with ``head="gaussian"``, which it needs, ``score_energy``.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class VAR(LinkMethod):
     """Least squares on all lags; Benjamini and Hochberg choose edges among the t-tests.
 
+    Edges between variables are one family of tests, those of a variable with its own past another.
+
     Forbidden links are left out of the regressions.
     It finds linear effects, and assumes that no common cause is left out and that none acts within
     a time step.
