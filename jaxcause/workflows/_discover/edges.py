@@ -157,9 +157,10 @@ def _choose(
         found, edges, rule = tests, tests.q_value <= q, "t-tests"
         p_value, q_value = found.p_value, found.q_value
     else:
-        null = empirical_null(total, candidates=allowed)
+        null = empirical_null(total, candidates=data.candidates)
         edges, rule = np.array(null.edges(q).directed), "empirical null"
-        p_value, q_value = null.p_value, null.q_value
+        p_value = np.where(data.candidates, null.p_value, np.nan)
+        q_value = null.q_value
         if tests is not None:
             edges |= (np.asarray(null.q_value) <= q) & (tests.q_value <= q)
             pairs = (edges, tests.q_value <= q), (p_value, tests.p_value), (q_value, tests.q_value)

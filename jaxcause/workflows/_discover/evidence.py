@@ -78,8 +78,8 @@ def gradient_evidence(
 
 
 def _median_log(evidence: np.ndarray, data: Prepared) -> Float[np.ndarray, "vars"]:
-    """Median over the links into each target, as a logarithm."""
-    allowed = data.known.lagged.allowed
+    """Median over the candidate links into each target, as a logarithm."""
+    allowed = data.candidates
     logs = np.where(allowed, np.log(evidence + SMALLEST), np.nan)
     some = allowed.any(axis=(0, 2))
     logs[:, ~some] = 0.0
