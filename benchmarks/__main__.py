@@ -28,6 +28,7 @@ from benchmarks import (
     pcmci,
     regimes,
     responses,
+    scale,
     training,
     variance,
 )
@@ -54,6 +55,7 @@ STUDIES = {
     "pcmci": lambda given: pcmci.run(quick=given.quick),
     "regimes": lambda given: regimes.run(quick=given.quick),
     "responses": lambda given: responses.run(quick=given.quick),
+    "scale": lambda given: scale.run(quick=given.quick),
     "training": lambda given: training.run(quick=given.quick),
     "variance": lambda given: variance.run(quick=given.quick),
     "cleann_sentiment": lambda given: sentiment.run(given.data, given.out, quick=given.quick),

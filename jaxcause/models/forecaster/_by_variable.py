@@ -49,7 +49,7 @@ class Encoding(NamedTuple):
         return Encoding(*parts, self.dtype)
 
 
-class Regimes(NamedTuple):
+class RegimeParts(NamedTuple):
     """How each regime moves the mixtures and the gates; axes ``[regime, target, …]``."""
 
     scale: Float[AnyArray, "regimes target width"]
@@ -83,7 +83,7 @@ class Reading(NamedTuple):
     readout: Float[AnyArray, "outputs target hidden"]
     linear_readout: Float[AnyArray, "outputs target width"]
     bias: Float[AnyArray, "outputs target"]
-    regimes: Regimes | None
+    regimes: RegimeParts | None
     dtype: DTypeLike
 
     def __call__(
@@ -122,7 +122,7 @@ class Reading(NamedTuple):
         rest = (jnp.asarray(part)[:, targets] for part in self[4:9])
         regimes = self.regimes
         if regimes is not None:
-            regimes = Regimes(*(jnp.asarray(part)[:, targets] for part in regimes))
+            regimes = RegimeParts(*(jnp.asarray(part)[:, targets] for part in regimes))
         return Reading(*first, *rest, regimes, self.dtype)
 
 

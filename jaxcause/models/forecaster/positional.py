@@ -9,7 +9,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float, Int, Shaped
 
-from jaxcause.models.forecaster._by_variable import Encoding, Reading, Regimes, product_in
+from jaxcause.models.forecaster._by_variable import Encoding, Reading, RegimeParts, product_in
 from jaxcause.models.forecaster._parts import Forecast, causal_filter, positive
 from jaxcause.models.forecaster.config import ForecasterConfig
 from jaxcause.nn import STANDARD, Ops
@@ -139,7 +139,7 @@ class PositionalForecaster(nnx.Module):
         regimes = None
         if self.config.n_domains > 1:
             moved = (self.domain_scale, self.domain_shift, self.domain_gate)
-            regimes = Regimes(*(part[...] for part in moved))
+            regimes = RegimeParts(*(part[...] for part in moved))
         return Reading(*(part[...] for part in parts), regimes, jnp.dtype(self.config.dtype))
 
     def one_hot(self, regime: Int[Array, "rows"]) -> Float[Array, "regimes rows"]:

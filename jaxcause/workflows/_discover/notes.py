@@ -78,8 +78,8 @@ def _on_screen(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
         ""
         if selected.by_tests.all()
         else (
-            " Where its gradients chose the edges, a link that was left out cannot be one: such as one "
-            "that matters only together with another, and leaves no trace alone."
+            " Where its gradients chose the edges, a link that was left out cannot be one: such as "
+            "one that matters only together with another, and leaves no trace alone."
         )
     )
     return (
