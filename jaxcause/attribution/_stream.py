@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from jaxcause._checks import InputError, check_at_least, is_concrete
 from jaxcause._typing import AnyArray
 from jaxcause.attribution._block_sizes import block_sizes
+from jaxcause.attribution._derivatives import with_derivatives
 from jaxcause.sharding import padded_rows, replicate, shard_rows
 
 Terms = Callable[[tuple[Array, ...], tuple[Array, ...], Array], Any]
@@ -45,8 +46,9 @@ def moments_over_windows(
     """Mean and standard deviation over windows of every leaf, ``[source, target, lag]``.
 
     The windows are read once. The forward pass of a batch runs once, and its pull-back is applied
-    to one block of targets at a time. Memory therefore holds the residuals of a batch and
-    ``batch_size * target_block`` cotangents of every intermediate value. With a mesh, every device
+    to one block of targets at a time (but see `with_derivatives`). Memory therefore holds the
+    residuals of a batch and ``batch_size * target_block`` cotangents of every intermediate value.
+    With a mesh, every device
     reads its share of the windows, and the moments are combined once at the end.
 
     Args:
@@ -225,8 +227,7 @@ def _batch_moments(
     forecast: Partial, blocks: Array, terms: Terms, spread: bool, x: Array, weight: Array
 ) -> Moments:
     """Moments over one batch of windows, one block of targets at a time."""
-    out, pull = jax.vjp(jax.vmap(forecast), x)
-    outputs, structure = jax.tree.flatten(out)
+    outputs, of_targets, _ = with_derivatives(forecast, x)
     count = weight.sum()
     per_target_and_window = jax.vmap(jax.vmap(terms, in_axes=(0, 0, 0)), in_axes=(0, 0, None))
 
@@ -234,11 +235,7 @@ def _batch_moments(
         return jnp.einsum("w,iw...->i...", weight, t)
 
     def of_block(ids: Array) -> tuple[Any, Any]:
-        hot = [jax.nn.one_hot(ids, o.shape[1], dtype=o.dtype) for o in outputs]
-        jacobians = tuple(
-            jax.vmap(lambda row, at=at: pull(_cotangent(structure, outputs, at, row))[0])(rows)
-            for at, rows in enumerate(hot)
-        )
+        jacobians = of_targets(ids)
         values = tuple(o[:, ids].T for o in outputs)
         found = jax.tree.map(
             lambda t: t.astype(weight.dtype), per_target_and_window(jacobians, values, x)
@@ -257,13 +254,6 @@ def _batch_moments(
             lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), lax.map(of_block, blocks)
         )
     return Moments(count, mean, squares)
-
-
-def _cotangent(structure: Any, outputs: list[Array], at: int, row: Array) -> Any:
-    """The cotangent that is ``row`` for output ``at`` in every window, and zero elsewhere."""
-    parts = [jnp.zeros_like(o) for o in outputs]
-    parts[at] = jnp.broadcast_to(row, outputs[at].shape)
-    return jax.tree.unflatten(structure, parts)
 
 
 def _merged(a: Moments, b: Moments) -> Moments:

@@ -73,6 +73,16 @@ class ForecasterConfig:
         if self.attention == "content":
             per_token = (8 + 4 * self.mlp_ratio) * width**2 + 4 * inputs * width
             return float(inputs * self.depth * per_token)
-        hidden = self.mlp_ratio * width
-        layers = 4 * width * hidden + 2 * (self.depth - 1) * hidden**2
-        return float(self.n_vars * (width**2 + 2 * inputs * width + layers))
+        return float(self.n_vars * (width**2 + 2 * inputs * width + self._readout_flops))
+
+    @property
+    def flops_per_change(self) -> float:
+        """The same of one target's forecast with one input changed, next to a forward pass."""
+        if self.attention == "content":
+            return self.flops
+        return float(self.width**2 + self._readout_flops)
+
+    @property
+    def _readout_flops(self) -> int:
+        hidden = self.mlp_ratio * self.width
+        return 4 * self.width * hidden + 2 * (self.depth - 1) * hidden**2

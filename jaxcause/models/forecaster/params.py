@@ -16,7 +16,13 @@ from jaxcause._typing import AnyArray
 from jaxcause.models.forecaster._parts import Forecast
 from jaxcause.models.forecaster.config import ForecasterConfig
 from jaxcause.models.forecaster.content import ContentForecaster
-from jaxcause.models.forecaster.positional import FORBIDDEN, PositionalForecaster
+from jaxcause.models.forecaster.derivatives import (
+    Mixtures,
+    changed_rows,
+    mixtures_of,
+    with_derivatives,
+)
+from jaxcause.models.forecaster.positional import FORBIDDEN, SCREENED, PositionalForecaster
 from jaxcause.nn import STANDARD, Ops
 
 Params = Any
@@ -88,6 +94,40 @@ def density_predictor(
     return Partial(Predictor(config, domain, ops, density=True), params)
 
 
+@partial(jax.jit, static_argnames="config")
+def mixtures(
+    params: Params, windows: Float[Array, "windows time vars"], *, config: ForecasterConfig
+) -> Mixtures:
+    """What a positional model reads its forecasts of some windows from, for `changed_inputs`."""
+    return mixtures_of(_merged(config, params), jnp.asarray(windows))
+
+
+@partial(jax.jit, static_argnames=("config", "domain"))
+def changed_inputs(
+    params: Params,
+    mixtures: Mixtures,
+    edges: Int[Array, "edges 3"],
+    seen: Float[Array, "edges windows"],
+    values: Float[Array, "edges windows points"],
+    *,
+    config: ForecasterConfig,
+    domain: int,
+) -> Float[Array, "edges windows points"]:
+    """Forecasts of a positional model with one input of each window changed.
+
+    Args:
+        params: Its parameters.
+        mixtures: Of the windows as they are.
+        edges: ``source, target, lag``.
+        seen: The values of the sources in the windows as they are.
+        values: What the source of each edge is set to, one value at a time.
+        config: Sizes and options.
+        domain: The regime of the windows.
+    """
+    given = (jnp.asarray(array) for array in (edges, seen, values))
+    return changed_rows(_merged(config, params), mixtures, *given, domain)
+
+
 def with_skip(params: Params, coefficients: Float[np.ndarray, "vars vars lags"]) -> Params:
     """Parameters with which the forecast equals a linear autoregression.
 
@@ -113,6 +153,34 @@ def with_allowed(params: Params, allowed: Bool[AnyArray, "source target lags"]) 
     mask = np.asarray(allowed, bool)[:, :, 1:].swapaxes(0, 1)
     logits = np.where(mask[None], np.asarray(params["logits"]), np.float32(FORBIDDEN))
     return {**params, "logits": logits}
+
+
+def with_screened(params: Params, seen: Bool[AnyArray, "source target lags"]) -> Params:
+    """Parameters of a positional model whose attention looks at no input outside ``seen``.
+
+    Args:
+        params: The parameters to restrict.
+        seen: Inputs that it looks at, ``[source, target, lag]`` with lags 0 … max_lag; lag 0 is
+            ignored.
+    """
+    mask = np.asarray(seen, bool)[:, :, 1:].swapaxes(0, 1)
+    logits = np.asarray(params["logits"])
+    return {**params, "logits": np.where(mask[None], logits, np.minimum(logits, SCREENED))}
+
+
+def screened_of(params: Params) -> Bool[np.ndarray, "source target lags"] | None:
+    """The inputs that the attention of a positional model looks at; None if it is all of them.
+
+    >>> import jax
+    >>> params = init_params(jax.random.key(0), ForecasterConfig(n_vars=2, max_lag=3))
+    >>> screened_of(params) is None
+    True
+    """
+    # Weight decay draws the logit of what is left out towards 0, but never near those of others.
+    seen = np.asarray(params["logits"])[0].swapaxes(0, 1) > 1e-3 * SCREENED
+    if seen.all():
+        return None
+    return np.concatenate([np.zeros_like(seen[:, :, :1]), seen], axis=2)
 
 
 @partial(jax.jit, static_argnames="config")
@@ -144,6 +212,22 @@ class Predictor:
         if not self.density:
             return mean
         return mean, jnp.ones_like(mean) if found.variance is None else found.variance[0, -1]
+
+    def with_derivatives(
+        self, params: Params, windows: Float[Array, "windows time vars"]
+    ) -> tuple[tuple[Array, ...], Partial] | None:
+        """Outputs for all windows, and a function of some targets that gives their Jacobians.
+
+        None where it takes a backward pass for each target: with content attention, with backward
+        rules that are no derivatives, or for a variance that the model does not have.
+        """
+        config = self.config
+        if config.attention == "content" or self.ops != STANDARD:
+            return None
+        if self.density and config.head != "gaussian":
+            return None
+        model = _merged(config, params)
+        return with_derivatives(model, windows, self.domain, density=self.density)
 
 
 def _merged(config: ForecasterConfig, params: Params) -> Any:

@@ -9,8 +9,8 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float, Int, Shaped
 
+from jaxcause.models.forecaster._by_variable import Encoding, Reading, RegimeParts, product_in
 from jaxcause.models.forecaster._parts import Forecast, causal_filter, positive
-from jaxcause.models.forecaster._product import product
 from jaxcause.models.forecaster.config import ForecasterConfig
 from jaxcause.nn import STANDARD, Ops
 
@@ -19,6 +19,9 @@ LOGIT_SCALE = 10.0
 parameters changes them faster: to stand out among 5,000 inputs takes a logit of about nine."""
 FORBIDDEN = -1e6
 """Stored logit of an input that may not be used: its weight and its gradient are exactly zero."""
+SCREENED = -1e5
+"""Stored logit of an input that a screen left out: the attention never looks at it, but a linear
+part of the forecast may use it."""
 MOST_INPUTS_AT_ONCE = 512
 """Largest number of inputs per predicted row in one matrix product. More inputs are split into
 blocks that are computed again in the backward pass, which bounds the memory."""
@@ -101,33 +104,14 @@ class PositionalForecaster(nnx.Module):
         batch, time, n = rows.shape
         groups = Groups.of(n, self.config.max_lag, time - self.config.max_lag + 1)
         seen = None if observed is None else groups.given(observed)
-        z = self._mixed(self._values(groups.given(rows), seen, ops), groups, batch)
-        gate_bias = self.gate_bias[...][:, None]
-        if domain is not None:
-            regime = jax.nn.one_hot(
-                groups.predicted(domain), self.config.n_domains, axis=0, dtype=z.dtype
-            )
-
-            def of_regime(parameter: nnx.Param[Array], order: str = "nwr") -> Array:
-                return jnp.einsum(f"dr,dnw->{order}", regime, parameter[...])
-
-            z = z * (1 + of_regime(self.domain_scale)) + of_regime(self.domain_shift)
-            gate_bias = gate_bias + of_regime(self.domain_gate, "nrw")
-        h = ops.gate(
-            self._product(z, self.signal[...], (1, 1)) + self.signal_bias[...][:, None],
-            ops.activation(jax.nn.gelu, self._product(z, self.gate[...], (1, 1)) + gate_bias),
-        )
-        for weights, bias in zip(self.layers[...], self.layer_biases[...], strict=True):
-            h = h + ops.activation(jax.nn.gelu, self._product(h, weights) + bias[:, None])
-        read = product(h, self.readout[...].transpose(1, 2, 0))
-        read += product(z, self.linear_readout[...].transpose(1, 2, 0), (1, 1))
-        out = read.transpose(2, 0, 1) + self.bias[...][:, :, None]
+        z = self.mixed(self.values(groups.given(rows), seen, ops), groups, batch)
+        regime = None if domain is None else self.one_hot(groups.predicted(domain))
+        out = self.reading(z, regime, ops)
         # Without the barrier, XLA computes the errors again for every hidden unit.
         out = jax.lax.optimization_barrier(groups.in_order(out, batch).transpose(0, 3, 2, 1))
         mean = out[0]
         if self.config.skip:
-            weights = jnp.where(self.allowed().transpose(2, 0, 1), self.skip[...], 0.0)
-            mean = mean + causal_filter(rows, weights)[:, self.config.max_lag - 1 :]
+            mean = mean + causal_filter(rows, self.linear_part())[:, self.config.max_lag - 1 :]
         return Forecast(mean, positive(out[1]) if self.config.head == "gaussian" else None)
 
     def attention(self) -> Float[Array, "heads target source lags"]:
@@ -141,20 +125,41 @@ class PositionalForecaster(nnx.Module):
         """Which inputs may be used; lag 1 first."""
         return (self.logits[...][0] > FORBIDDEN / 2).swapaxes(0, 1)
 
-    def _values(
+    @property
+    def encoding(self) -> Encoding:
+        """From values to value vectors."""
+        parts = (self.value, self.variable, self.mix, self.linear_value)
+        return Encoding(*(part[...] for part in parts), jnp.dtype(self.config.dtype))
+
+    @property
+    def reading(self) -> Reading:
+        """From mixtures to outputs."""
+        parts = (self.signal, self.signal_bias, self.gate, self.gate_bias, self.layers)
+        parts += (self.layer_biases, self.readout, self.linear_readout, self.bias)
+        regimes = None
+        if self.config.n_domains > 1:
+            moved = (self.domain_scale, self.domain_shift, self.domain_gate)
+            regimes = RegimeParts(*(part[...] for part in moved))
+        return Reading(*(part[...] for part in parts), regimes, jnp.dtype(self.config.dtype))
+
+    def one_hot(self, regime: Int[Array, "rows"]) -> Float[Array, "regimes rows"]:
+        """The regime of each row, as the read-out takes it."""
+        return jax.nn.one_hot(regime, self.config.n_domains, axis=0, dtype=jnp.float32)
+
+    def linear_part(self) -> Float[Array, "lags source target"]:
+        """The skip, without the inputs that may not be used."""
+        return jnp.where(self.allowed().transpose(2, 0, 1), self.skip[...], 0.0)
+
+    def values(
         self, x: Float[Array, "source rows"], observed: Array | None, ops: Ops
     ) -> Float[Array, "source width rows"]:
-        # Biases enter as weights of a row of ones: products sum over rows faster than reductions.
-        one_too = jnp.stack([x, jnp.ones_like(x)], axis=1)
-        affine = jnp.stack([self.value[...], self.variable[...]], axis=1)
-        features = ops.activation(jax.nn.gelu, self._layer(affine, one_too))
-        mix = jnp.concatenate([self.mix[...], self.linear_value[...][:, None]], axis=1)
-        values = self._layer(mix, jnp.concatenate([features, x[:, None]], axis=1))
-        if observed is not None:
-            values = jnp.where(observed[:, None], values, self.missing[...][:, :, None])
-        return values
+        """Value vectors, with the learned token where a value is missing."""
+        found = self.encoding(x, ops)
+        if observed is None:
+            return found
+        return jnp.where(observed[:, None], found, self.missing[...][:, :, None])
 
-    def _mixed(
+    def mixed(
         self, values: Float[Array, "source width rows"], groups: "Groups", batch: int
     ) -> Float[Array, "target width predictions"]:
         """Attention over all sources and lags, as matrix products over groups of rows."""
@@ -168,7 +173,7 @@ class PositionalForecaster(nnx.Module):
             near = [split[..., group : group + made, :] for group in range(first, last)]
             inputs = jnp.stack(near, axis=1).reshape(heads, (last - first) * n * c, -1)
             given = weights[:, :, :, first:last].reshape(heads, n * c, -1)
-            return self._product(given, inputs)
+            return product_in(jnp.dtype(self.config.dtype), given, inputs)
 
         if groups.n_seen > at_once:
             block = jax.checkpoint(block, static_argnums=(2, 3))
@@ -178,15 +183,6 @@ class PositionalForecaster(nnx.Module):
         ]
         mixed = sum(parts[1:], start=parts[0]).reshape(heads, n, c, width // heads, made * batch)
         return mixed.transpose(1, 0, 3, 2, 4).reshape(n, width, c * made * batch)
-
-    def _layer(self, weights: Array | nnx.Param[Array], x: Array) -> Float[Array, "vars out rows"]:
-        """Each variable's own linear layer."""
-        return self._product(weights[...], x, (1, 1))
-
-    def _product(self, a: Array, b: Array, over: tuple[int, int] = (2, 1)) -> Array:
-        """Batched matrix product in the configured precision, summed in float32."""
-        dtype = jnp.dtype(self.config.dtype)
-        return product(a.astype(dtype), b.astype(dtype), over)
 
 
 class Groups(NamedTuple):

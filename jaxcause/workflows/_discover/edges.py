@@ -112,11 +112,10 @@ def select_edges(
     if rule is not None:
         chosen = ChosenEdges(np.asarray(rule(total).directed), "given")
     else:
-        allowed = known.allowed
         null = (
-            empirical_null(total, candidates=allowed)
+            empirical_null(total, candidates=data.candidates)
             if gradients is None
-            else evidence_null(gradients, candidates=allowed)
+            else evidence_null(gradients, candidates=data.candidates)
         )
         chosen = _choose(data, null, by_tests, q=q, is_short=_is_short(data, fitted))
     graph = LaggedGraph.from_mask((chosen.supported & known.allowed) | known.required)
@@ -164,7 +163,8 @@ def _choose(
         p_value, q_value = found.p_value, found.q_value
     else:
         edges, rule = np.array(null.edges(q).directed), "empirical null"
-        p_value, q_value = null.p_value, null.q_value
+        p_value = np.where(data.candidates, null.p_value, np.nan)
+        q_value = null.q_value
         if tests is not None:
             edges |= (np.asarray(null.q_value) <= q) & (tests.q_value <= q)
             pairs = (edges, tests.q_value <= q), (p_value, tests.p_value), (q_value, tests.q_value)

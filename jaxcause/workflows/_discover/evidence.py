@@ -86,13 +86,13 @@ def gradient_evidence(
 
 def _in_medians(evidence: np.ndarray, data: Prepared) -> Float[np.ndarray, "vars vars lags"]:
     """Evidence in units of its median over links between variables."""
-    cross = data.known.lagged.allowed & ~np.eye(len(evidence), dtype=bool)[:, :, None]
+    cross = data.candidates & ~np.eye(len(evidence), dtype=bool)[:, :, None]
     return evidence / max(float(np.median(evidence[cross])), SMALLEST) if cross.any() else evidence
 
 
 def _median_log(evidence: np.ndarray, data: Prepared) -> Float[np.ndarray, "vars"]:
-    """Median over the links into each target, as a logarithm."""
-    allowed = data.known.lagged.allowed
+    """Median over the candidate links into each target, as a logarithm."""
+    allowed = data.candidates
     logs = np.where(allowed, np.log(evidence + SMALLEST), np.nan)
     some = allowed.any(axis=(0, 2))
     logs[:, ~some] = 0.0

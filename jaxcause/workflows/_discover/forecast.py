@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from jaxcause._checks import InputError
-from jaxcause.models.forecaster import PRESETS, ForecasterConfig, Params
+from jaxcause.models.forecaster import PRESETS, ForecasterConfig, Params, screened_of
 from jaxcause.series import SeriesTable
 from jaxcause.training import TrainingConfig
 from jaxcause.workflows._discover.forecaster import TrainedForecaster
@@ -106,14 +106,18 @@ def _of_members(checkpoint: Path | None) -> Path | None:
     return None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.members")
 
 
-def given_forecaster(data: Prepared, forecaster: TrainedForecaster) -> FittedForecaster:
-    """The forecaster that the caller has, judged on the held-out windows."""
+def given_forecaster(
+    data: Prepared, forecaster: TrainedForecaster
+) -> tuple[Prepared, FittedForecaster]:
+    """The forecaster that the caller has, judged on the held-out windows; the links it looks at."""
+    if forecaster.config.attention == "positional":
+        data = data._replace(screened=screened_of(forecaster.params))
     residuals, linear = held_out_residuals(forecaster, data), data.linear_residuals
     alone = residuals
     if 0 < forecaster.weight < 1:
         alone = linear - (linear - residuals) / forecaster.weight
     gain = gain_over_linear(linear, alone)
-    return _judged(data, forecaster, (forecaster.params,), residuals, gain, {})
+    return data, _judged(data, forecaster, (forecaster.params,), residuals, gain, {})
 
 
 def check_forecaster(forecaster: TrainedForecaster, table: SeriesTable, max_lag: int) -> None:

@@ -55,6 +55,8 @@ class DiscoveryInfo:
         selection: What chose the edges: ``"t-tests"`` of the linear model, ``"empirical null"`` of
             the scores, ``"both"`` (t-tests for the targets that the linear model forecasts as
             well), or ``"given"``, the caller's rule.
+        screen: Inputs of each target besides its own past that a screen left to the Transformer, on
+            average.
         gain: What the Transformer adds to the linear forecast: its ``weight`` in the best mean of
             both, the ``share`` of the linear model's held-out error that this removes, by how many
             standard errors (``z``), and the ``targets`` that it forecasts better.
@@ -107,6 +109,7 @@ class DiscoveryInfo:
     held_out_error: float | None = None
     held_out_error_linear: float | None = None
     selection: str | None = None
+    screen: float | None = None
     gain: Mapping[str, Any] | None = None
     widened: float | None = None
     skip: bool | None = None

@@ -95,7 +95,7 @@ def _lagged_effects(
     those of the mean over windows. The members of an ensemble add their spread.
     """
     edges = causal_edges(graph, lagged=True)
-    flops = models[0].config.flops * len(models)
+    flops = models[0].flops_per_change * len(models)
     most = int(max(MOST_EFFORT / (3 * FEWEST_WINDOWS * flops), 1))
     said = (
         "the mean slope of the forecaster, corrected by a regression of its errors; errors from "
@@ -120,7 +120,7 @@ def _of_edges(
 ) -> Measured:
     """Means over the members of an ensemble, whose spread widens the intervals."""
     transform, means, variances, shares, curves = data.transform, [], [], [], []
-    flops = models[0].config.flops * max(len(edges), 1) * len(models)
+    flops = models[0].flops_per_change * max(len(edges), 1) * len(models)
     few = sample.every(int(np.clip(EFFORT / (21 * flops), FEWEST_WINDOWS, CURVE_WINDOWS)))
     for model in models:
         slopes = mean_slopes(model, sample, edges, transform, deviation)

@@ -6,11 +6,20 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause.attribution._responses import RowForecast, changed_forecasts, row_forecast
-from jaxcause.models.forecaster import ForecasterConfig, Params, predictor
+from jaxcause.models.forecaster import (
+    ForecasterConfig,
+    Mixtures,
+    Params,
+    changed_inputs,
+    mixtures,
+    predictor,
+)
 from jaxcause.workflows._discover.dynamics import Sample
 
 LARGE = 1e6
 """Operations of a forecast from which fewer windows are forecast at a time."""
+ROWS_AT_ONCE = 1 << 15
+"""Changed forecasts that are computed at a time; they then fit the caches."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,6 +38,16 @@ class NetworkModel:
     def batch_size(self) -> int:
         """Windows that are forecast at a time."""
         return 512 if self.config.flops < LARGE else 64
+
+    @property
+    def reads_one_by_one(self) -> bool:
+        """Whether a changed forecast costs one target's read-out; it takes three more programs."""
+        return self.config.attention == "positional" and self.config.flops >= LARGE
+
+    @property
+    def flops_per_change(self) -> float:
+        """Operations of a forecast with one input changed."""
+        return self.config.flops_per_change if self.reads_one_by_one else self.config.flops
 
     def forecast(
         self, past: Float[np.ndarray, "windows time vars"], domain: Int[np.ndarray, "windows"]
@@ -59,11 +78,57 @@ class NetworkModel:
     ) -> Float[np.ndarray, "windows edges points"]:
         """A forecast for each edge, window and value."""
         past, found = sample.rows[:, :-1].astype(np.float32), np.empty(values.shape)
+        change = self._changes if self.reads_one_by_one else self._whole_forecasts
         for regime in np.unique(sample.domain):
             mine = sample.domain == regime
-            of_rows = self._rows(int(regime))
-            found[mine] = changed_forecasts(of_rows, past[mine], edges, values[mine])
+            found[mine] = change(past[mine], edges, values[mine], int(regime))
         return found
+
+    def _changes(
+        self,
+        past: Float[np.ndarray, "windows time vars"],
+        edges: Int[np.ndarray, "edges 3"],
+        values: Float[np.ndarray, "windows edges points"],
+        regime: int,
+    ) -> Float[np.ndarray, "windows edges points"]:
+        """Changed forecasts of a model whose targets can be read one by one."""
+        n_windows, n_edges, n_points = values.shape
+        at_once = max(1, ROWS_AT_ONCE // max(n_windows * n_points, 1))
+        mixed, found = self._mixtures(past), np.empty((n_edges, n_windows, n_points))
+        for first in range(0, n_edges, at_once):
+            # The last edge again and again fills up the last part: one program serves all.
+            some = np.minimum(np.arange(first, first + at_once), n_edges - 1)
+            source, _, lag = edges[some].T
+            new = changed_inputs(
+                self.params,
+                mixed,
+                edges[some].astype(np.int32),
+                past[:, past.shape[1] - lag, source].T,
+                values[:, some].swapaxes(0, 1).astype(np.float32),
+                config=self.config,
+                domain=regime,
+            )
+            found[first : first + at_once] = np.asarray(new)[: n_edges - first]
+        return found.swapaxes(0, 1)
+
+    def _mixtures(self, past: Float[np.ndarray, "windows time vars"]) -> Mixtures:
+        """Of all windows, some at a time."""
+        size, parts = self.batch_size, []
+        for first in range(0, len(past), size):
+            at = np.minimum(np.arange(first, first + size), len(past) - 1)
+            found = mixtures(self.params, past[at], config=self.config)
+            parts.append([np.asarray(part)[..., : len(past) - first] for part in found])
+        return Mixtures(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
+
+    def _whole_forecasts(
+        self,
+        past: Float[np.ndarray, "windows time vars"],
+        edges: Int[np.ndarray, "edges 3"],
+        values: Float[np.ndarray, "windows edges points"],
+        regime: int,
+    ) -> Float[np.ndarray, "windows edges points"]:
+        """Changed forecasts of any model."""
+        return changed_forecasts(self._rows(regime), past, edges, values)
 
     def _rows(self, regime: int) -> RowForecast:
         return row_forecast(predictor(self.config, self.params, domain=regime), self.batch_size)

@@ -12,6 +12,7 @@ from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
 from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.screen import screen_kept
 from jaxcause.workflows._discover.windows import notes_on_windows
 
 FEW_CANDIDATES = 100
@@ -33,6 +34,7 @@ def notes_of(
     """Sentences on the forecast, the edges, hidden causes, training and windows."""
     return (
         *_on_forecast(data, fitted, selected),
+        *_on_screen(data, selected),
         *_on_edges(data, selected, n_edges=int(found.graph.adjacency.sum())),
         *notes_on_hidden_causes(found, data.names),
         *_on_training(fitted),
@@ -65,6 +67,26 @@ def _on_forecast(
             "Try a larger max_lag; the series may also be too noisy."
         )
     return tuple(notes)
+
+
+def _on_screen(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
+    """How many inputs a screen left to the Transformer, and what that means for the edges."""
+    kept = screen_kept(data)
+    if kept is None:
+        return ()
+    meaning = (
+        ""
+        if selected.by_tests.all()
+        else (
+            " Where its gradients chose the edges, a link that was left out cannot be one: such as "
+            "one that matters only together with another, and leaves no trace alone."
+        )
+    )
+    return (
+        f"Each target has {len(data.names) * data.max_lag:,} inputs. The Transformer looked at "
+        f"those of its own past and at the {kept:.0f} others that depend most on it, linearly or "
+        f"not.{meaning} screen= (--screen) sets that number; that of all inputs leaves none out.",
+    )
 
 
 def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: SelectedEdges) -> str:

@@ -121,6 +121,7 @@ class Prepared(NamedTuple):
         split: First rows of the windows to train on and of those held out.
         max_lag: Longest lag.
         moments: Moments of all windows.
+        seen: Those of the training windows.
         linear: The linear autoregression on the training windows, with the penalty ``ridge``.
         ridge: Its penalty per sample, the one that forecasts best.
         beside_own_past: Whether the own past of a variable is left out of the penalty.
@@ -128,6 +129,7 @@ class Prepared(NamedTuple):
         linear_error: Their mean square.
         rank_error: The same, of values mapped to normal quantiles of their ranks.
         transform_errors: ``rank_error`` under each transform that was tried.
+        screened: The lagged links that the forecaster looks at; None if it is all of them.
     """
 
     names: tuple[str, ...]
@@ -143,6 +145,7 @@ class Prepared(NamedTuple):
     split: Split
     max_lag: int
     moments: VarMoments
+    seen: VarMoments
     linear: VarFit
     ridge: float
     beside_own_past: bool
@@ -150,6 +153,13 @@ class Prepared(NamedTuple):
     linear_error: float
     rank_error: float
     transform_errors: dict[str, float] | None = None
+    screened: Bool[np.ndarray, "source target lag"] | None = None
+
+    @property
+    def candidates(self) -> Bool[np.ndarray, "source target lag"]:
+        """The lagged links that are allowed and that the forecaster looks at."""
+        allowed = self.known.lagged.allowed
+        return allowed if self.screened is None else allowed & self.screened
 
     @property
     def kind(self) -> str:
@@ -177,9 +187,10 @@ class Prepared(NamedTuple):
             return ridge_beside_own_past(self.moments, self.ridge, allowed=allowed)
         return self.linear_on_all(ridge=self.ridge)
 
-    def linear_evidence(self) -> Float[np.ndarray, "vars vars lags"]:
+    def linear_evidence(self, *, of_training: bool = False) -> Float[np.ndarray, "vars vars lags"]:
         """How strongly each link speaks for itself in linear models of all windows."""
-        return ridge_path_evidence(self.moments, allowed=_allowed_terms(self.known))
+        moments = self.seen if of_training else self.moments
+        return ridge_path_evidence(moments, allowed=_allowed_terms(self.known))
 
 
 class WindowOptions(NamedTuple):
@@ -289,6 +300,7 @@ def prepare_as(
         split=split,
         max_lag=max_lag,
         moments=seen + unseen,
+        seen=seen,
         linear=fits[best],
         ridge=(RIDGES + BESIDE_OWN_PAST)[best],
         beside_own_past=best >= len(RIDGES),

@@ -15,6 +15,7 @@ from jaxcause.models.forecaster import (
     forward,
     init_params,
     with_allowed,
+    with_screened,
     with_skip,
 )
 from jaxcause.training import (
@@ -107,8 +108,11 @@ def _initial(
     if config.skip:
         params = with_skip(params, data.linear.coefficients)
         decay["skip"] = SKIP_DECAY
-    if config.attention == "positional" and not data.known.allowed[:, :, 1:].all():
-        params = with_allowed(params, data.known.allowed)
+    if config.attention == "positional":
+        if not data.known.allowed[:, :, 1:].all():
+            params = with_allowed(params, data.known.allowed)
+        if data.screened is not None:
+            params = with_screened(params, data.screened)
     return params, decay
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SEARCH_ALPHA = 0.0001
 """Level of the second search: selected edges are few, and tested on long series."""
 
-OF_TRAINING = ("transform", "skip", "head", "model", "training", "members", "checkpoint")
+OF_TRAINING = ("transform", "skip", "head", "model", "training", "members", "checkpoint", "screen")
 """Options that a forecaster which is already trained leaves nothing to do for."""
 
 
@@ -80,6 +80,11 @@ class Gradient(LinkMethod):
             0.0001 by default.
         held_out: Share of the windows, the latest, that judges forecasts and stops training.
         n_windows: Windows over which gradients are averaged.
+        screen: Inputs of each target, besides its own past, that the Transformer looks at: the half
+            with the most evidence of a linear effect, and the half with the most dependence of any
+            other shape. By default all of up to 500 inputs (variables times lags), and of more the
+            best 100; a number as large as that of all inputs turns the screen off. The notes say
+            how many were kept. Tests of the linear model look at every link in any case.
         forecaster: A trained forecaster of these variables, which spares the training.
         checkpoint: File to which training is saved every few seconds, and from which the same call
             goes on after its process was killed, to the same graph.
@@ -108,6 +113,7 @@ class Gradient(LinkMethod):
     alpha: Probability | None = None
     held_out: Probability = 0.2
     n_windows: Count = 1024
+    screen: Count | None = None
     forecaster: "TrainedForecaster | None" = None
     checkpoint: str | Path | None = None
 
@@ -127,8 +133,20 @@ class Gradient(LinkMethod):
                         f"{name} is an option of training, which a given forecaster spares; leave "
                         f"{name} or forecaster out"
                     )
+        elif self.screen is not None and not self.is_positional:
+            raise InputError(
+                f"screen={self.screen} is not for attention by content, which looks at every "
+                "input; leave it out"
+            )
         elif self.readout == "score_energy" and self.head != "gaussian":
             raise InputError(f"readout={self.readout!r} needs head='gaussian'; give both")
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether attention depends on the position of an input alone."""
+        if isinstance(self.model, str):
+            return self.model != "content"
+        return self.model.get("attention", "positional") == "positional"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -217,10 +235,13 @@ class Gradient(LinkMethod):
         # Importing what trains takes a second, too.
         with stage("Fitting linear models", show=progress):
             from jaxcause.workflows._discover import forecast
+            from jaxcause.workflows._discover.screen import with_screen
 
             data = self._prepared(table, max_lag, known)
+            if self.forecaster is None and self.is_positional:
+                data = with_screen(data, self.screen)
         if self.forecaster is not None:
-            return data, forecast.given_forecaster(data, self.forecaster)
+            return forecast.given_forecaster(data, self.forecaster)
         trained = forecast.ForecasterOptions(
             skip=self.skip,
             head=self.head,
@@ -266,6 +287,7 @@ class Gradient(LinkMethod):
         from jaxcause.workflows._discover.regimes import record_of_regimes
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.scores import READOUTS
+        from jaxcause.workflows._discover.screen import screen_kept
 
         supported, n_windows = selected.supported.copy(), sum(map(len, data.split))
         supported[:, :, 0] = found.supported_at_lag_0(n_windows, self.alpha or SEARCH_ALPHA)
@@ -292,6 +314,7 @@ class Gradient(LinkMethod):
             held_out_error=fitted.error,
             held_out_error_linear=data.linear_error,
             selection=selected.rule,
+            screen=screen_kept(data),
             gain=fitted.gain.record(data.names),
             widened=selected.widened if selected.widened > 1 else None,
             parts=scores.parts,
