@@ -4,10 +4,13 @@ Arguments: a folder, devices of this process, then if there are several processe
 one, how many there are, and the port of the first.
 """
 
+import dataclasses
 import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={sys.argv[2]}"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -48,8 +51,8 @@ x[:, 5] = x[:, 4]  # redundant sets
 CONFIG = TrainingConfig(60, batch_size=8, stretch=4, steps_per_call=20, n_evaluations=3)
 
 
-def mesh_of(n_devices):
-    return row_mesh(jax.devices()[:n_devices])
+SHARING = row_mesh(jax.devices()[:3])
+"""Three devices of one process, or the two of two processes."""
 
 
 def autoregression(params, rows):
@@ -98,12 +101,13 @@ def searched(mesh, search, **more):
 
 def training_results():
     """Differences between training on several devices and on one."""
-    alone, of_five, of_four = trained(None), trained(None, 5), trained(None, 4)
-    meshes = [2, 3, 4] if not PROCESSES else [len(jax.devices())]
-    found = {f"batches on {n}": difference(trained(mesh_of(n)), alone) for n in meshes}
-    found["5 members"] = difference(trained(row_mesh(), 5), of_five)
-    found["4 members"] = difference(trained(row_mesh(), 4), of_four)
-    return found
+    alone = trained(None)
+    if PROCESSES:
+        return {"batches": difference(trained(SHARING), alone)}
+    members = trained(row_mesh(), 4)
+    first = members._replace(params=jax.tree.map(lambda leaf: leaf[0], members.params))
+    assert len(np.unique(members.params["a"], axis=0)) == 4
+    return {"first member": difference(first, alone)}
 
 
 def resumed():
@@ -134,15 +138,17 @@ def resumed():
 
 def search_results():
     """Arrays that differ between searches on several devices and on one."""
-    found, mesh = {}, row_mesh() if PROCESSES else mesh_of(3)
-    for search in (jc.pcmci, jc.pcmci_plus):
+    found = {}
+    for search in (jc.discovery.pcmci, jc.discovery.pcmci_plus):
         expected = searched(None, search)
-        found[search.__name__] = unequal(searched(mesh, search), expected)
+        found[search.__name__] = unequal(searched(SHARING, search), expected)
     if not PROCESSES:
+        pairs = np.argwhere(np.triu(np.ones((30, 30)), 1))
+        tests = *pairs.T, np.repeat([[30, 31]], len(pairs), axis=0)
+        corr = np.corrcoef(rng.normal(size=(32, 200)))
+        one, several = (student_test.StudentTest(corr, 200, mesh=m) for m in (None, SHARING))
         with compiling_at_once():
-            expected = searched(None, jc.pcmci, max_cond_size=2)
-            again = searched(mesh, jc.pcmci, max_cond_size=2)
-        found["compiled"] = unequal(again, expected)
+            found["compiled"] = unequal(several(*tests), one(*tests))
     return found
 
 
@@ -155,39 +161,48 @@ def discoveries():
     """What `discover` finds on several devices beside what it finds on one."""
     found = {}
     for method in ("pc", "pcmci", "pcmci+"):
-        one, several = (discovered(mesh, method=method) for mesh in (None, mesh_of(3)))
+        one, several = (discovered(mesh, method=method) for mesh in (None, SHARING))
         found[method] = unequal(
             (several.graph, several.scores, several.info.p_value),
             (one.graph, one.scores, one.info.p_value),
         )
         assert several.info.settings["mesh"] == "3 devices"
-    options = {"model": "small", "training": CONFIG, "members": 3, "transform": "standardise"}
-    options |= {"domain": None, "readout": "gradient_energy"}
-    one, several = (discovered(mesh, **options) for mesh in (None, mesh_of(2)))
+    options = {"model": "small", "training": CONFIG, "transform": "standardise", "domain": None}
+    options["readout"] = "gradient_energy"
+    one, several = (discovered(mesh, **options) for mesh in (None, SHARING))
     found["graph"] = unequal(several.graph, one.graph)
-    found["scores"] = float(np.abs(several.scores / np.maximum(one.scores, 1e-9) - 1).max())
+    found["scores"] = float(np.abs(several.scores - one.scores).max() / one.scores.max())
     found["error"] = abs(several.info.held_out_error / one.info.held_out_error - 1)
     return found
 
 
-def explanations():
-    """Differences between explanations on several devices and on one."""
-    from jaxcause.workflows import TextModel, explain
+@dataclasses.dataclass(frozen=True)
+class Tiny:
+    """What a `TextModel` asks of a model."""
 
-    model = TextModel.load(Path(FOLDER) / "bert_sequence_classification")
-    text = "the old bridge was closed because"
-    options = {"every": True, "max_size": 2, "n_samples": 400, "progress": False}
-    one, several = (explain(model, text, mesh=mesh, **options) for mesh in (None, mesh_of(3)))
-    return {
-        "graph": unequal(several.graph, one.graph),
-        "sets": [e.explanations == one.explanations for e in (several,)],
-        "attention": float(np.abs(several.attention - one.attention).max()),
-    }
+    params: Any
+    max_length: int = 8
+
+    @staticmethod
+    def apply(params, ids, mask):
+        return SimpleNamespace(logits=(params[ids] * mask[:, :, None].astype(jnp.float32)).sum(1))
+
+
+def outputs():
+    """Differences between outputs for versions of a text on several devices and on one."""
+    from jaxcause.workflows import TextModel
+
+    tokenizer = SimpleNamespace(mask_token_id=4, pad_token_id=1)
+    model = TextModel(Tiny(rng.normal(size=(20, 3)).astype(np.float32)), tokenizer, "tiny")
+    removed = rng.random((7, 8)) < 0.5
+    options = {"position": None, "original": 1, "intervention": "pad"}
+    both = (m.outputs(np.arange(8) + 5, removed, **options) for m in (model, model.on(SHARING)))
+    return unequal(*both)
 
 
 document = {"training": training_results(), "searches": search_results()}
 if PROCESSES:
     document["checkpoint"] = resumed()
 else:
-    document |= {"discover": discoveries(), "explain": explanations()}
+    document |= {"discover": discoveries(), "outputs": outputs()}
 sys.stdout.write(json.dumps(document) + "\n")

@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -70,10 +72,11 @@ def joined(arguments: argparse.Namespace) -> Iterator[bool]:
         jax.distributed.initialize(**place)
     except (ValueError, RuntimeError, OSError) as error:
         raise InputError(_not_joined(place, error)) from None
-    first = jax.process_index() == 0
-    if not first:
-        arguments.quiet, arguments.json = True, False
-    yield first
+    with _only_ours_on_stdout():
+        first = jax.process_index() == 0
+        if not first:
+            arguments.quiet, arguments.json = True, False
+        yield first
     # The first process waits for the others, which it would otherwise end; after an error it must.
     jax.distributed.shutdown()
 
@@ -111,6 +114,23 @@ def mesh_of(arguments: argparse.Namespace) -> "Mesh | None":
     for device in jax.devices():
         of_process.setdefault(device.process_index, []).append(device)
     return row_mesh([d for own in of_process.values() for d in own[:n_devices]])
+
+
+@contextlib.contextmanager
+def _only_ours_on_stdout() -> Iterator[None]:
+    """Send what libraries print by themselves, as Gloo does when it connects, to stderr."""
+    ours = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        encoding = sys.stdout.encoding
+        with (
+            os.fdopen(ours, "w", encoding=encoding, closefd=False) as file,
+            contextlib.redirect_stdout(file),
+        ):
+            yield
+    finally:
+        os.dup2(ours, 1)
+        os.close(ours)
 
 
 def _place(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Literal
 
 from jax.sharding import Mesh
 
-from jaxcause._checks import check_choice, check_probability
+from jaxcause._checks import InputError, check_choice, check_probability
+from jaxcause.sharding import is_local
 from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._explain.explained import Target
 from jaxcause.workflows._explain.graphs import TokenGraphs, token_graphs
@@ -89,7 +90,8 @@ def explain(
 
     Raises:
         InputError: The folder holds no model or tokeniser, the text is empty or too long, the
-            target is not in the text, an option is not known, or the mesh has several axes.
+            target is not in the text, an option is not known, the mesh has several axes, or a mesh
+            of several processes is given a time limit.
 
     Source: Rohekar, Gurwicz & Nisimov (2023), arXiv 2310.20307.
     """
@@ -103,6 +105,12 @@ def explain(
         text_model = model if labels is None else model.with_labels(labels)
         if mesh is not None and mesh != text_model.mesh:
             text_model = text_model.on(mesh)
+        shared = text_model.mesh
+        if time_limit is not None and shared is not None and not is_local(shared):
+            raise InputError(
+                f"time_limit={time_limit} ends the search at other queries in each of several "
+                "processes; give max_queries"
+            )
         settings = resolve_settings(
             text_model,
             layer=layer,

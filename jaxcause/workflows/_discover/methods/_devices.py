@@ -32,4 +32,6 @@ class SharedMethod(LinkMethod):
     def settings(self) -> dict[str, Any]:
         """The options as plain values; of a mesh, how many devices it has."""
         shown = super().settings
-        return shown if self.mesh is None else shown | {"mesh": f"{self.mesh.size} devices"}
+        if self.mesh is None:
+            return shown
+        return shown | {"mesh": f"{self.mesh.size} device{'s' * (self.mesh.size > 1)}"}
