@@ -11,6 +11,8 @@ from processes import free_port, printed_by, results_of, started
 import jaxcause as jc
 from jaxcause import InputError
 from jaxcause.cli import main
+from jaxcause.cli._devices import joined
+from jaxcause.cli._main import build_parser
 from jaxcause.discovery._pcmci.shares import deal_parts
 from jaxcause.sharding import row_mesh
 from jaxcause.training._devices import check_training_mesh
@@ -145,6 +147,21 @@ def test_devices_and_processes_that_are_not_there(options, said, tmp_path, capsy
     assert main(["discover", str(file), *out, *options]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_process_that_lost_the_others_says_so(monkeypatch):
+    monkeypatch.setattr(jax.distributed, "initialize", lambda **place: None)
+    arguments = build_parser().parse(["discover", "s.csv", "--distributed", "--quiet"])
+
+    def fail(said):
+        with joined(arguments) as first:
+            assert first
+            raise RuntimeError(said)
+
+    with pytest.raises(InputError, match="another process of the command ended"):
+        fail("Gloo context initialization failed")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        fail("out of memory")
 
 
 def test_a_mesh_of_one_device_is_recorded():

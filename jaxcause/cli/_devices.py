@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from jaxcause._errors import InputError
+from jaxcause.cli._output import complain, silent
 from jaxcause.cli._parser import Parser, whole
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ DEVICES: tuple[str, dict[str, Any]] = (
     },
 )
 """The flag of ``mesh``, and what argparse needs to know of it."""
+
+LOST = ("Gloo", "NCCL", "CoordinationService", "UNAVAILABLE")
+"""Words of errors that JAX raises where a process has lost the others."""
 
 BY_HAND = ("coordinator", "process_id", "processes")
 """Options that say what a cluster does not."""
@@ -60,7 +64,7 @@ def joined(arguments: argparse.Namespace) -> Iterator[bool]:
         Whether this process is the first one, which writes.
 
     Raises:
-        InputError: It is not known what to join, or it cannot be joined.
+        InputError: It is not known what to join, it cannot be joined, or another process ended.
     """
     if not wants_processes(arguments):
         yield True
@@ -68,6 +72,8 @@ def joined(arguments: argparse.Namespace) -> Iterator[bool]:
     import jax
 
     place = _place(arguments)
+    if not silent(arguments):
+        complain("waiting for the other processes, five minutes at most")
     try:
         jax.distributed.initialize(**place)
     except (ValueError, RuntimeError, OSError) as error:
@@ -76,7 +82,14 @@ def joined(arguments: argparse.Namespace) -> Iterator[bool]:
         first = jax.process_index() == 0
         if not first:
             arguments.quiet, arguments.json = True, False
-        yield first
+        try:
+            yield first
+        except RuntimeError as error:
+            if not any(word in str(error) for word in LOST):
+                raise
+            raise InputError(
+                "another process of the command ended, or cannot be reached; see what it printed"
+            ) from None
     # The first process waits for the others, which it would otherwise end; after an error it must.
     jax.distributed.shutdown()
 
