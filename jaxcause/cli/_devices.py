@@ -90,7 +90,7 @@ def joined(arguments: argparse.Namespace) -> Iterator[bool]:
             raise InputError(
                 "another process of the command ended, or cannot be reached; see what it printed"
             ) from None
-    # The first process waits for the others, which it would otherwise end; after an error it must.
+    # The first process waits for the others. After an error it does not: they are to end as well.
     jax.distributed.shutdown()
 
 
@@ -110,15 +110,10 @@ def mesh_of(arguments: argparse.Namespace) -> "Mesh | None":
     if n_devices is None:
         return row_mesh()
     if n_devices > n_here:
-        kind = jax.local_devices()[0].platform
-        more = (
-            ""
-            if kind != "cpu"
-            else (
-                ", or set XLA_FLAGS=--xla_force_host_platform_device_count="
-                f"{n_devices}, which divides the CPU"
-            )
-        )
+        kind, more = jax.local_devices()[0].platform, ""
+        if kind == "cpu":
+            flag = f"XLA_FLAGS=--xla_force_host_platform_device_count={n_devices}"
+            more = f", or set {flag}, which divides the CPU"
         raise InputError(
             f"--devices {n_devices} is more than JAX finds here ({n_here} of kind {kind}); give "
             f"at most {n_here}{more}"
