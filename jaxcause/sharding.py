@@ -1,7 +1,7 @@
 """Rows of work (windows, graphs, tests) spread over devices and hosts."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -100,3 +100,64 @@ def replicate(tree: Tree, mesh: Mesh) -> Tree:
     if not is_concrete(tree):
         return tree
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def is_first_process(mesh: Mesh | None) -> bool:
+    """Whether this process is the one of a mesh that reads and writes files for all of them.
+
+    >>> is_first_process(None), is_first_process(row_mesh())
+    (True, True)
+    """
+    return mesh is None or jax.process_index() == mesh.devices.flat[0].process_index
+
+
+def is_local(mesh: Mesh) -> bool:
+    """Whether all devices of a mesh belong to this process.
+
+    >>> is_local(row_mesh(jax.local_devices()))
+    True
+    """
+    return all(device.process_index == jax.process_index() for device in mesh.devices.flat)
+
+
+def on_every_process(own: AnyArray, mesh: Mesh) -> np.ndarray:
+    """The rows of the devices of all processes, one per device, from those of each process's own.
+
+    Every process of the mesh calls it, with rows of the same shape and type.
+
+    Args:
+        own: A row for each device of this process, in their order in the mesh.
+        mesh: The devices.
+
+    >>> on_every_process(np.zeros((len(jax.devices()), 3)), row_mesh()).shape[1]
+    3
+    """
+    return np.asarray(own) if is_local(mesh) else _collected(lambda rows: rows, own, mesh)
+
+
+def of_first_process(data: bytes | None, mesh: Mesh) -> bytes | None:
+    """What the first process of a mesh has, on all of them; what the others have is ignored.
+
+    >>> of_first_process(b"rain", row_mesh())
+    b'rain'
+    """
+    if is_local(mesh):
+        return data
+    n_own = sum(device.process_index == jax.process_index() for device in mesh.devices.flat)
+    # One byte more than there is, so that nothing is not the same as no bytes.
+    size = 0 if data is None else 1 + len(data)
+    size = int(_collected(lambda rows: rows[0], np.full((n_own, 1), size, np.int32), mesh)[0])
+    padded = np.zeros((n_own, size), np.uint8)
+    if data is not None and is_first_process(mesh):
+        padded[0, 1:] = np.frombuffer(data, np.uint8)
+    return _collected(lambda rows: rows[0], padded, mesh)[1:].tobytes() if size else None
+
+
+def _collected(of_rows: Callable[[jax.Array], jax.Array], own: AnyArray, mesh: Mesh) -> np.ndarray:
+    """A function of the rows of all devices, on every process."""
+    check_row_mesh(mesh)
+    with jax.enable_x64(True):
+        share = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
+        rows = jax.make_array_from_process_local_data(share, np.asarray(own))
+        everywhere = NamedSharding(mesh, PartitionSpec())
+        return np.asarray(jax.jit(of_rows, out_shardings=everywhere)(rows))

@@ -1,13 +1,10 @@
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 from jax.sharding import AxisType
+from processes import results_of, started
 
 from jaxcause import InputError
 from jaxcause.sharding import ROWS, padded_rows, replicate, row_mesh, shard_rows
@@ -15,15 +12,8 @@ from jaxcause.sharding import ROWS, padded_rows, replicate, row_mesh, shard_rows
 
 def found_by(script):
     """What a script that makes two devices of a CPU prints."""
-    done = subprocess.run(
-        [sys.executable, Path(__file__).parent / script],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        env=dict(os.environ, JAX_PLATFORMS="cpu"),
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    (found,) = results_of([started(Path(__file__).parent / script)])
+    return found
 
 
 def test_windows_over_two_devices_give_the_scores_of_one():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxcause._errors import InputError
+from jaxcause.cli._devices import add_processes, joined, mesh_of
 from jaxcause.cli._discover_options import (
     add_listing,
     add_methods,
@@ -85,6 +86,7 @@ def add(commands: Commands) -> None:
     )
     add_folder(command, "jaxcause-out")
     add_methods(command)
+    add_processes(command)
     add_reading(command)
     add_listing(command)
     add_output(command)
@@ -93,29 +95,28 @@ def add(commands: Commands) -> None:
 def _discover(arguments: argparse.Namespace) -> int:
     if arguments.method != "auto":
         check_options(arguments, arguments.method)
-    from jaxcause.io import locked, read_series
+    with joined(arguments) as first:
+        from jaxcause.io import locked, read_series
 
-    series = _prepared(read_series(arguments.series, **reading(arguments)), arguments)
-    series, regimes = _without_domain(series, arguments.domain)
-    from jaxcause.workflows._cache import kept_programs
+        series = _prepared(read_series(arguments.series, **reading(arguments)), arguments)
+        series, regimes = _without_domain(series, arguments.domain)
+        from jaxcause.workflows._cache import kept_programs
 
-    with locked(arguments.out), kept_programs():
-        return _searched(series, regimes, arguments)
+        with locked(arguments.out) if first else contextlib.nullcontext(), kept_programs():
+            return _searched(series, regimes, arguments, first=first)
 
 
 def _searched(
-    series: "SeriesTable", regimes: "dict[str, Any]", arguments: argparse.Namespace
+    series: "SeriesTable",
+    regimes: "dict[str, Any]",
+    arguments: argparse.Namespace,
+    *,
+    first: bool,
 ) -> int:
-    """Search, write what was found and print it."""
+    """Search; the first process writes what was found and prints it."""
     import jax
 
-    from jaxcause.workflows import (
-        at_resolution,
-        discover,
-        resolve_auto,
-        without_trend,
-        write_discovery,
-    )
+    from jaxcause.workflows import at_resolution, discover, resolve_auto, without_trend
 
     method, max_lag = arguments.method, arguments.max_lag
     if method == "auto":
@@ -130,7 +131,9 @@ def _searched(
     if method in every_option()["checkpoint"] and arguments.forecaster is None:
         options["checkpoint"] = arguments.out / CHECKPOINT
     options |= regimes | {"detrend": arguments.detrend}
-    if not arguments.checkpoint:
+    if (mesh := mesh_of(arguments)) is not None:
+        options["mesh"] = mesh
+    if not arguments.checkpoint and first:
         _forget(arguments.out)
     elif not arguments.quiet and not any(_left(arguments.out)):
         complain(f"{arguments.out} holds no unfinished training to resume; it starts afresh")
@@ -145,14 +148,24 @@ def _searched(
             **options,
         )
     except KeyboardInterrupt as interrupt:
-        return keep(interrupt, arguments.out, "--resume goes on, or ")
+        return (
+            keep(interrupt, arguments.out, "--resume goes on, or ") if first else EXIT_INTERRUPTED
+        )
+    if first:
+        _write(found, arguments)
+    return 0
+
+
+def _write(found: "Discovery", arguments: argparse.Namespace) -> None:
+    """Write what was found, forget what an unfinished training left, and print."""
+    from jaxcause.workflows import write_discovery
+
     files = write_discovery(found, arguments.out)
     _forget(arguments.out)
     document = as_document(found, arguments.out, files)
     shown = {"sort": arguments.sort, "self_edges": arguments.self_edges}
     lines = as_lines(found, arguments.out, files, **shown)
     report(arguments, lines, {"command": "discover", **document})
-    return 0
 
 
 def _load_beside(module: str) -> None:

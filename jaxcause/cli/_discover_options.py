@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxcause._errors import InputError
+from jaxcause.cli._devices import DEVICES, wants_processes
 from jaxcause.cli._parser import Parser, share, whole
 from jaxcause.workflows._discover.orders import SORTS
 from jaxcause.workflows.methods import Option, registered
@@ -112,6 +113,7 @@ WRITTEN: dict[str, tuple[str, dict[str, Any]]] = {
             "help": "go on with the training that was cut off in --out, to the same graph",
         },
     ),
+    "mesh": DEVICES,
 }
 """Options whose values are no words or numbers: their flags, and what argparse needs of them."""
 
@@ -316,6 +318,12 @@ def check_options(arguments: argparse.Namespace, method: str) -> None:
                 f"{flag} is not for --method {method}, but for {' and '.join(methods)}; "
                 "leave it out"
             )
+    sharing = every_option()["mesh"]
+    if wants_processes(arguments) and method not in sharing:
+        raise InputError(
+            f"--distributed is not for --method {method}, but for {' and '.join(sharing)}; leave "
+            "it out"
+        )
     if arguments.q is not None and arguments.select is not None:
         raise InputError("--q and --top-k are two rules by which edges are kept; give one")
     if arguments.forecaster is not None and arguments.checkpoint:
@@ -336,12 +344,13 @@ def reading(arguments: argparse.Namespace) -> dict[str, Any]:
 def chosen(arguments: argparse.Namespace, method: str) -> dict[str, Any]:
     """The options that were given, as ``jaxcause.discover`` takes them.
 
-    ``domain`` and ``checkpoint`` need the series and the folder, and are left to the command.
+    ``domain``, ``checkpoint`` and ``mesh`` need the series, the folder and the devices, and are
+    left to the command.
     """
     known = {name for name, methods in every_option().items() if method in methods}
     given = {
         name: value
-        for name in known - {"domain", "checkpoint"}
+        for name in known - {"domain", "checkpoint", "mesh"}
         if (value := getattr(arguments, name)) is not None
     }
     if (k := given.get("select")) is not None:

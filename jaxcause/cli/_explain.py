@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcause._errors import InputError
+from jaxcause.cli._devices import DEVICES, add_processes, joined, mesh_of
 from jaxcause.cli._output import complain, report, silent
 from jaxcause.cli._parser import (
     Commands,
@@ -56,6 +57,8 @@ def add(commands: Commands) -> None:
     add_folder(command, "jaxcause-why")
     _add_graph(command)
     _add_queries(command)
+    flag, details = DEVICES
+    add_processes(command).add_argument(flag, dest="mesh", **details)
     add_output(command)
 
 
@@ -124,13 +127,20 @@ def _add_queries(command: Parser) -> None:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
+    with joined(arguments) as first:
+        return _explained(arguments, first=first)
+
+
+def _explained(arguments: argparse.Namespace, *, first: bool) -> int:
+    """Explain all texts; the first process writes what was found and prints it."""
     from jaxcause.io import check_writable
 
     texts = {0: arguments.text} if arguments.file is None else _texts(arguments.file)
-    check_writable(arguments.out)
+    if first:
+        check_writable(arguments.out)
     from tqdm import tqdm
 
-    from jaxcause.workflows import TextModel, explain, write_explanation, write_explanations
+    from jaxcause.workflows import TextModel, explain
     from jaxcause.workflows._cache import kept_programs
 
     alone = len(texts) == 1 and not silent(arguments)
@@ -139,6 +149,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     refused: dict[int, str] = {}
     with kept_programs():
         model = TextModel.load(arguments.model, labels=_labels(arguments.labels))
+        if (mesh := mesh_of(arguments)) is not None:
+            model = model.on(mesh)
         shown = tqdm(texts.items(), disable=silent(arguments) or len(texts) == 1, unit="text")
         for line, text in shown:
             try:
@@ -156,10 +168,22 @@ def _explain(arguments: argparse.Namespace) -> int:
                 if len(texts) == 1:
                     raise
                 refused[line] = str(error)
-                complain(f"line {line} of {arguments.file} is left out: {error}")
+                if first:
+                    complain(f"line {line} of {arguments.file} is left out: {error}")
     if not found:
         raise InputError(f"--file {arguments.file} holds no text that can be explained")
-    one = len(texts) == 1
+    if first:
+        _write(found, refused, arguments, unnamed=model.unnamed_classes)
+    return EXIT_BAD_INPUT if refused else 0
+
+
+def _write(
+    found: list[Any], refused: dict[int, str], arguments: argparse.Namespace, *, unnamed: bool
+) -> None:
+    """Write what was found, and print it."""
+    from jaxcause.workflows import write_explanation, write_explanations
+
+    one = len(found) + len(refused) == 1
     write = write_explanation if one else write_explanations
     files = write(found[0] if one else found, arguments.out)  # pyright: ignore[reportArgumentType]
     document = {
@@ -170,10 +194,9 @@ def _explain(arguments: argparse.Namespace) -> int:
         "left_out": [{"line": line, "why": why} for line, why in refused.items()],
     }
     lines = [*_lines(found, arguments.out, files)]
-    if model.unnamed_classes:
+    if unnamed:
         lines.insert(-1, _UNNAMED)
     report(arguments, lines, document)
-    return EXIT_BAD_INPUT if refused else 0
 
 
 def _counts(found: Any) -> dict[str, Any]:

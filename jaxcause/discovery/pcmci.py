@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, UInt8
 
 from jaxcause._checks import check_probability
@@ -30,6 +31,7 @@ def pcmci(
     max_cond_size: int | None = None,
     max_target_parents: int | None = None,
     max_source_parents: int | None = None,
+    mesh: Mesh | None = None,
 ) -> PcmciResult:
     r"""Test every link :math:`X_i(t-\tau) \to X_j(t)` by momentary conditional independence.
 
@@ -61,14 +63,16 @@ def pcmci(
         max_cond_size: Largest conditioning set of the first phase.
         max_target_parents: Condition on only that many parents of the target, the strongest.
         max_source_parents: Condition on only that many parents of the source, the strongest.
+        mesh: Devices that share the tests (`jaxcause.sharding.row_mesh`). The result is that of one
+            device.
 
     Returns:
         Graph, partial correlations, p-values, and how the search went.
 
     Raises:
         InputError: ``corr`` is no correlation matrix or not of ``(2 * max_lag + 1) * n_vars``
-            nodes, a level is outside (0, 1), ``allowed`` or ``required`` has another shape, or a
-            required link is not allowed.
+            nodes, a level is outside (0, 1), ``allowed`` or ``required`` has another shape, a
+            required link is not allowed, or ``mesh`` has several axes.
 
     Source: Runge, Nowack, Kretschmer, Flaxman & Sejdinovic (2019), "Detecting and quantifying
     causal associations in large nonlinear time series datasets". The definitions, down to ties,
@@ -83,7 +87,7 @@ def pcmci(
     """
     check_probability("alpha", alpha)
     alphas = PC_ALPHAS if pc_alpha is None else pc_alpha
-    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, alphas, present)
+    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, alphas, present, mesh)
     test, allowed = problem.test, problem.allowed
     n_lags = allowed.shape[2]
     parents = select_lagged_parents(

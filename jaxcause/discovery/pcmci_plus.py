@@ -1,6 +1,7 @@
 """PCMCI+: lagged and contemporaneous links, with orientation."""
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, UInt8
 
 from jaxcause._checks import InputError, check_choice
@@ -27,6 +28,7 @@ def pcmci_plus(
     max_cond_size: int | None = None,
     max_target_parents: int | None = None,
     max_source_parents: int | None = None,
+    mesh: Mesh | None = None,
 ) -> PcmciResult:
     r"""Learn lagged and contemporaneous links, and orient the contemporaneous ones.
 
@@ -59,6 +61,8 @@ def pcmci_plus(
         max_cond_size: Largest S, and largest conditioning set of the first phase.
         max_target_parents: Condition on only that many lagged parents of the target.
         max_source_parents: Condition on only that many lagged parents of the source.
+        mesh: Devices that share the tests (`jaxcause.sharding.row_mesh`). The result is that of one
+            device.
 
     Returns:
         Graph (``o-o`` without orientation, ``x-x`` where the rules orient an edge both ways), the
@@ -68,7 +72,8 @@ def pcmci_plus(
     Raises:
         InputError: ``corr`` is no correlation matrix or not of ``(2 * max_lag + 1) * n_vars``
             nodes, ``pc_alpha`` is outside (0, 1), ``colliders`` is not known, ``allowed`` or
-            ``required`` has another shape, or a required link is not allowed.
+            ``required`` has another shape, a required link is not allowed, or ``mesh`` has several
+            axes.
 
     Source: Runge (2020), "Discovering contemporaneous and lagged causal relations in autocorrelated
     nonlinear time series datasets". The definitions follow the outputs of the reference
@@ -85,7 +90,7 @@ def pcmci_plus(
     check_choice("colliders", colliders, ("majority", "none"))
     if np.ndim(pc_alpha) > 0:
         raise InputError(f"pc_alpha={pc_alpha!r} must be one level of significance")
-    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, pc_alpha, present)
+    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, pc_alpha, present, mesh)
     test, allowed, alpha = problem.test, problem.allowed, float(problem.alphas[0])
     parents = select_lagged_parents(
         test, allowed, problem.alphas, required=problem.required, max_cond_size=max_cond_size

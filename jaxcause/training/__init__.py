@@ -13,5 +13,6 @@ from jaxcause.training._rows import rows_of as rows_of
 from jaxcause.training._run import Progress as Progress
 from jaxcause.training._run import TrainingResult as TrainingResult
 from jaxcause.training._step import LossFn as LossFn
+from jaxcause.training._step import LossParts as LossParts
 from jaxcause.training._step import TrainingConfig as TrainingConfig
 from jaxcause.training._step import VectorLayout as VectorLayout

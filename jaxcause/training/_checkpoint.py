@@ -9,8 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 from flax import serialization
+from jax.sharding import Mesh
 
 from jaxcause._checks import InputError
+from jaxcause.sharding import is_first_process, of_first_process
 
 MAGIC = b"jaxcause checkpoint 2\n"
 """Beginning of the file; the SHA-256 of what follows it comes next."""
@@ -28,17 +30,22 @@ def fingerprint(*parts: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def save_checkpoint(path: Path, content: dict[str, Any], *, training: str) -> None:
+def save_checkpoint(
+    path: Path, content: dict[str, Any], *, training: str, mesh: Mesh | None = None
+) -> None:
     """Replace a checkpoint; if the process is killed, the old one or the new one is complete.
 
     Args:
         path: The file.
         content: A pytree of arrays and numbers.
         training: Fingerprint of the data and settings of the training.
+        mesh: Devices that train; the first of their processes writes, the others do nothing.
 
     Raises:
         InputError: It cannot be written; the old one is then unchanged.
     """
+    if not is_first_process(mesh):
+        return
     data = serialization.to_bytes({"of": training, "content": jax.device_get(content)})
     scratch = path.with_name(path.name + ".part")
     try:
@@ -58,7 +65,7 @@ def save_checkpoint(path: Path, content: dict[str, Any], *, training: str) -> No
 
 
 def load_checkpoint(
-    path: Path, like: dict[str, Any] | None, *, training: str
+    path: Path, like: dict[str, Any] | None, *, training: str, mesh: Mesh | None = None
 ) -> dict[str, Any] | None:
     """Read a checkpoint, or None where there is none.
 
@@ -66,22 +73,32 @@ def load_checkpoint(
         path: The file.
         like: A pytree of the same structure; None for nested dictionaries as they are stored.
         training: Fingerprint of the data and settings of the training.
+        mesh: Devices that train; the first of their processes reads for all of them.
 
     Raises:
         InputError: The file cannot be read, is damaged, or belongs to other data or settings.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+    data = _read(path) if is_first_process(mesh) else None
+    if mesh is not None:
+        data = of_first_process(data, mesh)
+    if data is None:
         return None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
     stored = _checked(path, data)
     if stored["of"] != training:
         raise InputError(
             f"{path} was written for other data or settings; use those, or delete it to start anew"
         )
     return serialization.from_state_dict(like, stored["content"]) if like else stored["content"]
+
+
+def _read(path: Path) -> bytes | None:
+    """What the file holds; None where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
 
 
 def _checked(path: Path, data: bytes) -> dict[str, Any]:

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
+from jaxcause.sharding import replicate
 from jaxcause.training._checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from jaxcause.training._devices import check_training_mesh
 from jaxcause.training._program import Program
 from jaxcause.training._rows import SeriesRows
 from jaxcause.training._run import STATUSES, Progress, Run, TrainingResult
@@ -47,6 +50,7 @@ def fit(
     frozen: Sequence[str] = (),
     on_progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
+    mesh: Mesh | None = None,
 ) -> TrainingResult:
     """Train one model: `fit_members` for a single member, without the axis of members."""
 
@@ -67,6 +71,7 @@ def fit(
             frozen=frozen,
             on_progress=on_progress,
             checkpoint=checkpoint,
+            mesh=mesh,
         )
     except TrainingInterrupted as interrupt:
         raise TrainingInterrupted(only_member(interrupt.result)) from None
@@ -87,6 +92,7 @@ def fit_members(
     frozen: Sequence[str] = (),
     on_progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
+    mesh: Mesh | None = None,
 ) -> TrainingResult:
     """Train the members of an ensemble side by side, and keep each one's best parameters.
 
@@ -94,9 +100,10 @@ def fit_members(
     training diverges, it starts again once at 0.3 of the learning rate.
 
     Args:
-        loss_fn: ``(params, rows) -> (loss, residuals)``; one member minimises the loss, and the
-            held-out error is the same of held-out rows. Equal loss functions, such as frozen
-            dataclasses with equal fields, share one compilation.
+        loss_fn: ``(params, rows) -> (loss, LossParts(weight, residuals))``; one member minimises
+            the loss, and the held-out error is the same of held-out rows. The loss is the sum of
+            weighted errors over the larger of their weight and 1. Equal loss functions, such as
+            frozen dataclasses with equal fields, share one compilation.
         params: Initial parameters; every leaf has a leading axis of members.
         rows: The series.
         train: First rows of the windows from which each member draws its batches.
@@ -108,17 +115,23 @@ def fit_members(
         frozen: Names of parameters that stay as they are.
         on_progress: Called after every compiled call.
         checkpoint: A file that is written every few seconds, and from which training continues if
-            the file exists. It does not change the result.
+            the file exists. It does not change the result. The first process of a mesh writes it.
+        mesh: Devices that share the work (`jaxcause.sharding.row_mesh`): each trains some of the
+            members if their number is a multiple of that of the devices, else a share of the
+            stretches of every batch. The results are those of one device, but for rounding.
 
     Raises:
         TrainingInterrupted: On Ctrl-C, with the best state so far.
-        InputError: The checkpoint belongs to other data or settings.
+        InputError: The checkpoint belongs to other data or settings, or the mesh has several axes
+            or more devices than a batch has stretches.
     """
+    check_training_mesh(mesh, len(train), config.batch_size)
     members = [jax.tree.map(lambda leaf, m=m: leaf[m], params) for m in range(len(train))]
     layout = VectorLayout.of(members[0])
     initial = np.stack([layout.vector(member) for member in members])
     rates = config.uniform_decay(members[0]) if decay is None else decay
-    program = Program(loss_fn, rows, held_out, length, config, layout)
+    shown = rows if mesh is None else replicate(rows, mesh)
+    program = Program(loss_fn, shown, held_out, length, config, layout, mesh)
     training = ""
     if checkpoint is not None:
         training = fingerprint(initial, rows, train, held_out, seeds, repr((config, frozen)))
@@ -133,7 +146,7 @@ def fit_members(
             layout.vector(rates),
             _free(members[0], frozen),
         )
-        file = _CheckpointFile(checkpoint, f"{training}.{attempt}", attempt)
+        file = _CheckpointFile(checkpoint, f"{training}.{attempt}", attempt, mesh)
         state = file.restore(run, TrainState.of(initial))
         if run.status == "":
             _train(run, state, learner, file)
@@ -213,8 +226,8 @@ def _train(run: Run, state: TrainState, learner: _Learner, file: "_CheckpointFil
 class _CheckpointFile:
     """The checkpoint of one attempt; without a path it does nothing."""
 
-    def __init__(self, path: Path | None, training: str, attempt: int) -> None:
-        self.path, self.training = path, training
+    def __init__(self, path: Path | None, training: str, attempt: int, mesh: Mesh | None) -> None:
+        self.path, self.training, self.mesh = path, training, mesh
         if path is not None and attempt > 0:
             self.path = path.with_name(f"{path.name}.{attempt}")
         self.written = time.perf_counter()
@@ -224,7 +237,8 @@ class _CheckpointFile:
         waited = time.perf_counter() - self.written
         if self.path is None or (not now and waited < SECONDS_BETWEEN_CHECKPOINTS):
             return
-        save_checkpoint(self.path, self._content(run, state), training=self.training)
+        content = self._content(run, state)
+        save_checkpoint(self.path, content, training=self.training, mesh=self.mesh)
         self.written = time.perf_counter()
 
     def restore(self, run: Run, state: TrainState) -> TrainState:
@@ -232,7 +246,7 @@ class _CheckpointFile:
         if self.path is None:
             return state
         content = self._content(run, state)
-        found = load_checkpoint(self.path, content, training=self.training)
+        found = load_checkpoint(self.path, content, training=self.training, mesh=self.mesh)
         if found is None:
             return state
         run.params, run.best = np.asarray(found["params"]), np.asarray(found["best"])

@@ -3,9 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from jaxcause._typing import AnyArray
+from jaxcause.training._devices import run_steps, shares_members
 from jaxcause.training._rows import SeriesRows, stretches_over
 from jaxcause.training._step import (
     LossFn,
@@ -14,7 +16,6 @@ from jaxcause.training._step import (
     TrainingConfig,
     TrainState,
     VectorLayout,
-    run_steps,
 )
 
 HELD_OUT_ROWS = 1024
@@ -32,6 +33,7 @@ class Program(NamedTuple):
         length: Rows of history before the first predicted row.
         config: Batch size, stretch and length of a call.
         layout: How parameters lie in a vector.
+        mesh: Devices that share members or batches; None for one.
     """
 
     loss_fn: LossFn
@@ -40,6 +42,7 @@ class Program(NamedTuple):
     length: int
     config: TrainingConfig
     layout: VectorLayout
+    mesh: Mesh | None = None
 
     @property
     def spread(self) -> Int[np.ndarray, "batches batch"]:
@@ -114,14 +117,20 @@ class Program(NamedTuple):
         decay: np.ndarray,
         free: np.ndarray,
     ) -> tuple[TrainState, StepOutcomes]:
-        n_steps, spare = starts.shape[1], self.n_slots - starts.shape[1]
+        n_members, n_steps, batch = starts.shape
+        spare, idle = self.n_slots - n_steps, 0
+        if self.mesh is not None and not shares_members(n_members, self.mesh):
+            idle = -batch % self.mesh.size
+        starts = np.pad(starts, [(0, 0), (0, spare), (0, 0)])
         learns = np.arange(self.n_slots) < n_learned
         plan = Plan(
-            np.pad(starts, [(0, 0), (0, spare), (0, 0)]).astype(np.int32),
+            np.pad(starts, [(0, 0), (0, 0), (0, idle)], constant_values=self._behind).astype(
+                np.int32
+            ),
             np.pad(rates, (0, spare)).astype(np.float32),
             learns.astype(np.float32),
         )
-        return run_steps(
+        state, found = run_steps(
             state,
             plan,
             np.int32(n_steps),
@@ -132,14 +141,20 @@ class Program(NamedTuple):
             layout=self.layout,
             stretch=self.config.stretch,
             length=self.length,
+            mesh=self.mesh,
         )
+        return state, found._replace(residuals=found.residuals[:, :, :batch])
+
+    @property
+    def _behind(self) -> int:
+        """First row of a stretch behind the series, none of whose rows has a weight."""
+        return len(self.rows.values) - self.length - self.config.stretch
 
     def _batches(self, starts: np.ndarray) -> Int[np.ndarray, "batches batch"]:
         """Full batches; what is missing to the last one begins behind the series."""
         size = self.config.batch_size
-        behind = len(self.rows.values) - self.length - self.config.stretch
         spare = -len(starts) % size
-        return np.pad(starts, (0, spare), constant_values=behind).reshape(-1, size)
+        return np.pad(starts, (0, spare), constant_values=self._behind).reshape(-1, size)
 
 
 def _mean(loss: np.ndarray, weight: np.ndarray) -> Float[np.ndarray, "members"]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,9 +16,23 @@ from jaxcause._typing import AnyArray
 from jaxcause.training._rows import SeriesRows, gather
 
 Params = Any
-LossFn = Callable[[Params, SeriesRows], tuple[Float[Array, ""], Float[Array, "batch rows vars"]]]
-"""Maps parameters and a batch of stretches to the loss, weighted as the rows are, and to the newest
-rows (as many as follow the history) less their forecasts."""
+
+
+class LossParts(NamedTuple):
+    """What a loss is made of.
+
+    Args:
+        weight: Sum of the weights of the errors in it.
+        residuals: Newest rows (as many as follow the history) less their forecasts.
+    """
+
+    weight: Float[Array, ""]
+    residuals: Float[Array, "batch rows vars"]
+
+
+LossFn = Callable[[Params, SeriesRows], tuple[Float[Array, ""], LossParts]]
+"""Maps parameters and a batch of stretches to the loss, and to what it is made of. The loss is the
+sum of errors, weighted as the rows are, over the sum of the weights, or over 1 if that is less."""
 
 MOMENTS = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b2=0.99))
 """Adam on gradients that are clipped to norm 1; rates and decay are arguments of the program."""
@@ -188,10 +201,7 @@ def adamw(
     return TrainState(state.params - rate * (updates + decay * state.params), moments)
 
 
-@partial(
-    jax.jit, static_argnames=("loss_fn", "layout", "stretch", "length"), donate_argnames="state"
-)
-def run_steps(
+def steps_of_share(
     state: TrainState,
     plan: Plan,
     n_steps: Int[AnyArray, ""],
@@ -203,16 +213,16 @@ def run_steps(
     layout: VectorLayout,
     stretch: int,
     length: int,
+    axis: str | None,
 ) -> tuple[TrainState, StepOutcomes]:
-    """Run the first ``n_steps`` steps of a plan: the one program of a training.
+    """Run the first ``n_steps`` steps of a plan, or this device's share of them.
 
     Steps that learn and steps that evaluate are the same program, with the update left out. That
-    costs a gradient per evaluation, and spares the compilation of a second program. Numbers that
-    differ between trainings are arguments, so that these share the program, too.
+    costs a gradient per evaluation, and spares the compilation of a second program.
 
     Args:
         state: Parameters and moments of the members.
-        plan: The steps.
+        plan: The steps; with ``axis``, this device's share of the stretches of each.
         n_steps: How many of them are run.
         rows: The series, with the weights for learning and for evaluation.
         decay: Weight decay of every parameter.
@@ -221,6 +231,7 @@ def run_steps(
         layout: How parameters lie in the vector.
         stretch: Predicted rows of a stretch.
         length: Rows of history before them.
+        axis: The axis of the devices that share each batch; None if none do.
     """
     newest = (np.arange(length + stretch) >= length).astype(np.float32)[None, :, None]
 
@@ -230,11 +241,12 @@ def run_steps(
         batch = batch._replace(weight=learns * taught + (1 - learns) * judged)
 
         params = layout.params(state.params)
-        (loss, residuals), tree = jax.value_and_grad(loss_fn, has_aux=True)(params, batch)
-        gradient = free * jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
-        stepped = adamw(state, gradient, decay, plan.rate[at])
+        (loss, found), tree = jax.value_and_grad(loss_fn, has_aux=True)(params, batch)
+        gradient = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
+        loss, gradient, weight = _of_whole_batch(loss, gradient, found.weight, axis)
+        stepped = adamw(state, free * gradient, decay, plan.rate[at])
         kept = jax.tree.map(lambda new, old: jnp.where(learns > 0, new, old), stepped, state)
-        return kept, StepOutcomes(loss, batch.weight.sum(), residuals)
+        return kept, StepOutcomes(loss, weight, found.residuals)
 
     n_members = plan.starts.shape[0]
 
@@ -263,3 +275,17 @@ def run_steps(
         lambda carry: carry[0] < n_steps, body, (jnp.int32(0), state, found)
     )
     return state, jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), found)
+
+
+def _of_whole_batch(
+    loss: Float[Array, ""],
+    gradient: Float[Array, "parameters"],
+    weight: Float[Array, ""],
+    axis: str | None,
+) -> tuple[Float[Array, ""], Float[Array, "parameters"], Float[Array, ""]]:
+    """Loss, gradient and weight of a batch, of which every device of ``axis`` has seen a share."""
+    if axis is None:
+        return loss, gradient, weight
+    whole = lax.psum(weight, axis)
+    share = jnp.maximum(weight, 1.0) / jnp.maximum(whole, 1.0)
+    return lax.psum(share * loss, axis), lax.psum(share * gradient, axis), whole

@@ -3,7 +3,8 @@
 ``discover(x, 5, method="pcmci", alpha=0.1)`` builds ``PCMCI(alpha=0.1)``. To add a method, copy
 ``jaxcause/workflows/_discover/methods/var.py`` and `register` the class.
 What all methods know of links (``forbidden``, ``required``, ``lag_limits``, ``tiers``) stands with
-`LinkMethod`, and what those that test pairs do about missing values with `HoledMethod`.
+`LinkMethod`, devices that share the work (``mesh``) with `SharedMethod`, and what those that test
+pairs do about missing values with `HoledMethod`.
 """
 
 from jaxcause.workflows._discover.methods import PC as PC
@@ -19,6 +20,7 @@ from jaxcause.workflows._discover.methods import Method as Method
 from jaxcause.workflows._discover.methods import Option as Option
 from jaxcause.workflows._discover.methods import PCMCIPlus as PCMCIPlus
 from jaxcause.workflows._discover.methods import Probability as Probability
+from jaxcause.workflows._discover.methods import SharedMethod as SharedMethod
 from jaxcause.workflows._discover.methods import TransformName as TransformName
 from jaxcause.workflows._discover.methods import register as register
 from jaxcause.workflows._discover.methods import registered as registered

@@ -1,13 +1,9 @@
-import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from processes import free_port, results_of, started
 
 import jaxcause as jc
 from jaxcause import InputError
@@ -17,31 +13,8 @@ from jaxcause.sharding import row_mesh
 SCRIPT = Path(__file__).parent / "on_mesh.py"
 
 
-def started(*arguments):
-    return subprocess.Popen(
-        [sys.executable, SCRIPT, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ, JAX_PLATFORMS="cpu"),
-    )
-
-
-def results_of(processes):
-    """What each process printed; none is left running, however they end."""
-    try:
-        done = [process.communicate(timeout=400) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    for process, (_, errors) in zip(processes, done, strict=True):
-        assert process.returncode == 0, errors
-    return [json.loads(output.splitlines()[-1]) for output, _ in done]
-
-
 def test_searches_on_several_devices_equal_those_on_one():
-    (found,) = results_of([started(8)])
+    (found,) = results_of([started(SCRIPT, 8)])
     assert found["edges"] > 10
     assert len(found["differences"]) == 9
     assert not any(found["differences"].values()), found
@@ -49,10 +22,8 @@ def test_searches_on_several_devices_equal_those_on_one():
 
 @pytest.mark.parametrize("n_processes", [2, 4])
 def test_searches_over_several_processes_equal_those_of_one(n_processes):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes = [started(1, number, n_processes, port) for number in range(n_processes)]
+    port = free_port()
+    processes = [started(SCRIPT, 1, number, n_processes, port) for number in range(n_processes)]
     for found in results_of(processes):
         assert len(found["differences"]) == 1
         assert not any(found["differences"].values()), found

@@ -14,6 +14,7 @@ import scipy.stats
 from jaxcause import InputError
 from jaxcause.series import fit_transform, split_by_time, window_starts
 from jaxcause.training import (
+    LossParts,
     TrainingConfig,
     TrainingInterrupted,
     fit,
@@ -64,7 +65,8 @@ def linear_problem(n_steps=400, seed=0):
 def squared_error(params, rows):
     residuals = rows.values[:, 1:] - params["w"][None, None] * rows.values[:, :-1]
     weight = rows.weight[:, 1:]
-    return (weight * residuals**2).sum() / jnp.maximum(weight.sum(), 1), residuals
+    loss = (weight * residuals**2).sum() / jnp.maximum(weight.sum(), 1)
+    return loss, LossParts(weight.sum(), residuals)
 
 
 def train(config, *, loss=squared_error, start=0.0, members=0, **given):
@@ -244,8 +246,8 @@ def test_parameters_fit_into_a_vector_and_back():
 def exploding(beyond):
     def loss(params, rows):
         far = jnp.abs(params["w"][0]) > beyond
-        error, residuals = squared_error(params, rows)
-        return jnp.where(far, jnp.float32(jnp.nan), error), residuals
+        error, parts = squared_error(params, rows)
+        return jnp.where(far, jnp.float32(jnp.nan), error), parts
 
     return loss
 

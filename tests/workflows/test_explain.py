@@ -13,6 +13,7 @@ from jaxcause._errors import InputError
 from jaxcause.cli import main
 from jaxcause.models import load_pretrained
 from jaxcause.models._functional import init_params
+from jaxcause.sharding import row_mesh
 from jaxcause.workflows import TextModel, explain, write_explanation, write_explanations
 
 TEXT = "the old bridge was closed because"
@@ -97,6 +98,17 @@ def found_in_tree(graph, node):
     from jaxcause.discovery import possible_d_sep_distances
 
     return possible_d_sep_distances(np.asarray(graph.marks)[None], 0)[0, node] > 0
+
+
+def test_a_mesh_of_one_device_changes_nothing(classifier):
+    text, options = "film is not good and plot bad", {"n_samples": 400, "every": True}
+    alone, shared = (
+        explain(classifier, text, mesh=mesh, progress=False, **options)
+        for mesh in (None, row_mesh(jax.devices()[:1]))
+    )
+    np.testing.assert_array_equal(shared.graph.marks, alone.graph.marks)
+    assert shared.explanations == alone.explanations
+    np.testing.assert_allclose(shared.after.probability, alone.after.probability, rtol=1e-5)
 
 
 def test_the_graph_is_that_of_the_attention(classifier):

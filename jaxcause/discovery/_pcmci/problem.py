@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, UInt8
 
 from jaxcause._checks import InputError, check_at_least, check_probability, check_square
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._pcmci.student_test import StudentTest
+from jaxcause.sharding import check_row_mesh
 from jaxcause.stats import partial_correlation_test
 
 
@@ -46,13 +48,17 @@ def pcmci_problem(
     required: Bool[AnyArray, "vars vars lags"] | None,
     alphas: float | Sequence[float],
     present: UInt8[AnyArray, "nodes bytes"] | None,
+    mesh: Mesh | None,
 ) -> PcmciProblem:
     """Check the arguments.
 
     Raises:
         InputError: A shape does not fit, a level is outside (0, 1), a required link is not allowed
-            or part of a cycle at lag 0, or ``corr`` is no correlation matrix.
+            or part of a cycle at lag 0, ``corr`` is no correlation matrix, or ``mesh`` has several
+            axes.
     """
+    if mesh is not None:
+        check_row_mesh(mesh)
     check_square("corr", corr)
     check_at_least("n_vars", n_vars, 1)
     check_at_least("n_samples", n_samples, 4)
@@ -80,6 +86,7 @@ def pcmci_problem(
         n_samples,
         n_vars=n_vars,
         present=_bits(present, n_nodes, n_samples),
+        mesh=mesh,
     )
     return PcmciProblem(test, possible, must, now, levels)
 

@@ -6,18 +6,20 @@ where r is near 1.
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 from jaxtyping import Float, Int, UInt8
 
 from jaxcause._namespace import namespace
 from jaxcause._small_work import pays_to_compile
 from jaxcause._typing import AnyArray, CIResult
 from jaxcause.discovery._pcmci.common_samples import count_common_samples
+from jaxcause.discovery._pcmci.shares import in_shares
 from jaxcause.stats._elimination import eliminate, redundant_below
 from jaxcause.stats._tails import student_p_value
 
@@ -31,6 +33,8 @@ CELLS = 1 << 24
 """Largest number of correlations that an accelerator gathers at a time."""
 LANES = 32
 """Rows that a CPU takes at a time, so that they stay in its cache; an accelerator takes more."""
+WORTH_SHARING = 2e-3
+"""Estimated seconds of work from which on the devices of a mesh share it."""
 
 
 class StudentTest(NamedTuple):
@@ -42,12 +46,14 @@ class StudentTest(NamedTuple):
         n_vars: Nodes from this number on are older than those before; 0 if that is not known.
         present: Where values are missing, the rows of each node as bits: a test counts those that
             hold all its nodes.
+        mesh: Devices that share the tests; None for one. What is found does not depend on it.
     """
 
     corr: Float[np.ndarray, "nodes nodes"]
     n_samples: int
     n_vars: int = 0
     present: UInt8[np.ndarray, "nodes bytes"] | None = None
+    mesh: Mesh | None = None
 
     def __call__(
         self,
@@ -107,53 +113,82 @@ class StudentTest(NamedTuple):
     def _in_blocks(
         self, x: np.ndarray, y: np.ndarray, cond: np.ndarray, *, determine: bool
     ) -> Float[np.ndarray, "3 rows"]:
-        found, corr = np.zeros((3, len(x))), _enlarged(self.corr)
+        found = np.zeros((3, len(x)))
         sizes = (cond >= 0).sum(axis=1)
         packed = np.take_along_axis(cond, np.argsort(cond < 0, axis=1, kind="stable"), axis=1)
         widths = np.array([_bucket(size) for size in range(cond.shape[1] + 1)])[sizes]
-        for width in np.unique(widths):
+        nodes = np.column_stack([packed, x, y])
+        for width in np.unique(widths).tolist():
             rows = np.flatnonzero(widths == width)
-            program = ("partial correlations", len(corr), int(width), determine)
-            if not pays_to_compile(program, _seconds(len(rows), int(width)), _price()):
-                self._in_numpy(found, rows, x, y, packed, sizes, determine=determine)
+            seconds = _seconds(len(rows), width)
+            mesh = self.mesh if seconds >= WORTH_SHARING else None
+            program = ("partial correlations", len(_enlarged(self.corr)), width, determine)
+            if pays_to_compile(program, seconds, _price()):
+                work = partial(self._compiled, nodes=nodes, width=width, determine=determine)
+                at, values = in_shares(work, [rows], mesh)
+                found[:, at] = values
                 continue
-            for first in range(0, len(rows), ROWS):
-                block = rows[first : first + ROWS]
-                members = np.full((ROWS, int(width) + 2), -1, np.int32)
-                members[: len(block), :-2] = _widened(packed[block], int(width))
-                members[: len(block), -2], members[: len(block), -1] = x[block], y[block]
-                lanes = _lanes(int(width))
-                n_groups = np.int32(-(-len(block) // lanes))
-                with jax.enable_x64(True):
-                    part = _partial_correlations(
-                        corr, members, n_groups, lanes=lanes, determine=determine
-                    )
-                found[:, block] = np.asarray(part)[:, : len(block)]
+            for size in np.unique(sizes[rows]).tolist():
+                same = rows[sizes[rows] == size]
+                self._in_numpy(found, same, nodes, size, mesh, determine=determine)
         return found
+
+    def _compiled(
+        self,
+        rows: Int[np.ndarray, "rows"],
+        device: Any,
+        *,
+        nodes: Int[np.ndarray, "tests k"],
+        width: int,
+        determine: bool,
+    ) -> Float[np.ndarray, "3 rows"]:
+        """What XLA finds of some rows, on a device; None stands for the default one."""
+        corr, parts = _enlarged(self.corr), []
+        for first in range(0, len(rows), ROWS):
+            block = nodes[rows[first : first + ROWS]]
+            members = np.full((ROWS, width + 2), -1, np.int32)
+            members[: len(block), :-2] = _widened(block[:, :-2], width)
+            members[: len(block), -2:] = block[:, -2:]
+            lanes = _lanes(width)
+            n_groups = np.int32(-(-len(block) // lanes))
+            with jax.enable_x64(True), jax.default_device(device):
+                part = _partial_correlations(
+                    corr, members, n_groups, lanes=lanes, determine=determine
+                )
+            parts.append(np.asarray(part)[:, : len(block)])
+        return np.concatenate(parts, axis=1)
 
     def _in_numpy(
         self,
         found: Float[np.ndarray, "3 tests"],
         rows: Int[np.ndarray, "rows"],
-        x: np.ndarray,
-        y: np.ndarray,
-        packed: np.ndarray,
-        sizes: np.ndarray,
+        nodes: Int[np.ndarray, "tests k"],
+        size: int,
+        mesh: Mesh | None,
         *,
         determine: bool,
     ) -> None:
-        """Write what is found of some rows: of those with sets of one size at a time."""
-        for size in np.unique(sizes[rows]).tolist():
-            same = rows[sizes[rows] == size]
-            step = _lanes_of_numpy(size)
-            for first in range(0, len(same), step):
-                at = same[first : first + step]
-                members = np.vstack([packed[at, :size].T, x[at], y[at]]).astype(np.int32)
-                part = by_cholesky(self.corr, members) if size >= LARGE_SET else None
-                if part is None:
-                    with np.errstate(divide="ignore", invalid="ignore"):
-                        part = of_group(self.corr, members, determine)
-                found[:, at] = part
+        """Write what is found of some rows, whose sets have one size."""
+        step = _lanes_of_numpy(size)
+        chunks = [rows[first : first + step] for first in range(0, len(rows), step)]
+        columns = [*range(size), -2, -1]
+
+        def members(at: np.ndarray) -> np.ndarray:
+            return np.ascontiguousarray(nodes[at][:, columns].T, np.int32)
+
+        if size >= LARGE_SET:
+            at, values = in_shares(lambda at, _: by_cholesky(self.corr, members(at)), chunks, mesh)
+            found[:, at] = values
+            # One redundant set sends its whole chunk to the other method, however it was shared.
+            chunks = [chunk for chunk in chunks if np.isnan(found[0, chunk]).any()]
+
+        def by_elimination(at: np.ndarray, _: Any) -> np.ndarray:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.asarray(of_group(self.corr, members(at), determine))
+
+        if chunks:
+            at, values = in_shares(by_elimination, chunks, mesh)
+            found[:, at] = values
 
 
 def student_p_values(
@@ -203,8 +238,8 @@ def of_group(
 
 def by_cholesky(
     corr: Float[np.ndarray, "nodes nodes"], members: Int[np.ndarray, "k lanes"]
-) -> Float[np.ndarray, "3 lanes"] | None:
-    r"""What `of_group` says, by LAPACK; None where a set is redundant, which it cannot tell.
+) -> Float[np.ndarray, "3 lanes"]:
+    r"""What `of_group` says, by LAPACK; NaN if one of the sets is redundant, which it cannot tell.
 
     The last rows of the factor L of the correlations hold :math:`r = L_{yx} / \sqrt{L_{yx}^2 +
     L_{yy}^2}`, :math:`1 - r^2 = L_{yy}^2 / (L_{yx}^2 + L_{yy}^2)`.
@@ -213,12 +248,12 @@ def by_cholesky(
     try:
         factor = np.linalg.cholesky(corr[rows[:, :, None], rows[:, None, :]])
     except np.linalg.LinAlgError:
-        return None
+        return np.full((3, len(rows)), np.nan)
     pivots = np.einsum("rkk->rk", factor) ** 2
     xx, yx, rest = pivots[:, -2], factor[:, -1, -2], pivots[:, -1]
     yy = yx * yx + rest
     if min(pivots.min(initial=1.0), yy.min(initial=1.0)) <= 2 * redundant_below(corr.dtype):
-        return None
+        return np.full((3, len(rows)), np.nan)
     return np.stack([yx / np.sqrt(yy), rest / yy, np.minimum(xx, yy)])
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float, PRNGKeyArray
 
 from jaxcause._checks import InputError
@@ -62,6 +63,7 @@ class ForecasterOptions(NamedTuple):
     training: TrainingConfig | None
     members: int
     checkpoint: Path | None
+    mesh: Mesh | None
 
 
 def fit_forecaster(
@@ -84,6 +86,7 @@ def fit_forecaster(
             label=f"Training {options.members} members",
             progress=progress,
             checkpoint=_of_members(options.checkpoint),
+            mesh=options.mesh,
         )
         members += [jax.tree.map(lambda leaf, m=m: leaf[m], drawn) for m in range(options.members)]
     config, residuals, weight = trained.config, trained.residuals, 1.0
@@ -107,12 +110,19 @@ def _of_members(checkpoint: Path | None) -> Path | None:
 
 
 def given_forecaster(
+<<<<<<< HEAD
     data: Prepared, forecaster: TrainedForecaster
 ) -> tuple[Prepared, FittedForecaster]:
     """The forecaster that the caller has, judged on the held-out windows; the links it looks at."""
     if forecaster.config.attention == "positional":
         data = data._replace(screened=screened_of(forecaster.params))
     residuals, linear = held_out_residuals(forecaster, data), data.linear_residuals
+=======
+    data: Prepared, forecaster: TrainedForecaster, *, mesh: Mesh | None = None
+) -> FittedForecaster:
+    """The forecaster that the caller has, judged on the held-out windows."""
+    residuals, linear = held_out_residuals(forecaster, data, mesh=mesh), data.linear_residuals
+>>>>>>> mesh
     alone = residuals
     if 0 < forecaster.weight < 1:
         alone = linear - (linear - residuals) / forecaster.weight
@@ -172,4 +182,5 @@ def _train(
         label="Training",
         progress=progress,
         checkpoint=options.checkpoint,
+        mesh=options.mesh,
     )

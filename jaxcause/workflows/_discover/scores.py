@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from jaxcause import attribution
@@ -117,35 +118,42 @@ def score_edges(
     readout: str | None,
     n_windows: int,
     progress: bool,
+    mesh: Mesh | None = None,
 ) -> EdgeScores:
     """Read every member, averaged over at most ``n_windows`` windows."""
     config = fitted.forecaster.config
     name = default_readout(readout, config.head)
     read = spread_windows(data, n_windows)
     with stage("Reading input gradients", show=progress):
-        found = [read_scores(name, config, params, read) for params in fitted.members]
+        found = [read_scores(name, config, params, read, mesh) for params in fitted.members]
         totals = [total for total, _ in found]
         parts = {part: np.mean([p[part] for _, p in found], axis=0) for part in found[0][1]}
-        alone = _without_linear_part(name, fitted, read)
+        alone = _without_linear_part(name, fitted, read, mesh)
     members = np.stack(totals) if len(totals) > 1 else None
     return EdgeScores(name, np.mean(totals, axis=0), parts, members, len(read.windows), alone)
 
 
-def _without_linear_part(name: str, fitted: FittedForecaster, read: ReadWindows) -> Scores | None:
+def _without_linear_part(
+    name: str, fitted: FittedForecaster, read: ReadWindows, mesh: Mesh | None
+) -> Scores | None:
     """Scores of the Transformers alone, if they were stacked and are part of the forecast."""
     weight = fitted.forecaster.weight
     if not 0 < weight < 1:
         return None
     # The same program as before: only a parameter is zero.
     found = [
-        read_scores(name, fitted.forecaster.config, without_linear_part(params), read)[0]
+        read_scores(name, fitted.forecaster.config, without_linear_part(params), read, mesh)[0]
         for params in fitted.members
     ]
     return np.mean(found, axis=0) / (weight**2 if READOUTS[name].squared else weight)
 
 
 def read_scores(
-    name: str, config: ForecasterConfig, params: Params, read: ReadWindows
+    name: str,
+    config: ForecasterConfig,
+    params: Params,
+    read: ReadWindows,
+    mesh: Mesh | None = None,
 ) -> tuple[Scores, dict[str, Scores]]:
     """Scores averaged over all windows, and, of a score energy, its two parts.
 
@@ -157,7 +165,7 @@ def read_scores(
     for domain in np.unique(read.domain):
         windows = read.windows[read.domain == domain]
         forecast = build(config, params, domain=int(domain), ops=readout.ops)
-        found = readout.rule(forecast, windows)
+        found = readout.rule(forecast, windows, mesh=mesh)
         parts = found._asdict() if readout.density else {"total": found}
         for part, scores in parts.items():
             share = len(windows) / len(read.windows)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 from jaxtyping import Float, PRNGKeyArray
 
 from jaxcause.models.forecaster import (
@@ -19,6 +20,7 @@ from jaxcause.models.forecaster import (
     with_skip,
 )
 from jaxcause.training import (
+    LossParts,
     Program,
     SeriesRows,
     TrainingConfig,
@@ -65,15 +67,15 @@ def train(
     label: str,
     progress: bool,
     checkpoint: Path | None = None,
+    mesh: Mesh | None = None,
 ) -> TrainedModel:
     """Train one configuration from fresh parameters, the skip from the ridge autoregression."""
     training = with_short_calls(training, config)
     params, decay = _initial(config, data, training, key)
     rows = series_rows(config, data, training)
-    program = Program(
-        Loss(config), rows, data.split.held_out, data.max_lag, training, VectorLayout.of(params)
-    )
-
+    layout = VectorLayout.of(params)
+    held_out = data.split.held_out
+    program = Program(Loss(config), rows, held_out, data.max_lag, training, layout, mesh)
     with training_bar(label, show=progress) as on_progress:
         try:
             result = fit(
@@ -81,13 +83,14 @@ def train(
                 params,
                 rows,
                 data.split.train,
-                data.split.held_out,
+                held_out,
                 length=data.max_lag,
                 config=training,
                 seed=words_of(key),
                 decay=decay,
                 on_progress=on_progress,
                 checkpoint=checkpoint,
+                mesh=mesh,
             )
         except TrainingInterrupted as interrupt:
             kept = interrupt.result.params
@@ -142,9 +145,7 @@ class Loss:
 
     config: ForecasterConfig
 
-    def __call__(
-        self, params: Params, rows: SeriesRows
-    ) -> tuple[Float[Array, ""], Float[Array, "batch rows vars"]]:
+    def __call__(self, params: Params, rows: SeriesRows) -> tuple[Float[Array, ""], LossParts]:
         """The loss of a batch, weighted as its rows are, and truth less forecast of every row."""
         config, values = self.config, jnp.asarray(rows.values)
         time = values.shape[1]
@@ -160,19 +161,20 @@ class Loss:
         if config.head == "gaussian":
             assert found.variance is not None
             error = 0.5 * (jnp.log(found.variance) + error / found.variance)
-        loss = (weight * error).sum() / jnp.maximum(weight.sum(), 1.0)
-        return loss, residuals[:, config.max_lag - time :]
+        whole = weight.sum()
+        loss = (weight * error).sum() / jnp.maximum(whole, 1.0)
+        return loss, LossParts(whole, residuals[:, config.max_lag - time :])
 
 
 def held_out_residuals(
-    forecaster: TrainedForecaster, data: Prepared
+    forecaster: TrainedForecaster, data: Prepared, *, mesh: Mesh | None = None
 ) -> Float[np.ndarray, "windows vars"]:
     """Newest row less its forecast for all held-out windows; NaN where a value is missing."""
     config, layout = forecaster.config, VectorLayout.of(forecaster.params)
     training = with_short_calls(default_training(len(data.split.train), config), config)
     rows = series_rows(config, data, training)
     held_out = data.split.held_out
-    program = Program(Loss(config), rows, held_out, data.max_lag, training, layout)
+    program = Program(Loss(config), rows, held_out, data.max_lag, training, layout, mesh)
     return program.residuals(layout.vector(forecaster.params))
 
 

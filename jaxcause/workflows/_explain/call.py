@@ -4,7 +4,10 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
-from jaxcause._checks import check_choice, check_probability
+from jax.sharding import Mesh
+
+from jaxcause._checks import InputError, check_choice, check_probability
+from jaxcause.sharding import is_local
 from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._explain.explained import Target
 from jaxcause.workflows._explain.graphs import TokenGraphs, token_graphs
@@ -39,6 +42,7 @@ def explain(
     time_limit: float | None = None,
     labels: Sequence[str] | None = None,
     progress: bool = True,
+    mesh: Mesh | None = None,
 ) -> TextExplanation:
     """Learn the causal graph over the tokens of a text, and what explains the model's output.
 
@@ -76,6 +80,9 @@ def explain(
         time_limit: Seconds after which no further batch is sent to the model.
         labels: Names of the classes, in their order, instead of ``id2label`` of the model.
         progress: Whether to draw one line of progress on stderr.
+        mesh: Devices that share the search and the model queries (`jaxcause.sharding.row_mesh`);
+            those of the `TextModel`, or else one device, by default. Graphs are those of one
+            device, and probabilities, too, but for rounding.
 
     Returns:
         ``.graph``, ``.explanations``, ``.tokens``, ``.attention``, and ``.to_dict()`` with
@@ -83,7 +90,8 @@ def explain(
 
     Raises:
         InputError: The folder holds no model or tokeniser, the text is empty or too long, the
-            target is not in the text, or an option is not known.
+            target is not in the text, an option is not known, the mesh has several axes, or a mesh
+            of several processes is given a time limit.
 
     Source: Rohekar, Gurwicz & Nisimov (2023), arXiv 2310.20307.
     """
@@ -95,6 +103,14 @@ def explain(
             tell("loading the model")
             model = TextModel.load(model)
         text_model = model if labels is None else model.with_labels(labels)
+        if mesh is not None and mesh != text_model.mesh:
+            text_model = text_model.on(mesh)
+        shared = text_model.mesh
+        if time_limit is not None and shared is not None and not is_local(shared):
+            raise InputError(
+                f"time_limit={time_limit} ends the search at other queries in each of several "
+                "processes; give max_queries"
+            )
         settings = resolve_settings(
             text_model,
             layer=layer,

@@ -71,6 +71,7 @@ def token_graphs(
         one_sided=settings.one_sided,
         shrinkage=settings.shrinkage,
         max_cond_size=settings.max_cond_size,
+        mesh=text_model.mesh,
     )
     return TokenGraphs(nodes, views, search)
 

@@ -10,11 +10,13 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
 from jaxcause.models import Pretrained, load_pretrained
+from jaxcause.sharding import check_row_mesh, padded_rows, replicate
 
 Intervention = Literal["mask", "pad", "delete"]
 _LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -58,11 +60,13 @@ class TextModel:
         model: The model.
         tokenizer: A Hugging Face tokeniser.
         name: The name of the model in results.
+        mesh: Devices that share the versions of a text; see `on`.
     """
 
     model: Pretrained
     tokenizer: Any
     name: str
+    mesh: Mesh | None = None
 
     @classmethod
     def load(
@@ -102,6 +106,16 @@ class TextModel:
                 f"them {', '.join(self.model.label_names)}"
             )
         return dataclasses.replace(self, model=dataclasses.replace(self.model, label_names=names))
+
+    def on(self, mesh: Mesh) -> "TextModel":
+        """The same model on every device of a mesh, which share the versions of a text.
+
+        Raises:
+            InputError: The mesh has several axes.
+        """
+        check_row_mesh(mesh)
+        model = dataclasses.replace(self.model, params=replicate(self.model.params, mesh))
+        return dataclasses.replace(self, model=model, mesh=mesh)
 
     @property
     def unnamed_classes(self) -> bool:
@@ -176,16 +190,16 @@ class TextModel:
             before = removed[:, :position].sum(axis=1)
             at = position - before if intervention == "delete" else np.full(len(rows), position)
         length = padded_length(ids.size, self.model.max_length)
-        rows, mask = self._padded(rows, mask, length)
+        versions = (*self._padded(rows, mask, length), at.astype(np.int32))
+        n_devices = 1 if self.mesh is None else self.mesh.size
         found = _outputs(
             self.model.params,
-            rows,
-            mask,
-            at.astype(np.int32),
+            *(padded_rows(field, n_devices)[0] for field in versions),
             np.int32(-1 if original is None else original),
             apply=self.model.apply,
+            mesh=self.mesh,
         )
-        return Outputs(*(np.asarray(field) for field in found))
+        return Outputs(*(np.asarray(field)[: len(rows)] for field in found))
 
     def intervene(
         self,
@@ -271,8 +285,37 @@ def _attention(params: Any, ids: Array, mask: Array, *, apply: Any) -> Array:
     return apply(params, ids, mask).attentions
 
 
-@partial(jax.jit, static_argnames="apply")
+@partial(jax.jit, static_argnames=("apply", "mesh"))
 def _outputs(
+    params: Any,
+    ids: Array,
+    mask: Array,
+    at: Array,
+    original: Array,
+    *,
+    apply: Any,
+    mesh: Mesh | None,
+) -> tuple[Array, Array, Array, Array]:
+    """The outputs of all versions of a text, of which every device of a mesh computes some."""
+    if mesh is None:
+        return _outputs_of(params, ids, mask, at, original, apply=apply)
+    axis, everywhere = mesh.axis_names[0], PartitionSpec()
+
+    def of_share(*given: Any) -> tuple[Array, Array, Array, Array]:
+        found = _outputs_of(*given, apply=apply)
+        return jax.tree.map(lambda field: lax.all_gather(field, axis, tiled=True), found)
+
+    return jax.shard_map(
+        of_share,
+        mesh=mesh,
+        in_specs=(everywhere, *[PartitionSpec(axis)] * 3, everywhere),
+        out_specs=everywhere,
+        # What has been gathered is the same everywhere, which the check does not see.
+        check_vma=False,
+    )(params, ids, mask, at, original)
+
+
+def _outputs_of(
     params: Any, ids: Array, mask: Array, at: Array, original: Array, *, apply: Any
 ) -> tuple[Array, Array, Array, Array]:
     logits = apply(params, ids, mask).logits

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from jaxcause._checks import check_choice
 from jaxcause._errors import InputError
+from jaxcause.workflows._discover.methods._devices import SharedMethod as SharedMethod
 from jaxcause.workflows._discover.methods._holes import HoledMethod as HoledMethod
 from jaxcause.workflows._discover.methods._links import LinkMethod as LinkMethod
 from jaxcause.workflows._discover.methods._method import ConditioningSize as ConditioningSize

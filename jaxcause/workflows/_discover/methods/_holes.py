@@ -3,11 +3,11 @@
 import dataclasses
 from typing import Literal
 
-from jaxcause.workflows._discover.methods._links import LinkMethod
+from jaxcause.workflows._discover.methods._devices import SharedMethod
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HoledMethod(LinkMethod):
+class HoledMethod(SharedMethod):
     """Base of the methods whose tests can each use other windows.
 
     Args:

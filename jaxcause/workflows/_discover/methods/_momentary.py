@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
 from jaxcause.discovery import PcmciResult
@@ -58,6 +59,7 @@ def search_momentary(
     alpha: float,
     max_cond_size: int | None,
     pairwise: bool,
+    mesh: Mesh | None,
 ) -> MomentarySearch:
     """Run `pcmci` or `pcmci_plus` on the correlations of a series with its own past."""
     holed = holed_windows(table, window_length, transform) if pairwise else None
@@ -78,6 +80,7 @@ def search_momentary(
         required=known.required,
         pc_alpha=alpha,
         max_cond_size=max_cond_size,
+        mesh=mesh,
     )
     q_value = link_tests(found.p_value).q_value
     n_parameters = _largest_set(found) + 1

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jaxcause._checks import InputError
-from jaxcause.workflows._discover.methods._links import LinkMethod
+from jaxcause.workflows._discover.methods._devices import SharedMethod
 from jaxcause.workflows._discover.methods._method import (
     Count,
     Probability,
@@ -34,7 +34,7 @@ OF_TRAINING = ("transform", "skip", "head", "model", "training", "members", "che
 
 
 @dataclasses.dataclass(frozen=True)
-class Gradient(LinkMethod):
+class Gradient(SharedMethod):
     """Train an autoregressive Transformer, and keep the inputs on which its forecasts depend.
 
     It finds any nonlinear effect on the mean. Below 20,000 windows, the forecast is the best mean
@@ -222,7 +222,12 @@ class Gradient(LinkMethod):
         if linear and self.readout is None and self.members == 1:
             return linear_scores(data)
         return score_edges(
-            data, fitted, readout=self.readout, n_windows=self.n_windows, progress=progress
+            data,
+            fitted,
+            readout=self.readout,
+            n_windows=self.n_windows,
+            progress=progress,
+            mesh=self.mesh,
         )
 
     def _forecast(
@@ -241,7 +246,11 @@ class Gradient(LinkMethod):
             if self.forecaster is None and self.is_positional:
                 data = with_screen(data, self.screen)
         if self.forecaster is not None:
+<<<<<<< HEAD
             return forecast.given_forecaster(data, self.forecaster)
+=======
+            return data, forecast.given_forecaster(data, self.forecaster, mesh=self.mesh)
+>>>>>>> mesh
         trained = forecast.ForecasterOptions(
             skip=self.skip,
             head=self.head,
@@ -249,6 +258,7 @@ class Gradient(LinkMethod):
             training=self.training,
             members=self.members,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
+            mesh=self.mesh,
         )
         return data, forecast.fit_forecaster(data, key, trained, progress=progress)
 

@@ -71,8 +71,8 @@ class PC(HoledMethod):
             forbidden_links=~known.allowed,
             required_links=known.required,
         )
-        limit = self.max_cond_size
-        found = pc(tests.search, alpha=self.alpha, max_cond_size=limit, knowledge=knowledge)
+        how = {"alpha": self.alpha, "max_cond_size": self.max_cond_size, "mesh": self.mesh}
+        found = pc(tests.search, knowledge=knowledge, **how)
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(tests.strength, graph)
         separated = _into_newest(found.sepsets.found, n_vars)

@@ -53,6 +53,7 @@ class MomentaryMethod(HoledMethod):
             alpha=self.alpha,
             max_cond_size=self.max_cond_size,
             pairwise=self.missing == "pairwise",
+            mesh=self.mesh,
         )
 
 
