@@ -110,19 +110,12 @@ def _of_members(checkpoint: Path | None) -> Path | None:
 
 
 def given_forecaster(
-<<<<<<< HEAD
-    data: Prepared, forecaster: TrainedForecaster
+    data: Prepared, forecaster: TrainedForecaster, *, mesh: Mesh | None = None
 ) -> tuple[Prepared, FittedForecaster]:
     """The forecaster that the caller has, judged on the held-out windows; the links it looks at."""
     if forecaster.config.attention == "positional":
         data = data._replace(screened=screened_of(forecaster.params))
-    residuals, linear = held_out_residuals(forecaster, data), data.linear_residuals
-=======
-    data: Prepared, forecaster: TrainedForecaster, *, mesh: Mesh | None = None
-) -> FittedForecaster:
-    """The forecaster that the caller has, judged on the held-out windows."""
     residuals, linear = held_out_residuals(forecaster, data, mesh=mesh), data.linear_residuals
->>>>>>> mesh
     alone = residuals
     if 0 < forecaster.weight < 1:
         alone = linear - (linear - residuals) / forecaster.weight

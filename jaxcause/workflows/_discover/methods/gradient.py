@@ -246,11 +246,7 @@ class Gradient(SharedMethod):
             if self.forecaster is None and self.is_positional:
                 data = with_screen(data, self.screen)
         if self.forecaster is not None:
-<<<<<<< HEAD
-            return forecast.given_forecaster(data, self.forecaster)
-=======
-            return data, forecast.given_forecaster(data, self.forecaster, mesh=self.mesh)
->>>>>>> mesh
+            return forecast.given_forecaster(data, self.forecaster, mesh=self.mesh)
         trained = forecast.ForecasterOptions(
             skip=self.skip,
             head=self.head,
