@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,13 +113,10 @@ def _searched(
     if method in every_option()["checkpoint"] and arguments.forecaster is None:
         options["checkpoint"] = arguments.out / CHECKPOINT
     options |= regimes
-    if not arguments.checkpoint:
-        _forget(arguments.out)
-    elif not arguments.quiet and not any(_left(arguments.out)):
-        complain(f"{arguments.out} holds no unfinished training to resume; it starts afresh")
     _load_beside("jaxcause.plot")
-    try:
-        found = discover(
+
+    def search() -> "Discovery":
+        return discover(
             series,
             max_lag,
             method=method,
@@ -127,15 +124,41 @@ def _searched(
             progress=not silent(arguments),
             **options,
         )
+
+    try:
+        found = _resumed(search, arguments) if "checkpoint" in options else search()
     except KeyboardInterrupt as interrupt:
-        return keep(interrupt, arguments.out, "--resume goes on, or ")
+        return keep(interrupt, arguments.out, "the same command goes on, or ")
     files = write_discovery(found, arguments.out)
-    _forget(arguments.out)
+    if "checkpoint" in options:
+        _forget(arguments.out)
     document = as_document(found, arguments.out, files)
     shown = {"sort": arguments.sort, "self_edges": arguments.self_edges}
     lines = as_lines(found, arguments.out, files, **shown)
     report(arguments, lines, {"command": "discover", **document})
     return 0
+
+
+def _resumed(search: Callable[[], "Discovery"], arguments: argparse.Namespace) -> "Discovery":
+    """What a search finds that goes on with what was cut off in the folder, or starts anew."""
+    from jaxcause._checkpoint import CheckpointOfAnotherRun
+
+    wanted, out = arguments.checkpoint, arguments.out
+    say = (lambda _: None) if arguments.quiet else complain
+    if wanted is False:
+        _forget(out)
+    elif any(_left(out)):
+        say(f"going on with what was cut off in {out}; --no-resume starts anew")
+    elif wanted:
+        say(f"{out} holds nothing unfinished to resume; it starts afresh")
+    try:
+        return search()
+    except CheckpointOfAnotherRun:
+        if wanted:
+            raise
+        say(f"what was cut off in {out} was another call, so this one starts afresh")
+        _forget(out)
+        return search()
 
 
 def _load_beside(module: str) -> None:
@@ -149,7 +172,7 @@ def _load_beside(module: str) -> None:
 
 
 def _forget(folder: Path) -> None:
-    """Remove what an unfinished training left."""
+    """Remove what an unfinished run left."""
     for file in _left(folder):
         file.unlink()
 
@@ -205,8 +228,11 @@ def _without(series: "SeriesTable", flag: str, name: str) -> "SeriesTable":
 
 
 def keep(interrupt: KeyboardInterrupt, folder: Path, remedy: str = "") -> int:
-    """Save what was trained so far, and say so; Ctrl-C outside of training is raised again."""
+    """Say what goes on from here, and save what was trained; another Ctrl-C is raised again."""
     forecaster = getattr(interrupt, "forecaster", None)
+    if forecaster is None and any(_left(folder)):
+        complain(f"interrupted; the same command goes on from {folder / CHECKPOINT}")
+        return EXIT_INTERRUPTED
     if forecaster is None:
         raise interrupt
     kept = folder / "forecaster.safetensors"

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxcause._errors import InputError
 from jaxcause.cli._output import complain, report, silent
@@ -18,6 +18,10 @@ from jaxcause.cli._parser import (
     whole,
 )
 
+if TYPE_CHECKING:
+    from jaxcause.workflows import TextExplanation, TextModel
+
+EXIT_INTERRUPTED = 130
 EXIT_BAD_INPUT = 2
 """Also where some texts of a file were left out; the others are written."""
 
@@ -124,44 +128,79 @@ def _add_queries(command: Parser) -> None:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from jaxcause.io import check_writable
+    from jaxcause.io import locked
 
     texts = {0: arguments.text} if arguments.file is None else _texts(arguments.file)
-    check_writable(arguments.out)
+    with locked(arguments.out):
+        from jaxcause.workflows import TextModel
+        from jaxcause.workflows._cache import kept_programs
+
+        with kept_programs():
+            model = TextModel.load(arguments.model, labels=_labels(arguments.labels))
+            if len(texts) == 1:
+                return _explain_one(model, *texts.values(), arguments)
+            return _explain_many(model, texts, arguments)
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What ``jaxcause.explain`` takes beside model and text."""
+    options = {name: getattr(arguments, name) for name in SAME}
+    return {"target": arguments.target, "every": arguments.all, **options}
+
+
+def _explain_one(model: "TextModel", text: str, arguments: argparse.Namespace) -> int:
+    from jaxcause.workflows import explain, write_explanation
+
+    found = explain(model, text, progress=not silent(arguments), **_options(arguments))
+    files = write_explanation(found, arguments.out)
+    _report(model, [found], files, {}, arguments)
+    return 0
+
+
+def _explain_many(model: "TextModel", texts: dict[int, str], arguments: argparse.Namespace) -> int:
+    """Explain each text but for those that an interrupted run has explained; write all at last."""
     from tqdm import tqdm
 
-    from jaxcause.workflows import TextModel, explain, write_explanation, write_explanations
-    from jaxcause.workflows._cache import kept_programs
+    from jaxcause.workflows import explain, write_explanations
+    from jaxcause.workflows._explain.kept import KeptExplanations
 
-    alone = len(texts) == 1 and not silent(arguments)
-    options = {name: getattr(arguments, name) for name in SAME}
-    found: list[Any] = []
-    refused: dict[int, str] = {}
-    with kept_programs():
-        model = TextModel.load(arguments.model, labels=_labels(arguments.labels))
-        shown = tqdm(texts.items(), disable=silent(arguments) or len(texts) == 1, unit="text")
-        for line, text in shown:
+    options, found, refused = _options(arguments), [], {}
+    kept = KeptExplanations(arguments.out, model, options)
+    done = sum(text in kept for text in texts.values())
+    if done and not arguments.quiet:
+        complain(f"{done} of {len(texts)} texts were explained before; going on with the others")
+    try:
+        for line, text in tqdm(texts.items(), disable=silent(arguments), unit="text"):
+            one = kept.load(text)
             try:
-                found.append(
-                    explain(
-                        model,
-                        text,
-                        arguments.target,
-                        every=arguments.all,
-                        progress=alone,
-                        **options,
-                    )
-                )
+                if one is None:
+                    one = explain(model, text, progress=False, **options)
             except InputError as error:
-                if len(texts) == 1:
-                    raise
                 refused[line] = str(error)
                 complain(f"line {line} of {arguments.file} is left out: {error}")
+                continue
+            kept.save(text, one)
+            found.append(one)
+    except KeyboardInterrupt:
+        if not found:
+            raise
+        complain(f"interrupted after {len(found)} of {len(texts)} texts; the same command goes on")
+        return EXIT_INTERRUPTED
     if not found:
         raise InputError(f"--file {arguments.file} holds no text that can be explained")
-    one = len(texts) == 1
-    write = write_explanation if one else write_explanations
-    files = write(found[0] if one else found, arguments.out)  # pyright: ignore[reportArgumentType]
+    files = write_explanations(found, arguments.out)
+    kept.clear()
+    _report(model, found, files, refused, arguments)
+    return EXIT_BAD_INPUT if refused else 0
+
+
+def _report(
+    model: "TextModel",
+    found: "list[TextExplanation]",
+    files: list[str],
+    refused: dict[int, str],
+    arguments: argparse.Namespace,
+) -> None:
     document = {
         "command": "explain",
         "out": arguments.out,
@@ -173,7 +212,6 @@ def _explain(arguments: argparse.Namespace) -> int:
     if model.unnamed_classes:
         lines.insert(-1, _UNNAMED)
     report(arguments, lines, document)
-    return EXIT_BAD_INPUT if refused else 0
 
 
 def _counts(found: Any) -> dict[str, Any]:

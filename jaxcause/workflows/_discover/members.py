@@ -6,17 +6,11 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from flax import serialization
 from jaxtyping import PRNGKeyArray
 
+from jaxcause._checkpoint import as_tree, fingerprint, load_checkpoint, save_checkpoint
 from jaxcause.models.forecaster import Params
-from jaxcause.training import (
-    Progress,
-    fingerprint,
-    fit_members,
-    load_checkpoint,
-    save_checkpoint,
-)
+from jaxcause.training import Progress, fit_members
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.progress import training_bar
 from jaxcause.workflows._discover.random_keys import words_of
@@ -94,15 +88,14 @@ def train_members(
             )
             results.append(result.params)
             if checkpoint is not None:
-                save_checkpoint(checkpoint, {str(k): r for k, r in enumerate(results)}, training=of)
+                save_checkpoint(checkpoint, {"n": len(results), "members": results}, of=of)
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *results)
 
 
 def _members_of(checkpoint: Path | None, like: Params, of: str) -> list[Params]:
     """The members that an interrupted call has saved."""
-    found = None if checkpoint is None else load_checkpoint(checkpoint, None, training=of)
-    states = [] if found is None else [found[str(k)] for k in range(len(found))]
-    return [serialization.from_state_dict(like, state) for state in states]
+    found = None if checkpoint is None else load_checkpoint(checkpoint, of=of)
+    return [] if found is None else as_tree(found, [like] * int(found["n"]), at="members")
 
 
 def _block_bootstrap(key: PRNGKeyArray, data: Prepared) -> np.ndarray:

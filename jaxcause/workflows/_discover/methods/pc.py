@@ -1,6 +1,7 @@
 """PC over lagged variables."""
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from jaxcause.workflows._discover.methods._holes import HoledMethod
@@ -33,6 +34,8 @@ class PC(HoledMethod):
         contemporaneous: Whether causes may act within a time step.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
             autoregression forecasts best, but for those of changes from row to row.
+        checkpoint: File to which the search is saved after each level, and from which the same call
+            goes on after its process was killed, to the same graph.
     """
 
     name: ClassVar[str] = "pc"
@@ -44,6 +47,7 @@ class PC(HoledMethod):
     max_cond_size: ConditioningSize | None = None
     contemporaneous: bool = False
     transform: Literal["auto", TransformName] = "auto"
+    checkpoint: str | Path | None = None
 
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool
@@ -71,8 +75,13 @@ class PC(HoledMethod):
             forbidden_links=~known.allowed,
             required_links=known.required,
         )
-        limit = self.max_cond_size
-        found = pc(tests.search, alpha=self.alpha, max_cond_size=limit, knowledge=knowledge)
+        found = pc(
+            tests.search,
+            alpha=self.alpha,
+            max_cond_size=self.max_cond_size,
+            knowledge=knowledge,
+            checkpoint=self.checkpoint,
+        )
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(tests.strength, graph)
         separated = _into_newest(found.sepsets.found, n_vars)
