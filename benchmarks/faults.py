@@ -22,7 +22,7 @@ from jaxcause._checkpoint import load_checkpoint, save_checkpoint
 N_KILLS = 20
 READY = "ready"
 ROOT = Path(__file__).parents[1]
-TEXTS = 40
+TEXTS = 12
 """Texts of the corpus; its model is the tiny one of the tests."""
 
 
@@ -104,18 +104,18 @@ def _dense(n_graphs: int, n: int, seed: int) -> np.ndarray:
 
 
 def pc(place: Path) -> None:
-    """`jc.pc`, 40 graphs of 24 nodes."""
-    _search(jc.pc, place, _dense(40, 24, 0))
+    """`jc.pc`, 200 graphs of 24 nodes."""
+    _search(jc.pc, place, _dense(200, 24, 0))
 
 
 def fci(place: Path) -> None:
-    """`jc.fci`, 4 graphs of 12 nodes."""
-    _search(jc.fci, place, _dense(4, 12, 1))
+    """`jc.fci`, 20 graphs of 14 nodes."""
+    _search(jc.fci, place, _dense(20, 14, 1))
 
 
 def icd(place: Path) -> None:
-    """`jc.icd`, 10 graphs of 16 nodes."""
-    _search(jc.icd, place, _dense(10, 16, 2))
+    """`jc.icd`, 100 graphs of 16 nodes."""
+    _search(jc.icd, place, _dense(100, 16, 2))
 
 
 def _search(search, place: Path, x: np.ndarray) -> None:
@@ -137,13 +137,13 @@ def discover_pc(place: Path) -> None:
 
 
 def discover_gradient(place: Path) -> None:
-    """`jaxcause discover`, training of 1,000 steps and 3 members."""
-    options = ["--max-lag", "2", "--model", "small", "--steps", "1000", "--members", "3"]
+    """`jaxcause discover`, training of 400 steps and 2 members."""
+    options = ["--max-lag", "2", "--model", "small", "--steps", "400", "--members", "2"]
     _command("discover", _series(place, 4), *options, place=place)
 
 
 def explain(place: Path) -> None:
-    """`jaxcause explain --file`, 40 texts."""
+    """`jaxcause explain --file`, 12 texts."""
     spec = importlib.util.spec_from_file_location(
         "text_models", ROOT / "tests" / "workflows" / "text_models.py"
     )

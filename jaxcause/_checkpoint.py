@@ -57,7 +57,7 @@ def save_checkpoint(path: Path, state: Any, *, of: str) -> None:
     arrays = {_STATE + place: value for place, value in _places(jax.device_get(state))}
     arrays[_OF], arrays[_WORK] = _as_bytes(of), _as_bytes(json.dumps(_small_work.work_done()))
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
     body = buffer.getbuffer()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

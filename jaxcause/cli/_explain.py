@@ -138,7 +138,8 @@ def _explain(arguments: argparse.Namespace) -> int:
         with kept_programs():
             model = TextModel.load(arguments.model, labels=_labels(arguments.labels))
             if len(texts) == 1:
-                return _explain_one(model, *texts.values(), arguments)
+                (text,) = texts.values()
+                return _explain_one(model, text, arguments)
             return _explain_many(model, texts, arguments)
 
 

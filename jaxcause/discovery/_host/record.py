@@ -11,8 +11,9 @@ from jaxcause._checks import InputError
 from jaxcause.discovery._host.rows import Pairs
 from jaxcause.discovery._host.skeleton import Level, Skeleton
 
-_LEVEL: Any = Level(*[0] * len(Level._fields))._replace(pairs=Pairs(*[0] * len(Pairs._fields)))
-"""A level as a pytree: its arrays do not count."""
+_LEAF: Any = 0
+_LEVEL = Level(Pairs(_LEAF, _LEAF, _LEAF), _LEAF, _LEAF, _LEAF, _LEAF, _LEAF)
+"""A level as a pytree, whatever its arrays."""
 
 
 class SearchRecord(NamedTuple):

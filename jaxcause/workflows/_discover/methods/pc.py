@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Bool, PRNGKeyArray, Shaped
 
-    from jaxcause._typing import AnyArray
+    from jaxcause._typing import AnyArray, CITest
+    from jaxcause.discovery import SearchResult
     from jaxcause.series import LinkKnowledge, SeriesTable
     from jaxcause.workflows._discover.info import Finding
 
@@ -55,9 +56,8 @@ class PC(HoledMethod):
         """Search the window unrolled into lagged variables, their order known."""
         import numpy as np
 
-        from jaxcause.discovery import pc
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
-        from jaxcause.graph import BackgroundKnowledge, LaggedGraph
+        from jaxcause.graph import LaggedGraph
         from jaxcause.workflows._discover.candidates import link_tests
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.linear_effects import effects_by_regression
@@ -68,20 +68,7 @@ class PC(HoledMethod):
         known = self.known_links(table, max_lag)
         n_vars, length = len(table.names), self.window_length(max_lag)
         tests = lagged_tests(table, length, self.transform, pairwise=self.missing == "pairwise")
-        knowledge = BackgroundKnowledge.temporal(
-            n_vars,
-            max_lag,
-            contemporaneous=self.contemporaneous,
-            forbidden_links=~known.allowed,
-            required_links=known.required,
-        )
-        found = pc(
-            tests.search,
-            alpha=self.alpha,
-            max_cond_size=self.max_cond_size,
-            knowledge=knowledge,
-            checkpoint=self.checkpoint,
-        )
+        found = self._search(tests.search, known, n_vars, max_lag)
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(tests.strength, graph)
         separated = _into_newest(found.sepsets.found, n_vars)
@@ -108,6 +95,27 @@ class PC(HoledMethod):
         )
         more = effects_by_regression(table, max_lag, transform=self.transform, graph=graph)
         return Finding(graph, strength, strength, info, None, *more)
+
+    def _search(
+        self, test: "CITest", known: "LinkKnowledge", n_vars: int, max_lag: int
+    ) -> "SearchResult":
+        from jaxcause.discovery import pc
+        from jaxcause.graph import BackgroundKnowledge
+
+        knowledge = BackgroundKnowledge.temporal(
+            n_vars,
+            max_lag,
+            contemporaneous=self.contemporaneous,
+            forbidden_links=~known.allowed,
+            required_links=known.required,
+        )
+        return pc(
+            test,
+            alpha=self.alpha,
+            max_cond_size=self.max_cond_size,
+            knowledge=knowledge,
+            checkpoint=self.checkpoint,
+        )
 
     def _possible(self, known: "LinkKnowledge") -> "Bool[np.ndarray, 'vars vars lags']":
         """Links that are looked for; at lag 0 in both directions if in either."""
