@@ -2,14 +2,15 @@
 
 Each job runs once as a whole, in a process of its own. Then it is started 20 times, killed by
 SIGKILL at a moment drawn evenly from the time that the whole one took, and started again with the
-same arguments. The results must be equal, bit for bit.
+same arguments. The results must be equal, bit for bit. Processes are forks of one that has imported
+the libraries and computed nothing.
 """
 
 import importlib.util
+import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -18,9 +19,9 @@ import numpy as np
 
 import jaxcause as jc
 from jaxcause._checkpoint import load_checkpoint, save_checkpoint
+from jaxcause.cli import main
 
 N_KILLS = 20
-READY = "ready"
 ROOT = Path(__file__).parents[1]
 TEXTS = 12
 """Texts of the corpus; its model is the tiny one of the tests."""
@@ -28,6 +29,9 @@ TEXTS = 12
 
 def run(*, quick: bool = False) -> list[dict]:
     """Of each job how often it was killed, and how often its result was that of the whole one."""
+    os.environ["JAXCAUSE_CACHE"] = "off"
+    for module in ("jaxcause.discovery", "jaxcause.workflows", "matplotlib.pyplot", "transformers"):
+        importlib.import_module(module)
     rows = []
     for name, job in JOBS.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -62,25 +66,17 @@ def _killed(name: str, title: str, folder: Path, n_kills: int) -> dict:
 def _started(name: str, place: Path, seconds: float | None = None) -> float | None:
     """Run a job, and kill it some seconds after it began; how long it took, or None if killed."""
     place.mkdir(exist_ok=True)
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.faults", name, str(place)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"JAXCAUSE_CACHE": "off"},
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == READY
-        began = time.perf_counter()
-        try:
-            said = process.communicate(timeout=seconds)[1]
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+    began = time.perf_counter()
+    process = multiprocessing.get_context("fork").Process(target=JOBS[name], args=(place,))
+    process.start()
+    process.join(seconds)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
             return None
-    if process.returncode:
-        raise RuntimeError(said)
+    if process.exitcode:
+        raise RuntimeError(f"{name} ended with exit code {process.exitcode}")
     return time.perf_counter() - began
 
 
@@ -119,7 +115,6 @@ def icd(place: Path) -> None:
 
 
 def _search(search, place: Path, x: np.ndarray) -> None:
-    print(READY, flush=True)
     found = search(x, alpha=0.1, checkpoint=place / "checkpoint")
     parts = {
         "marks": found.graph.marks,
@@ -171,16 +166,12 @@ def _series(place: Path, n: int) -> str:
 
 
 def _command(*arguments: str, place: Path) -> None:
-    from jaxcause.cli import main
-
-    print(READY, flush=True)
     assert main([*arguments, "--quiet", "--out", str(place)]) == 0
 
 
 def writing(place: Path) -> None:
     """Writing of checkpoints of 2 MB, each the state after a step."""
     path, state = place / "checkpoint", {"step": np.zeros((), int), "x": np.linspace(0, 1, 250_000)}
-    print(READY, flush=True)
     state = load_checkpoint(path, of="") or state
     for step in range(int(state["step"]), 100):
         state = {"step": np.array(step + 1), "x": np.cos(state["x"] + step)}
@@ -192,6 +183,3 @@ def writing(place: Path) -> None:
 JOBS = {
     job.__name__: job for job in (writing, pc, fci, icd, discover_pc, explain, discover_gradient)
 }
-
-if __name__ == "__main__":
-    JOBS[sys.argv[1]](Path(sys.argv[2]))

@@ -72,6 +72,8 @@ def save_checkpoint(path: Path, state: Any, *, of: str) -> None:
 def load_checkpoint(path: Path, *, of: str) -> dict[str, Shaped[np.ndarray, "..."]] | None:
     """Read a checkpoint, or None where there is none.
 
+    This process then compiles what the one that wrote it would have compiled next, and when.
+
     Args:
         path: The file.
         of: Fingerprint of the data and settings of the run.

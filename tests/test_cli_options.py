@@ -171,6 +171,20 @@ def test_what_another_call_has_left_is_replaced_unless_it_was_wanted(
     assert not left.exists()
 
 
+def test_ctrl_c_in_a_search_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupted(*_, checkpoint, **__):
+        checkpoint.write_text("levels")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflows, "discover", interrupted)
+    (tmp_path / "s.csv").write_text("a,b\n" + "".join(f"{k},{k % 3}\n" for k in range(20)))
+    out = tmp_path / "out"
+    call = ["discover", str(tmp_path / "s.csv"), "--method", "pc", "--out", str(out), "--quiet"]
+    assert main(call) == 130
+    said = f"jaxcause: interrupted; the same command goes on from {out / 'checkpoint'}\n"
+    assert capsys.readouterr().err == said
+
+
 def test_files_are_read_as_asked(called, tmp_path):
     lines = "".join(f"{k};{k % 7},5;{k % 5},25;0\n" for k in range(30))
     (tmp_path / "g.csv").write_text("exported\n\nZeit;rain;river;spare\n" + lines, "latin-1")
