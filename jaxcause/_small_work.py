@@ -9,6 +9,7 @@ known before.
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
@@ -23,6 +24,9 @@ PATIENCE = 1.0
 _spent: dict[Hashable, float] = {}
 """Estimated seconds that numpy has spent on each program of this process."""
 
+_before: dict[str, float] = {}
+"""The same of an earlier process that this one goes on from, by the names of programs."""
+
 
 def pays_to_compile(program: Hashable, seconds: float, price: float) -> bool:
     """Whether to compile ``program`` now, or whether it is compiled; else notes the work.
@@ -36,11 +40,38 @@ def pays_to_compile(program: Hashable, seconds: float, price: float) -> bool:
     >>> [pays_to_compile("doctest", 0.4, price=1.0) for _ in range(4)]
     [False, False, True, True]
     """
-    spent = _spent.get(program, 0.0)
+    spent = _spent.get(program)
+    if spent is None:
+        spent = _before.pop(_name_of(program), 0.0) if _before else 0.0
+        _spent[program] = spent
     if spent < np.inf:
         spent += seconds
         _spent[program] = np.inf if spent >= PATIENCE * price else spent
     return _spent[program] == np.inf
+
+
+def work_done() -> dict[str, float]:
+    """Estimated seconds that numpy has spent on each program, by names that processes share."""
+    return _before | {_name_of(program): seconds for program, seconds in _spent.items()}
+
+
+def go_on_from(work: dict[str, float]) -> None:
+    """Go on as the process that has done some work: compile what it would compile, and when.
+
+    Programs of numpy and of XLA round differently, so that a run which is cut in two gives the
+    bits of a whole one only if both compile alike.
+
+    Args:
+        work: What `work_done` returned there.
+    """
+    _spent.clear()
+    _before.clear()
+    _before.update(work)
+
+
+@functools.lru_cache(4096)
+def _name_of(program: Hashable) -> str:
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(program))
 
 
 @contextlib.contextmanager

@@ -74,6 +74,7 @@ def bounded_mappings():
 def no_work_yet(monkeypatch):
     """Work adds up until it is compiled; no test depends on the work of tests before it."""
     monkeypatch.setattr(_small_work, "_spent", {})
+    monkeypatch.setattr(_small_work, "_before", {})
 
 
 @pytest.fixture

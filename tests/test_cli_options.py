@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jaxcause import workflows
+from jaxcause._checkpoint import CheckpointOfAnotherRun
 from jaxcause.cli import main
 
 
@@ -120,13 +121,14 @@ def test_auto_refuses_what_the_chosen_method_does_not_have(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_classical_methods_have_no_checkpoint(called):
+def test_methods_that_search_or_train_have_a_checkpoint(called, tmp_path):
     seen = called("--method", "pc", "--alpha", "0.2", "--contemporaneous", "--max-cond-size", "1")
-    assert "checkpoint" not in seen
+    assert seen["checkpoint"] == tmp_path / "out" / "checkpoint"
     assert (seen["alpha"], seen["contemporaneous"], seen["max_cond_size"]) == (0.2, True, 1)
+    assert "checkpoint" not in called("--method", "var")
 
 
-def test_only_resume_keeps_what_an_unfinished_training_left(called, tmp_path, monkeypatch):
+def test_what_was_cut_off_is_kept_until_the_same_method_is_done(called, tmp_path, monkeypatch):
     left = tmp_path / "out" / "checkpoint"
     left.parent.mkdir()
     known = []
@@ -134,12 +136,53 @@ def test_only_resume_keeps_what_an_unfinished_training_left(called, tmp_path, mo
     monkeypatch.setattr(
         workflows, "discover", lambda *a, **k: (known.append(left.exists()), real(*a, **k))[1]
     )
+    for options in ((), ("--resume",), ("--no-resume",)):
+        left.write_text("")
+        called(*options)
+        assert not left.exists()
+    assert known == [True, True, False]
     left.write_text("")
-    called()
+    called("--method", "var")
+    assert left.exists()
+
+
+def test_what_another_call_has_left_is_replaced_unless_it_was_wanted(
+    called, tmp_path, monkeypatch, capsys
+):
+    left = tmp_path / "out" / "checkpoint"
+    left.parent.mkdir()
+    real = workflows.discover
+
+    def other(*args, checkpoint, **options):
+        if checkpoint.exists():
+            raise CheckpointOfAnotherRun(f"{checkpoint} was written for other data")
+        return real(*args, checkpoint=checkpoint, **options)
+
+    monkeypatch.setattr(workflows, "discover", other)
     left.write_text("")
-    called("--resume")
-    assert known == [False, True]
+    call = ["discover", str(tmp_path / "s.csv"), "--max-lag", "2", "--out", str(tmp_path / "out")]
+    assert main([*call, "--resume"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("was written for other data")
+    assert left.exists()
+    assert main(call) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert "going on with what was cut off" in said[0]
+    assert "was another call, so this one starts afresh" in said[1]
     assert not left.exists()
+
+
+def test_ctrl_c_in_a_search_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupted(*_, checkpoint, **__):
+        checkpoint.write_text("levels")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflows, "discover", interrupted)
+    (tmp_path / "s.csv").write_text("a,b\n" + "".join(f"{k},{k % 3}\n" for k in range(20)))
+    out = tmp_path / "out"
+    call = ["discover", str(tmp_path / "s.csv"), "--method", "pc", "--out", str(out), "--quiet"]
+    assert main(call) == 130
+    said = f"jaxcause: interrupted; the same command goes on from {out / 'checkpoint'}\n"
+    assert capsys.readouterr().err == said
 
 
 def test_files_are_read_as_asked(called, tmp_path):

@@ -183,7 +183,7 @@ def test_a_training_that_was_never_begun_starts_afresh_and_says_so(tmp_path, cap
 
     monkeypatch.setattr(workflows, "discover", stop)
     assert main(call) == 2
-    assert "holds no unfinished training to resume; it starts afresh" in capsys.readouterr().err
+    assert "holds nothing unfinished to resume; it starts afresh" in capsys.readouterr().err
     out.mkdir()
     (out / "checkpoint").write_text("")
     assert main(call) == 2

@@ -11,8 +11,9 @@ from benchmarks.core import problems
 from benchmarks.core.problems import ALPHA, N_EMBEDDING, N_SAMPLES
 from jaxcause.discovery._host.cpdag import orient_by_edges
 from jaxcause.discovery._host.evaluator import Evaluator
-from jaxcause.discovery._host.search import remove_separable
-from jaxcause.discovery._host.skeleton import Skeleton, every_possible_edge, run_level_0
+from jaxcause.discovery._host.record import SearchRecord
+from jaxcause.discovery._host.search import begin, remove_separable
+from jaxcause.discovery._host.skeleton import Skeleton
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._problem import Constraints, Problem
 
@@ -24,8 +25,8 @@ def skeleton(test, *, alpha: float = ALPHA, max_cond_size: int | None = None) ->
     mask = np.ones((engine.n_graphs, n), bool)
     problem = Problem(engine, alpha, Constraints.none(n), mask, False, largest, n)
     evaluate = Evaluator(engine, alpha=alpha)
-    found = run_level_0(problem, evaluate, every_possible_edge(problem))
-    found = remove_separable(problem, evaluate, found)
+    record = SearchRecord()
+    found = remove_separable(problem, evaluate, begin(problem, evaluate, record), record)
     found.sepsets()
     return found
 

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,13 +133,10 @@ def _searched(
     options |= regimes | {"detrend": arguments.detrend}
     if (mesh := mesh_of(arguments)) is not None:
         options["mesh"] = mesh
-    if not arguments.checkpoint and first:
-        _forget(arguments.out)
-    elif not arguments.quiet and not any(_left(arguments.out)):
-        complain(f"{arguments.out} holds no unfinished training to resume; it starts afresh")
     _load_beside("jaxcause.plot")
-    try:
-        found = discover(
+
+    def search() -> "Discovery":
+        return discover(
             series,
             max_lag,
             method=method,
@@ -147,25 +144,58 @@ def _searched(
             progress=not silent(arguments),
             **options,
         )
+
+    try:
+        resumed = "checkpoint" in options
+        found = _resumed(search, arguments, first=first) if resumed else search()
     except KeyboardInterrupt as interrupt:
-        return (
-            keep(interrupt, arguments.out, "--resume goes on, or ") if first else EXIT_INTERRUPTED
-        )
+        if not first:
+            return EXIT_INTERRUPTED
+        return keep(interrupt, arguments.out, "the same command goes on, or ")
     if first:
-        _write(found, arguments)
+        _write(found, arguments, resumable="checkpoint" in options)
     return 0
 
 
-def _write(found: "Discovery", arguments: argparse.Namespace) -> None:
-    """Write what was found, forget what an unfinished training left, and print."""
+def _write(found: "Discovery", arguments: argparse.Namespace, *, resumable: bool) -> None:
+    """Write what was found, forget what an unfinished run left, and print."""
     from jaxcause.workflows import write_discovery
 
     files = write_discovery(found, arguments.out)
-    _forget(arguments.out)
+    if resumable:
+        _forget(arguments.out)
     document = as_document(found, arguments.out, files)
     shown = {"sort": arguments.sort, "self_edges": arguments.self_edges}
     lines = as_lines(found, arguments.out, files, **shown)
     report(arguments, lines, {"command": "discover", **document})
+
+
+def _resumed(
+    search: Callable[[], "Discovery"], arguments: argparse.Namespace, *, first: bool
+) -> "Discovery":
+    """What a search finds that goes on with what was cut off in the folder, or starts anew.
+
+    The first of several processes alone tidies the folder and speaks.
+    """
+    from jaxcause._checkpoint import CheckpointOfAnotherRun
+
+    wanted, out = arguments.checkpoint, arguments.out
+    say = (lambda _: None) if arguments.quiet or not first else complain
+    if wanted is False and first:
+        _forget(out)
+    elif any(_left(out)):
+        say(f"going on with what was cut off in {out}; --no-resume starts anew")
+    elif wanted:
+        say(f"{out} holds nothing unfinished to resume; it starts afresh")
+    try:
+        return search()
+    except CheckpointOfAnotherRun:
+        if wanted:
+            raise
+        say(f"what was cut off in {out} was another call, so this one starts afresh")
+        if first:
+            _forget(out)
+        return search()
 
 
 def _load_beside(module: str) -> None:
@@ -179,7 +209,7 @@ def _load_beside(module: str) -> None:
 
 
 def _forget(folder: Path) -> None:
-    """Remove what an unfinished training left."""
+    """Remove what an unfinished run left."""
     for file in _left(folder):
         file.unlink()
 
@@ -235,8 +265,11 @@ def _without(series: "SeriesTable", flag: str, name: str) -> "SeriesTable":
 
 
 def keep(interrupt: KeyboardInterrupt, folder: Path, remedy: str = "") -> int:
-    """Save what was trained so far, and say so; Ctrl-C outside of training is raised again."""
+    """Say what goes on from here, and save what was trained; another Ctrl-C is raised again."""
     forecaster = getattr(interrupt, "forecaster", None)
+    if forecaster is None and any(_left(folder)):
+        complain(f"interrupted; the same command goes on from {folder / CHECKPOINT}")
+        return EXIT_INTERRUPTED
     if forecaster is None:
         raise interrupt
     kept = folder / "forecaster.safetensors"

@@ -108,9 +108,9 @@ WRITTEN: dict[str, tuple[str, dict[str, Any]]] = {
     "checkpoint": (
         "--resume",
         {
-            "action": "store_true",
-            "default": None,
-            "help": "go on with the training that was cut off in --out, to the same graph",
+            "action": argparse.BooleanOptionalAction,
+            "help": "go on with what was cut off in --out, to the same graph, or start anew "
+            "(default: go on if it was this call)",
         },
     ),
     "mesh": DEVICES,

@@ -1,9 +1,10 @@
 """``jaxcause explain``: the tokens of a text that determine the output of a Transformer."""
 
 import argparse
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxcause._errors import InputError
 from jaxcause.cli._devices import DEVICES, add_processes, joined, mesh_of
@@ -19,6 +20,10 @@ from jaxcause.cli._parser import (
     whole,
 )
 
+if TYPE_CHECKING:
+    from jaxcause.workflows import TextExplanation, TextModel
+
+EXIT_INTERRUPTED = 130
 EXIT_BAD_INPUT = 2
 """Also where some texts of a file were left out; the others are written."""
 
@@ -133,59 +138,97 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _explained(arguments: argparse.Namespace, *, first: bool) -> int:
     """Explain all texts; the first process writes what was found and prints it."""
-    from jaxcause.io import check_writable
+    from jaxcause.io import locked
 
     texts = {0: arguments.text} if arguments.file is None else _texts(arguments.file)
+    with locked(arguments.out) if first else contextlib.nullcontext():
+        from jaxcause.workflows import TextModel
+        from jaxcause.workflows._cache import kept_programs
+
+        with kept_programs():
+            model = TextModel.load(arguments.model, labels=_labels(arguments.labels))
+            if (mesh := mesh_of(arguments)) is not None:
+                model = model.on(mesh)
+            if len(texts) == 1:
+                (text,) = texts.values()
+                return _explain_one(model, text, arguments, first=first)
+            return _explain_many(model, texts, arguments, first=first)
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What ``jaxcause.explain`` takes beside model and text."""
+    options = {name: getattr(arguments, name) for name in SAME}
+    return {"target": arguments.target, "every": arguments.all, **options}
+
+
+def _explain_one(
+    model: "TextModel", text: str, arguments: argparse.Namespace, *, first: bool
+) -> int:
+    from jaxcause.workflows import explain, write_explanation
+
+    found = explain(model, text, progress=not silent(arguments), **_options(arguments))
     if first:
-        check_writable(arguments.out)
+        files = write_explanation(found, arguments.out)
+        _report(model, [found], files, {}, arguments)
+    return 0
+
+
+def _explain_many(
+    model: "TextModel", texts: dict[int, str], arguments: argparse.Namespace, *, first: bool
+) -> int:
+    """Explain each text but for those that an interrupted run has explained; write all at last.
+
+    Several processes, whose queries go together, explain all of them.
+    """
+    import jax
     from tqdm import tqdm
 
-    from jaxcause.workflows import TextModel, explain
-    from jaxcause.workflows._cache import kept_programs
+    from jaxcause.workflows import explain, write_explanations
+    from jaxcause.workflows._explain.kept import KeptExplanations
 
-    alone = len(texts) == 1 and not silent(arguments)
-    options = {name: getattr(arguments, name) for name in SAME}
-    found: list[Any] = []
-    refused: dict[int, str] = {}
-    with kept_programs():
-        model = TextModel.load(arguments.model, labels=_labels(arguments.labels))
-        if (mesh := mesh_of(arguments)) is not None:
-            model = model.on(mesh)
-        shown = tqdm(texts.items(), disable=silent(arguments) or len(texts) == 1, unit="text")
-        for line, text in shown:
+    options, found, refused = _options(arguments), [], {}
+    alone = jax.process_count() == 1
+    kept = KeptExplanations(arguments.out, model, options)
+    done = sum(text in kept for text in texts.values()) if alone else 0
+    if done and not arguments.quiet:
+        complain(f"{done} of {len(texts)} texts were explained before; going on with the others")
+    try:
+        for line, text in tqdm(texts.items(), disable=silent(arguments), unit="text"):
+            one = kept.load(text) if alone else None
             try:
-                found.append(
-                    explain(
-                        model,
-                        text,
-                        arguments.target,
-                        every=arguments.all,
-                        progress=alone,
-                        **options,
-                    )
-                )
+                if one is None:
+                    one = explain(model, text, progress=False, **options)
             except InputError as error:
-                if len(texts) == 1:
-                    raise
                 refused[line] = str(error)
                 if first:
                     complain(f"line {line} of {arguments.file} is left out: {error}")
+                continue
+            if alone:
+                kept.save(text, one)
+            found.append(one)
+    except KeyboardInterrupt:
+        if not found:
+            raise
+        if first:
+            how = "the same command goes on" if alone else "nothing was written"
+            complain(f"interrupted after {len(found)} of {len(texts)} texts; {how}")
+        return EXIT_INTERRUPTED
     if not found:
         raise InputError(f"--file {arguments.file} holds no text that can be explained")
     if first:
-        _write(found, refused, arguments, unnamed=model.unnamed_classes)
+        files = write_explanations(found, arguments.out)
+        kept.clear()
+        _report(model, found, files, refused, arguments)
     return EXIT_BAD_INPUT if refused else 0
 
 
-def _write(
-    found: list[Any], refused: dict[int, str], arguments: argparse.Namespace, *, unnamed: bool
+def _report(
+    model: "TextModel",
+    found: "list[TextExplanation]",
+    files: list[str],
+    refused: dict[int, str],
+    arguments: argparse.Namespace,
 ) -> None:
-    """Write what was found, and print it."""
-    from jaxcause.workflows import write_explanation, write_explanations
-
-    one = len(found) + len(refused) == 1
-    write = write_explanation if one else write_explanations
-    files = write(found[0] if one else found, arguments.out)  # pyright: ignore[reportArgumentType]
     document = {
         "command": "explain",
         "out": arguments.out,
@@ -194,7 +237,7 @@ def _write(
         "left_out": [{"line": line, "why": why} for line, why in refused.items()],
     }
     lines = [*_lines(found, arguments.out, files)]
-    if unnamed:
+    if model.unnamed_classes:
         lines.insert(-1, _UNNAMED)
     report(arguments, lines, document)
 

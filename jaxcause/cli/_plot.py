@@ -1,6 +1,7 @@
 """``jaxcause plot``: a picture of a graph."""
 
 import argparse
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,7 +76,8 @@ def add(commands: Commands) -> None:
 def _plot(arguments: argparse.Namespace) -> int:
     figure = _draw(arguments).get_figure(root=True)
     known = sorted(figure.canvas.get_supported_filetypes())
-    if arguments.out.suffix.lstrip(".").lower() not in known:
+    form = arguments.out.suffix.lstrip(".").lower()
+    if form not in known:
         raise InputError(
             f"--out {arguments.out} has no suffix of a picture; choose one of {', '.join(known)}"
         )
@@ -85,12 +87,11 @@ def _plot(arguments: argparse.Namespace) -> int:
             f"--dpi {arguments.dpi} makes a picture of {width:,} by {height:,} pixels, but at most "
             f"{MAX_PIXELS:,} altogether are drawn; choose fewer dots per inch"
         )
-    try:
-        figure.savefig(arguments.out, dpi=arguments.dpi, bbox_inches="tight")
-    except OSError as error:
-        raise InputError(
-            f"cannot write {arguments.out}: {error.strerror}; choose another place"
-        ) from None
+    from jaxcause.io._files import write_whole
+
+    picture = io.BytesIO()
+    figure.savefig(picture, format=form, dpi=arguments.dpi, bbox_inches="tight")
+    write_whole(arguments.out, picture.getvalue())
     report(arguments, [f"Wrote {arguments.out}"], {"command": "plot", "out": arguments.out})
     return 0
 

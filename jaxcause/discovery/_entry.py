@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
+from jaxcause._checkpoint import fingerprint
 from jaxcause._checks import (
     InputError,
     check_at_least,
@@ -22,6 +25,7 @@ from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._given import Given, as_test
 from jaxcause.discovery._host.evaluator import Evaluator
+from jaxcause.discovery._host.record import SearchRecord
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._kernel.sizes import NODES, bucket
 from jaxcause.discovery._mesh import search_on_devices
@@ -42,12 +46,11 @@ BYTES_PER_PAIR, BYTES_PER_RESULT = 64, 16
 BYTES_PER_TRIPLE = 8
 """What rules hold that look at all triples of a graph, or of a neighbourhood."""
 
-HostSearch = Callable[[Problem, Evaluator], SearchResult]
 TracedSearch = Callable[..., SearchResult]
 
 
 def search_graphs(
-    host_search: HostSearch,
+    host_search: "partial[SearchResult]",
     traced_search: TracedSearch,
     given: Given,
     *,
@@ -58,17 +61,20 @@ def search_graphs(
     sepset: str = "max_p",
     caps: Caps | None = None,
     mesh: Mesh | None = None,
+    checkpoint: str | Path | None = None,
     cubic: bool = False,
 ) -> SearchResult:
     """Check the arguments, and search every graph of the batch, in chunks of bounded memory.
 
-    ``given`` is a test, or data to make one of (`as_test`). With ``cubic``, orientation looks at
-    all triples of nodes, as that of PAGs does.
+    ``host_search`` is a function of a `Problem`, its `Evaluator` and a `SearchRecord`, with its
+    options. ``given`` is a test, or data to make one of (`as_test`). With ``cubic``, orientation
+    looks at all triples of nodes, as that of PAGs does.
 
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
             known, ``knowledge`` or ``node_mask`` are about another number of nodes, the test is
-            traced and there are no caps, or the search does not fit into memory.
+            traced and there are no caps, ``checkpoint`` comes with caps or several processes, or
+            the search does not fit into memory.
     """
     if mesh is not None:
         check_row_mesh(mesh)
@@ -82,6 +88,11 @@ def search_graphs(
         return _nothing(batch_shape, n)
     _check_memory(math.prod(batch_shape), n, caps, cubic)
     if caps is not None:
+        if checkpoint is not None:
+            raise InputError(
+                "checkpoint goes with levels that the host decides, and caps make one program of "
+                "them; leave one of the two out"
+            )
         # No set is larger than the nodes beside a pair, or than a list of candidates.
         sizes = (caps.max_cond_size, max_cond_size, n - 2, caps.max_degree)
         largest = max(0, min(size for size in sizes if size is not None))
@@ -104,12 +115,30 @@ def search_graphs(
     mask = np.broadcast_to(mask, (*batch_shape, n)).reshape(-1, n)
     largest = n if max_cond_size is None else max_cond_size
     results = []
-    for part, graphs in _chunks(test, batch_shape, n):
+    for number, (part, graphs) in enumerate(_chunks(test, batch_shape, n)):
         engine = engine_of(part, mesh)
         problem = Problem(engine, float(alpha), constraints, mask[graphs], max_p, largest, n)
         evaluate = Evaluator(engine, alpha=float(alpha), max_p=max_p)
-        results.append(host_search(problem, evaluate))
+        record = SearchRecord()
+        if checkpoint is not None:
+            record = _record(Path(checkpoint), number, host_search, part, problem, mesh)
+        results.append(host_search(problem, evaluate, record))
     return join_results(results, batch_shape)
+
+
+def _record(
+    path: Path,
+    number: int,
+    host_search: "partial[SearchResult]",
+    test: CITest,
+    problem: Problem,
+    mesh: Mesh | None,
+) -> SearchRecord:
+    """The file of a chunk of graphs, and whose it is."""
+    own = path if not number else path.with_name(f"{path.name}.{number}")
+    asked = problem._replace(engine=test)  # pyright: ignore[reportArgumentType]
+    of = fingerprint(host_search.func.__qualname__, host_search.args, asked)
+    return SearchRecord(own, of, mesh)
 
 
 def _check(

@@ -1,6 +1,7 @@
 """The FCI algorithm."""
 
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +15,9 @@ from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._entry import search_graphs
 from jaxcause.discovery._given import Given
 from jaxcause.discovery._host import search as host
-from jaxcause.discovery._host import skeleton as host_skeleton
 from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.evaluator import Evaluator
+from jaxcause.discovery._host.record import SearchRecord
 from jaxcause.discovery._orientation.pag import orient_colliders, orient_pag
 from jaxcause.discovery._orientation.possible_d_sep import possible_d_sep, unknown_separations
 from jaxcause.discovery._problem import Caps, Constraints, Problem, selection_applies
@@ -37,6 +38,7 @@ def fci(
     sepset: str = "max_p",
     caps: Caps | None = None,
     mesh: Mesh | None = None,
+    checkpoint: str | Path | None = None,
 ) -> SearchResult:
     """Learn a PAG by FCI: common causes may be unobserved.
 
@@ -64,6 +66,10 @@ def fci(
             the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
         mesh: Devices that share the work (`jaxcause.sharding.row_mesh`): the rows of every large
             level, or with caps the graphs of a batch. The result is that of one device.
+        checkpoint: File to which the search is written after each level, and from which the same
+            call goes on after its process was killed, to the same result bit for bit; chunks of a
+            batch have one each (``name``, ``name.1``, …). A test of your own is told from another
+            by its type and arrays.
 
     Returns:
         Graph, separating sets, p-values, and what each level did, those of the second phase after
@@ -72,7 +78,8 @@ def fci(
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
             known, ``knowledge`` or ``node_mask`` are about another number of nodes, the test is
-            traced and there are no caps, or ``selection_bias=True`` comes with directions.
+            traced and there are no caps, ``selection_bias=True`` comes with directions, or
+            ``checkpoint`` comes with caps, is damaged, or belongs to another search.
 
     Source: Spirtes, Glymour & Scheines (2000); Colombo & Maathuis (2014); Zhang (2008).
 
@@ -95,18 +102,22 @@ def fci(
         sepset=sepset,
         caps=caps,
         mesh=mesh,
+        checkpoint=checkpoint,
         cubic=True,
     )
 
 
-def _fci_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) -> SearchResult:
+def _fci_on_host(
+    selection_bias: bool, problem: Problem, evaluate: Evaluator, record: SearchRecord
+) -> SearchResult:
     orient = problem.constraints.orient
-    skeleton = host_skeleton.every_possible_edge(problem)
-    skeleton = host_skeleton.run_level_0(problem, evaluate, skeleton)
-    skeleton = host.remove_separable(problem, evaluate, skeleton)
-    known = np.asarray(orient(skeleton.adjacency))
-    wider = in_blocks(_possible_d_sep, known, skeleton.sepsets())
-    skeleton = host.remove_separable(problem, evaluate, skeleton, wider)
+    reached = host.begin(problem, evaluate, record)
+    if reached.candidates is None:
+        skeleton = host.remove_separable(problem, evaluate, reached, record)
+        known = np.asarray(orient(skeleton.adjacency))
+        wider = in_blocks(_possible_d_sep, known, skeleton.sepsets())
+        reached = host.Reached(skeleton, wider, 1)
+    skeleton = host.remove_separable(problem, evaluate, reached, record)
     known, sepsets = np.asarray(orient(skeleton.adjacency, last=True)), skeleton.sepsets()
     marks = in_blocks(
         orient_pag,

@@ -1,6 +1,7 @@
 """Iterative causal discovery (ICD)."""
 
 from functools import partial
+from pathlib import Path
 
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float
@@ -26,6 +27,7 @@ def icd(
     sepset: str = "max_p",
     caps: Caps | None = None,
     mesh: Mesh | None = None,
+    checkpoint: str | Path | None = None,
 ) -> SearchResult:
     """Learn a PAG by ICD: common causes may be unobserved, and any level gives a valid graph.
 
@@ -58,6 +60,10 @@ def icd(
             the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
         mesh: Devices that share the work (`jaxcause.sharding.row_mesh`): the rows of every large
             level, or with caps the graphs of a batch. The result is that of one device.
+        checkpoint: File to which the search is written after each level, and from which the same
+            call goes on after its process was killed, to the same result bit for bit; chunks of a
+            batch have one each (``name``, ``name.1``, …). A test of your own is told from another
+            by its type and arrays.
 
     Returns:
         Graph, separating sets, p-values, what each level did, and the graph after each level.
@@ -65,7 +71,8 @@ def icd(
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
             known, ``knowledge`` or ``node_mask`` are about another number of nodes, the test is
-            traced and there are no caps, or ``selection_bias=True`` comes with directions.
+            traced and there are no caps, ``selection_bias=True`` comes with directions, or
+            ``checkpoint`` comes with caps, is damaged, or belongs to another search.
 
     Source: Rohekar, Nisimov, Gurwicz & Novik (2021), "Iterative causal discovery in the possible
     presence of latent confounders and selection bias"; ordered: Rohekar et al. (2024),
@@ -90,5 +97,6 @@ def icd(
         sepset=sepset,
         caps=caps,
         mesh=mesh,
+        checkpoint=checkpoint,
         cubic=True,
     )

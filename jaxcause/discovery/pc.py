@@ -1,6 +1,7 @@
 """The PC algorithm."""
 
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +15,11 @@ from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._entry import search_graphs
 from jaxcause.discovery._given import Given
 from jaxcause.discovery._host import search as host
-from jaxcause.discovery._host import skeleton as host_skeleton
 from jaxcause.discovery._host.collider_rules import ColliderRule, decide_triples
 from jaxcause.discovery._host.cpdag import orient_by_edges
 from jaxcause.discovery._host.evaluator import Evaluator
+from jaxcause.discovery._host.record import SearchRecord
+from jaxcause.discovery._host.skeleton import Skeleton
 from jaxcause.discovery._orientation.cpdag import orient_cpdag
 from jaxcause.discovery._problem import Caps, Constraints, Problem
 from jaxcause.discovery._result import SearchResult
@@ -37,6 +39,7 @@ def pc(
     colliders: ColliderRule = "sepset",
     caps: Caps | None = None,
     mesh: Mesh | None = None,
+    checkpoint: str | Path | None = None,
 ) -> SearchResult:
     """Learn a CPDAG by PC-stable: assumes that no common cause is unobserved.
 
@@ -65,6 +68,10 @@ def pc(
             the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
         mesh: Devices that share the work (`jaxcause.sharding.row_mesh`): the rows of every large
             level, or with caps the graphs of a batch. The result is that of one device.
+        checkpoint: File to which the search is written after each level, and from which the same
+            call goes on after its process was killed, to the same result bit for bit; chunks of a
+            batch have one each (``name``, ``name.1``, …). A test of your own is told from another
+            by its type and arrays.
 
     Returns:
         Graph, separating sets, p-values, and what each level did.
@@ -72,7 +79,8 @@ def pc(
     Raises:
         InputError: ``colliders`` is not known or comes with caps, ``alpha`` is outside (0, 1),
             ``max_cond_size`` is negative, ``sepset`` is not known, ``knowledge`` or ``node_mask``
-            are about another number of nodes, or the test is traced and there are no caps.
+            are about another number of nodes, the test is traced and there are no caps, or
+            ``checkpoint`` comes with caps, is damaged, or belongs to another search.
 
     Source: Spirtes, Glymour & Scheines (2000); Colombo & Maathuis (2014); Meek (1995).
 
@@ -96,13 +104,15 @@ def pc(
         sepset=sepset,
         caps=caps,
         mesh=mesh,
+        checkpoint=checkpoint,
     )
 
 
-def _pc_on_host(colliders: ColliderRule, problem: Problem, evaluate: Evaluator) -> SearchResult:
-    skeleton = host_skeleton.every_possible_edge(problem)
-    skeleton = host_skeleton.run_level_0(problem, evaluate, skeleton)
-    skeleton = host.remove_separable(problem, evaluate, skeleton)
+def _pc_on_host(
+    colliders: ColliderRule, problem: Problem, evaluate: Evaluator, record: SearchRecord
+) -> SearchResult:
+    reached = host.begin(problem, evaluate, record)
+    skeleton = host.remove_separable(problem, evaluate, reached, record)
     sepsets, n_open = skeleton.sepsets(), None
     marks = problem.constraints.directions(skeleton.adjacency)
     if marks is None or colliders != "sepset":
@@ -124,7 +134,7 @@ def _oriented(
     colliders: ColliderRule,
     problem: Problem,
     evaluate: Evaluator,
-    skeleton: host_skeleton.Skeleton,
+    skeleton: Skeleton,
     sepsets: SepSets,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The marks of each graph, and how many triples are open."""

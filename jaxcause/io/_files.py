@@ -2,10 +2,10 @@
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from jaxcause._checks import InputError, limit
+from jaxcause._replacing import replace_file
 
 MAX_DECLARED = 512 * 2**20
 """Largest size in bytes of the file of a graph or a result, or to which a small file may expand."""
@@ -107,20 +107,7 @@ def write_whole(path: str | Path, data: bytes) -> None:
     Raises:
         InputError: It cannot be written.
     """
-    path = Path(path)
-    scratch = None
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=".jaxcause-", delete=False
-        ) as file:
-            scratch = file.name
-            file.write(data)
-        # Temporary files are private to their owner; a result gets the usual permissions.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(scratch, 0o666 & ~umask)
-        os.replace(scratch, path)
+        replace_file(Path(path), data)
     except OSError as error:
-        if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
         raise InputError(f"cannot write {path}: {error.strerror}; choose another path") from None

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jaxcause._checks import InputError
+from jaxcause._replacing import has_locks, open_locked
 
 SCRATCH = ".jaxcause-new-"
 LOCK = ".jaxcause-lock"
@@ -82,37 +83,18 @@ def locked(folder: str | Path) -> Iterator[None]:
 
 def _locked_file(folder: Path) -> int | None:
     """A descriptor of the folder's lock file, locked; None where there are no file locks."""
-    try:
-        import fcntl
-    except ImportError:
+    if not has_locks():
         return None
-    while True:
-        try:
-            file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise InputError(
-                f"cannot write to the folder {folder}: {error.strerror}; choose another"
-            ) from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            raise InputError(
-                f"another process is writing to the folder {folder}; wait for it, or choose another"
-            ) from None
-        except OSError:
-            # A file system without locks.
-            return file
-        if _is_same(file, folder / LOCK):
-            return file
-        os.close(file)  # its holder has removed it in the meantime
-
-
-def _is_same(file: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(file), path.stat())
-    except OSError:
-        return False
+        return open_locked(folder / LOCK, wait=False)
+    except BlockingIOError:
+        raise InputError(
+            f"another process is writing to the folder {folder}; wait for it, or choose another"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"cannot write to the folder {folder}: {error.strerror}; choose another"
+        ) from None
 
 
 @contextmanager

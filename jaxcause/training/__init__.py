@@ -1,8 +1,5 @@
 """Training a forecaster on the windows of a series."""
 
-from jaxcause.training._checkpoint import fingerprint as fingerprint
-from jaxcause.training._checkpoint import load_checkpoint as load_checkpoint
-from jaxcause.training._checkpoint import save_checkpoint as save_checkpoint
 from jaxcause.training._loop import TrainingInterrupted as TrainingInterrupted
 from jaxcause.training._loop import fit as fit
 from jaxcause.training._loop import fit_members as fit_members

@@ -10,8 +10,8 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
+from jaxcause._checkpoint import as_tree, fingerprint, load_checkpoint, save_checkpoint
 from jaxcause.sharding import replicate
-from jaxcause.training._checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from jaxcause.training._devices import check_training_mesh
 from jaxcause.training._program import Program
 from jaxcause.training._rows import SeriesRows
@@ -237,24 +237,22 @@ class _CheckpointFile:
         waited = time.perf_counter() - self.written
         if self.path is None or (not now and waited < SECONDS_BETWEEN_CHECKPOINTS):
             return
-        content = self._content(run, state)
-        save_checkpoint(self.path, content, training=self.training, mesh=self.mesh)
+        save_checkpoint(self.path, self._content(run, state), of=self.training, mesh=self.mesh)
         self.written = time.perf_counter()
 
     def restore(self, run: Run, state: TrainState) -> TrainState:
         """Set the run back to the checkpoint, and return the state stored there."""
         if self.path is None:
             return state
-        content = self._content(run, state)
-        found = load_checkpoint(self.path, content, training=self.training, mesh=self.mesh)
-        if found is None:
+        arrays = load_checkpoint(self.path, of=self.training, mesh=self.mesh)
+        if arrays is None:
             return state
-        run.params, run.best = np.asarray(found["params"]), np.asarray(found["best"])
-        numbers = np.asarray(found["numbers"])
+        found = as_tree(arrays, self._content(run, state))
+        run.params, run.best, numbers = found["params"], found["best"], found["numbers"]
         run.step, run.best_step, run.waited = (int(v) for v in numbers[:3])
         run.held_out = float(numbers[3])
         run.status = STATUSES[int(numbers[4])]
-        history = np.asarray(found["history"]).reshape(-1, 4)
+        history = found["history"].reshape(-1, 4)
         run.history = [Progress(int(a), int(b), float(c), float(d)) for a, b, c, d in history]
         return found["state"]
 

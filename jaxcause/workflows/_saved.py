@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jaxcause._checks import InputError
-from jaxcause.io._files import read_text
+from jaxcause.io._files import read_text, write_whole
 from jaxcause.report import notebook_frame
 
 
@@ -67,15 +67,12 @@ class Saved:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a file as UTF-8.
+    """Write a file as UTF-8, or leave the old file unchanged.
 
     Raises:
         InputError: It cannot be written.
     """
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose another path") from None
+    write_whole(path, text.encode())
 
 
 def read_document(source: str | Path | Mapping[str, Any], schema: str) -> dict[str, Any]:

@@ -1,24 +1,30 @@
 """Faults of disks, files and processes: one line, and nothing that was there is lost."""
 
+import contextlib
+import itertools
 import json
-import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
 import pytest
+from kills import dies
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from text_models import saved_model
 
 from jaxcause import InputError, discover
+from jaxcause._checkpoint import as_tree, load_checkpoint, save_checkpoint
+from jaxcause._replacing import replace_file
 from jaxcause.cli import main
 from jaxcause.io import filled_at_once, locked
 from jaxcause.io._folder import LOCK, SCRATCH
-from jaxcause.training import TrainingConfig, load_checkpoint, save_checkpoint
+from jaxcause.training import TrainingConfig
 from jaxcause.workflows._discover import members
 from jaxcause.workflows._discover.forecaster import TrainedForecaster
 
@@ -119,27 +125,27 @@ def test_a_forecaster_that_contradicts_itself_is_refused(change, trained, tmp_pa
 
 def test_every_bit_of_a_checkpoint_counts(tmp_path):
     path, like = tmp_path / "c", {"w": np.zeros(50), "k": np.zeros(())}
-    save_checkpoint(path, {"w": np.arange(50.0), "k": np.float64(3)}, training="me")
+    save_checkpoint(path, {"w": np.arange(50.0), "k": np.float64(3)}, of="me")
     whole = path.read_bytes()
-    assert load_checkpoint(path, like, training="me")["w"][7] == 7
+    assert as_tree(load_checkpoint(path, of="me"), like)["w"][7] == 7
     rng = np.random.default_rng(0)
     for at, bit in zip(rng.integers(0, len(whole), 80), rng.integers(0, 8, 80), strict=True):
         flipped = bytearray(whole)
         flipped[at] ^= 1 << bit
         path.write_bytes(bytes(flipped))
         with pytest.raises(InputError, match="no checkpoint|checksum differs"):
-            load_checkpoint(path, like, training="me")
+            load_checkpoint(path, of="me")
 
 
 WRITER = """
 import sys, numpy as np
 from pathlib import Path
-from jaxcause.training import save_checkpoint
+from jaxcause._checkpoint import save_checkpoint
 print("ready", flush=True)
 k = 0
 while True:
     k += 1
-    save_checkpoint(Path(sys.argv[1]), {"w": np.full(200_000, float(k))}, training="me")
+    save_checkpoint(Path(sys.argv[1]), {"w": np.full(200_000, float(k))}, of="me")
 """
 
 
@@ -152,9 +158,39 @@ def test_a_process_killed_while_it_writes_leaves_a_whole_checkpoint(tmp_path):
             assert writer.stdout.readline() == "ready\n"
             time.sleep(0.02 + 0.1 * rng.random())
             writer.send_signal(signal.SIGKILL)
-        found = load_checkpoint(path, {"w": np.zeros(200_000)}, training="me")
+        found = load_checkpoint(path, of="me")
         if found is not None:
             assert len(set(found["w"].tolist())) == 1
+
+
+def test_a_writer_killed_at_any_step_leaves_a_whole_file(tmp_path, monkeypatch):
+    path = tmp_path / "c"
+    for k in itertools.count():
+        save_checkpoint(path, {"w": np.zeros(1000)}, of="me")
+        killed = dies(lambda: save_checkpoint(path, {"w": np.ones(1000)}, of="me"), k, monkeypatch)
+        found = load_checkpoint(path, of="me")["w"]
+        assert set(found.tolist()) == {0.0 if killed else 1.0}
+        # Nobody has to clear away what the killed one left: the next one writes over it.
+        save_checkpoint(path, {"w": np.full(10, 2.0)}, of="me")
+        assert load_checkpoint(path, of="me")["w"].tolist() == [2.0] * 10
+        assert [file.name for file in tmp_path.iterdir()] == ["c"]
+        if not killed:
+            assert k == 7
+            return
+
+
+def test_two_writers_of_one_file_wait_for_each_other(tmp_path):
+    path = tmp_path / "c"
+
+    def write(k):
+        for _ in range(20):
+            replace_file(path, bytes([k]) * 5000, bytes([k]) * 5000)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert len(set(path.read_bytes())) == 1
+    assert len(path.read_bytes()) == 10_000
+    assert [file.name for file in tmp_path.iterdir()] == ["c"]
 
 
 def test_members_resume(series, tmp_path, monkeypatch):
@@ -240,55 +276,101 @@ SIZES = [0, 20, 100, 500, 1_000, 5_000, 20_000, 40_000]
 """Bytes that a file may have: some files of a result fit, and others do not."""
 
 
-LIMITED = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-from jaxcause.cli import main
-sys.exit(main(sys.argv[2:]))
-"""
+@contextlib.contextmanager
+def no_file_beyond(n_bytes):
+    """A context in which no file may have more bytes, as on a disk that is nearly full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def limited(n_bytes, call):
-    """Exit code and error lines of a command none of whose files may have more bytes."""
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(n_bytes), *map(str, call)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "JAXCAUSE_CACHE": "off"},
-        timeout=300,
-        check=False,
-    )
-    return done.returncode, done.stderr.strip().splitlines()
+@pytest.fixture(scope="module")
+def written(csv_file, tmp_path_factory):
+    """The folder that ``discover`` writes, the model of ``explain``, and its texts."""
+    folder = tmp_path_factory.mktemp("written")
+    call = ["discover", csv_file, "--method", "var", "--max-lag", "1", "--quiet"]
+    assert main([*map(str, call), "--out", str(folder / "graph")]) == 0
+    saved_model("bert_sequence_classification", folder)
+    (folder / "texts.txt").write_text("the old bridge was closed\nfilm is good\n")
+    return folder
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_full_disk_is_one_line_and_earlier_results_stay(size, csv_file, tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    earlier = {name: f"earlier {name}" for name in ("graph.json", "report.html", "edges.csv")}
+def calls(csv_file, written, out):
+    """Commands that write, and what is at the place to which they write."""
+    explain = ["explain", "--model", written / "bert_sequence_classification"]
+    explain += ["--file", written / "texts.txt", "--n-samples", 400, "--max-queries", 10]
+    names = "graph.json report.html edges.csv explanation-1.json index.html graph.png"
+    folder = {f"out/{name}": f"earlier {name}" for name in names.split()}
+    return {
+        "discover": (["discover", csv_file, "--method", "var", "--out", out / "out"], folder),
+        "search": (["discover", csv_file, "--method", "pc", "--out", out / "out"], folder),
+        "explain": ([*explain, "--out", out / "out"], folder),
+        "plot": (["plot", written / "graph", "--out", out / "p.png"], {"p.png": "earlier"}),
+        "convert": (["convert", written / "graph", out / "g.graphml"], {"g.graphml": "earlier"}),
+    }
+
+
+@pytest.mark.parametrize("command", ["discover", "search", "explain", "plot", "convert"])
+def test_a_full_disk_is_one_line_and_earlier_results_stay(
+    command, csv_file, written, tmp_path, capsys
+):
+    call, earlier = calls(csv_file, written, tmp_path)[command]
     for name, content in earlier.items():
-        (out / name).write_text(content)
-    call = ["discover", csv_file, "--method", "var", "--max-lag", "1", "--quiet", "--out", out]
-    code, said = limited(size, call)
-    assert code == 2, said
-    assert len(said) == 1
-    assert said[0].startswith("jaxcause: error: cannot write to the folder")
-    assert {file.name: file.read_text() for file in out.iterdir()} == earlier
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    call = [*map(str, call), "--quiet"]
+    codes = []
+    for size in SIZES:
+        capsys.readouterr()
+        with no_file_beyond(size):
+            codes.append(main(call))
+        said = capsys.readouterr().err.splitlines()
+        if codes[-1] == 0:
+            # All files of the result are smaller.
+            break
+        assert codes[-1] == 2, said
+        assert len(said) == 1
+        assert said[0].startswith("jaxcause: error: cannot write")
+        # What is kept of a search or of texts goes on where the disk was full.
+        now = {
+            str(file.relative_to(tmp_path)): file.read_text()
+            for file in tmp_path.rglob("*")
+            if file.is_file() and not file.name.startswith("checkpoint")
+        }
+        assert now == earlier
+    assert codes.count(2) >= 4
+
+
+def test_a_full_standard_output_is_one_line(written):
+    code = "import sys; from jaxcause.cli import main; sys.exit(main(sys.argv[1:]))"
+    graph = str(written / "graph")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "compare", graph, graph, "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    said = done.stderr.splitlines()
+    assert (done.returncode, len(said)) == (2, 1), said
+    assert said[0].startswith("jaxcause: error: No space left on device")
 
 
 def test_a_checkpoint_that_cannot_be_written_is_one_line_and_the_old_one_stays(tmp_path):
     path = tmp_path / "c"
-    save_checkpoint(path, {"w": np.zeros(10)}, training="me")
-    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(InputError, match="cannot write the checkpoint .*: File too large"):
-            save_checkpoint(path, {"w": np.zeros(10_000)}, training="me")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
+    save_checkpoint(path, {"w": np.zeros(10)}, of="me")
+    before = path.read_bytes()
+    with (
+        no_file_beyond(1000),
+        pytest.raises(InputError, match="cannot write the checkpoint .*: File too large"),
+    ):
+        save_checkpoint(path, {"w": np.zeros(10_000)}, of="me")
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["c"]
 

@@ -1,6 +1,5 @@
 """ICD on the host: each level draws its sets from the graph of the level before."""
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.candidates import compact
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.icd_sep import icd_sep_sets
+from jaxcause.discovery._host.record import SearchRecord
 from jaxcause.discovery._host.rows import Pairs, Rows, Separations
 from jaxcause.discovery._host.search import as_result
 from jaxcause.discovery._host.skeleton import Skeleton, every_possible_edge, remove, run_level_0
@@ -29,56 +29,82 @@ SETS_PER_ROUND = (16, 256)
 """A pair's sets are tried in rounds, so that one that is separated early costs little."""
 
 
-def icd_on_host(selection_bias: bool, problem: Problem, evaluate: Evaluator) -> SearchResult:
+class IcdReached(NamedTuple):
+    """Where a search by ICD stands.
+
+    Args:
+        skeleton: The edges that are left.
+        marks: The graphs as they are oriented now.
+        active: Graphs whose search is not over.
+        history: The graphs after each level.
+        size: Size of the sets of the next level.
+    """
+
+    skeleton: Skeleton
+    marks: Int8[np.ndarray, "graphs nodes nodes"]
+    active: Bool[np.ndarray, "graphs"]
+    history: Int8[np.ndarray, "graphs levels nodes nodes"]
+    size: int
+
+
+def icd_on_host(
+    selection_bias: bool, problem: Problem, evaluate: Evaluator, record: SearchRecord
+) -> SearchResult:
     """Refine the graph level by level, until no pair has a set left to test."""
-    orient, n_graphs = problem.constraints.orient, len(problem.mask)
-    has_late = problem.constraints.late is not None
     skeleton = every_possible_edge(problem)
-    marks = np.asarray(orient(skeleton.adjacency))
-    with_knowledge = problem.constraints.marks_edges
-    finish = {"selection_bias": selection_bias, "with_knowledge": with_knowledge}
-    active = np.ones(n_graphs, bool)
-    history = []
-    for size in itertools.count():
-        attempts = _attempts(problem, skeleton, marks, active, size) if size else None
-        has_sets = active.copy()
-        if attempts is not None:
-            has_sets = np.bincount(attempts.pairs.graph, minlength=n_graphs) > 0
-        done = active & ~has_sets
-        if done.any():
-            # These graphs are finished: what R5–R10 add stays.
-            if has_late:
-                marks = _with_last_marks(problem, skeleton, marks, done)
-            marks = _oriented(done, marks, skeleton, complete, **finish)
-        active &= has_sets
-        if active.any() and size > problem.max_cond_size:
-            skeleton = skeleton._replace(truncated=active)
-            if has_late:
-                marks = _with_last_marks(problem, skeleton, marks, active)
-                history[-1] = marks
-            active = np.zeros(n_graphs, bool)
-        elif active.any():
-            before = skeleton.unseparated
-            skeleton = _run_level(problem, evaluate, skeleton, attempts, size)
-            # Where no pair was separated the rules would give the same graph again.
-            changed = (skeleton.unseparated != before).any(axis=(1, 2)) | (active & (size == 0))
-            known = np.asarray(orient(skeleton.adjacency))
-            marks = np.where(changed[:, None, None], known, marks)
-            marks = _oriented(changed, marks, skeleton, orient_r0_to_r4)
-        if active.any() or done.any():
-            history.append(marks)
-        if not active.any():
-            break
-    sepsets, levels = skeleton.sepsets(), np.stack(history, axis=1)
+    marks = np.asarray(problem.constraints.orient(skeleton.adjacency))
+    start = IcdReached(skeleton, marks, np.ones(len(marks), bool), marks[:, None][:, :0], 0)
+    reached: IcdReached = record.load(start) or start
+    while reached.active.any():
+        reached = _next_level(selection_bias, problem, evaluate, reached)
+        record.save(reached)
     return as_result(
         problem,
         evaluate,
-        skeleton,
-        marks,
-        sepsets=sepsets,
+        reached.skeleton,
+        reached.marks,
+        sepsets=reached.skeleton.sepsets(),
         no_arrowhead=problem.constraints.known_tails,
-        levels=levels,
+        levels=reached.history,
     )
+
+
+def _next_level(
+    selection_bias: bool, problem: Problem, evaluate: Evaluator, reached: IcdReached
+) -> IcdReached:
+    """One level; graphs that have no set left are finished."""
+    skeleton, marks, active, history, size = reached
+    size, n_graphs, orient = int(size), len(active), problem.constraints.orient
+    has_late = problem.constraints.late is not None
+    attempts = _attempts(problem, skeleton, marks, active, size) if size else None
+    has_sets = active.copy()
+    if attempts is not None:
+        has_sets = np.bincount(attempts.pairs.graph, minlength=n_graphs) > 0
+    done = active & ~has_sets
+    if done.any():
+        # These graphs are finished: what R5–R10 add stays.
+        if has_late:
+            marks = _with_last_marks(problem, skeleton, marks, done)
+        finish = {"with_knowledge": problem.constraints.marks_edges}
+        marks = _oriented(done, marks, skeleton, complete, selection_bias=selection_bias, **finish)
+    active = active & has_sets
+    if active.any() and size > problem.max_cond_size:
+        skeleton = skeleton._replace(truncated=active)
+        if has_late:
+            marks = _with_last_marks(problem, skeleton, marks, active)
+            history = np.concatenate([history[:, :-1], marks[:, None]], axis=1)
+        active = np.zeros(n_graphs, bool)
+    elif active.any():
+        before = skeleton.unseparated
+        skeleton = _run_level(problem, evaluate, skeleton, attempts, size)
+        # Where no pair was separated the rules would give the same graph again.
+        changed = (skeleton.unseparated != before).any(axis=(1, 2)) | (active & (size == 0))
+        known = np.asarray(orient(skeleton.adjacency))
+        marks = np.where(changed[:, None, None], known, marks)
+        marks = _oriented(changed, marks, skeleton, orient_r0_to_r4)
+    if active.any() or done.any():
+        history = np.concatenate([history, marks[:, None]], axis=1)
+    return IcdReached(skeleton, marks, active, history, size + 1)
 
 
 class Attempts(NamedTuple):

@@ -1,6 +1,7 @@
 """The search whose levels are decided on the host: the loop over levels, and its result."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -9,8 +10,9 @@ from jaxcause._typing import AnyArray
 from jaxcause.discovery._host.candidates import CandidateLists
 from jaxcause.discovery._host.edge_lists import count_colliders_against
 from jaxcause.discovery._host.evaluator import Evaluator
+from jaxcause.discovery._host.record import SearchRecord
 from jaxcause.discovery._host.rows import Pairs, Separations
-from jaxcause.discovery._host.skeleton import Skeleton, remove
+from jaxcause.discovery._host.skeleton import Skeleton, every_possible_edge, remove, run_level_0
 from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult
 from jaxcause.graph import CausalGraph, SepSets, cyclic_edges
@@ -19,23 +21,46 @@ PAIRS_PER_BLOCK = 1 << 19
 """Pairs that look for their sets together: some 300 bytes each."""
 
 
+class Reached(NamedTuple):
+    """Where a search for a skeleton stands.
+
+    Args:
+        skeleton: What is left.
+        candidates: Nodes that may be conditioned on; None for the neighbours as a level begins.
+        size: Size of the sets of the next level.
+    """
+
+    skeleton: Skeleton
+    candidates: Bool[np.ndarray, "graphs nodes nodes"] | None
+    size: int
+
+
+def begin(problem: Problem, evaluate: Evaluator, record: SearchRecord) -> Reached:
+    """The state after level 0, or after the last level that an earlier call has recorded."""
+    start = Reached(every_possible_edge(problem), None, 0)
+    reached: Reached | None = record.load(start)
+    if reached is not None:
+        return reached._replace(size=int(reached.size))
+    reached = Reached(run_level_0(problem, evaluate, start.skeleton), None, 1)
+    record.save(reached)
+    return reached
+
+
 def remove_separable(
-    problem: Problem,
-    evaluate: Evaluator,
-    skeleton: Skeleton,
-    candidates: Bool[np.ndarray, "graphs nodes nodes"] | None = None,
+    problem: Problem, evaluate: Evaluator, reached: Reached, record: SearchRecord
 ) -> Skeleton:
-    """Levels 1, 2, … of PC-stable, until no pair has enough candidates or the limit is reached.
+    """Levels of PC-stable, until no pair has enough candidates or the limit is reached.
 
     Args:
         problem: Test, knowledge and limits.
         evaluate: Its test.
-        skeleton: Where to start.
-        candidates: Nodes that may be conditioned on; by default the neighbours as a level begins.
+        reached: Where to start.
+        record: What keeps the state after each level.
     """
+    skeleton, candidates, first = reached
     constraints = problem.constraints
     pairs, entries = Pairs.where(skeleton.unseparated), None
-    for level in itertools.count(1):
+    for level in itertools.count(first):
         allowed = skeleton.adjacency if candidates is None else candidates
         lists = CandidateLists(allowed, constraints.tiers, entries)
         entries = lists.entries
@@ -50,6 +75,7 @@ def remove_separable(
             return skeleton._replace(truncated=truncated)
         skeleton = remove(problem, skeleton, pairs, found)
         pairs = pairs.at(~skeleton.levels[-1].separated)
+        record.save(Reached(skeleton, candidates, level + 1))
     raise AssertionError("unreachable")
 
 

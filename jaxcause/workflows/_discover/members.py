@@ -7,18 +7,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from flax import serialization
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
+from jaxcause._checkpoint import as_tree, fingerprint, load_checkpoint, save_checkpoint
 from jaxcause.models.forecaster import Params
-from jaxcause.training import (
-    Progress,
-    fingerprint,
-    fit_members,
-    load_checkpoint,
-    save_checkpoint,
-)
+from jaxcause.training import Progress, fit_members
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.progress import training_bar
 from jaxcause.workflows._discover.random_keys import words_of
@@ -96,8 +90,8 @@ def train_members(
             )
             results.append(result.params)
             if checkpoint is not None:
-                done = {str(k): params for k, params in enumerate(results)}
-                save_checkpoint(checkpoint, done, training=of, mesh=mesh)
+                state = {"n": len(results), "members": results}
+                save_checkpoint(checkpoint, state, of=of, mesh=mesh)
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *results)
 
 
@@ -128,11 +122,8 @@ def _copies(params: Params, n_members: int) -> Params:
 
 def _members_of(checkpoint: Path | None, like: Params, of: str, mesh: Mesh | None) -> list[Params]:
     """The members that an interrupted call has saved."""
-    found = None
-    if checkpoint is not None:
-        found = load_checkpoint(checkpoint, None, training=of, mesh=mesh)
-    states = [] if found is None else [found[str(k)] for k in range(len(found))]
-    return [serialization.from_state_dict(like, state) for state in states]
+    found = None if checkpoint is None else load_checkpoint(checkpoint, of=of, mesh=mesh)
+    return [] if found is None else as_tree(found, [like] * int(found["n"]), at="members")
 
 
 def _block_bootstrap(key: PRNGKeyArray, data: Prepared) -> np.ndarray:

@@ -1,6 +1,7 @@
 """PC over lagged variables."""
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from jaxcause.workflows._discover.methods._holes import HoledMethod
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Bool, PRNGKeyArray, Shaped
 
-    from jaxcause._typing import AnyArray
+    from jaxcause._typing import AnyArray, CITest
+    from jaxcause.discovery import SearchResult
     from jaxcause.series import LinkKnowledge, SeriesTable
     from jaxcause.workflows._discover.info import Finding
 
@@ -33,6 +35,8 @@ class PC(HoledMethod):
         contemporaneous: Whether causes may act within a time step.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
             autoregression forecasts best, but for those of changes from row to row.
+        checkpoint: File to which the search is saved after each level, and from which the same call
+            goes on after its process was killed, to the same graph.
     """
 
     name: ClassVar[str] = "pc"
@@ -44,6 +48,7 @@ class PC(HoledMethod):
     max_cond_size: ConditioningSize | None = None
     contemporaneous: bool = False
     transform: Literal["auto", TransformName] = "auto"
+    checkpoint: str | Path | None = None
 
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool
@@ -51,9 +56,8 @@ class PC(HoledMethod):
         """Search the window unrolled into lagged variables, their order known."""
         import numpy as np
 
-        from jaxcause.discovery import pc
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
-        from jaxcause.graph import BackgroundKnowledge, LaggedGraph
+        from jaxcause.graph import LaggedGraph
         from jaxcause.workflows._discover.candidates import link_tests
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.linear_effects import effects_by_regression
@@ -64,15 +68,7 @@ class PC(HoledMethod):
         known = self.known_links(table, max_lag)
         n_vars, length = len(table.names), self.window_length(max_lag)
         tests = lagged_tests(table, length, self.transform, pairwise=self.missing == "pairwise")
-        knowledge = BackgroundKnowledge.temporal(
-            n_vars,
-            max_lag,
-            contemporaneous=self.contemporaneous,
-            forbidden_links=~known.allowed,
-            required_links=known.required,
-        )
-        how = {"alpha": self.alpha, "max_cond_size": self.max_cond_size, "mesh": self.mesh}
-        found = pc(tests.search, knowledge=knowledge, **how)
+        found = self._search(tests.search, known, n_vars, max_lag)
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(tests.strength, graph)
         separated = _into_newest(found.sepsets.found, n_vars)
@@ -99,6 +95,28 @@ class PC(HoledMethod):
         )
         more = effects_by_regression(table, max_lag, transform=self.transform, graph=graph)
         return Finding(graph, strength, strength, info, None, *more)
+
+    def _search(
+        self, test: "CITest", known: "LinkKnowledge", n_vars: int, max_lag: int
+    ) -> "SearchResult":
+        from jaxcause.discovery import pc
+        from jaxcause.graph import BackgroundKnowledge
+
+        knowledge = BackgroundKnowledge.temporal(
+            n_vars,
+            max_lag,
+            contemporaneous=self.contemporaneous,
+            forbidden_links=~known.allowed,
+            required_links=known.required,
+        )
+        return pc(
+            test,
+            alpha=self.alpha,
+            max_cond_size=self.max_cond_size,
+            knowledge=knowledge,
+            mesh=self.mesh,
+            checkpoint=self.checkpoint,
+        )
 
     def _possible(self, known: "LinkKnowledge") -> "Bool[np.ndarray, 'vars vars lags']":
         """Links that are looked for; at lag 0 in both directions if in either."""
