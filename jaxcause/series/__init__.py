@@ -30,7 +30,10 @@ from jaxcause.series._transforms import TRANSFORMS as TRANSFORMS
 from jaxcause.series._transforms import Transform as Transform
 from jaxcause.series._transforms import can_log as can_log
 from jaxcause.series._transforms import fit_transform as fit_transform
+from jaxcause.series._transforms import mean_and_deviation as mean_and_deviation
 from jaxcause.series._windows import Split as Split
+from jaxcause.series._windows import blocks_of_windows as blocks_of_windows
+from jaxcause.series._windows import rows_of_windows as rows_of_windows
 from jaxcause.series._windows import split_by_time as split_by_time
 from jaxcause.series._windows import unrolled as unrolled
 from jaxcause.series._windows import usable_windows as usable_windows

@@ -1,12 +1,15 @@
 """Monotone transforms of each variable, all ending at mean 0 and variance 1."""
 
+from collections.abc import Callable, Iterable
+from functools import reduce
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from jaxcause._checks import InputError, check_choice
+from jaxcause._stored import AnyRows, StoredRows, blocks, sampled
 
 TRANSFORMS = ("standardise", "log", "copula")
 MOST_KNOTS = 512
@@ -28,8 +31,14 @@ class Transform(NamedTuple):
     knots: Float[np.ndarray, "vars knots"]
     normal: Float[np.ndarray, "vars knots"]
 
-    def __call__(self, values: Float[np.ndarray, "time vars"]) -> Float[np.ndarray, "time vars"]:
-        """Transformed values; NaN stays NaN."""
+    @overload
+    def __call__(self, values: np.ndarray) -> np.ndarray: ...
+    @overload
+    def __call__(self, values: AnyRows) -> AnyRows: ...
+    def __call__(self, values: Float[AnyRows, "time vars"]) -> Float[AnyRows, "time vars"]:
+        """Transformed values; NaN stays NaN, and what is on disk stays there."""
+        if isinstance(values, StoredRows):
+            return values.mapped(self)
         return (self.unscaled(values) - self.mean) / self.scale
 
     def inverse(self, z: Float[np.ndarray, "time vars"]) -> Float[np.ndarray, "time vars"]:
@@ -61,16 +70,17 @@ class Transform(NamedTuple):
         return values
 
 
-def can_log(values: Float[np.ndarray, "time vars"]) -> bool:
+def can_log(values: Float[AnyRows, "time vars"]) -> bool:
     """Whether every variable is non-negative, so that its logarithm makes sense."""
-    return bool(np.nanmin(values) >= 0)
+    return bool(np.fmin.reduce(_smallest(values)) >= 0)
 
 
-def fit_transform(values: Float[np.ndarray, "time vars"], *, kind: str) -> Transform:
+def fit_transform(values: Float[AnyRows, "time vars"], *, kind: str) -> Transform:
     """Fit a transform to the complete rows of a series.
 
     Args:
-        values: The series; NaN is left out.
+        values: The series; NaN is left out. Of a series on disk, the ranks of ``"copula"`` are
+            those of a sample of its rows; everything else is exact.
         kind: ``"standardise"``; ``"log"``, log(x), or log(x + half the smallest positive value) for
             a variable with zeros; or ``"copula"``, the normal quantile of the mid-rank.
 
@@ -89,19 +99,56 @@ def fit_transform(values: Float[np.ndarray, "time vars"], *, kind: str) -> Trans
             raise InputError(
                 "transform='log' needs non-negative values; use 'copula' or 'standardise'"
             )
-        positive = np.nanmin(np.where(values > 0, values, np.nan), axis=0)
-        offset = np.where(np.nanmin(values, axis=0) > 0, 0.0, positive / 2)
+        positive = _smallest(values, lambda block: np.where(block > 0, block, np.nan))
+        offset = np.where(_smallest(values) > 0, 0.0, positive / 2)
     if kind == "copula":
-        pairs = [_mid_rank_knots(column[~np.isnan(column)]) for column in values.T]
+        pairs = [_mid_rank_knots(column[~np.isnan(column)]) for column in sampled(values).T]
         knots, normal = np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
-    smallest = np.nanmin(values, axis=0)
+    smallest = _smallest(values)
     raw = Transform(kind, np.zeros(n_vars), np.ones(n_vars), smallest, offset, knots, normal)
-    shaped = raw.unscaled(values)
-    # Squares of very large or very small values would leave the range of floating-point numbers.
-    unit = np.nanmax(np.abs(shaped), axis=0)
-    unit = np.where(unit > 0, unit, 1.0)
-    mean, scale = unit * np.nanmean(shaped / unit, axis=0), unit * np.nanstd(shaped / unit, axis=0)
+    mean, scale = mean_and_deviation(values, raw.unscaled)
     return raw._replace(mean=mean, scale=np.where(scale > 0, scale, 1.0))
+
+
+def mean_and_deviation(
+    values: Float[AnyRows, "time vars"],
+    change: Callable[[np.ndarray], np.ndarray] = lambda block: block,
+) -> tuple[Float[np.ndarray, "vars"], Float[np.ndarray, "vars"]]:
+    """Mean and standard deviation of each column without what is missing, block by block.
+
+    Args:
+        values: The series.
+        change: What is done to the values before.
+
+    >>> mean, deviation = mean_and_deviation(np.array([[1.0], [np.nan], [3.0]]))
+    >>> mean.tolist(), deviation.tolist()
+    ([2.0], [1.0])
+    """
+    # Squares of very large or very small values would leave the range of floating-point numbers.
+    unit = -_smallest(values, lambda block: -np.abs(change(block)))
+    unit = np.where(unit > 0, unit, 1.0)
+    n, mean, squares = (np.zeros(values.shape[1]) for _ in range(3))
+    for block in blocks(values):
+        scaled = change(block) / unit
+        known = ~np.isnan(scaled)
+        count = known.sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            here = np.where(known, scaled, 0).sum(axis=0) / np.maximum(count, 1)
+            off = np.where(known, scaled - here, 0)
+        n, before = n + count, n
+        step = np.where(count > 0, here - mean, 0)
+        mean = np.where(before > 0, mean + step * count / np.maximum(n, 1), here)
+        squares = squares + (off**2).sum(axis=0) + step**2 * before * count / np.maximum(n, 1)
+    return unit * mean, unit * np.sqrt(squares / np.maximum(n, 1))
+
+
+def _smallest(
+    values: Float[AnyRows, "time vars"],
+    change: Callable[[np.ndarray], np.ndarray] = lambda block: block,
+) -> Float[np.ndarray, "vars"]:
+    """The smallest value of each column that is not missing, after a change."""
+    parts: Iterable[np.ndarray] = (np.fmin.reduce(change(b), axis=0) for b in blocks(values))
+    return reduce(np.fmin, parts)
 
 
 def mid_ranks(

@@ -10,12 +10,14 @@ from jaxtyping import PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least, check_choice
 from jaxcause._memory import check_memory
+from jaxcause._stored import StoredRows, blocks
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import (
     SeriesTable,
     as_series_table,
     changes,
     fit_level,
+    rows_of_windows,
     usable_windows,
     with_targets,
 )
@@ -33,10 +35,15 @@ from jaxcause.workflows._discover.resolution import (
     resolution_kept,
 )
 from jaxcause.workflows._discover.result import Discovery
+from jaxcause.workflows._discover.stored import in_reach
 from jaxcause.workflows._discover.transforms import note_on_transform, with_transform
 
 BYTES_PER_LINK = 80
 """Scores, p- and q-values, statistics and masks of each link ``[source, target, lag]``."""
+BYTES_PER_VALUE = 40.0
+"""Copies of a series in memory: as it is, transformed, and in windows …"""
+BYTES_PER_ROW = 60.0
+"""… and first rows of windows and stretches of a series that stays on disk."""
 
 
 @kept_programs()
@@ -127,11 +134,13 @@ def discover(
     if isinstance(chosen, str):
         chosen = method_named(chosen, options)
     chosen, mixed = at_resolution_of(blocks, chosen)
+    table, sampled = in_reach(table, chosen, per_row=_has_domain_per_row(chosen, options))
     _check_fits(table, n_lags, chosen)
     ready = with_transform(table, n_lags, chosen)
     used_key: Any = default_key() if key is None and chosen.takes_key else key
     with resolution_kept(blocks):
         found = ready.method(table, n_lags, key=used_key, progress=progress)
+    told = (*table.notes, *reasons, *mixed, *sampled, *ready.notes)
     graph, forecaster = found.graph, forecaster_at(blocks, found.forecaster)
     trained = forecaster is not None
     info = found.info
@@ -145,7 +154,7 @@ def discover(
         resample=1 if blocks is None else blocks.factor or blocks.rows_per_block,
         one_lag=None if blocks is None else blocks.length,
         n_cyclic=n_cyclic(graph),
-        notes=(*table.notes, *reasons, *mixed, *_notes(table, chosen, info, graph)),
+        notes=(*told, *_notes(table, chosen, info, graph)),
         provenance=provenance(given, key=used_key if trained else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and trained else None,
@@ -204,9 +213,11 @@ def _check_fits(table: SeriesTable, max_lag: int, method: Method) -> None:
     if table.targets is not None and not method.takes_mask:
         raise InputError(f"mask is not for method={method.name!r}; leave it out")
     n_rows, n_vars = table.values.shape
+    stored = isinstance(table.values, StoredRows)
     check_memory(
         f"a graph of {n_vars:,} variables and max_lag={max_lag}",
-        BYTES_PER_LINK * n_vars**2 * (max_lag + 1.0) + 40.0 * n_rows * n_vars,
+        BYTES_PER_LINK * n_vars**2 * (max_lag + 1.0)
+        + (BYTES_PER_ROW * n_rows if stored else BYTES_PER_VALUE * n_rows * n_vars),
         "give fewer variables or a smaller max_lag",
     )
     kind = str(getattr(method, "transform", ""))
@@ -233,8 +244,12 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None
             f"series has no {length} complete rows in a row ({int(table.complete.sum())} of "
             f"{n_rows} rows are complete); fill missing values or give a smaller max_lag"
         )
-    used = table.values[np.unique(starts[:, None] + np.arange(length))]
-    for name, column in zip(table.names, used.T, strict=True):
-        column = column[~np.isnan(column)]
-        if (column == column[:1]).all():
+    used = rows_of_windows(starts, length, n_rows)
+    low, high, first = np.inf, -np.inf, 0
+    for block in blocks(table.values):
+        inside = np.where(used[first : first + len(block), None], block, np.nan)
+        low, high = np.fmin(low, np.fmin.reduce(inside)), np.fmax(high, np.fmax.reduce(inside))
+        first += len(block)
+    for name, varies in zip(table.names, np.less(low, high), strict=True):
+        if not varies:
             raise InputError(f"column {name!r} is constant in all complete windows; leave it out")

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_choice
+from jaxcause._stored import AnyRows
 from jaxcause.series import (
     CHANGES,
     TRANSFORMS,
@@ -89,7 +90,7 @@ class TransformedWindows(NamedTuple):
         table: What was transformed: the series, or its changes.
     """
 
-    values: Float[np.ndarray, "time vars"]
+    values: Float[AnyRows, "time vars"]
     starts: Int[np.ndarray, "windows"]
     table: SeriesTable
 

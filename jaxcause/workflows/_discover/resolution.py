@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxcause._checks import InputError
+from jaxcause._stored import StoredRows
 from jaxcause.series import Blocks, SeriesTable, blocks_of, row_seconds, suggested_factor
 from jaxcause.series._durations import in_words
 from jaxcause.workflows._discover.methods import Method
@@ -36,7 +37,7 @@ def at_resolution(
         method: The method, or ``"auto"``; the resolution of a trained forecaster is kept.
 
     Raises:
-        InputError: See `jaxcause.series.blocks_of`.
+        InputError: See `jaxcause.series.blocks_of`; or the series would be averaged on disk.
     """
     n_lags = PLAIN_LAG if isinstance(max_lag, str) else max_lag
     fixed = None if isinstance(method, str) else method.resample
@@ -52,6 +53,11 @@ def at_resolution(
         raise InputError(
             f"resample={resample!r}, but the forecaster was trained with resample={fixed}; leave "
             "resample out, or train a new one"
+        )
+    if blocks is not None and isinstance(table.values, StoredRows):
+        raise InputError(
+            f"resample={resample!r} is not for a series that stays on disk; average its rows "
+            "before, or leave resample out"
         )
     table = table._replace(notes=(*table.notes, *notes))
     return Resolution(table if blocks is None else blocks.means(table), blocks)
