@@ -2,6 +2,7 @@
 
 from jaxcause.series._as_table import as_series_table as as_series_table
 from jaxcause.series._as_table import table_from_columns as table_from_columns
+from jaxcause.series._batches import table_of_batches as table_of_batches
 from jaxcause.series._bent_lines import bent_lines as bent_lines
 from jaxcause.series._changes import CHANGES as CHANGES
 from jaxcause.series._changes import after_change as after_change

@@ -30,6 +30,11 @@ def table_of_batches(
     Raises:
         InputError: There is no row, a batch cannot be read or has other variables than the first,
             time runs backwards, or the temporary file cannot be written.
+
+    >>> from jaxcause.series import as_series_table
+    >>> parts = iter([np.eye(2), np.array([[1.0, 4.0], [2.0, 3.0]])])
+    >>> table_of_batches(parts, as_series_table).values[:, 0].tolist()
+    [1.0, 0.0, 1.0, 2.0]
     """
     what = f"{source}: " if source else ""
     first, notes, times = None, [], []
