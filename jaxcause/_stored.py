@@ -84,6 +84,7 @@ class StoredRows:
         self.shape = shape
         self._read = read
         self._source = source
+        self._remembered: dict[str, Any] = {}
 
     @property
     def size(self) -> int:
@@ -132,6 +133,12 @@ class StoredRows:
         ends = np.flatnonzero(np.diff(distinct) > 1) + 1
         runs = np.split(distinct, ends)
         return np.concatenate([self._read(int(r[0]), int(r[-1]) + 1) for r in runs])[place]
+
+    def remembered(self, name: str, make: Callable[[], Any]) -> Any:
+        """What was made of these rows, which do not change; made the first time."""
+        if name not in self._remembered:
+            self._remembered[name] = make()
+        return self._remembered[name]
 
     def mapped(self, change: Callable[[np.ndarray], np.ndarray]) -> "StoredRows":
         """The rows after a change of each value by itself, which leaves missing ones missing."""

@@ -67,12 +67,17 @@ def correlation_of_windows(
         "give fewer variables or a smaller max_lag",
     )
     total, gram = np.zeros(n_nodes), np.zeros((n_nodes, n_nodes))
+    shift = None
     for windows in blocks_of_windows(series, starts, length):
-        total += _newest_first(windows).sum(axis=0)
-    mean = total / len(starts)
-    for windows in blocks_of_windows(series, starts, length):
-        centred = _newest_first(windows) - mean
+        block = _newest_first(windows)
+        # The mean of the first block is near that of all, so that few digits are lost.
+        shift = block.mean(axis=0) if shift is None else shift
+        centred = block - shift
         gram += centred.T @ centred
+        total += centred.sum(axis=0)
+    off = total / len(starts)
+    gram -= len(starts) * np.outer(off, off)
+    mean = off + (0 if shift is None else shift)
     scale = np.sqrt(np.diag(gram))
     rounding = 8 * np.finfo(np.float64).eps * np.sqrt(len(starts)) * np.abs(mean)
     if (scale <= rounding).any():

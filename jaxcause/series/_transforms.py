@@ -1,6 +1,6 @@
 """Monotone transforms of each variable, all ending at mean 0 and variance 1."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import reduce
 from statistics import NormalDist
 from typing import NamedTuple, overload
@@ -92,6 +92,12 @@ def fit_transform(values: Float[AnyRows, "time vars"], *, kind: str) -> Transfor
     0.0
     """
     check_choice("transform", kind, TRANSFORMS)
+    if isinstance(values, StoredRows):
+        return values.remembered(f"transform {kind}", lambda: _fitted(values, kind))
+    return _fitted(values, kind)
+
+
+def _fitted(values: Float[AnyRows, "time vars"], kind: str) -> Transform:
     n_vars = values.shape[1]
     offset, knots, normal = np.zeros(n_vars), np.zeros((n_vars, 0)), np.zeros((n_vars, 0))
     if kind == "log":
@@ -99,7 +105,8 @@ def fit_transform(values: Float[AnyRows, "time vars"], *, kind: str) -> Transfor
             raise InputError(
                 "transform='log' needs non-negative values; use 'copula' or 'standardise'"
             )
-        positive = _smallest(values, lambda block: np.where(block > 0, block, np.nan))
+        parts = (np.fmin.reduce(np.where(b > 0, b, np.nan), axis=0) for b in blocks(values))
+        positive = reduce(np.fmin, parts)
         offset = np.where(_smallest(values) > 0, 0.0, positive / 2)
     if kind == "copula":
         pairs = [_mid_rank_knots(column[~np.isnan(column)]) for column in sampled(values).T]
@@ -124,31 +131,33 @@ def mean_and_deviation(
     >>> mean.tolist(), deviation.tolist()
     ([2.0], [1.0])
     """
-    # Squares of very large or very small values would leave the range of floating-point numbers.
-    unit = -_smallest(values, lambda block: -np.abs(change(block)))
-    unit = np.where(unit > 0, unit, 1.0)
     n, mean, squares = (np.zeros(values.shape[1]) for _ in range(3))
+    unit = np.zeros(values.shape[1])
     for block in blocks(values):
-        scaled = change(block) / unit
+        changed = change(block)
+        # Squares of very large or very small values would leave the range of floats.
+        largest = np.fmax(unit, np.fmax.reduce(np.abs(changed), axis=0))
+        scaled = changed / np.where(largest > 0, largest, 1.0)
+        shrunk = unit / np.where(largest > 0, largest, 1.0)
+        mean, squares, unit = mean * shrunk, squares * shrunk**2, largest
         known = ~np.isnan(scaled)
         count = known.sum(axis=0)
-        with np.errstate(invalid="ignore"):
-            here = np.where(known, scaled, 0).sum(axis=0) / np.maximum(count, 1)
-            off = np.where(known, scaled - here, 0)
-        n, before = n + count, n
-        step = np.where(count > 0, here - mean, 0)
-        mean = np.where(before > 0, mean + step * count / np.maximum(n, 1), here)
-        squares = squares + (off**2).sum(axis=0) + step**2 * before * count / np.maximum(n, 1)
+        here = np.where(known, scaled, 0).sum(axis=0) / np.maximum(count, 1)
+        off = np.where(known, scaled - here, 0)
+        step = np.where(n > 0, here - mean, 0)
+        together = np.maximum(n + count, 1)
+        squares = squares + (off**2).sum(axis=0) + step**2 * n * count / together
+        mean = np.where(n > 0, mean + step * count / together, here)
+        n = n + count
+    unit = np.where(unit > 0, unit, 1.0)
     return unit * mean, unit * np.sqrt(squares / np.maximum(n, 1))
 
 
-def _smallest(
-    values: Float[AnyRows, "time vars"],
-    change: Callable[[np.ndarray], np.ndarray] = lambda block: block,
-) -> Float[np.ndarray, "vars"]:
-    """The smallest value of each column that is not missing, after a change."""
-    parts: Iterable[np.ndarray] = (np.fmin.reduce(change(b), axis=0) for b in blocks(values))
-    return reduce(np.fmin, parts)
+def _smallest(values: Float[AnyRows, "time vars"]) -> Float[np.ndarray, "vars"]:
+    """The smallest value of each column that is not missing."""
+    if isinstance(values, StoredRows):
+        return np.array([np.nan if not f.n_known else f.levels[0] for f in values.columns])
+    return np.fmin.reduce(values, axis=0)
 
 
 def mid_ranks(

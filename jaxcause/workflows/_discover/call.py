@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Bool, Float, PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least, check_choice
 from jaxcause._memory import check_memory
-from jaxcause._stored import StoredRows, blocks
+from jaxcause._stored import AnyRows, StoredRows, blocks
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import (
     SeriesTable,
@@ -245,11 +245,18 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None
             f"{n_rows} rows are complete); fill missing values or give a smaller max_lag"
         )
     used = rows_of_windows(starts, length, n_rows)
+    for name, varies in zip(table.names, _varying(table.values, used), strict=True):
+        if not varies:
+            raise InputError(f"column {name!r} is constant in all complete windows; leave it out")
+
+
+def _varying(values: Float[AnyRows, "time vars"], used: Bool[np.ndarray, "time"]) -> list[bool]:
+    """Which columns have two different values in some rows."""
+    if isinstance(values, StoredRows) and used.all():
+        return [len(fact.levels) > 1 for fact in values.columns]
     low, high, first = np.inf, -np.inf, 0
-    for block in blocks(table.values):
+    for block in blocks(values):
         inside = np.where(used[first : first + len(block), None], block, np.nan)
         low, high = np.fmin(low, np.fmin.reduce(inside)), np.fmax(high, np.fmax.reduce(inside))
         first += len(block)
-    for name, varies in zip(table.names, np.less(low, high), strict=True):
-        if not varies:
-            raise InputError(f"column {name!r} is constant in all complete windows; leave it out")
+    return np.less(low, high).tolist()

@@ -10,6 +10,8 @@ from jaxcause.graph import LaggedGraph
 from jaxcause.series import blocks_of_windows
 from jaxcause.workflows._discover.dynamics import LinearModel
 
+FEW_LEFT = 1e-3
+"""Share of the squares of a variable below which what is left of them is summed by itself."""
 DRAWS = 40
 """Linear models whose responses show how uncertain the coefficients leave them."""
 
@@ -81,15 +83,18 @@ def regress_on_parents(
         for one in sums:
             one.add(windows)
     solved = [one.solved() for one in sums]
-    left = np.zeros(n_vars)
-    for windows in blocks_of_windows(values, starts, length):
-        left += [one.squares_left(windows, s.beta) for one, s in zip(sums, solved, strict=True)]
+    few = [k for k, found in enumerate(solved) if found.left <= FEW_LEFT * sums[k].power]
+    if few:  # Where little is left, the difference of sums has lost its digits.
+        left = np.zeros(n_vars)
+        for windows in blocks_of_windows(values, starts, length):
+            left[few] += [sums[k].squares_left(windows, solved[k].beta) for k in few]
+        solved = [s._replace(left=left[k]) if k in few else s for k, s in enumerate(solved)]
     covariances = []
-    for target, (one, (beta, inverse)) in enumerate(zip(sums, solved, strict=True)):
+    for target, (one, (beta, inverse, rest)) in enumerate(zip(sums, solved, strict=True)):
         degrees[target] = max(one.n_windows - len(beta), 1)
         at = one.terms[:, 0], target, one.terms[:, 1]
         coefficients[at], intercept[target] = beta[:-1], beta[-1]
-        covariances.append(inverse * (left[target] / degrees[target]))
+        covariances.append(inverse * (rest / degrees[target]))
         error[at] = np.sqrt(np.diag(covariances[-1]))[:-1]
     return ParentRegression(
         LinearModel(coefficients, intercept),
@@ -100,10 +105,11 @@ def regress_on_parents(
 
 
 class _Solved(NamedTuple):
-    """Coefficients, the intercept last, and the inverse of the products of the terms."""
+    """Coefficients, the intercept last, the inverse of the products of terms, squares left."""
 
     beta: Float[np.ndarray, "terms"]
     inverse: Float[np.ndarray, "terms terms"]
+    left: float
 
 
 class _Regression:
@@ -115,18 +121,23 @@ class _Regression:
         self.n_windows = 0
         self.gram = np.zeros((len(terms) + 1, len(terms) + 1))
         self.cross = np.zeros(len(terms) + 1)
+        self.power = 0.0
 
     def add(self, windows: Float[np.ndarray, "windows time vars"]) -> None:
         """Add a block of windows, of which those count that hold all values."""
         design, y = self._design(windows)
         self.gram += design.T @ design
         self.cross += design.T @ y
+        self.power += float(y @ y)
         self.n_windows += len(y)
 
     def solved(self) -> _Solved:
         """The coefficients; copies share theirs."""
         inverse = np.linalg.pinv(self.gram, hermitian=True, rcond=1e-11)
-        return _Solved(inverse @ self.cross, inverse)
+        beta = inverse @ self.cross
+        return _Solved(
+            beta, inverse, float(self.power + beta @ (self.gram @ beta - 2 * self.cross))
+        )
 
     def squares_left(
         self, windows: Float[np.ndarray, "windows time vars"], beta: Float[np.ndarray, "terms"]
