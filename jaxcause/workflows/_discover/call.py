@@ -86,7 +86,9 @@ def discover(
         series: ``[time, vars]`` as numpy or JAX array or data frame (names are kept, a time column
             is recognised and left out), or a list of several series. No window crosses a gap in
             time or the border of two series, or holds a missing value (but see ``missing`` of
-            the method).
+            the method). A memory map (``np.load(file, mmap_mode="r")``), an array of zarr or h5py,
+            or an iterator over batches of rows, of more than 2²³ values stays on disk: linear
+            methods read all of it block by block, ``"gradient"`` a sample, which a note counts.
         max_lag: Longest lag, in rows; ``"auto"`` takes the shortest history that a linear model
             forecasts as well from as from any longer one, and the notes say which.
         names: Names of the variables, where ``series`` has none.
