@@ -3,7 +3,7 @@
 import mmap
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -114,7 +114,7 @@ class StoredRows:
         """Refuse: nothing loads a stored series by the way."""
         self._refuse()
 
-    def _refuse(self) -> Any:
+    def _refuse(self) -> NoReturn:
         raise InputError(
             f"this step needs the series in memory ({in_words(8 * self.size)}), but it stays on "
             "disk; give a part of it, or series=np.asarray(series) where there is room"

@@ -60,6 +60,9 @@ def _of_parquet(path: Path, how: dict[str, Any]) -> SeriesTable | None:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
         failure = importlib.import_module("pyarrow").ArrowException
+    except ModuleNotFoundError:
+        return None
+    try:
         with parquet.ParquetFile(path) as file:
             meta = file.metadata
             size = meta.num_rows * meta.num_columns
@@ -76,8 +79,6 @@ def _of_parquet(path: Path, how: dict[str, Any]) -> SeriesTable | None:
 
             batches = _batches(path, file, failure, max(1, BLOCK // meta.num_columns))
             table = table_of_batches(batches, read, source=str(path))
-    except ModuleNotFoundError:
-        return None
     except (OSError, ValueError, failure) as error:
         if isinstance(error, InputError):
             raise

@@ -110,7 +110,7 @@ def _check_later(table: SeriesTable, before: list[Shaped[np.ndarray, "time"]], b
 
 def _write(file: IO[bytes], values: AnyRows) -> None:
     try:
-        file.write(np.ascontiguousarray(values, np.float64))
+        file.write(np.ascontiguousarray(values, np.float64).tobytes())
     except OSError as error:
         raise InputError(
             f"the temporary file of the batches cannot grow beyond {in_words(file.tell())}: "

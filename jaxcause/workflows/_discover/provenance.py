@@ -62,11 +62,11 @@ def fingerprint(table: SeriesTable) -> str:
     for block in blocks(table.values):
         # One bit pattern for all NaN, and for both zeros.
         plain = np.where(np.isnan(block), np.nan, block) + 0.0
-        digest.update(np.ascontiguousarray(plain, "<f8"))
+        digest.update(np.ascontiguousarray(plain, "<f8").tobytes())
     parts = [(table.segment, "<i8")]
     parts += [] if table.targets is None else [(table.targets, "|b1")]
     for array, kind in parts:
         digest.update(repr(array.shape).encode())
         for first in range(0, len(array), BLOCK):
-            digest.update(np.ascontiguousarray(array[first : first + BLOCK], kind))
+            digest.update(np.ascontiguousarray(array[first : first + BLOCK], kind).tobytes())
     return digest.hexdigest()[:16]
