@@ -15,6 +15,7 @@ from jaxcause.attention._scores import attention_received as attention_received
 from jaxcause.attention._scores import attention_rollout as attention_rollout
 from jaxcause.attention._scores import input_x_gradient as input_x_gradient
 from jaxcause.attention._scores import leave_one_out as leave_one_out
+from jaxcause.attention._stream import abcd_stream as abcd_stream
 from jaxcause.attention._words import WordAttention as WordAttention
 from jaxcause.attention._words import merge_word_pieces as merge_word_pieces
 from jaxcause.stats import partial_correlations as partial_correlations

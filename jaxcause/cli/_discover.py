@@ -255,12 +255,10 @@ def _column(series: "SeriesTable", flag: str, name: str) -> "np.ndarray":
 
 def _without(series: "SeriesTable", flag: str, name: str) -> "SeriesTable":
     """The series without the column that a flag names."""
-    import numpy as np
-
     others = tuple(other for other in series.names if other != name)
     if len(others) < 2:
         raise InputError(f"{flag} {name!r} leaves {len(others)} variables; give at least two")
-    values = np.delete(series.values, series.names.index(name), axis=1)
+    values = series.values[:, [series.names.index(other) for other in others]]
     return series._replace(values=values, names=others)
 
 

@@ -12,6 +12,7 @@ from jaxcause.io._archive import read_arrays
 from jaxcause.io._csv import read_raw_csv, without
 from jaxcause.io._excel import read_sheet
 from jaxcause.io._files import check_columns, check_declared, check_regular
+from jaxcause.io._larger_than_memory import read_stored
 from jaxcause.series import SeriesTable, concatenate, finished, table_from_columns
 from jaxcause.series._frames import columns_of
 from jaxcause.series._reading.cells import Style
@@ -54,7 +55,8 @@ def read_series(
     It reads CSV and other text tables (``.csv .tsv .txt .dat``), Excel (``.xlsx``, if openpyxl is
     installed), Parquet (``.parquet .pq``), and NumPy's ``.npz`` and ``.npy``. Times, numbers and
     missing values are recognised as in `jaxcause.series.as_series_table`. No window crosses from
-    one file to the next.
+    one file to the next. A ``.npy`` or Parquet file that would not fit into memory
+    (``JAXCAUSE_MEMORY``) stays on disk, which a note says.
 
     Args:
         paths: One file or several.
@@ -99,6 +101,9 @@ def _raw(path: Path, how: dict[str, Any], text: dict[str, Any], array: str | Non
         given = text["delimiter"] or ("tab" if suffix == ".tsv" else ",")
         options: dict[str, Any] = {**how, **text, "delimiter": given}
         return read_raw_csv(path, **options)
+    check_regular(path)
+    if (table := read_stored(path, how)) is not None:
+        return table
     notes: tuple[str, ...] = ()
     if suffix in (".parquet", ".pq"):
         columns = _read_parquet(path)

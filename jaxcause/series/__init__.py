@@ -2,6 +2,7 @@
 
 from jaxcause.series._as_table import as_series_table as as_series_table
 from jaxcause.series._as_table import table_from_columns as table_from_columns
+from jaxcause.series._batches import table_of_batches as table_of_batches
 from jaxcause.series._bent_lines import bent_lines as bent_lines
 from jaxcause.series._changes import CHANGES as CHANGES
 from jaxcause.series._changes import after_change as after_change
@@ -30,10 +31,13 @@ from jaxcause.series._transforms import TRANSFORMS as TRANSFORMS
 from jaxcause.series._transforms import Transform as Transform
 from jaxcause.series._transforms import can_log as can_log
 from jaxcause.series._transforms import fit_transform as fit_transform
+from jaxcause.series._transforms import mean_and_deviation as mean_and_deviation
 from jaxcause.series._trend import Trend as Trend
 from jaxcause.series._trend import detrended as detrended
 from jaxcause.series._trend import find_trend as find_trend
 from jaxcause.series._windows import Split as Split
+from jaxcause.series._windows import blocks_of_windows as blocks_of_windows
+from jaxcause.series._windows import rows_of_windows as rows_of_windows
 from jaxcause.series._windows import split_by_time as split_by_time
 from jaxcause.series._windows import unrolled as unrolled
 from jaxcause.series._windows import usable_windows as usable_windows

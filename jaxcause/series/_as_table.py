@@ -1,6 +1,6 @@
 """Any series that people bring, as one table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._checks import InputError
+from jaxcause._stored import StoredRows, is_large, on_disk
+from jaxcause.series._batches import table_of_batches
 from jaxcause.series._booleans import from_booleans
 from jaxcause.series._frames import as_array, columns_of, is_frame
 from jaxcause.series._reading.cells import (
@@ -50,9 +52,14 @@ def as_series_table(
     dimension; each of its variables, and each label of another dimension, is a variable. Rows with
     a missing value are masked later.
 
+    A memory map of numpy (``np.load(file, mmap_mode="r")``), or an array of zarr or h5py, of more
+    than 2²³ values stays on disk. An iterator gives batches of rows in the order of time (arrays,
+    data frames or record batches of pyarrow); more than that many values are kept in a temporary
+    file. See "Larger than memory" in the documentation.
+
     Args:
         series: ``[time, vars]`` of numpy or JAX, a data frame, an xarray object, columns by name,
-            or a list of such with the same variables.
+            a list of such with the same variables, or an iterator over batches of one series.
         names: Names of the variables; X0, X1, … where there are none.
         time_column: Name of the time column or dimension, if it is not recognised by itself.
         time_format: How times in text are written, as for ``strptime``, if it is not recognised.
@@ -90,7 +97,15 @@ def as_series_table(
 
 def _is_array(part: Any) -> bool:
     """Whether the columns are known by their places alone."""
-    return not (isinstance(part, SeriesTable | Mapping) or is_xarray(part) or is_frame(part))
+    read = (SeriesTable, Mapping, Iterator)
+    return not (isinstance(part, read) or is_xarray(part) or is_frame(part))
+
+
+def _is_on_disk(series: Any) -> bool:
+    """Whether it is an array on disk with too many values to read it whole."""
+    library = type(series).__module__.partition(".")[0]
+    mapped = isinstance(series, np.memmap) or library in ("zarr", "h5py")
+    return mapped and len(getattr(series, "shape", ())) == 2 and is_large(series.size)
 
 
 def _raw(series: Any, names: Sequence[str] | None, style: Style, **how: Any) -> SeriesTable:
@@ -109,17 +124,22 @@ def _raw(series: Any, names: Sequence[str] | None, style: Style, **how: Any) -> 
     if isinstance(series, Mapping):
         columns = {str(name): as_array(column) for name, column in series.items()}
         return table_from_columns(columns, names=names, style=style, **how)
-    values, notes = np.asarray(series), ()
+    if isinstance(series, Iterator):
+        each = {"style": style, **how, "movable": False}
+        return table_of_batches(series, lambda batch: _raw(batch, names, **each))
+    stored = isinstance(series, StoredRows) or _is_on_disk(series)
+    values = series if stored else np.asarray(series)
     if values.ndim != 2:
         raise InputError(f"series has shape {values.shape}, but must be [time, vars]")
-    if values.dtype.kind == "b":
-        notes, values = ("True was read as 1, False as 0.",), values.astype(np.float64)
-    if values.dtype == object or not np.issubdtype(values.dtype, np.number):
+    notes = ("True was read as 1, False as 0.",) * (values.dtype.kind == "b")
+    if values.dtype.kind not in "biufc":
         raise InputError(f"series holds {values.dtype} instead of numbers; convert its columns")
-    if np.iscomplexobj(values):
+    if values.dtype.kind == "c":
         raise InputError("series holds complex numbers; pass real ones, such as np.abs(series)")
     labels = names if names is not None else [f"X{i}" for i in range(values.shape[1])]
-    return raw_table(values.astype(np.float64), labels, notes=notes)
+    if isinstance(values, StoredRows):
+        return raw_table(values, labels, notes=notes)
+    return raw_table(on_disk(values) if stored else values.astype(np.float64), labels, notes=notes)
 
 
 def table_from_columns(

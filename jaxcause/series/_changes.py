@@ -1,9 +1,10 @@
 """Changes from row to row, as a stage before a transform, and the way back to levels."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxcause._checks import InputError
+from jaxcause._stored import StoredRows
 from jaxcause.series._table import SeriesTable
 from jaxcause.series._transforms import Transform, can_log, fit_transform
 
@@ -52,9 +53,24 @@ def changes(table: SeriesTable, level: Transform | None) -> SeriesTable:
         return table
     first = np.diff(table.segment, prepend=table.segment[0] - 1) != 0
     levels = level(table.values)
-    moved = np.diff(levels, axis=0, prepend=levels[:1])
-    moved[first] = np.nan
+    if isinstance(levels, StoredRows):
+        moved = _stored_changes(levels, first)
+    else:
+        moved = np.diff(levels, axis=0, prepend=levels[:1])
+        moved[first] = np.nan
     return table._replace(values=moved, segment=2 * table.segment + ~first)
+
+
+def _stored_changes(levels: StoredRows, first: Bool[np.ndarray, "time"]) -> StoredRows:
+    """The changes of rows that stay on disk, made as they are read."""
+
+    def read(begin: int, end: int) -> Float[np.ndarray, "rows vars"]:
+        rows = levels[max(begin - 1, 0) : end]
+        moved = np.diff(rows, axis=0) if begin else np.diff(rows, axis=0, prepend=rows[:1])
+        moved[first[begin:end]] = np.nan
+        return moved
+
+    return StoredRows(levels.shape, read)
 
 
 def after_change(

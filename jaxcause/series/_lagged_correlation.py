@@ -7,9 +7,8 @@ from jaxtyping import Float, Int
 
 from jaxcause._checks import InputError, check_at_least
 from jaxcause._memory import check_memory
-
-BLOCK = 1 << 22
-"""Values of the windows that are held at a time."""
+from jaxcause._stored import AnyRows
+from jaxcause.series._windows import blocks_of_windows
 
 
 class LaggedCorrelation(NamedTuple):
@@ -20,7 +19,7 @@ class LaggedCorrelation(NamedTuple):
 
 
 def lagged_correlation(
-    series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"], *, max_lag: int
+    series: Float[AnyRows, "time vars"], starts: Int[np.ndarray, "windows"], *, max_lag: int
 ) -> LaggedCorrelation:
     """Correlate the variables at lags 0 to ``2 * max_lag``.
 
@@ -53,7 +52,7 @@ def lagged_correlation(
 
 
 def correlation_of_windows(
-    series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"], length: int
+    series: Float[AnyRows, "time vars"], starts: Int[np.ndarray, "windows"], length: int
 ) -> LaggedCorrelation:
     """Correlate the variables at lags 0 to ``length - 1``, in blocks of windows.
 
@@ -68,14 +67,17 @@ def correlation_of_windows(
         "give fewer variables or a smaller max_lag",
     )
     total, gram = np.zeros(n_nodes), np.zeros((n_nodes, n_nodes))
-    per_block = max(1, BLOCK // n_nodes)
-    blocks = [starts[first : first + per_block] for first in range(0, len(starts), per_block)]
-    for block in blocks:
-        total += _newest_first(series, block, length).sum(axis=0)
-    mean = total / len(starts)
-    for block in blocks:
-        centred = _newest_first(series, block, length) - mean
+    shift = None
+    for windows in blocks_of_windows(series, starts, length):
+        block = _newest_first(windows)
+        # The mean of the first block is near that of all, so that few digits are lost.
+        shift = block.mean(axis=0) if shift is None else shift
+        centred = block - shift
         gram += centred.T @ centred
+        total += centred.sum(axis=0)
+    off = total / len(starts)
+    gram -= len(starts) * np.outer(off, off)
+    mean = off + (0 if shift is None else shift)
     scale = np.sqrt(np.diag(gram))
     rounding = 8 * np.finfo(np.float64).eps * np.sqrt(len(starts)) * np.abs(mean)
     if (scale <= rounding).any():
@@ -87,7 +89,6 @@ def correlation_of_windows(
 
 
 def _newest_first(
-    series: np.ndarray, starts: np.ndarray, length: int
+    windows: Float[np.ndarray, "windows time vars"],
 ) -> Float[np.ndarray, "windows nodes"]:
-    rows = starts[:, None] + np.arange(length)[::-1]
-    return np.asarray(series[rows], np.float64).reshape(len(starts), -1)
+    return np.asarray(windows[:, ::-1], np.float64).reshape(len(windows), -1)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxcause._checks import InputError
+from jaxcause._stored import AnyRows, StoredRows, column_facts, held_rows, stacked
 from jaxcause.series._reading.doubts import notes_on_suspects, without_variation
 from jaxcause.series._time import seconds, segments
 
@@ -41,7 +42,8 @@ class SeriesTable(NamedTuple):
     """A multivariate series, ready for windows.
 
     Args:
-        values: One row per time step; NaN where a value is missing.
+        values: One row per time step; NaN where a value is missing. A series larger than memory
+            stays on disk.
         names: One per variable.
         segment: Which unbroken stretch a row belongs to; no window crosses from one to the next.
         notes: What was recognised or masked, in plain sentences.
@@ -49,7 +51,7 @@ class SeriesTable(NamedTuple):
         times: When each row was; None if there is no time column.
     """
 
-    values: Float[np.ndarray, "time vars"]
+    values: Float[AnyRows, "time vars"]
     names: tuple[str, ...]
     segment: Int[np.ndarray, "time"]
     notes: tuple[str, ...] = ()
@@ -59,11 +61,11 @@ class SeriesTable(NamedTuple):
     @property
     def complete(self) -> Bool[np.ndarray, "time"]:
         """Which rows have every value."""
-        return np.asarray(~np.isnan(self.values).any(axis=1))
+        return held_rows(self.values).every
 
 
 def raw_table(
-    values: Float[np.ndarray, "time vars"],
+    values: Float[AnyRows, "time vars"],
     names: Sequence[str],
     times: Shaped[np.ndarray, "time"] | None = None,
     notes: tuple[str, ...] = (),
@@ -93,14 +95,14 @@ def finished(table: SeriesTable, *, by_position: bool = False) -> SeriesTable:
         InputError: A value is infinite, or fewer than two columns vary.
     """
     faults = {}
-    for name, column in zip(table.names, table.values.T, strict=True):
-        infinite = np.flatnonzero(np.isinf(column))
-        if infinite.size:
+    facts = column_facts(table.values)
+    for name, fact in zip(table.names, facts, strict=True):
+        if fact.infinite >= 0:
             raise InputError(
-                f"column {name!r} holds an infinite value in row {infinite[0] + 1}; leave it empty "
-                "to have that row masked"
+                f"column {name!r} holds an infinite value in row {fact.infinite + 1}; leave it "
+                "empty to have that row masked"
             )
-        if why := without_variation(column):
+        if why := without_variation(fact):
             faults[name] = why
             if by_position:
                 raise InputError(f"column {name!r} {why}; leave it out")
@@ -113,16 +115,19 @@ def finished(table: SeriesTable, *, by_position: bool = False) -> SeriesTable:
             "at least two" + (f" ({' '.join(notes)})" if notes else "")
         )
     names = tuple(table.names[k] for k in kept)
-    values = np.ascontiguousarray(table.values[:, kept] if faults else table.values)
+    values = table.values[:, kept] if faults else table.values
+    if not isinstance(values, StoredRows):
+        values = np.ascontiguousarray(values)
     # A table that is part of another was finished before.
-    further = (*note_on_missing(values), *notes_on_suspects(names, values))
+    suspects = notes_on_suspects(names, [facts[k] for k in kept])
+    further = (*note_on_missing(values), *suspects)
     notes = (*(note for note in notes if note not in further), *further)
     return table._replace(values=values, names=names, notes=notes)
 
 
-def note_on_missing(values: Float[np.ndarray, "time vars"]) -> tuple[str, ...]:
+def note_on_missing(values: Float[AnyRows, "time vars"]) -> tuple[str, ...]:
     """How many rows have a missing value, if any."""
-    n_missing = int(np.isnan(values).any(axis=1).sum())
+    n_missing = int((~held_rows(values).every).sum())
     return (f"{n_missing} of {len(values)} rows have a missing value.",) * (n_missing > 0)
 
 
@@ -159,19 +164,24 @@ def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable
                 f"{name} has other variables than {called[0]} ({', '.join(odd[:5])} only in one of "
                 "them); rename them, or leave them out by drop=…"
             )
-    tables = [
-        table._replace(values=table.values[:, [table.names.index(name) for name in names]])
-        for table in tables
-    ]
+    tables = [_in_order(table, names) for table in tables]
+    values = [table.values for table in tables]
+    stored = any(isinstance(part, StoredRows) for part in values)
     offsets = np.cumsum([0, *(int(t.segment[-1]) + 1 for t in tables[:-1])])
     return SeriesTable(
-        np.concatenate([t.values for t in tables]),
+        stacked(values) if stored else np.concatenate(values),
         names,
         np.concatenate([t.segment + o for t, o in zip(tables, offsets, strict=True)]),
         tuple(dict.fromkeys(note for t in tables for note in t.notes)),
         _targets_of(tables),
         _times_of(tables),
     )
+
+
+def _in_order(table: SeriesTable, names: Sequence[str]) -> SeriesTable:
+    if tuple(names) == table.names:
+        return table
+    return table._replace(values=table.values[:, [table.names.index(name) for name in names]])
 
 
 def _times_of(tables: list[SeriesTable]) -> Times | None:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxcause._checks import InputError
+from jaxcause._stored import StoredRows, blocks, column_facts
 from jaxcause.series._reading.doubts import notes_on_suspects
 from jaxcause.series._table import SeriesTable, finished, note_on_missing
 
@@ -32,15 +33,27 @@ def with_missing_value(
     words, flags = flags_of(missing_value)
     if words:
         raise InputError(f"missing_value={words[0]!r} must be a number, such as -999")
-    told = {*note_on_missing(table.values), *notes_on_suspects(table.names, table.values)}
+    suspects = notes_on_suspects(table.names, column_facts(table.values))
+    told = {*note_on_missing(table.values), *suspects}
     notes = [note for note in table.notes if note not in told]
-    values = table.values.copy()
-    for flag in flags:
-        # Also as it is rounded in single precision.
-        found = np.isin(table.values, [float(flag), float(np.float32(flag))])
-        values[found] = np.nan
-        times = f"{int(found.sum())} times" if found.any() else "nowhere"
+    # Also as a flag is rounded in single precision.
+    forms = [[float(flag), float(np.float32(flag))] for flag in flags]
+    counts = [0] * len(flags)
+    for block in blocks(table.values):
+        counts = [n + int(np.isin(block, f).sum()) for n, f in zip(counts, forms, strict=True)]
+    for flag, count in zip(flags, counts, strict=True):
+        times = f"{count} times" if count else "nowhere"
         notes.append(f"missing_value={flag:g} stands for a missing value; it occurs {times}.")
+    every = [form for pair in forms for form in pair]
+
+    def without(block: np.ndarray) -> np.ndarray:
+        return np.where(np.isin(block, every), np.nan, block)
+
+    values = table.values
+    if isinstance(values, StoredRows):
+        values = StoredRows(values.shape, lambda a, b, rows=values: without(rows[a:b]))
+    else:
+        values = without(values)
     return finished(table._replace(values=values, notes=tuple(notes)), by_position=by_position)
 
 

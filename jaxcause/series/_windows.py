@@ -1,12 +1,17 @@
 """Windows of a series that cross neither a gap nor the border between two series."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
+from jaxcause._stored import AnyRows, StoredRows, held_rows
 from jaxcause.series._table import SeriesTable
+
+BLOCK = 1 << 22
+"""Values of the windows that are held at a time."""
 
 
 class Split(NamedTuple):
@@ -45,13 +50,13 @@ def usable_windows(table: SeriesTable, max_lag: int, *, mask_missing: bool) -> n
     usable = np.ones(len(table.values), bool) if mask_missing else table.complete
     starts = window_starts(usable, table.segment, length=max_lag + 1)
     if mask_missing:
-        starts = starts[(~np.isnan(table.values[starts + max_lag])).any(axis=1)]
+        starts = starts[held_rows(table.values).some[starts + max_lag]]
     return starts if table.targets is None else starts[table.targets[starts + max_lag]]
 
 
 def used_values(
     table: SeriesTable, starts: Int[np.ndarray, "windows"], length: int
-) -> Float[np.ndarray, "time vars"]:
+) -> Float[AnyRows, "time vars"]:
     """The values to fit transforms to: if there is a mask of targets, those of the windows alone.
 
     Args:
@@ -62,11 +67,36 @@ def used_values(
     Returns:
         The values, NaN where they are left out.
     """
+    values = table.values
     if table.targets is None:
-        return table.values
-    used = np.zeros(len(table.values), bool)
-    used[np.unique(starts[:, None] + np.arange(length))] = True
-    return np.where(used[:, None], table.values, np.nan)
+        return values
+    used = rows_of_windows(starts, length, len(values))
+    if not isinstance(values, StoredRows):
+        return np.where(used[:, None], values, np.nan)
+    return StoredRows(values.shape, lambda a, b: np.where(used[a:b, None], values[a:b], np.nan))
+
+
+def rows_of_windows(
+    starts: Int[np.ndarray, "windows"], length: int, n_rows: int
+) -> Bool[np.ndarray, "time"]:
+    """Which rows lie in any of the windows.
+
+    >>> rows_of_windows(np.array([0, 3]), 2, 6).tolist()
+    [True, True, False, True, True, False]
+    """
+    used = np.zeros(n_rows, bool)
+    for k in range(length):
+        used[starts + k] = True
+    return used
+
+
+def blocks_of_windows(
+    values: Float[AnyRows, "time vars"], starts: Int[np.ndarray, "windows"], length: int
+) -> Iterator[Float[np.ndarray, "windows time vars"]]:
+    """All windows in order, block by block."""
+    per_block = max(1, BLOCK // (length * max(1, values.shape[1])))
+    for first in range(0, len(starts), per_block):
+        yield values[starts[first : first + per_block, None] + np.arange(length)]
 
 
 def split_by_time(starts: Int[np.ndarray, "windows"], *, length: int, held_out: float) -> Split:

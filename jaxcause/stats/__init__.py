@@ -30,6 +30,7 @@ from jaxcause.stats._partial_correlation import partial_correlations as partial_
 from jaxcause.stats._ranks import rank_correlation as rank_correlation
 from jaxcause.stats._redundant_columns import RedundantColumns as RedundantColumns
 from jaxcause.stats._redundant_columns import redundant_columns as redundant_columns
+from jaxcause.stats._redundant_columns import redundant_in as redundant_in
 from jaxcause.stats._regression.instrumental import InstrumentalFit as InstrumentalFit
 from jaxcause.stats._regression.instrumental import (
     instrumental_regression as instrumental_regression,

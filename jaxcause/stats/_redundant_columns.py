@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxcause.stats._definite import pairs_of_copies
 from jaxcause.stats._elimination import redundant_below
@@ -40,7 +40,17 @@ def redundant_columns(values: Float[np.ndarray, "samples vars"]) -> RedundantCol
     size = np.sqrt((centred**2).sum(axis=0))
     varies = size > 0
     corr = centred / np.where(varies, size, 1)
-    corr = corr.T @ corr
+    return redundant_in(corr.T @ corr, varies)
+
+
+def redundant_in(
+    corr: Float[np.ndarray, "vars vars"], varies: Bool[np.ndarray, "vars"]
+) -> RedundantColumns:
+    """As `redundant_columns`, from the correlations of the columns that vary.
+
+    >>> redundant_in(np.ones((2, 2)), np.array([True, True])).copies
+    ((0, 1),)
+    """
     tolerance = redundant_below(np.float64)
     same = np.triu(pairs_of_copies(corr, tolerance) & varies[:, None] & varies, 1)
     copies = tuple((int(i), int(j)) for i, j in np.argwhere(same))

@@ -208,7 +208,7 @@ def test_windows_are_streamed_and_skip_what_is_missing(monkeypatch):
     starts = np.array([0, 1, 2, 3, 10, 11, 12, 30, 31, 40, 50])
     windows = np.stack([x[s : s + 5][::-1].ravel() for s in starts])
     x[20:25] = np.nan
-    monkeypatch.setattr("jaxcause.series._lagged_correlation.BLOCK", 30)
+    monkeypatch.setattr("jaxcause.series._windows.BLOCK", 30)
     corr, n_samples = lagged_correlation(x, starts, max_lag=2)
     assert n_samples == len(starts)
     np.testing.assert_allclose(corr, np.corrcoef(windows.T), atol=1e-12)

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from jaxtyping import Float
+from jaxcause._stored import ColumnFacts
 
 _KNOWN = frozenset(
     sign * value
@@ -15,27 +14,27 @@ _FAR, _FAR_IF_KNOWN = 10.0, 0.5
 _MOST_VALUES = 3
 
 
-def notes_on_suspects(
-    names: Sequence[str], values: Float[np.ndarray, "time vars"]
-) -> tuple[str, ...]:
+def notes_on_suspects(names: Sequence[str], facts: Sequence[ColumnFacts]) -> tuple[str, ...]:
     """A note for each value that is far outside of its column and may stand for a missing one.
 
+    >>> import numpy as np
+    >>> from jaxcause._stored import column_facts
     >>> column = np.array([3.1, 2.0, -9999.0, 2.5, 4.0, -9999.0, 3.3])
-    >>> notes_on_suspects(["river"], column[:, None])[0][:54]
+    >>> notes_on_suspects(["river"], column_facts(column[:, None]))[0][:54]
     "Column 'river' holds -9999 2 times, far outside of the"
     """
     return tuple(
         f"Column {name!r} holds {value:.10g} {count} time{'s' * (count != 1)}, far outside of the "
         f"rest ({low:.4g} to {high:.4g}): if it stands for a missing value, pass "
         f"missing_value={value:.10g} (--missing-value {value:.10g})."
-        for name, column in zip(names, values.T, strict=True)
-        for value, count, low, high in suspects(column)
+        for name, fact in zip(names, facts, strict=True)
+        for value, count, low, high in suspects(fact)
     )
 
 
-def suspects(column: Float[np.ndarray, "time"]) -> list[tuple[float, int, float, float]]:
+def suspects(column: ColumnFacts) -> list[tuple[float, int, float, float]]:
     """Values far outside of the rest, how often they occur, and the range of the rest."""
-    levels, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+    levels, counts = column.levels, column.counts
     found = []
     while len(levels) > _FEWEST_OTHERS and len(found) < _MOST_VALUES:
         ends = [(levels[1] - levels[0], 0), (levels[-1] - levels[-2], -1)]
@@ -53,9 +52,8 @@ def suspects(column: Float[np.ndarray, "time"]) -> list[tuple[float, int, float,
     return [(v, n, float(levels[0]), float(levels[-1])) for v, n, _ in found]
 
 
-def without_variation(column: Float[np.ndarray, "time"]) -> str:
+def without_variation(column: ColumnFacts) -> str:
     """Why a column is no variable; nothing if it is one."""
-    known = column[~np.isnan(column)]
-    if known.size == 0:
+    if column.n_known == 0:
         return "has no values"
-    return f"is constant ({known[0]:g})" if (known == known[0]).all() else ""
+    return f"is constant ({column.first:g})" if len(column.levels) == 1 else ""

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from jaxcause._checks import InputError, check_at_least
 from jaxcause._namespace import namespace, on_host, while_loop
 from jaxcause._small_work import numpy_or_xla
+from jaxcause._stored import AnyRows
 from jaxcause._typing import AnyArray
 from jaxcause.stats._regression.vector_autoregression import as_scores, checked_terms
 
@@ -55,7 +56,7 @@ class _Moments(NamedTuple):
 
 
 def fit_lasso_var(
-    series: Float[np.ndarray, "time vars"],
+    series: Float[AnyRows, "time vars"],
     train: Int[np.ndarray, "windows"],
     held_out: Int[np.ndarray, "later_windows"],
     *,
@@ -166,7 +167,7 @@ def _without_penalised(
     return beta
 
 
-def _moments(series: np.ndarray, starts: np.ndarray, max_lag: int) -> _Moments:
+def _moments(series: AnyRows, starts: np.ndarray, max_lag: int) -> _Moments:
     blocks = [starts[first : first + BLOCK] for first in range(0, len(starts), BLOCK)]
     n_vars = series.shape[1]
     mean = np.zeros((max_lag + 1) * n_vars)
@@ -183,7 +184,7 @@ def _moments(series: np.ndarray, starts: np.ndarray, max_lag: int) -> _Moments:
     )
 
 
-def _windows(series: np.ndarray, starts: np.ndarray, max_lag: int) -> np.ndarray:
+def _windows(series: AnyRows, starts: np.ndarray, max_lag: int) -> np.ndarray:
     rows = starts[:, None] + np.arange(max_lag, -1, -1)
     return np.asarray(series[rows], np.float64).reshape(len(starts), -1)
 

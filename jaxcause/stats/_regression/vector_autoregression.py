@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
 from jaxcause._memory import check_memory
+from jaxcause._stored import AnyRows
 from jaxcause._typing import AnyArray
 from jaxcause.stats._multiple_testing import lagged_q_values
 from jaxcause.stats._tails import student_p_value
@@ -143,7 +144,7 @@ class VarMoments:
 
 
 def var_moments(
-    series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"], *, max_lag: int
+    series: Float[AnyRows, "time vars"], starts: Int[np.ndarray, "windows"], *, max_lag: int
 ) -> VarMoments:
     """Sums over the windows of ``max_lag + 1`` complete rows from ``starts``, streamed, in float64.
 
@@ -176,7 +177,7 @@ def var_moments(
 
 
 def fit_var(
-    series: Float[np.ndarray, "time vars"],
+    series: Float[AnyRows, "time vars"],
     starts: Int[np.ndarray, "windows"],
     *,
     max_lag: int,

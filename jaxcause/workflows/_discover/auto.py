@@ -13,6 +13,7 @@ from jaxcause.series import (
     used_values,
 )
 from jaxcause.stats import fit_var
+from jaxcause.workflows._discover.stored import in_memory, note_on_lags
 
 LAGS = (1, 2, 3, 5, 8, 12, 20, 30, 50)
 """Longest lags to choose from."""
@@ -44,9 +45,9 @@ def resolve_auto(table: SeriesTable, max_lag: int | Literal["auto"], method: Any
     """Fill in the longest lag and the method that are ``"auto"``."""
     reasons = []
     if max_lag == "auto":
-        choice = choose_max_lag(table)
+        choice = choose_max_lag(in_memory(table))
         max_lag = int(choice.value)
-        reasons.append(choice.reason)
+        reasons += [choice.reason, *note_on_lags(table)]
     if method == "auto":
         n_windows = len(usable_windows(table, max_lag, mask_missing=False))
         choice = choose_method(n_windows, len(table.names), max_lag)

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Bool, Float, PRNGKeyArray
 
 from jaxcause._checks import InputError, check_at_least, check_choice
 from jaxcause._memory import check_memory
+from jaxcause._stored import AnyRows, StoredRows, blocks
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import (
     SeriesTable,
     as_series_table,
     changes,
     fit_level,
+    rows_of_windows,
     usable_windows,
     with_targets,
 )
@@ -33,11 +35,16 @@ from jaxcause.workflows._discover.resolution import (
     resolution_kept,
 )
 from jaxcause.workflows._discover.result import Discovery
+from jaxcause.workflows._discover.stored import in_reach
 from jaxcause.workflows._discover.transforms import note_on_transform, with_transform
 from jaxcause.workflows._discover.trends import without_trend
 
 BYTES_PER_LINK = 80
 """Scores, p- and q-values, statistics and masks of each link ``[source, target, lag]``."""
+BYTES_PER_VALUE = 40.0
+"""Copies of a series in memory: as it is, transformed, and in windows …"""
+BYTES_PER_ROW = 60.0
+"""… and first rows of windows and stretches of a series that stays on disk."""
 
 
 @kept_programs()
@@ -81,7 +88,9 @@ def discover(
         series: ``[time, vars]`` as numpy or JAX array or data frame (names are kept, a time column
             is recognised and left out), or a list of several series. No window crosses a gap in
             time or the border of two series, or holds a missing value (but see ``missing`` of
-            the method).
+            the method). A memory map (``np.load(file, mmap_mode="r")``), an array of zarr or h5py,
+            or an iterator over batches of rows, of more than 2²³ values stays on disk: linear
+            methods read all of it block by block, ``"gradient"`` a sample, which a note counts.
         max_lag: Longest lag, in rows; ``"auto"`` takes the shortest history that a linear model
             forecasts as well from as from any longer one, and the notes say which.
         names: Names of the variables, where ``series`` has none.
@@ -134,11 +143,13 @@ def discover(
     if isinstance(chosen, str):
         chosen = method_named(chosen, options)
     chosen, mixed = at_resolution_of(blocks, chosen)
+    table, sampled = in_reach(table, chosen, per_row=_has_domain_per_row(chosen, options))
     _check_fits(table, n_lags, chosen)
     ready = with_transform(table, n_lags, chosen)
     used_key: Any = default_key() if key is None and chosen.takes_key else key
     with resolution_kept(blocks, trend):
         found = ready.method(table, n_lags, key=used_key, progress=progress)
+    told = (*table.notes, *reasons, *mixed, *sampled, *ready.notes)
     graph, forecaster = found.graph, forecaster_at(blocks, trend, found.forecaster)
     trained = forecaster is not None
     info = found.info
@@ -153,7 +164,7 @@ def discover(
         one_lag=None if blocks is None else blocks.length,
         detrend=None if trend is None else {"linear": trend.linear, "periods": trend.periods},
         n_cyclic=n_cyclic(graph),
-        notes=(*table.notes, *reasons, *mixed, *_notes(table, chosen, info, graph)),
+        notes=(*told, *_notes(table, chosen, info, graph)),
         provenance=provenance(given, key=used_key if trained else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and trained else None,
@@ -212,9 +223,11 @@ def _check_fits(table: SeriesTable, max_lag: int, method: Method) -> None:
     if table.targets is not None and not method.takes_mask:
         raise InputError(f"mask is not for method={method.name!r}; leave it out")
     n_rows, n_vars = table.values.shape
+    stored = isinstance(table.values, StoredRows)
     check_memory(
         f"a graph of {n_vars:,} variables and max_lag={max_lag}",
-        BYTES_PER_LINK * n_vars**2 * (max_lag + 1.0) + 40.0 * n_rows * n_vars,
+        BYTES_PER_LINK * n_vars**2 * (max_lag + 1.0)
+        + (BYTES_PER_ROW * n_rows if stored else BYTES_PER_VALUE * n_rows * n_vars),
         "give fewer variables or a smaller max_lag",
     )
     kind = str(getattr(method, "transform", ""))
@@ -241,8 +254,19 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None
             f"series has no {length} complete rows in a row ({int(table.complete.sum())} of "
             f"{n_rows} rows are complete); fill missing values or give a smaller max_lag"
         )
-    used = table.values[np.unique(starts[:, None] + np.arange(length))]
-    for name, column in zip(table.names, used.T, strict=True):
-        column = column[~np.isnan(column)]
-        if (column == column[:1]).all():
+    used = rows_of_windows(starts, length, n_rows)
+    for name, varies in zip(table.names, _varying(table.values, used), strict=True):
+        if not varies:
             raise InputError(f"column {name!r} is constant in all complete windows; leave it out")
+
+
+def _varying(values: Float[AnyRows, "time vars"], used: Bool[np.ndarray, "time"]) -> list[bool]:
+    """Which columns have two different values in some rows."""
+    if isinstance(values, StoredRows) and used.all():
+        return [len(fact.levels) > 1 for fact in values.columns]
+    low, high, first = np.inf, -np.inf, 0
+    for block in blocks(values):
+        inside = np.where(used[first : first + len(block), None], block, np.nan)
+        low, high = np.fmin(low, np.fmin.reduce(inside)), np.fmax(high, np.fmax.reduce(inside))
+        first += len(block)
+    return np.less(low, high).tolist()

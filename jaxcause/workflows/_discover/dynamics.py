@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxcause._stored import AnyRows
 from jaxcause.series import Transform
 
 
@@ -124,7 +125,7 @@ class PathWindows(NamedTuple):
         max_lag: Rows that a forecast sees.
     """
 
-    values: Float[np.ndarray, "time vars"]
+    values: Float[AnyRows, "time vars"]
     starts: Int[np.ndarray, "windows"]
     segment: Int[np.ndarray, "time"]
     domain: Int[np.ndarray, "time"]

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxcause.graph import LaggedGraph
-from jaxcause.series import SeriesTable, changes, usable_windows
+from jaxcause.series import SeriesTable, changes, mean_and_deviation, usable_windows
 from jaxcause.stats import VarFit
 from jaxcause.workflows._discover.dynamics import Dynamics, PathWindows
 from jaxcause.workflows._discover.effects import Effects
@@ -90,10 +90,7 @@ def estimate_of(fit: VarFit) -> LinearEstimate:
 
 def deviations(series: PathWindows) -> Float[np.ndarray, "vars"]:
     """Standard deviation of each column, or of its changes, in units of the data."""
-    values = series.transform.inverse(series.values)
-    unit = np.nanmax(np.abs(values), axis=0)
-    unit = np.where(unit > 0, unit, 1.0)
-    return unit * np.nanstd(values / unit, axis=0)
+    return mean_and_deviation(series.values, series.transform.inverse)[1]
 
 
 def _windows_of(table: SeriesTable, max_lag: int, transform: str) -> PathWindows:

@@ -5,9 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxcause._stored import AnyRows
 from jaxcause.graph import LaggedGraph
+from jaxcause.series import blocks_of_windows
 from jaxcause.workflows._discover.dynamics import LinearModel
 
+FEW_LEFT = 1e-3
+"""Share of the squares of a variable below which what is left of them is summed by itself."""
 DRAWS = 40
 """Linear models whose responses show how uncertain the coefficients leave them."""
 
@@ -56,7 +60,7 @@ class ParentRegression(NamedTuple):
 
 
 def regress_on_parents(
-    values: Float[np.ndarray, "time vars"],
+    values: Float[AnyRows, "time vars"],
     starts: Int[np.ndarray, "windows"],
     graph: LaggedGraph,
 ) -> ParentRegression:
@@ -70,36 +74,83 @@ def regress_on_parents(
         starts: First rows of windows of ``max_lag + 1`` rows.
         graph: The graph.
     """
-    n_vars, max_lag = graph.n_vars, graph.max_lag
+    n_vars, length = graph.n_vars, graph.max_lag + 1
     into = np.asarray(graph.directed)
     coefficients, error = np.zeros(into.shape), np.full(into.shape, np.nan)
     intercept, degrees = np.zeros(n_vars), np.ones(n_vars, int)
-    all_terms, covariances = [], []
-    for target in range(n_vars):
-        terms = np.argwhere(into[:, target])
-        columns = [values[starts + max_lag - lag, source] for source, lag in terms.tolist()]
-        design = np.stack([*columns, np.ones(len(starts))], axis=1)
-        y = values[starts + max_lag, target]
-        whole = ~(np.isnan(design).any(axis=1) | np.isnan(y))
-        beta, covariance, degrees[target] = _least_squares(design[whole], y[whole])
-        at = terms[:, 0], target, terms[:, 1]
+    sums = [_Regression(np.argwhere(into[:, target]), target) for target in range(n_vars)]
+    for windows in blocks_of_windows(values, starts, length):
+        for one in sums:
+            one.add(windows)
+    solved = [one.solved() for one in sums]
+    few = [k for k, found in enumerate(solved) if found.left <= FEW_LEFT * sums[k].power]
+    if few:  # Where little is left, the difference of sums has lost its digits.
+        left = np.zeros(n_vars)
+        for windows in blocks_of_windows(values, starts, length):
+            left[few] += [sums[k].squares_left(windows, solved[k].beta) for k in few]
+        solved = [s._replace(left=left[k]) if k in few else s for k, s in enumerate(solved)]
+    covariances = []
+    for target, (one, (beta, inverse, rest)) in enumerate(zip(sums, solved, strict=True)):
+        degrees[target] = max(one.n_windows - len(beta), 1)
+        at = one.terms[:, 0], target, one.terms[:, 1]
         coefficients[at], intercept[target] = beta[:-1], beta[-1]
-        error[at] = np.sqrt(np.diag(covariance))[:-1]
-        all_terms.append(terms)
-        covariances.append(covariance)
+        covariances.append(inverse * (rest / degrees[target]))
+        error[at] = np.sqrt(np.diag(covariances[-1]))[:-1]
     return ParentRegression(
         LinearModel(coefficients, intercept),
         LinearEstimate(coefficients, error, degrees),
-        tuple(all_terms),
+        tuple(one.terms for one in sums),
         tuple(covariances),
     )
 
 
-def _least_squares(
-    design: Float[np.ndarray, "rows terms"], y: Float[np.ndarray, "rows"]
-) -> tuple[Float[np.ndarray, "terms"], Float[np.ndarray, "terms terms"], int]:
-    """Coefficients, their covariance, and degrees of freedom; copies share their coefficient."""
-    inverse = np.linalg.pinv(design.T @ design, hermitian=True, rcond=1e-11)
-    beta = inverse @ (design.T @ y)
-    degrees = max(len(y) - design.shape[1], 1)
-    return beta, inverse * (((y - design @ beta) ** 2).sum() / degrees), degrees
+class _Solved(NamedTuple):
+    """Coefficients, the intercept last, the inverse of the products of terms, squares left."""
+
+    beta: Float[np.ndarray, "terms"]
+    inverse: Float[np.ndarray, "terms terms"]
+    left: float
+
+
+class _Regression:
+    """Sums over windows for the regression of one variable on its parents."""
+
+    def __init__(self, terms: Int[np.ndarray, "parents 2"], target: int) -> None:
+        self.terms = terms
+        self.target = target
+        self.n_windows = 0
+        self.gram = np.zeros((len(terms) + 1, len(terms) + 1))
+        self.cross = np.zeros(len(terms) + 1)
+        self.power = 0.0
+
+    def add(self, windows: Float[np.ndarray, "windows time vars"]) -> None:
+        """Add a block of windows, of which those count that hold all values."""
+        design, y = self._design(windows)
+        self.gram += design.T @ design
+        self.cross += design.T @ y
+        self.power += float(y @ y)
+        self.n_windows += len(y)
+
+    def solved(self) -> _Solved:
+        """The coefficients; copies share theirs."""
+        inverse = np.linalg.pinv(self.gram, hermitian=True, rcond=1e-11)
+        beta = inverse @ self.cross
+        return _Solved(
+            beta, inverse, float(self.power + beta @ (self.gram @ beta - 2 * self.cross))
+        )
+
+    def squares_left(
+        self, windows: Float[np.ndarray, "windows time vars"], beta: Float[np.ndarray, "terms"]
+    ) -> float:
+        """The sum of squares that the regression leaves in a block."""
+        design, y = self._design(windows)
+        return float(((y - design @ beta) ** 2).sum())
+
+    def _design(
+        self, windows: Float[np.ndarray, "windows time vars"]
+    ) -> tuple[Float[np.ndarray, "rows terms"], Float[np.ndarray, "rows"]]:
+        parents = windows[:, windows.shape[1] - 1 - self.terms[:, 1], self.terms[:, 0]]
+        design = np.concatenate([parents, np.ones((len(windows), 1))], axis=1)
+        y = windows[:, -1, self.target]
+        whole = ~(np.isnan(design).any(axis=1) | np.isnan(y))
+        return (design, y) if whole.all() else (design[whole], y[whole])

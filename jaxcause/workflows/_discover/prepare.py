@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_choice
+from jaxcause._stored import AnyRows
 from jaxcause.series import (
     CHANGES,
     TRANSFORMS,
@@ -89,7 +90,7 @@ class TransformedWindows(NamedTuple):
         table: What was transformed: the series, or its changes.
     """
 
-    values: Float[np.ndarray, "time vars"]
+    values: Float[AnyRows, "time vars"]
     starts: Int[np.ndarray, "windows"]
     table: SeriesTable
 
@@ -218,7 +219,7 @@ def window_options(
         return WindowOptions(held_out, _checked_domain(domain, len(table.values)), None, masked)
     check_choice("domain", domain, ("auto",))
     found = find_regimes(
-        table.values, max_lag=max_lag, segment=table.segment, targets=table.targets
+        np.asarray(table.values), max_lag=max_lag, segment=table.segment, targets=table.targets
     )
     several = found.domain if found.n_regimes > 1 else None
     return WindowOptions(held_out, several, found, masked)
@@ -268,7 +269,7 @@ def prepare_as(
     Masked values are at their mean for the linear model, and count in no error.
     """
     moved, length = changes(table, stages.level), max_lag + 1
-    values = stages.transform(moved.values)
+    values = stages.transform(np.asarray(moved.values))
     starts = usable_windows(moved, max_lag, mask_missing=options.masked)
     split = split_by_time(starts, length=length, held_out=options.held_out)
     filled = np.nan_to_num(values)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from jaxcause._stored import StoredRows, column_facts
 from jaxcause.graph import LaggedGraph, Mark, cyclic_edges
 from jaxcause.series import SeriesTable
-from jaxcause.stats import redundant_columns
+from jaxcause.series._lagged_correlation import correlation_of_windows
+from jaxcause.stats import RedundantColumns, redundant_columns, redundant_in
 from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.methods import Method
 
@@ -69,15 +71,10 @@ def _on_discrete_columns(
 ) -> tuple[str, ...]:
     if not (method.linear or info.selection == "t-tests" or info.refined):
         return ()
-    levels = {
-        name: np.unique(column[~np.isnan(column)]).size
-        for name, column in zip(table.names, table.values.T, strict=True)
-    }
-    known = (~np.isnan(table.values)).sum(axis=0)
     few = [
-        f"{name} ({n})"
-        for (name, n), n_rows in zip(levels.items(), known, strict=True)
-        if n <= FEW_LEVELS and n_rows >= REPEATED * n
+        f"{name} ({len(fact.levels)})"
+        for name, fact in zip(table.names, column_facts(table.values), strict=True)
+        if len(fact.levels) <= FEW_LEVELS and fact.n_known >= REPEATED * len(fact.levels)
     ]
     if not few:
         return ()
@@ -91,7 +88,7 @@ def _on_discrete_columns(
 
 def _on_redundant_columns(table: SeriesTable) -> tuple[str, ...]:
     """Which columns are copies of others, or sums of them, and what that means for the edges."""
-    found = redundant_columns(table.values[table.complete])
+    found = _redundant(table)
     names = table.names
     copies = [f"{names[i]} and {names[j]}" for i, j in found.copies]
     sums = [f"{names[group[-1]]} of {_listed(names, group[:-1])}" for group in found.combinations]
@@ -107,6 +104,13 @@ def _on_redundant_columns(table: SeriesTable) -> tuple[str, ...]:
             "column and of its parts cannot be told apart. Leave it out if the parts are meant."
         )
     return tuple(notes)
+
+
+def _redundant(table: SeriesTable) -> RedundantColumns:
+    if not isinstance(table.values, StoredRows):
+        return redundant_columns(table.values[table.complete])
+    corr = correlation_of_windows(table.values, np.flatnonzero(table.complete), 1).corr
+    return redundant_in(corr, np.ones(len(corr), bool))
 
 
 def _listed(names: tuple[str, ...], group: tuple[int, ...]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxcause._checks import InputError
+from jaxcause._stored import StoredRows
 from jaxcause.series import (
     Blocks,
     SeriesTable,
@@ -43,7 +44,7 @@ def at_resolution(
         method: The method, or ``"auto"``; the resolution of a trained forecaster is kept.
 
     Raises:
-        InputError: See `jaxcause.series.blocks_of`.
+        InputError: See `jaxcause.series.blocks_of`; or the series would be averaged on disk.
     """
     n_lags = PLAIN_LAG if isinstance(max_lag, str) else max_lag
     fixed = None if isinstance(method, str) else method.resample
@@ -59,6 +60,11 @@ def at_resolution(
         raise InputError(
             f"resample={resample!r}, but the forecaster was trained with resample={fixed}; leave "
             "resample out, or train a new one"
+        )
+    if blocks is not None and isinstance(table.values, StoredRows):
+        raise InputError(
+            f"resample={resample!r} is not for a series that stays on disk; average its rows "
+            "before, or leave resample out"
         )
     table = table._replace(notes=(*table.notes, *notes))
     return Resolution(table if blocks is None else blocks.means(table), blocks)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 N_WINDOWS = 100
+MOST_VALUES = 1 << 24
+"""Values after windows that are looked at to find whole ones; of more windows, some are."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -171,6 +173,9 @@ def _task(
 ) -> _Task:
     """PathWindows spread over the series, first of all those that whole rows follow."""
     values, starts, n_rows = series.values, series.starts, len(series.values)
+    most = max(n_windows, MOST_VALUES // (steps * values.shape[1]))
+    if len(starts) > most:
+        starts = starts[np.unique(np.linspace(0, len(starts) - 1, most).astype(int))]
     # The last row of a history is the step of the change, so that row has a past, too.
     last = starts + series.max_lag - 1
     later = last[:, None] + np.arange(1, steps + 1)

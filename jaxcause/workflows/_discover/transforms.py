@@ -8,6 +8,7 @@ from jaxcause._checks import InputError
 from jaxcause.series import LinkKnowledge, SeriesTable, usable_windows
 from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.methods import Method
+from jaxcause.workflows._discover.stored import in_memory, notes_on_sample
 
 MOST_INPUTS = 1000
 """Inputs of the regressions that choose, above which columns are standardised unseen."""
@@ -26,10 +27,11 @@ _DONE = {
 
 
 class ChosenTransform(NamedTuple):
-    """A method whose transform is chosen, and the errors that it was chosen by, if any."""
+    """A method whose transform is chosen, the errors that it was chosen by, if any, and notes."""
 
     method: Method
     errors: Mapping[str, float] | None
+    notes: tuple[str, ...] = ()
 
 
 def with_transform(table: SeriesTable, max_lag: int, method: Method) -> ChosenTransform:
@@ -39,23 +41,24 @@ def with_transform(table: SeriesTable, max_lag: int, method: Method) -> ChosenTr
     series that is too short or too wide to compare forecasts are standardised.
     """
     if method.chooses_transform or getattr(method, "transform", None) != "auto":
-        return ChosenTransform(method, None)
-    kind, errors = "standardise", None
-    n_windows = len(usable_windows(table, max_lag, mask_missing=True))
+        return ChosenTransform(method, None, notes_on_sample(table, method, method))
+    kind, errors, some = "standardise", None, in_memory(table)
+    n_windows = len(usable_windows(some, max_lag, mask_missing=True))
     if len(table.names) * max_lag <= MOST_INPUTS and n_windows >= FEW_WINDOWS:
         from jaxcause.workflows._discover import prepare
 
         known = _known(method, table, max_lag)
         try:
             options = prepare.window_options(
-                table, max_lag, held_out=HELD_OUT, domain=None, missing="auto"
+                some, max_lag, held_out=HELD_OUT, domain=None, missing="auto"
             )
-            data = prepare.prepare(table, max_lag, known=known, transform="auto", options=options)
+            data = prepare.prepare(some, max_lag, known=known, transform="auto", options=options)
         except InputError:  # Too few windows to hold some out.
             pass
         else:
             kind, errors = data.kind, data.transform_errors
-    return ChosenTransform(dataclasses.replace(method, transform=kind), errors)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    chosen = dataclasses.replace(method, transform=kind)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return ChosenTransform(chosen, errors, notes_on_sample(table, method, chosen))
 
 
 def note_on_transform(method: Method, info: DiscoveryInfo) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxcause._checks import InputError
+from jaxcause._stored import StoredRows
 from jaxcause.series import CHANGES, SeriesTable, Trend, detrended, find_trend, row_seconds
 from jaxcause.series._durations import as_seconds, in_words
 from jaxcause.workflows._discover.methods import Method
@@ -49,6 +50,12 @@ def _asked(
 ) -> tuple[bool, tuple[float, ...]]:
     """Whether a line is taken out, and which seasons."""
     forecaster = getattr(method, "forecaster", None)
+    if isinstance(table.values, StoredRows):
+        if detrend is None or detrend is False or (isinstance(detrend, str) and detrend == "auto"):
+            return False, ()
+        raise InputError(
+            f"detrend={detrend!r} is not for a series that stays on disk; take the trend out before"
+        )
     if isinstance(detrend, str) and detrend == "auto":
         if forecaster is not None:
             known = forecaster.trend

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxcause._checks import InputError
+from jaxcause._stored import AnyRows, StoredRows
 from jaxcause._typing import CITest
 from jaxcause.series import SeriesTable, window_starts
 from jaxcause.series._lagged_correlation import correlation_of_windows
@@ -57,8 +59,16 @@ def holed_windows(table: SeriesTable, length: int, transform: str) -> HoledWindo
     """The windows of ``length`` rows, with their holes; None where there is no hole.
 
     Raises:
-        InputError: Two lagged variables share fewer than four windows.
+        InputError: Two lagged variables share fewer than four windows, or the series is on disk
+            and has holes.
     """
+    if isinstance(table.values, StoredRows):
+        if table.complete.all():
+            return None
+        raise InputError(
+            "missing='pairwise' holds all windows in memory, but the series stays on disk; use "
+            "missing='window', or give a part of it"
+        )
     transformed = transformed_windows(table, length, transform, holes=True)
     starts = transformed.starts
     newest_first = transformed.values[starts[:, None] + np.arange(length - 1, -1, -1)]
@@ -132,10 +142,11 @@ def lagged_tests(table: SeriesTable, length: int, transform: str, *, pairwise: b
 
 
 def _test_of_windows(
-    values: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"], length: int
+    values: Float[AnyRows, "time vars"], starts: Int[np.ndarray, "windows"], length: int
 ) -> PartialCorrelationTest:
     """A test on whole windows; many of them are correlated in blocks."""
-    if len(starts) * length * values.shape[1] > VALUES_AT_ONCE:
+    stored = isinstance(values, StoredRows)
+    if stored or len(starts) * length * values.shape[1] > VALUES_AT_ONCE:
         return partial_correlation_test(*correlation_of_windows(values, starts, length))
     newest_first = values[starts[:, None] + np.arange(length - 1, -1, -1)]
     return partial_correlation_test_from_data(newest_first.reshape(len(starts), -1))

@@ -123,6 +123,8 @@ class Method:
     """Whether chance plays a part in it; if not, it may be called with ``key=None``."""
     takes_mask: ClassVar[bool] = False
     """Whether it predicts only the rows that are targets of its table (``discover(mask=…)``)."""
+    streams: ClassVar[bool] = False
+    """Whether it reads a series that stays on disk block by block; others get a sample of rows."""
     chooses_transform: ClassVar[bool] = False
     """Whether it takes ``transform="auto"`` itself; for others, `discover` chooses before."""
     per_row: ClassVar[tuple[str, ...]] = ()

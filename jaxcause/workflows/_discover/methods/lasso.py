@@ -31,6 +31,7 @@ class Lasso(LinkMethod):
     title: ClassVar[str] = "a sparse linear vector autoregression"
     linear: ClassVar[bool] = True
     takes_key: ClassVar[bool] = False
+    streams: ClassVar[bool] = True
 
     held_out: Probability = 0.2
     transform: Literal["auto", TransformName] = "auto"

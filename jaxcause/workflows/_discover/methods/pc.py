@@ -43,6 +43,7 @@ class PC(HoledMethod):
     title: ClassVar[str] = "PC with partial correlations over lagged variables"
     linear: ClassVar[bool] = True
     takes_key: ClassVar[bool] = False
+    streams: ClassVar[bool] = True
 
     alpha: Probability = 0.01
     max_cond_size: ConditioningSize | None = None

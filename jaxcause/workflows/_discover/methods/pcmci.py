@@ -24,6 +24,7 @@ class MomentaryMethod(HoledMethod):
 
     linear: ClassVar[bool] = True
     takes_key: ClassVar[bool] = False
+    streams: ClassVar[bool] = True
 
     q: Probability
     alpha: Probability

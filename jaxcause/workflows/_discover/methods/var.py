@@ -33,6 +33,7 @@ class VAR(LinkMethod):
     title: ClassVar[str] = "t-tests of a linear vector autoregression"
     linear: ClassVar[bool] = True
     takes_key: ClassVar[bool] = False
+    streams: ClassVar[bool] = True
 
     q: Probability = 0.1
     transform: Literal["auto", TransformName] = "auto"
