@@ -13,7 +13,7 @@ from jaxcause.series import as_series_table, detrended, find_trend
 def by_the_clock(t, periods, n_vars, seed=0):
     """A line and seasons of random size and phase for each column."""
     rng = np.random.default_rng(seed)
-    x = np.outer(t, rng.uniform(0.01, 0.05, n_vars))
+    x = np.outer(t, rng.uniform(0.03, 0.1, n_vars))
     for period in periods:
         for harmonic in (1, 2):
             turn = 2 * np.pi * harmonic * t[:, None] / period + rng.uniform(0, 6, n_vars)

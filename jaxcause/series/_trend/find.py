@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxcause.series._table import SeriesTable
-from jaxcause.series._trend.parts import clock, detrended, terms_at
+from jaxcause.series._trend.parts import clock, detrended, terms_at, without_heavy_tails
 from jaxcause.series._windows import usable_windows
 
 MOSTLY = 0.5
@@ -74,6 +74,9 @@ def find_trend(table: SeriesTable, max_lag: int) -> FoundTrend:
     n_rows, n_vars = table.values.shape
     if rows is None or n_rows < max(FEWEST_ROWS, PER_TERM * n_vars * max_lag):
         return none
+    shape = without_heavy_tails(table.values)
+    if shape is not None:
+        table = table._replace(values=shape(table.values))
     periods = _seasons(table, max_lag, rows)
     level, _ = detrended(table, linear=False, periods=periods)
     if np.quantile(_explained(level, detrended(level, linear=True)[0]), 0.75) < MOSTLY:

@@ -9,9 +9,12 @@ from jaxtyping import Float
 from jaxcause._checks import InputError
 from jaxcause.series._resample import row_seconds
 from jaxcause.series._table import SeriesTable
+from jaxcause.series._transforms import Transform, fit_transform
 
 HARMONICS = 3
 """Sines of a season: its period, and its half and third."""
+HEAVY = 10.0
+"""Kurtosis of heavy tails; that of a normal distribution is 3."""
 CLOSE = 1e-6
 """Half-turns per row that count as a whole number."""
 
@@ -29,6 +32,8 @@ class Trend(NamedTuple):
         scale: s, the number of rows.
         mean: Mean of each term over the rows of the fit.
         coefficients: One row for each term.
+        shape: Columns with heavy tails are normal quantiles of their ranks while it is fitted and
+            taken out; None if none has them.
     """
 
     linear: bool
@@ -37,11 +42,30 @@ class Trend(NamedTuple):
     scale: float
     mean: Float[np.ndarray, "terms"]
     coefficients: Float[np.ndarray, "terms vars"]
+    shape: Transform | None = None
 
     def at(self, rows: Float[np.ndarray, "rows"]) -> Float[np.ndarray, "rows vars"]:
         """The deviation from the mean of the series at these rows, counted from its first."""
         terms = terms_at(rows, self.linear, self.periods, self.centre, self.scale)
         return (terms - self.mean) @ self.coefficients
+
+    def out_of(
+        self, values: Float[np.ndarray, "rows vars"], rows: Float[np.ndarray, "rows"]
+    ) -> Float[np.ndarray, "rows vars"]:
+        """Values at these rows without it."""
+        return self._moved(values, -self.at(rows))
+
+    def back_in(
+        self, values: Float[np.ndarray, "rows vars"], rows: Float[np.ndarray, "rows"]
+    ) -> Float[np.ndarray, "rows vars"]:
+        """Values at these rows with it."""
+        return self._moved(values, self.at(rows))
+
+    def _moved(self, values: np.ndarray, by: np.ndarray) -> Float[np.ndarray, "rows vars"]:
+        if self.shape is None:
+            return values + by
+        moved = self.shape.inverse(self.shape(values) + by)
+        return np.where(np.isnan(values), np.nan, moved)
 
 
 def terms_at(
@@ -83,7 +107,8 @@ def detrended(
     """The series without a linear trend and without seasons; each column keeps its mean.
 
     To leave trend and seasons out of every column is to add them as inputs to every regression of
-    one column on the past of all (Frisch & Waugh 1933).
+    one column on the past of all (Frisch & Waugh 1933). If a column has heavy tails (kurtosis above
+    10), all are normal quantiles of their ranks meanwhile, so that a few peaks do not decide.
 
     Args:
         table: The series, without several stretches unless it has times.
@@ -112,11 +137,20 @@ def detrended(
     lengths = tuple(float(period) for period in periods)
     centre, scale = float(rows[-1]) / 2, max(float(rows[-1]), 1.0)
     terms = terms_at(rows, linear, lengths, centre, scale)
-    mean = terms.mean(axis=0)
-    columns = zip(table.names, table.values.T, strict=True)
+    mean, shape = terms.mean(axis=0), without_heavy_tails(table.values)
+    values = table.values if shape is None else shape(table.values)
+    columns = zip(table.names, values.T, strict=True)
     coefficients = np.stack([_fitted(name, terms - mean, column) for name, column in columns], 1)
-    trend = Trend(linear, lengths, centre, scale, mean, coefficients)
-    return table._replace(values=table.values - trend.at(rows)), trend
+    trend = Trend(linear, lengths, centre, scale, mean, coefficients, shape)
+    return table._replace(values=trend.out_of(table.values, rows)), trend
+
+
+def without_heavy_tails(values: Float[np.ndarray, "time vars"]) -> Transform | None:
+    """Normal quantiles of ranks, if a column has heavy tails."""
+    spread = np.nanstd(values, axis=0)
+    standard = (values - np.nanmean(values, axis=0)) / np.where(spread > 0, spread, 1.0)
+    heavy = np.nanmean(standard**4, axis=0) > HEAVY
+    return fit_transform(values, kind="copula") if heavy.any() else None
 
 
 def _fitted(name: str, terms: np.ndarray, column: np.ndarray) -> Float[np.ndarray, "terms"]:

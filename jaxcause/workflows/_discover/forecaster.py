@@ -77,25 +77,27 @@ class TrainedForecaster:
                 f"past has shape {given.shape}, but must be [time, vars] and hold {n_needed} rows"
             )
         rows = given[-n_needed:].reshape(-1, every, given.shape[1]).mean(axis=1)
-        by_clock = self._by_clock(len(given) - n_needed, len(rows) + 1, first_row)
-        rows = rows - by_clock[:-1]
+        places = self._places(len(given) - n_needed, len(rows) + 1, first_row)
+        if self.trend is not None:
+            rows = self.trend.out_of(rows, places[:-1])
         moved = rows if self.level is None else np.diff(self.level(rows), axis=0)
         forecast = self.predict_fn(jnp.asarray(self.transform(moved), jnp.float32))
         change = self.transform.inverse(np.asarray(forecast, np.float64)[None])
-        return after_change(self.level, change, rows[-1:])[0] + by_clock[-1]
+        found = after_change(self.level, change, rows[-1:])
+        return (found if self.trend is None else self.trend.back_in(found, places[-1:]))[0]
 
-    def _by_clock(
+    def _places(
         self, n_skipped: int, n_rows: int, first_row: float | None
-    ) -> Float[np.ndarray, "rows vars"]:
-        """Trend and seasons in some rows of the model; 0 if nothing was taken out."""
+    ) -> Float[np.ndarray, "rows"]:
+        """Where some rows of the model stand in the series of the training."""
         if self.trend is None:
-            return np.zeros((n_rows, len(self.names)))
+            return np.arange(n_rows, dtype=float)
         if first_row is None:
             raise InputError(
                 "first_row is missing: this forecaster goes without trend and seasons, so that it "
                 "must know where past begins in the series that it was trained on"
             )
-        return self.trend.at((first_row + n_skipped) / (self.resample or 1) + np.arange(n_rows))
+        return (first_row + n_skipped) / (self.resample or 1) + np.arange(n_rows)
 
     def save(self, path: str | Path) -> None:
         """Write everything to one safetensors file, with a checksum.
@@ -108,9 +110,10 @@ class TrainedForecaster:
             for name, value in traverse_util.flatten_dict(_text_keys(self.params), sep="/").items()
         }
         if self.trend is not None:
-            tensors["trend/mean"] = np.ascontiguousarray(self.trend.mean)
-            tensors["trend/coefficients"] = np.ascontiguousarray(self.trend.coefficients)
-        stages = {"transform": self.transform, "level": self.level}
+            tensors["clock/mean"] = np.ascontiguousarray(self.trend.mean)
+            tensors["clock/coefficients"] = np.ascontiguousarray(self.trend.coefficients)
+        shape = None if self.trend is None else self.trend.shape
+        stages = {"transform": self.transform, "level": self.level, "shape": shape}
         for stage, fitted in stages.items():
             for name, value in ({} if fitted is None else fitted._asdict()).items():
                 if name != "kind":
@@ -123,7 +126,7 @@ class TrainedForecaster:
             "weight": repr(float(self.weight)),
         }
         if self.trend is not None:
-            metadata["trend"] = json.dumps(self.trend[:4])
+            metadata["clock"] = json.dumps(self.trend[:4])
         metadata |= {stage: fitted.kind for stage, fitted in stages.items() if fitted is not None}
         metadata["checksum"] = _checksum(metadata, tensors)
         write_whole(path, serialised(tensors, metadata=metadata))
@@ -175,7 +178,11 @@ class TrainedForecaster:
             weight=float(metadata.get("weight", 1.0)),
             level=stage("level") if "level" in metadata else None,
             resample=json.loads(metadata.get("resample", "1")),
-            trend=_trend_of(metadata["trend"], **part("trend/")) if "trend" in metadata else None,
+            trend=_trend_of(metadata["clock"], **part("clock/"))._replace(
+                shape=stage("shape") if "shape" in metadata else None
+            )
+            if "clock" in metadata
+            else None,
         )
 
 

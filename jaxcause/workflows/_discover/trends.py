@@ -116,7 +116,8 @@ def _note(table: SeriesTable, rest: SeriesTable, trend: Trend, *, found: bool) -
     """What was taken out, how much of the columns it is, and how to keep it."""
     parts = [f"a season of {_length(table, period)}" for period in trend.periods]
     parts = ["a linear trend"] * trend.linear + parts
-    before, after = (np.nanvar(t.values, axis=0) for t in (table, rest))
+    shaped = [t.values if trend.shape is None else trend.shape(t.values) for t in (table, rest)]
+    before, after = (np.nanvar(values, axis=0) for values in shaped)
     share = 1 - after / np.maximum(before, np.finfo(float).tiny)
     most = int(np.argmax(share))
     said = (
