@@ -14,7 +14,9 @@ from jaxcause._memory import in_words
 BLOCK = 1 << 20
 """Values that are read at a time."""
 IN_MEMORY = 1 << 23
-"""Values up to which stored rows are read whole, and of a sample of more."""
+"""Values up to which stored rows are read whole."""
+SAMPLE = 1 << 21
+"""Values of a sample of more: what is done with it in memory takes up to 500 bytes for each."""
 STRETCHES = 32
 """Runs of rows of which a sample consists."""
 NEAR = 4
@@ -236,7 +238,7 @@ def stacked(parts: Sequence[AnyRows]) -> StoredRows:
 
 
 def stretches(values: StoredRows) -> list[slice]:
-    """Runs of rows, spread evenly, that hold at most `IN_MEMORY` values together.
+    """Runs of rows, spread evenly, that hold at most `SAMPLE` values together.
 
     >>> rows = StoredRows((1 << 30, 2), lambda first, last: np.ones((last - first, 2)))
     >>> found = stretches(rows)
@@ -244,8 +246,8 @@ def stretches(values: StoredRows) -> list[slice]:
     (32, 0, True)
     """
     n_rows, n_vars = values.shape
-    length = max(1, IN_MEMORY // n_vars // STRETCHES)
-    if not is_large(values.size) or length * STRETCHES >= n_rows:
+    length = max(1, SAMPLE // n_vars // STRETCHES)
+    if values.size <= SAMPLE or length * STRETCHES >= n_rows:
         return [slice(0, n_rows)]
     begins = np.linspace(0, n_rows - length, STRETCHES).astype(int).tolist()
     return [slice(begin, begin + length) for begin in begins]

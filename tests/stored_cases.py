@@ -8,10 +8,11 @@ import pytest
 
 @contextmanager
 def blocks_of(n_values, *, in_memory=0):
-    """Blocks of so many values, and series on disk that are read whole up to ``in_memory``."""
+    """Blocks of so many values; series on disk are read whole or sampled up to ``in_memory``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxcause._stored.BLOCK", n_values)
         patch.setattr("jaxcause._stored.IN_MEMORY", in_memory)
+        patch.setattr("jaxcause._stored.SAMPLE", in_memory)
         patch.setattr("jaxcause.series._windows.BLOCK", n_values)
         patch.setattr("jaxcause.stats._regression.vector_autoregression.BLOCK", n_values)
         patch.setattr("jaxcause.stats._regression.lasso.BLOCK", n_values)

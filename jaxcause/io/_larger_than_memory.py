@@ -38,7 +38,7 @@ def read_stored(path: Path, how: dict[str, Any]) -> SeriesTable | None:
 
 def _of_npy(path: Path, how: dict[str, Any]) -> SeriesTable | None:
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        values = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError):  # Whoever reads it whole says what is wrong.
         return None
     if values.ndim != 2 or values.dtype.kind not in "iufb" or not _too_large(values.size):

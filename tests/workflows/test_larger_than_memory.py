@@ -43,7 +43,7 @@ def assert_same(found, whole):
     transform=st.sampled_from(["standardise", "copula", "difference", "auto"]),
     n_missing=st.sampled_from([0, 6]),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_streamed_result_is_that_in_memory(seed, n_values, method, transform, n_missing):
     x = driven(seed, 300, n_missing)
     segment = np.repeat([0, 1], 150)
