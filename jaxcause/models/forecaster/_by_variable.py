@@ -46,7 +46,7 @@ class Encoding(NamedTuple):
     def of(self, sources: Int[Array, "chosen"]) -> "Encoding":
         """The encodings of some sources, in this order."""
         parts = (jnp.asarray(part)[sources] for part in self[:-1])
-        return Encoding(*parts, self.dtype)
+        return Encoding(*parts, dtype=self.dtype)
 
 
 class RegimeParts(NamedTuple):
@@ -123,7 +123,7 @@ class Reading(NamedTuple):
         regimes = self.regimes
         if regimes is not None:
             regimes = RegimeParts(*(jnp.asarray(part)[:, targets] for part in regimes))
-        return Reading(*first, *rest, regimes, self.dtype)
+        return Reading(*first, *rest, regimes=regimes, dtype=self.dtype)
 
 
 def product_in(dtype: DTypeLike, a: Array, b: Array, over: tuple[int, int] = (2, 1)) -> Array:

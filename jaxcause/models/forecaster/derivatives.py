@@ -164,8 +164,8 @@ def _jacobian(
     heads, _, size, n_time, n_vars = slopes.shape
     n_windows, shape = gain.shape[2], (gain.shape[2], len(gain), n_time, n_vars)
     gain = gain.reshape(len(gain), heads, size, n_windows).transpose(1, 3, 0, 2)
-    parts = (
+    parts = [
         weights[h][None] * (gain[h] @ slopes[h].reshape(n_windows, size, -1)).reshape(shape)
         for h in range(heads)
-    )
-    return sum(parts).transpose(1, 0, 2, 3)
+    ]
+    return sum(parts[1:], start=parts[0]).transpose(1, 0, 2, 3)

@@ -125,7 +125,7 @@ def changed_inputs(
         domain: The regime of the windows.
     """
     given = (jnp.asarray(array) for array in (edges, seen, values))
-    return changed_rows(_merged(config, params), mixtures, *given, domain)
+    return changed_rows(_merged(config, params), mixtures, *given, domain=domain)
 
 
 def with_skip(params: Params, coefficients: Float[np.ndarray, "vars vars lags"]) -> Params:

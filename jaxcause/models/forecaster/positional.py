@@ -129,7 +129,7 @@ class PositionalForecaster(nnx.Module):
     def encoding(self) -> Encoding:
         """From values to value vectors."""
         parts = (self.value, self.variable, self.mix, self.linear_value)
-        return Encoding(*(part[...] for part in parts), jnp.dtype(self.config.dtype))
+        return Encoding(*(part[...] for part in parts), dtype=jnp.dtype(self.config.dtype))
 
     @property
     def reading(self) -> Reading:
@@ -140,7 +140,8 @@ class PositionalForecaster(nnx.Module):
         if self.config.n_domains > 1:
             moved = (self.domain_scale, self.domain_shift, self.domain_gate)
             regimes = RegimeParts(*(part[...] for part in moved))
-        return Reading(*(part[...] for part in parts), regimes, jnp.dtype(self.config.dtype))
+        dtype = jnp.dtype(self.config.dtype)
+        return Reading(*(part[...] for part in parts), regimes=regimes, dtype=dtype)
 
     def one_hot(self, regime: Int[Array, "rows"]) -> Float[Array, "regimes rows"]:
         """The regime of each row, as the read-out takes it."""

@@ -114,7 +114,10 @@ def given_forecaster(
 ) -> tuple[Prepared, FittedForecaster]:
     """The forecaster that the caller has, judged on the held-out windows; the links it looks at."""
     if forecaster.config.attention == "positional":
-        data = data._replace(screened=screened_of(forecaster.params))
+        seen = screened_of(forecaster.params)
+        # It does not look at what was forbidden either; that is no screen.
+        if seen is not None and not seen[data.known.lagged.allowed].all():
+            data = data._replace(screened=seen)
     residuals, linear = held_out_residuals(forecaster, data, mesh=mesh), data.linear_residuals
     alone = residuals
     if 0 < forecaster.weight < 1:

@@ -145,7 +145,7 @@ def _polynomials(
     filled = np.nan_to_num(np.asarray(x))
     ranks = np.argsort(np.argsort(filled, axis=0), axis=0)
     u = ((2 * ranks + 1) / len(filled) - 1).astype(np.float32)
-    found = [np.ones_like(u), u]
+    found: list[np.ndarray] = [np.ones_like(u), u]
     for k in range(1, degree):
         found.append(((2 * k + 1) * u * found[k] - k * found[k - 1]) / (k + 1))
     return found[1:]
