@@ -99,8 +99,12 @@ def empirical_null(
     tested = np.ones(lagged.shape, bool) if candidates is None else _tested(candidates, lagged)
     null = fit_null(np.asarray(lagged, np.float64), tested)
     q_value = benjamini_hochberg(np.where(tested, null.p_value, np.nan))
-    parts = (null.p_value, np.where(tested, q_value, 1.0), null.local_fdr)
-    return EdgeTest(*(_with_lag_0(part, lagged.dtype) for part in parts), null.separation)
+    return EdgeTest(
+        _with_lag_0(null.p_value, lagged.dtype),
+        _with_lag_0(np.where(tested, q_value, 1.0), lagged.dtype),
+        _with_lag_0(null.local_fdr, lagged.dtype),
+        null.separation,
+    )
 
 
 def evidence_null(
@@ -146,8 +150,12 @@ def evidence_null(
     if mixture.separation > 0:
         p_value = np.minimum(p_value, mixture.p_value[:, :, 1:])
     q_value = np.where(tested, lagged_q_values(np.where(tested, p_value, np.nan)), 1.0)
-    parts = (p_value, q_value, np.where(tested, 0.0, 1.0))
-    return EdgeTest(*(_with_lag_0(part, lagged.dtype) for part in parts), mixture.separation)
+    return EdgeTest(
+        _with_lag_0(p_value, lagged.dtype),
+        _with_lag_0(q_value, lagged.dtype),
+        _with_lag_0(np.where(tested, 0.0, 1.0), lagged.dtype),
+        mixture.separation,
+    )
 
 
 def _with_lag_0(lagged: np.ndarray, dtype: Any) -> Float[np.ndarray, "vars vars lags"]:

@@ -74,9 +74,9 @@ def find_trend(table: SeriesTable, max_lag: int) -> FoundTrend:
     n_rows, n_vars = table.values.shape
     if rows is None or n_rows < max(FEWEST_ROWS, PER_TERM * n_vars * max_lag):
         return none
-    shape = without_heavy_tails(table.values)
+    shape = without_heavy_tails(np.asarray(table.values))
     if shape is not None:
-        table = table._replace(values=shape(table.values))
+        table = table._replace(values=shape(np.asarray(table.values)))
     periods = _seasons(table, max_lag, rows)
     level, _ = detrended(table, linear=False, periods=periods)
     if np.quantile(_explained(level, detrended(level, linear=True)[0]), 0.75) < MOSTLY:
@@ -94,7 +94,7 @@ def _seasons(
     grid = _even_grid(rows)
     while grid is not None and len(periods) < MOST_SEASONS:
         rest, _ = detrended(table, linear=True, periods=periods)
-        period = _sharp_season(rest.values, grid)
+        period = _sharp_season(np.asarray(rest.values), grid)
         if period is None:
             break
         terms = _terms(rows, False, (period,))

@@ -137,12 +137,13 @@ def detrended(
     lengths = tuple(float(period) for period in periods)
     centre, scale = float(rows[-1]) / 2, max(float(rows[-1]), 1.0)
     terms = terms_at(rows, linear, lengths, centre, scale)
-    mean, shape = terms.mean(axis=0), without_heavy_tails(table.values)
-    values = table.values if shape is None else shape(table.values)
+    given = np.asarray(table.values)
+    mean, shape = terms.mean(axis=0), without_heavy_tails(given)
+    values = given if shape is None else shape(given)
     columns = zip(table.names, values.T, strict=True)
     coefficients = np.stack([_fitted(name, terms - mean, column) for name, column in columns], 1)
     trend = Trend(linear, lengths, centre, scale, mean, coefficients, shape)
-    return table._replace(values=trend.out_of(table.values, rows)), trend
+    return table._replace(values=trend.out_of(given, rows)), trend
 
 
 def without_heavy_tails(values: Float[np.ndarray, "time vars"]) -> Transform | None:

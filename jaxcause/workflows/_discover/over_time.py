@@ -222,7 +222,7 @@ def _parts(
         )
     ends = np.linspace(0, len(starts), number + 1).astype(int).tolist()
     slices = tuple(slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True))
-    return Parts(stages.transform(moved.values), starts + max_lag, slices)
+    return Parts(np.asarray(stages.transform(moved.values)), starts + max_lag, slices)
 
 
 def _bent_test(x: np.ndarray, y: np.ndarray, slices: tuple[slice, ...]) -> SlopesByPart:
