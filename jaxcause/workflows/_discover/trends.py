@@ -37,6 +37,8 @@ def without_trend(
     Raises:
         InputError: ``detrend`` cannot be read, or not be done.
     """
+    if isinstance(table.values, StoredRows):
+        return WithoutTrend(_on_disk(table, detrend), None)
     linear, periods = _asked(table, detrend, max_lag, method)
     if not linear and not periods:
         return WithoutTrend(table, None)
@@ -45,17 +47,27 @@ def without_trend(
     return WithoutTrend(rest._replace(notes=(*rest.notes, note)), trend)
 
 
+def _on_disk(table: SeriesTable, detrend: Any) -> SeriesTable:
+    """The series as it is; a note says that no trend was looked for.
+
+    Raises:
+        InputError: Something is to be taken out.
+    """
+    if detrend is None or detrend is False:
+        return table
+    if not (isinstance(detrend, str) and detrend == "auto"):
+        raise InputError(
+            f"detrend={detrend!r} is not for a series that stays on disk; take the trend out before"
+        )
+    note = "Trend and seasons were not looked for, since the series stays on disk."
+    return table._replace(notes=(*table.notes, note))
+
+
 def _asked(
     table: SeriesTable, detrend: Any, max_lag: int | str, method: Method | str
 ) -> tuple[bool, tuple[float, ...]]:
     """Whether a line is taken out, and which seasons."""
     forecaster = getattr(method, "forecaster", None)
-    if isinstance(table.values, StoredRows):
-        if detrend is None or detrend is False or (isinstance(detrend, str) and detrend == "auto"):
-            return False, ()
-        raise InputError(
-            f"detrend={detrend!r} is not for a series that stays on disk; take the trend out before"
-        )
     if isinstance(detrend, str) and detrend == "auto":
         if forecaster is not None:
             known = forecaster.trend
