@@ -70,13 +70,24 @@ def test_rows_that_are_left_out_are_counted_in_a_note(tmp_path):
     with blocks_of(900, in_memory=6000):
         found = jc.discover(on_file(x, tmp_path), 2, method="var")
         assert_same(found, jc.discover(x, 2, method="var"))
-        [note] = [note for note in found.info.notes if "disk" in note]
+        [note] = [note for note in found.info.notes if "stretches" in note]
         ranks = jc.discover(on_file(x, tmp_path), 2, method="pc", transform="copula").info.notes
     assert note == (
         "The transform was chosen on 1,984 of the 4,000 rows of the series, which stays on disk, "
         "in 32 stretches spread evenly over it."
     )
     assert any(note.startswith("The ranks of transform='copula' were taken from") for note in ranks)
+
+
+def test_trends_of_a_series_on_disk_are_not_looked_for(tmp_path):
+    x = driven(0, 4000)
+    with blocks_of(900, in_memory=6000):
+        found = jc.discover(on_file(x, tmp_path), 2, method="var")
+        silent = jc.discover(on_file(x, tmp_path), 2, method="var", detrend=None)
+        with pytest.raises(InputError, match="stays on disk; take the trend out before"):
+            jc.discover(on_file(x, tmp_path), 2, method="var", detrend=12)
+    assert any("Trend and seasons were not looked for" in note for note in found.info.notes)
+    assert not any("Trend" in note for note in silent.info.notes)
 
 
 def test_the_longest_lag_is_chosen_on_a_sample_that_is_told(tmp_path):
