@@ -1,7 +1,9 @@
 """The settings, the resuming and the figures of the benchmark of lagged graphs."""
 
+import importlib.util
 import itertools
 import json
+import sys
 import time
 
 import jax
@@ -9,8 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks import flow, lagged, memory
-from benchmarks.lagged import hidden, methods, settings, study, tables, worker
+from benchmarks.lagged import generated, hidden, methods, settings, study, tables, worker
 from benchmarks.lagged.figures import figures
+from benchmarks.lagged.published import NotThere
 from benchmarks.lagged.study import Limits, Run
 from jaxcause import simulate
 from jaxcause.graph import LaggedGraph, Mark, dag_to_mag
@@ -313,3 +316,26 @@ def test_hidden_causes_remember(size):
     np.testing.assert_array_equal(series, again)
     far = np.corrcoef(series[:-12].T, series[12:].T)[:10, 10:]
     assert (np.abs(far).max() > 0.25) == (size > 0)
+
+
+def test_generated_series_say_what_is_missing_and_which_were_held_back(monkeypatch):
+    assert generated.kind_of("compass var, trend, season, 11") == (
+        "compass var, trend, season",
+        True,
+    )
+    assert generated.kind_of("compass lorenz, 0") == ("compass lorenz", False)
+    assert generated.kind_of("dotime 25") == ("dotime", True)
+    monkeypatch.setattr(generated.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.delitem(sys.modules, "causalcompass", raising=False)
+    with pytest.raises(NotThere, match="causalcompass is not installed"):
+        generated.compass("", "var", 0)
+
+
+@pytest.mark.parametrize("scenario", generated.SCENARIOS)
+def test_generated_series_are_what_their_generator_says(scenario):
+    if importlib.util.find_spec("causalcompass") is None:
+        pytest.skip("causalcompass is not installed")
+    case = generated.compass(scenario, "var", 0)
+    assert case.series.shape == (500, 10)
+    assert case.truth.sum() == 20
+    assert np.isnan(case.series).any() == (scenario == "missing")
