@@ -331,11 +331,11 @@ def test_generated_series_say_what_is_missing_and_which_were_held_back(monkeypat
         generated.compass("", "var", 0)
 
 
-@pytest.mark.parametrize("scenario", generated.SCENARIOS)
-def test_generated_series_are_what_their_generator_says(scenario):
+def test_generated_series_are_what_their_generator_says():
     if importlib.util.find_spec("causalcompass") is None:
         pytest.skip("causalcompass is not installed")
-    case = generated.compass(scenario, "var", 0)
-    assert case.series.shape == (500, 10)
-    assert case.truth.sum() == 20
-    assert np.isnan(case.series).any() == (scenario == "missing")
+    for scenario in generated.SCENARIOS:
+        case = generated.compass(scenario, "var", 0)
+        assert case.series.shape == (500, 10)
+        assert case.truth.sum() == 20
+        assert np.isnan(case.series).any() == (scenario == "missing")

@@ -55,8 +55,8 @@ NOTES = {
     "graph": "F1, precision, recall, SHD and edges of the graph at q=0.1; one graph for all of "
     "VARLiNGAM, lasso, Granger and tigramite's PCMCI+",
     "chosen on": CHOSEN_ON,
-    "generated": "CausalCompass (Yi et al. 2026): 10 variables, 500 rows, seeds 0 to 2 in view and 10 "
-    "to 12 held back; DoTime: seeds 0 to 19 in view, 20 to 39 held back; one key",
+    "generated": "CausalCompass (Yi et al. 2026): 10 variables, 500 rows, seeds 0-2 in view and 10-"
+    "12 held back; DoTime: seeds 0-19 in view, 20-39 held back; one key",
     "seconds": "of both false-discovery rates together, other work running beside; compilation "
     "included",
 }
