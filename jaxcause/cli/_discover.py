@@ -130,7 +130,9 @@ def _searched(
         options["resample"] = arguments.resample
     if method in every_option()["checkpoint"] and arguments.forecaster is None:
         options["checkpoint"] = arguments.out / CHECKPOINT
-    options |= regimes | {"detrend": arguments.detrend}
+    if arguments.detrend != "auto":
+        options["detrend"] = arguments.detrend
+    options |= regimes
     if (mesh := mesh_of(arguments)) is not None:
         options["mesh"] = mesh
     _load_beside("jaxcause.plot")

@@ -10,10 +10,6 @@ PACKAGE = Path(jaxcause.__file__).parent
 MOST_BODY, MOST_MODULE, MOST_SIDE_BY_SIDE = 50, 450, 16
 ALGORITHMS = "attention attribution discovery stats graph simulate training models".split()
 
-LONG_BODIES = {
-    "workflows/_discover/call.py discover",
-    "workflows/_discover/methods/gradient.py discover_gradient",
-}
 SAME_NAMES = {"Links", "Skeleton"}
 
 

@@ -350,8 +350,9 @@ def test_the_regime_index_tells_mechanisms_apart():
     with_index = discover(x, 1, key=jax.random.key(0), skip=False, domain=domain, **SMALL)
     without = discover(x, 1, key=jax.random.key(0), skip=False, domain=None, **SMALL)
     assert with_index.info.held_out_error < 0.75 * without.info.held_out_error
-    scores = np.asarray(with_index.scores)[:, :, 1]
-    assert scores[0, 1] > 20 * np.delete(scores.ravel(), 1).max()
+    scores, strength = (np.asarray(v)[:, :, 1] for v in (with_index.scores, with_index.strength))
+    assert scores[0, 1] > 4 * np.delete(scores.ravel(), 1).max()
+    assert strength[0, 1] > 10 * np.delete(strength.ravel(), 1).max()
 
 
 def test_missing_values_are_masked_where_few_windows_are_complete():

@@ -152,11 +152,10 @@ def discover(
     told = (*table.notes, *reasons, *mixed, *sampled, *ready.notes)
     graph, forecaster = found.graph, forecaster_at(blocks, trend, found.forecaster)
     trained = forecaster is not None
-    info = found.info
-    if ready.errors is not None:
-        info = dataclasses.replace(info, transform_errors=ready.errors)
+    info, errors = found.info, ready.errors
     info = dataclasses.replace(
         info,
+        transform_errors=info.transform_errors if errors is None else errors,
         method=chosen.name,
         title=chosen.title or chosen.name,
         settings=chosen.settings,
