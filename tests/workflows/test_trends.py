@@ -1,11 +1,14 @@
 """Discoveries of series with a trend and a season."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import jaxcause as jc
 from jaxcause import InputError
+from jaxcause.cli import main
 from jaxcause.training import TrainingConfig
 from jaxcause.workflows import TrainedForecaster
 
@@ -110,3 +113,28 @@ def test_resampled_rows_are_counted_for_the_clock():
         one.forecaster.predict(x[: 4 * t : 4], first_row=0),
         rtol=1e-4,
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ((), "A linear trend and a season of 12 rows (1 day) were taken out"),
+        (("--detrend", "none"), None),
+        (("--detrend", "linear"), "A linear trend was taken out"),
+        (("--detrend", "1d, 6"), "a season of 12 rows (1 day) and a season of 6 rows (12 hours)"),
+    ],
+    ids=str,
+)
+def test_the_command_takes_out_what_it_is_told(tmp_path, capsys, flags, said):
+    dated(seasonal()).to_csv(tmp_path / "x.csv", index=False)
+    where = ["discover", str(tmp_path / "x.csv"), "--out", str(tmp_path / "out")]
+    assert main([*where, "--method", "var", "--max-lag", "2", "--json", *flags]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert any("taken out" in note and (said or "") in note for note in notes) == bool(said)
+
+
+def test_the_command_names_a_season_that_is_none(tmp_path, capsys):
+    dated(seasonal()).to_csv(tmp_path / "x.csv", index=False)
+    where = ["discover", str(tmp_path / "x.csv"), "--out", str(tmp_path / "out")]
+    assert main([*where, "--method", "var", "--detrend", "often"]) == 2
+    assert "--detrend 'often' must be a number of rows" in capsys.readouterr().err

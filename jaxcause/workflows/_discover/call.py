@@ -152,10 +152,10 @@ def discover(
     told = (*table.notes, *reasons, *mixed, *sampled, *ready.notes)
     graph, forecaster = found.graph, forecaster_at(blocks, trend, found.forecaster)
     trained = forecaster is not None
-    info, errors = found.info, ready.errors
+    errors = {} if ready.errors is None else {"transform_errors": ready.errors}
+    info = dataclasses.replace(found.info, **errors)
     info = dataclasses.replace(
         info,
-        transform_errors=info.transform_errors if errors is None else errors,
         method=chosen.name,
         title=chosen.title or chosen.name,
         settings=chosen.settings,
