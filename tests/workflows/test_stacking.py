@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 import jaxcause as jc
 from jaxcause import metrics
+from jaxcause.attribution._empirical_null import HALF_NORMAL_MEDIAN
 from jaxcause.models.forecaster import ForecasterConfig, init_params, predictor
 from jaxcause.stats import fit_var
 from jaxcause.training import TrainingConfig
-from jaxcause.workflows._discover.edges import TYPICAL, widened_tests
+from jaxcause.workflows._discover.edges import widened_tests
 from jaxcause.workflows._discover.forecaster import TrainedForecaster
 from jaxcause.workflows._discover.stacking import gain_over_linear, stacked, without_linear_part
 
@@ -118,7 +119,7 @@ def test_tests_are_widened_only_where_edges_cannot_explain_their_bulk():
     wide, factor = widened_tests(many)
     assert 1.8 < factor < 2.3
     cross = ~np.eye(9, dtype=bool)
-    assert np.isclose(np.median(np.abs(wide.t_statistic[cross][:, 1:])), TYPICAL)
+    assert np.isclose(np.median(np.abs(wide.t_statistic[cross][:, 1:])), HALF_NORMAL_MEDIAN)
     few = fit_var(x[:, :4], np.arange(397), max_lag=3)
     assert widened_tests(few._replace(t_statistic=9 * few.t_statistic))[1] == 1.0
 

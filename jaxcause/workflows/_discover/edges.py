@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
 from jaxcause.attribution import EdgeTest, empirical_null, evidence_null
+from jaxcause.attribution._empirical_null import HALF_NORMAL_MEDIAN
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import VarFit
 from jaxcause.workflows._discover.evidence import combined_evidence
@@ -16,8 +17,6 @@ from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.scores import READOUTS, EdgeScores
 from jaxcause.workflows._discover.training import LONG
 
-TYPICAL = 0.6745
-"""Median of the absolute value of a standard normal variable."""
 WIDEST = 1.434
 """How much larger the median |t| may be if a quarter of all candidates are edges: the median of the
 others is then their quantile of two thirds."""
@@ -103,17 +102,16 @@ def select_edges(
     known = data.known.lagged
     by_tests = targets_by_tests(data, fitted, rule=rule)
     strength = np.sqrt(scores.total) if READOUTS[scores.name].squared else scores.total
-    ranked = total = scores.total
+    ranked = scores.total
     measure, gradients = scores.name.replace("_", " "), None
     if rule is None and readout is None and _is_short(data, fitted):
         evidence = combined_evidence(data, fitted, scores, from_gradients=~by_tests)
         ranked, measure, gradients = evidence.total, evidence.measure, evidence.gradients
-        total = total if gradients is None else gradients**2
     if rule is not None:
-        chosen = ChosenEdges(np.asarray(rule(total).directed), "given")
+        chosen = ChosenEdges(np.asarray(rule(scores.total).directed), "given")
     else:
         null = (
-            empirical_null(total, candidates=data.candidates)
+            empirical_null(scores.total, candidates=data.candidates)
             if gradients is None
             else evidence_null(gradients, candidates=data.candidates)
         )
@@ -191,7 +189,7 @@ def widened_tests(fit: VarFit) -> tuple[VarFit, float]:
     cross = fit.tested & ~np.eye(len(fit.degrees), dtype=bool)[:, :, None]
     if cross.sum() < FEWEST:
         return fit, 1.0
-    factor = float(np.median(np.abs(fit.t_statistic[cross]))) / TYPICAL
+    factor = float(np.median(np.abs(fit.t_statistic[cross]))) / HALF_NORMAL_MEDIAN
     if factor <= WIDEST:
         return fit, 1.0
     return fit._replace(t_statistic=fit.t_statistic / factor), factor

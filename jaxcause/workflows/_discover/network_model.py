@@ -1,6 +1,7 @@
 """A trained forecaster as a model of how a series goes on from its past."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -95,9 +96,7 @@ class NetworkModel:
         n_windows, n_edges, n_points = values.shape
         at_once = max(1, ROWS_AT_ONCE // max(n_windows * n_points, 1))
         mixed, found = self._mixtures(past), np.empty((n_edges, n_windows, n_points))
-        for first in range(0, n_edges, at_once):
-            # The last edge again and again fills up the last part: one program serves all.
-            some = np.minimum(np.arange(first, first + at_once), n_edges - 1)
+        for first, some in _parts(n_edges, at_once):
             source, _, lag = edges[some].T
             new = changed_inputs(
                 self.params,
@@ -114,8 +113,7 @@ class NetworkModel:
     def _mixtures(self, past: Float[np.ndarray, "windows time vars"]) -> Mixtures:
         """Of all windows, some at a time."""
         size, parts = self.batch_size, []
-        for first in range(0, len(past), size):
-            at = np.minimum(np.arange(first, first + size), len(past) - 1)
+        for first, at in _parts(len(past), size):
             found = mixtures(self.params, past[at], config=self.config)
             parts.append([np.asarray(part)[..., : len(past) - first] for part in found])
         return Mixtures(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
@@ -132,3 +130,12 @@ class NetworkModel:
 
     def _rows(self, regime: int) -> RowForecast:
         return row_forecast(predictor(self.config, self.params, domain=regime), self.batch_size)
+
+
+def _parts(number: int, size: int) -> Iterator[tuple[int, Int[np.ndarray, "size"]]]:
+    """Parts of one size, so that one program serves all: their first places, and all places.
+
+    The last place again and again fills up the last part.
+    """
+    for first in range(0, number, size):
+        yield first, np.minimum(np.arange(first, first + size), number - 1)
