@@ -206,18 +206,22 @@ def _free(member: Params, frozen: Sequence[str]) -> Float[np.ndarray, "parameter
 def _train(run: Run, state: TrainState, learner: _Learner, file: "_CheckpointFile") -> None:
     n_calls = run.config.n_steps // run.config.call_length
     calls_between = max(1, n_calls // run.config.n_evaluations)
+    between_calls = True
     try:
         if run.step == 0:
             run.evaluate(state.params, learner.program.evaluate(state.params))
         for call in range(run.step // run.config.call_length + 1, n_calls + 1):
-            last = call == n_calls
+            last, between_calls = call == n_calls, False
             state = learner.advance(run, state, evaluate=call % calls_between == 0 or last)
+            between_calls = True
             done = run.status != "" or last
             file.save(run, state, now=done)
             if done:
                 break
     except KeyboardInterrupt:
-        file.save(run, state, now=False)
+        # A call takes the arrays of the state for its own, and the run counts its steps first.
+        if between_calls:
+            file.save(run, state, now=False)
         layout = learner.program.layout
         found = run.result("interrupted")
         raise TrainingInterrupted(found._replace(params=layout.params(found.params))) from None

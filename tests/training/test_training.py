@@ -179,6 +179,37 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
         train(CONFIG, checkpoint=path)
 
 
+@pytest.mark.parametrize("where", ["_call", "learn", "on_progress", "evaluate", "save"])
+def test_an_interrupted_training_goes_on_wherever_ctrl_c_reached_it(where, tmp_path, monkeypatch):
+    """Ctrl-C falls mostly within a compiled call, whose state is neither the old nor the new."""
+    from jaxcause.training import _loop
+
+    monkeypatch.setattr(_loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    whole, path = train(CONFIG), tmp_path / "training.ckpt"
+
+    def then_interrupted(function):
+        n_calls = iter(range(1000))
+
+        def wrapped(*args, **kwargs):
+            found = function(*args, **kwargs)
+            if next(n_calls) == 5:
+                raise KeyboardInterrupt
+            return found
+
+        return wrapped
+
+    with monkeypatch.context() as patched:
+        owner = {"save": _loop._CheckpointFile, "evaluate": _loop.Run}.get(where, _loop.Program)
+        hook = then_interrupted(lambda progress: None) if where == "on_progress" else None
+        if hook is None:
+            patched.setattr(owner, where, then_interrupted(getattr(owner, where)))
+        with pytest.raises(TrainingInterrupted):
+            train(CONFIG, checkpoint=path, on_progress=hook)
+    resumed = train(CONFIG, checkpoint=path)
+    assert resumed.params["w"] == whole.params["w"]
+    assert resumed.history == whole.history
+
+
 def test_training_stops_when_patience_is_spent():
     impatient = dataclasses.replace(CONFIG, n_steps=4000, patience=3)
     result = train(impatient)
