@@ -23,6 +23,7 @@ KINDS = {
     "total": lambda x, rng: [(x.sum(axis=1), (0, 1, 2))],
     "one-hot": lambda x, rng: _one_hot(rng, len(x)),
     "alternating": lambda x, rng: [(np.arange(len(x)) % 2, (3,))],
+    "alternating cause": lambda x, rng: [(np.arange(len(x)) % 2, (3,))],
     "constant stretch": lambda x, rng: [(np.where(np.arange(len(x)) < 40, x[:, 1], 0.5), (1,))],
     "nearly a copy": lambda x, rng: [(x[:, 0] + 1e-7 * rng.normal(size=len(x)), (0,))],
 }
@@ -36,10 +37,13 @@ def _one_hot(rng: np.random.Generator, n: int) -> list[tuple[np.ndarray, tuple[i
 def collinear_series(kind: str, seed: int, *, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
     """Values, and ``true[source, target, lag]``: an edge between what the columns are made of.
 
-    Of three columns the first drives the second after one step, and all have some memory.
+    Of three columns the first drives the second after one step, and all have some memory. A column
+    that alternates drives the third if it is a cause; its two lags say the same then.
     """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, 3))
+    drives = kind == "alternating cause"
+    x[:, 2] += drives * (np.arange(n) % 2)
     for t in range(1, n):
         x[t] += 0.4 * x[t - 1]
         x[t, 1] += 0.7 * x[t - 1, 0]
@@ -47,6 +51,7 @@ def collinear_series(kind: str, seed: int, *, n: int = 400) -> tuple[np.ndarray,
     base[[0, 1, 2], [0, 1, 2], 1] = base[0, 1, 1] = True
     # What alternates or comes from one draw of categories belongs together at every lag.
     base[3, 3] = True
+    base[3, 2, 1:] = drives
     made = KINDS[kind](x, rng)
     columns = [*((column, (k,)) for k, column in enumerate(x.T)), *made]
     true = np.zeros((len(columns), len(columns), 3), bool)

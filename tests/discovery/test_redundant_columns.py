@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import jaxcause as jc
 from benchmarks.collinear import KINDS, collinear_series
@@ -30,6 +31,22 @@ def test_redundant_columns_make_no_edge_that_redundancy_alone_explains(kind):
             n_false += false_edges(search(corr, n, n_vars=x.shape[1], **options), true).sum()
             n_absent += (~true).sum()
     assert n_false <= 0.03 * n_absent
+
+
+def test_effects_of_a_column_that_its_own_past_determines_are_tested_at_the_level_asked_for():
+    """An alternating column is a cause where it is one; elsewhere 1 % of its pairs err."""
+    n_pairs = n_false = 0
+    for seed in range(100):
+        x, true = collinear_series("alternating", seed)
+        found = pcmci(*correlations(x), n_vars=4, pc_alpha=0.2, alpha=0.01)
+        n_pairs += 3
+        n_false += int(false_edges(found, true)[3, :3].any(axis=-1).sum())
+    assert n_false <= scipy.stats.binom.ppf(0.999, n_pairs, 0.01)
+    for seed in range(3):
+        x, true = collinear_series("alternating cause", seed)
+        for search, options in ((pcmci, {"pc_alpha": 0.2, "alpha": 0.01}), (pcmci_plus, {})):
+            found = search(*correlations(x), n_vars=4, **options)
+            assert np.asarray(found.graph.adjacency)[3, 2, 1:].all()
 
 
 @pytest.mark.parametrize("kind", ["copy", "rescaled", "negated", "two copies", "nearly a copy"])
