@@ -11,7 +11,17 @@ from jaxcause.report._values import finite, number, pack, visible
 SCHEMA = "jaxcause.discovery/1"
 _MOST_EDGES, _MOST_PACKED = 4_000, 1_500_000
 _MOST_CURVES = 500
-_NUMBERS = ("strength", "score", "effect", "low", "high", "share", "p_value", "q_value")
+_NUMBERS = (
+    "strength",
+    "score",
+    "effect",
+    "low",
+    "high",
+    "share",
+    "p_value",
+    "q_value",
+    "on_variance",
+)
 
 
 def check_discovery(discovery: dict[str, Any]) -> None:
@@ -67,6 +77,7 @@ def discovery_data(discovery: dict[str, Any], *, hidden: bool) -> dict[str, Any]
         "e": [value for edge in packed for value in edge],
         "c": [value for link in _candidates(discovery) for value in _candidate(link, at)],
         "effects": effects,
+        "variance": any(finite(edge.get("on_variance")) is not None for edge in edges),
         "tests": any(finite(edge.get("p_value")) is not None for edge in edges),
         "curves": _packed_curves(discovery, packed[:_MOST_CURVES]),
         "special": [],

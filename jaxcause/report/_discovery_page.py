@@ -78,6 +78,7 @@ def discovery_page(discovery: dict[str, Any]) -> str:
         "score": isolate(visible(info.get("score") or "the value by which edges were chosen")),
         "lag_0": _lag_0(info),
         "effect_note": _effect_note(discovery),
+        "variance_note": _variance_note(discovery),
         "map": MAP.format(label="Strength from source row to target column"),
         "trust": bullets(trust),
         "facts": _facts(discovery, info),
@@ -148,6 +149,16 @@ def _effect_note(discovery: dict[str, Any]) -> str:
         f"{isolate(visible(effects.get('interval') or 'the model'))}. Slopes of both signs cancel, "
         "which the curve of an edge shows. Share: how much of the target\u2019s variance this "
         "source explains."
+    )
+
+
+def _variance_note(discovery: dict[str, Any]) -> str:
+    """What the column of effects on the variance says, if it is shown."""
+    if not any(finite(edge.get("on_variance")) is not None for edge in discovery["edges"]):
+        return ""
+    return (
+        " On variance: the share of the score by which the source changes how widely the target "
+        "scatters around its forecast, and not the forecast itself."
     )
 
 

@@ -3,22 +3,24 @@ const MOST_ROWS = 1000;
 const round = (value) => value === null ? "not defined" : String(Number(value.toPrecision(3))).replace("-", "\u2212");
 const step = (lag) => lag ? `t\u2212${lag}` : "t";
 const edges = [];
-const STRIDE = 13;
+const STRIDE = 14;
 for (let k = 0; k < data.e.length; k += STRIDE) {
-  const [from, to, lag, left, right, value, score, effect, low, high, share, p, q] = data.e.slice(k, k + STRIDE);
+  const [from, to, lag, left, right, value, score, effect, low, high, share, p, q, spread] = data.e.slice(k, k + STRIDE);
   const named = [`${name(from)} (${step(lag)})`, `${name(to)} (t)`];
-  edges.push({ from, to, lag, left, right, value, score, effect, low, high, share, p, q, named,
+  edges.push({ from, to, lag, left, right, value, score, effect, low, high, share, p, q, spread, named,
     size: value === null ? -1 : Math.abs(value), index: k / STRIDE });
 }
 const candidates = [];
 for (let k = 0; k < data.c.length; k += 6) {
   const [from, to, lag, left, right, value] = data.c.slice(k, k + 6);
   const named = [`${name(from)} (${step(lag)})`, `${name(to)} (t)`];
-  candidates.push({ from, to, lag, left, right, value, score: null, effect: null, low: null, high: null, share: null, p: null, q: null, named, size: -1, candidate: true, index: edges.length + k / 6 });
+  candidates.push({ from, to, lag, left, right, value, score: null, effect: null, low: null, high: null, share: null, p: null, q: null, spread: null, named, size: -1, candidate: true, index: edges.length + k / 6 });
 }
 const largest = Math.max(0, ...edges.map((e) => e.size)) || 1;
 const kind = (e) => e.candidate ? "candidate" : e.left === CONFLICT ? "conflict" : e.left === CIRCLE || e.right === CIRCLE ? "open"
   : { [2 * ARROW]: "latent", [2 * TAIL]: "tied" }[e.left + e.right] || "directed";
+// An effect on the variance of the target, and hardly on its mean.
+const spreads = (e) => e.spread !== null && e.spread > 0.9;
 const own = (e) => e.from === e.to;
 const visible = () => edges.filter((e) => (state.loops || !own(e)) && (e.size >= state.threshold || (e.value === null && state.threshold === 0)));
 // Whether an edge raises or lowers its target; "unclear" where that is not known, or its interval holds 0.
@@ -39,7 +41,8 @@ function described(e) {
   if (e.candidate) return `A candidate, no edge. Strength ${round(e.value)}.`;
   const effect = e.effect === null ? "" : ` Effect ${effectOf(e)} per unit, share ${percent(e.share)}.`;
   const test = e.p === null ? "" : ` p ${probability(e.p)}, q ${probability(e.q)}.`;
-  return `${meaning(e)}. Strength ${round(e.value)}.${effect}${test}`;
+  const spread = e.spread === null ? "" : ` ${percent(e.spread)} of its score is an effect on the variance.`;
+  return `${meaning(e)}. Strength ${round(e.value)}.${effect}${test}${spread}`;
 }
 // The forecast of the target along the range of the source.
 function curveOf(e) {
@@ -149,7 +152,7 @@ function draw() {
   focusOn(null);
 }
 function edge(group, way, plan, thick) {
-  const g = shape("g", { class: `edge ${kind(group)} ${signs(group)}`, "data-edge": group.index, "data-edges": group.edges.map((e) => e.index).join(" "),
+  const g = shape("g", { class: `edge ${kind(group)} ${signs(group)}${group.edges.every(spreads) ? " spread" : ""}`, "data-edge": group.index, "data-edges": group.edges.map((e) => e.index).join(" "),
     "data-from": group.from, "data-to": group.to, role: "img", tabindex: "-1", "aria-label": group.edges.map(described).join(" ") });
   watchFocus(g, { group });
   if (plan.mode === "matrix") {
@@ -279,8 +282,8 @@ function focusOn(what) {
 // --- the table ------------------------------------------------------------------------------------------------
 const known = (value) => value === null ? -Infinity : value;
 const SORT = { from: (e) => labels[e.from], to: (e) => labels[e.to], lag: (e) => e.lag, symbol, meaning, size: (e) => e.size, score: (e) => known(e.score),
-  effect: (e) => known(e.effect), share: (e) => known(e.share), p: (e) => e.p ?? 2, q: (e) => e.q ?? 2 };
-const COLUMNS = 7 + (data.effects ? 2 : 0) + (data.tests ? 2 : 0);
+  effect: (e) => known(e.effect), share: (e) => known(e.share), p: (e) => e.p ?? 2, q: (e) => e.q ?? 2, spread: (e) => known(e.spread) };
+const COLUMNS = 7 + (data.effects ? 2 : 0) + (data.tests ? 2 : 0) + (data.variance ? 1 : 0);
 function table() {
   const above = visible();
   const mine = filterRows(above, state, (e) => `${labels[e.from]} ${step(e.lag)} ${symbol(e)} ${labels[e.to]}`);
@@ -303,6 +306,7 @@ function table() {
       cell(percent(e.share));
     }
     if (data.tests) for (const value of [e.p, e.q]) cell(probability(value));
+    if (data.variance) cell(percent(e.spread));
     cell(columns.score[k]);
     cell(meaning(e), "meaning");
     row.addEventListener("pointerenter", () => focusOn({ edge: e }));
@@ -337,11 +341,12 @@ function refresh() {
 }
 $("threshold").addEventListener("input", (event) => { state.threshold = largest * Number(event.target.value) / 200; refresh(); });
 filterable(state, table);
-sortable(state, ["size", "score", "effect", "share"], table);
-for (const [some, has] of [["effects", data.effects], ["tests", data.tests]]) {
+sortable(state, ["size", "score", "effect", "share", "spread"], table);
+for (const [some, has] of [["effects", data.effects], ["tests", data.tests], ["variance", data.variance]]) {
   for (const head of document.querySelectorAll(`th.${some}`)) head.hidden = !has;
 }
-const NUMBERS = { score: "score", strength: "value", effect: "effect", low: "low", high: "high", share: "share", p_value: "p", q_value: "q" };
+const NUMBERS = { score: "score", strength: "value", effect: "effect", low: "low", high: "high", share: "share", p_value: "p", q_value: "q",
+  ...(data.variance ? { on_variance: "spread" } : {}) };
 const asRow = (e) => ({ source: labels[e.from], target: labels[e.to], lag: e.lag, edge: symbol(e),
   ...Object.fromEntries(Object.entries(NUMBERS).map(([key, from]) => [key, e[from]])) });
 downloads("graph", ["source", "target", "lag", "edge", ...Object.keys(NUMBERS)], () => edges.map(asRow),
@@ -366,6 +371,7 @@ $("loops").checked = state.loops;
 $("loops").parentElement.hidden = !loops;
 for (const some of ["latent", "open", "tied", "conflict", "candidate"]) document.querySelector(`.legend span.${some}`).hidden = !shownLinks().some((e) => kind(e) === some);
 for (const some of ["pos", "neg", "unclear", "plain"]) document.querySelector(`.legend span.${some}`).hidden = !edges.some((e) => kind(e) === "directed" && sign(e) === some);
+document.querySelector(".legend span.spread").hidden = !edges.some(spreads);
 $("maps").hidden = !data.maps || !data.max_lag;
 if (!$("maps").hidden) {
   const first = edges.some((e) => e.lag === 0) ? 0 : 1;

@@ -127,6 +127,24 @@ def test_the_page_says_what_strengths_are_at_lag_0():
     assert "Strength and score at lag 0" not in discovery_page(document())
 
 
+def test_the_page_says_which_edges_act_on_the_variance(visit):
+    content = document(edges=EDGES[:3])
+    assert "On variance:" not in parsed(discovery_page(content)).text
+    for edge, share in zip(content["edges"], (0.97, None, 0.4), strict=True):
+        edge["on_variance"] = share
+    assert "On variance: the share of the score" in parsed(discovery_page(content)).text
+    page = visit(discovery_page(content), width=1280)
+    heads = "[...document.querySelectorAll('th')].filter(t => !t.hidden).map(t => t.innerText)"
+    assert any("On variance" in head for head in page.js(heads))
+    cells = page.js("[...document.querySelectorAll('#rows tr')].map(r => r.innerText)")
+    assert sum("97 %" in cell for cell in cells) == sum("40 %" in cell for cell in cells) == 1
+    assert not page.js("document.querySelector('.legend .spread').hidden")
+    # One arrow of two lags, of which one acts on the mean, is not dotted; its two lags are apart.
+    assert page.js("document.querySelectorAll('.edge.spread').length") == 0
+    page.click("[data-layout=time]")
+    assert page.js("document.querySelectorAll('.edge.spread').length") == 1
+
+
 def test_long_settings_are_counted_instead_of_shown():
     info = {"member_scores": np.zeros((3, 5, 5, 2)).tolist(), "n_tests": [9, 4], "ragged":
             [[1] * 60, [2] * 70], "outcome": {"path": list(range(99))}}  # fmt: skip
@@ -142,8 +160,8 @@ def test_size_is_bounded_and_the_weakest_edges_are_left_out():
     data = data_of(page)
     assert data["n"] == 6000
     sizes = sorted(edge["strength"] for edge in content["edges"])
-    assert len(data["e"]) == 13 * 4000
-    assert min(data["e"][5::13]) == pytest.approx(sizes[2000], rel=1e-3)
+    assert len(data["e"]) == 14 * 4000
+    assert min(data["e"][5::14]) == pytest.approx(sizes[2000], rel=1e-3)
     large = crowd(600, 10)
     assert data_of(discovery_page(large))["maps"] is None
 
@@ -155,7 +173,7 @@ def test_undefined_numbers_become_null():
     content["strength"][0][1][2] = None
     data = data_of(discovery_page(content))
     json.dumps(data, allow_nan=False)
-    assert data["e"][5::13].count(None) == 1
+    assert data["e"][5::14].count(None) == 1
     assert data["e"][6::13].count(None) == 1
     bare = {key: content[key] for key in ("schema", "variables", "max_lag")} | {"edges": []}
     assert "No edge among 5 variables" in parsed(discovery_page(bare)).text

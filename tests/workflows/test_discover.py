@@ -13,7 +13,8 @@ from jaxcause import InputError, attribution, discover, metrics, simulate
 from jaxcause.graph import LaggedGraph
 from jaxcause.io import read_csv
 from jaxcause.training import TrainingConfig
-from jaxcause.workflows import DiscoveryInterrupted, TrainedForecaster
+from jaxcause.workflows import Discovery, DiscoveryInterrupted, TrainedForecaster
+from jaxcause.workflows._discover.info import share_on_variance
 from jaxcause.workflows._discover.notes import notes_on_variance
 
 SMALL = {
@@ -285,6 +286,23 @@ def test_a_gaussian_head_finds_a_parent_of_the_variance():
     parts = found.info.parts
     assert parts["variance_part"][1, 2, 1] > 5 * parts["mean_part"][1, 2, 1]
     np.testing.assert_allclose(parts["mean_part"] + parts["variance_part"], found.scores, rtol=1e-4)
+    # Each edge says it where edges are looked at: table, text, page, files.
+    into_c = found.table[(found.table["target"] == "X2") & (found.table["lag"] == 1)]
+    of = dict(zip(into_c["source"].tolist(), into_c["on_variance"].tolist(), strict=True))
+    assert of["X1"] > 0.8 > 0.2 > of["X0"]
+    assert "on variance" in found.summary()
+    again = Discovery.from_json(found.to_json())
+    np.testing.assert_allclose(again.table["on_variance"], found.table["on_variance"])
+    edges = found.to_dict()["edges"]
+    assert {edge["on_variance"] > 0.8 for edge in edges} == {True, False}
+
+
+def test_an_edge_without_any_energy_has_no_share_on_the_variance():
+    energy = np.array([[[0.0, 3.0]]])
+    share = share_on_variance({"mean_part": energy, "variance_part": energy / 3})
+    np.testing.assert_array_equal(share, [[[np.nan, 0.25]]])
+    assert share_on_variance({"total": energy}) is None
+    assert share_on_variance(None) is None
 
 
 def test_a_note_says_which_edges_act_on_the_variance():

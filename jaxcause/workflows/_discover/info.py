@@ -128,6 +128,11 @@ class DiscoveryInfo:
     key: str | None = None
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def on_variance(self) -> Float[np.ndarray, "vars vars lags"] | None:
+        """The part of each lagged score that is of the variance; None if none was forecast."""
+        return share_on_variance(self.parts)
+
     def to_dict(self) -> dict[str, Any]:
         """The fields that say something, by name; those of ``extra`` beside them."""
         said = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -146,6 +151,17 @@ class DiscoveryInfo:
         fields: dict[str, Any] = {name: v for name, v in values.items() if name in known}
         fields["notes"] = tuple(fields.get("notes") or ())
         return cls(**fields, extra=extra)
+
+
+def share_on_variance(
+    parts: Mapping[str, Any] | None,
+) -> Float[np.ndarray, "vars vars lags"] | None:
+    """Share of each score energy that is of the forecast variance; NaN where there is no energy."""
+    if parts is None or "variance_part" not in parts:
+        return None
+    mean, variance = (np.asarray(parts[part], float) for part in ("mean_part", "variance_part"))
+    total = mean + variance
+    return np.divide(variance, total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
 class Finding(NamedTuple):

@@ -11,6 +11,7 @@ from jaxcause.series import usable_windows
 from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
+from jaxcause.workflows._discover.info import share_on_variance
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.screen import screen_kept
 from jaxcause.workflows._discover.windows import notes_on_windows
@@ -172,11 +173,11 @@ def notes_on_variance(
     parts: Mapping[str, Any], graph: LaggedGraph, names: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Which lagged edges act on the variance of their target; none if no variance was forecast."""
-    if "variance_part" not in parts:
+    on_variance = share_on_variance(parts)
+    if on_variance is None:
         return ()
     edges = np.asarray(graph.adjacency) & (np.arange(graph.max_lag + 1) > 0)
-    mean, variance = (np.asarray(parts[part])[edges] for part in ("mean_part", "variance_part"))
-    share = variance / np.maximum(mean + variance, np.finfo(np.float64).tiny)
+    share = on_variance[edges]
     found = np.argwhere(edges)
     said = []
     for which, chosen in (

@@ -101,6 +101,17 @@ def _columns(table: Rows) -> list[Column]:
             for name in ("effect", "low", "high", "strength")
         ),
         *tests,
+        *_on_variance(table),
+    ]
+
+
+def _on_variance(table: Rows) -> list[Column]:
+    """By how much edges act on the variance of their target, where that was read."""
+    if "on_variance" not in (table.dtype.names or ()):
+        return []
+    shares = table["on_variance"].tolist()
+    return [
+        Column("on variance", ["–" if share != share else f"{share:.0%}" for share in shares], True)
     ]
 
 

@@ -84,7 +84,8 @@ class Discovery(Saved):
         variable to itself. ``effect`` has a sign and is in units of the target per unit of the
         source, ``low`` and ``high`` are the ends of its interval, and ``share`` is the share of the
         target's variance (see `Effects`). ``p_value`` and ``q_value`` are those of ``info``. All
-        are NaN where they are not known.
+        are NaN where they are not known. With ``head="gaussian"``, ``on_variance`` is the share of
+        the score by which an edge acts on the variance of its target and not on its mean.
 
         A structured array: ``table["score"]`` is a column, and `to_dataframe` makes a frame of it.
         """
@@ -106,9 +107,9 @@ class Discovery(Saved):
 
     @property
     def values(self) -> dict[str, Float[np.ndarray, "vars vars lags"]]:
-        """Numbers of the edges that files of graphs hold: effects, p- and q-values, if known."""
-        tests = {name: getattr(self.info, name) for name in TESTS}
-        known = {name: np.asarray(v, np.float64) for name, v in tests.items() if v is not None}
+        """Numbers of the edges that files of graphs hold: those of `table`, if they are known."""
+        numbers = {name: getattr(self.info, name) for name in (*TESTS, "on_variance")}
+        known = {name: np.asarray(v, np.float64) for name, v in numbers.items() if v is not None}
         return (self.effects.columns if self.effects is not None else {}) | known
 
     @property
