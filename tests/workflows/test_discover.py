@@ -385,7 +385,7 @@ def test_missing_values_are_masked_where_few_windows_are_complete():
     assert not dropped.info.model["missing"]
 
 
-@pytest.mark.parametrize("readout", ["attn_lrp", "cp_lrp"])
+@pytest.mark.parametrize("readout", ["attn_lrp", "cp_lrp", "intervention"])
 def test_relevance_is_a_readout(readout):
     x, truth, found = product_found()
     read = discover(
@@ -393,6 +393,22 @@ def test_relevance_is_a_readout(readout):
     )
     assert float(metrics.auroc(read.scores, truth)) == 1.0
     assert not np.allclose(read.scores, found.scores)
+
+
+@pytest.mark.usefixtures("untyped")
+def test_the_intervention_readout_tells_the_size_of_an_effect_that_saturates():
+    """A step of ±1 moves the target by 1 standard deviation of it; its slope at 0 is 10."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(4000, 2))
+    x[1:, 1] = 0.9 * np.tanh(10 * x[:-1, 0]) + 0.3 * rng.normal(size=3999)
+    found = discover(x, 1, key=jax.random.key(0), **SMALL | {"training": TrainingConfig(1200)})
+    read = discover(x, 1, forecaster=found.forecaster, readout="intervention", progress=False)
+    again = discover(x, 1, forecaster=found.forecaster, readout="intervention", progress=False)
+    np.testing.assert_array_equal(read.scores, again.scores)
+    true = np.std(0.9 * np.tanh(10 * x[:-1, 0])) / np.std(x[1:, 1])
+    sizes = [float(result.strength[0, 1, 1]) for result in (found, read)]
+    assert abs(sizes[1] - true) < 0.2 < 0.5 < abs(sizes[0] - true)
+    assert "another window" in read.info.strength
 
 
 @pytest.mark.parametrize("max_lag", [2, 5])

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from jaxcause import attribution
 from jaxcause._checks import InputError
+from jaxcause._typing import AnyArray, PredictFn
 from jaxcause.models.forecaster import (
     ForecasterConfig,
     Params,
@@ -34,6 +36,14 @@ class Readout(NamedTuple):
     density: bool = False
 
 
+def _intervention(
+    forecast: PredictFn, windows: Float[AnyArray, "windows time vars"], *, mesh: Mesh | None = None
+) -> Any:
+    """The marginal intervention, with the same draws in every call; one device does it."""
+    del mesh
+    return attribution.intervention(forecast, windows, key=jax.random.key(0))
+
+
 PRODUCT = "mean |input × gradient|: mean contribution to the target, in standard deviations"
 READOUTS = {
     "gradient_energy": Readout(
@@ -54,6 +64,13 @@ READOUTS = {
     "input_x_gradient": Readout(attribution.input_x_gradient, STANDARD, False, PRODUCT),
     "attn_lrp": Readout(attribution.relevance, ATTN_LRP, False, "mean |relevance|, AttnLRP"),
     "cp_lrp": Readout(attribution.relevance, CP_LRP, False, "mean |relevance|, CP-LRP"),
+    "intervention": Readout(
+        _intervention,
+        STANDARD,
+        True,
+        "root of half the mean squared change of the target, in standard deviations, when the "
+        "source is set to its value in another window",
+    ),
 }
 """Readouts by name."""
 

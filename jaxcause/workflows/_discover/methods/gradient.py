@@ -52,6 +52,8 @@ class Gradient(SharedMethod):
             ``lambda scores: jaxcause.attribution.select_top_k(scores, 3)``.
         readout: What is read from the forecaster (see `jaxcause.attribution`). By default
             ``gradient_energy``; with ``head="gaussian"``, which it needs, ``score_energy``.
+            ``intervention`` sets inputs to values of other windows; it states the size of effects
+            that saturate or ripple better, takes longer, and is read on one device.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
             autoregression forecasts best, but for those of changes from row to row.
         skip: Whether a linear autoregression is trained along as part of the forecaster, from the
@@ -98,7 +100,15 @@ class Gradient(SharedMethod):
     q: Probability = 0.1
     select: "SelectionRule | None" = None
     readout: (
-        Literal["gradient_energy", "score_energy", "input_x_gradient", "attn_lrp", "cp_lrp"] | None
+        Literal[
+            "gradient_energy",
+            "score_energy",
+            "input_x_gradient",
+            "attn_lrp",
+            "cp_lrp",
+            "intervention",
+        ]
+        | None
     ) = None
     transform: Literal["auto", TransformName] = "auto"
     skip: bool | None = None
