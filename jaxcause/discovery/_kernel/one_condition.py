@@ -80,6 +80,7 @@ def best_single_conditions(
         sets: Which candidates to look at, by their numbers.
     """
     first, value = np.full(batch.x.size, NEVER, np.int64), np.full(batch.x.size, np.inf)
+    batch = _from_owners(batch, lists)
     for rows in _with_one_list(batch):
         here = batch.at(rows)
         n_listed = int((here.n_candidates + (here.skip < NULL)).max())
@@ -90,6 +91,19 @@ def best_single_conditions(
         found = _exactly(sweep, columns, here, row, column)
         first[rows], value[rows] = found.first - sets.start * (found.first < NEVER), found.value
     return Found(first, value, None)
+
+
+def _from_owners(batch: RowBatch, lists: Int[np.ndarray, "candidates"]) -> RowBatch:
+    """Rows with their ends exchanged where the list is that of y: all rows of a list share x then.
+
+    What a list leaves out is the other end. Both ends have the same part in the formula of a
+    squared partial correlation, so that its rounding stays the same, too.
+    """
+    left_out = batch.skip < NULL
+    other = lists[np.where(left_out, batch.start + batch.skip, 0)]
+    of_y = left_out & (other == batch.x)
+    x, y = np.where(of_y, batch.y, batch.x), np.where(of_y, batch.x, batch.y)
+    return batch._replace(x=x, y=y)
 
 
 def _with_one_list(batch: RowBatch) -> Iterator[Int[np.ndarray, "some"]]:
