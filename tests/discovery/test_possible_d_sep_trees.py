@@ -7,7 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxcause.discovery import possible_d_sep_distances
-from jaxcause.discovery._host.possible_d_sep_trees import grow_trees, members
+from jaxcause.discovery._host import possible_d_sep_trees
+from jaxcause.discovery._host.possible_d_sep_trees import (
+    first_of_each_value,
+    grow_trees,
+    members,
+)
 from jaxcause.discovery._kernel.bits import unpack
 from jaxcause.discovery._traced.icd_sep import grow_tree
 
@@ -81,7 +86,7 @@ def test_both_searches_grow_the_same_trees(n, density, depth):
 
 def sets(words, n):
     """Sets of nodes as Python's."""
-    row, node = members(words, n)
+    row, node = members(words)
     return [frozenset(node[row == k].tolist()) for k in range(len(words))]
 
 
@@ -93,3 +98,13 @@ def test_a_tree_drawn_by_hand():
     assert possible_d_sep_distances(marks[None], 0).tolist() == [[0, 1, 2, 0, 0]]
     assert possible_d_sep_distances(marks[None], 2).tolist() == [[2, 1, 0, 1, 0]]
     assert possible_d_sep_distances(marks[None], 4).tolist() == [[0] * 5]
+
+
+@given(st.lists(st.integers(0, 8), max_size=40))
+def test_the_first_of_each_value_is_found_by_table_and_by_sorting(values):
+    value = np.array(values, np.int64)
+    expected = sorted({v: k for k, v in reversed(list(enumerate(values)))}.values())
+    with pytest.MonkeyPatch.context() as patched:
+        for most in (possible_d_sep_trees.MOST_SLOTS, 1):
+            patched.setattr(possible_d_sep_trees, "MOST_SLOTS", most)
+            assert first_of_each_value(value, 9).tolist() == expected

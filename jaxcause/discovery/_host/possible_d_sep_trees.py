@@ -24,6 +24,8 @@ from jaxtyping import Bool, Int, Integer, UInt64
 from jaxcause.graph import Mark
 
 BITS = 64
+MOST_SLOTS = 1 << 26
+"""Values of which the first occurrence is looked up in a table; more are sorted."""
 
 
 class Trees(NamedTuple):
@@ -157,13 +159,12 @@ def _next_layer(layer: _Layer, edges: _Edges) -> tuple[Int[np.ndarray, "more"], 
     onward = edges.onward[graph, a]
     collider = edges.into[graph, b, a]
     onward[collider] |= edges.sources[graph[collider], b[collider]]
-    branch, c = members(onward & edges.unused[tree, b], n)
-    b = b[branch]
-    edge = (tree[branch] * n + np.minimum(b, c)) * n + np.maximum(b, c)
-    first = np.sort(np.unique(edge, return_index=True)[1])
-    branch, b, c = branch[first], b[first], c[first]
-    longer = _Layer(tree[branch], b, c)
-    for end, other in ((b, c), (c, b)):
+    branch, c = members(onward & edges.unused[tree, b])
+    tree, b = tree[branch], b[branch]
+    edge = (tree * n + np.minimum(b, c)) * n + np.maximum(b, c)
+    first = first_of_each_value(edge, edges.unused.shape[0] * n * n)
+    branch, longer = branch[first], _Layer(tree[first], b[first], c[first])
+    for end, other in ((longer.a, longer.b), (longer.b, longer.a)):
         # An edge is used once, so that subtracting its bit takes it out; `subtract.at` is fast.
         word = (longer.tree * n + end) * edges.unused.shape[2] + other // BITS
         np.subtract.at(edges.unused.reshape(-1), word, _bit(other))
@@ -185,13 +186,28 @@ def one_node(node: Int[np.ndarray, "sets"], n: int) -> UInt64[np.ndarray, "sets 
 
 
 def members(
-    sets: UInt64[np.ndarray, "sets words"], n: int
+    sets: UInt64[np.ndarray, "sets words"],
 ) -> tuple[Int[np.ndarray, "members"], Int[np.ndarray, "members"]]:
     """Which set, and which node: the members of all sets, in ascending order."""
     some = np.flatnonzero(sets.any(axis=1))
-    bits = np.unpackbits(sets[some].astype(">u8").view(np.uint8), axis=1)[:, :n]
-    row, node = np.nonzero(bits)
-    return some[row], node
+    octets = sets[some].astype(">u8").view(np.uint8)
+    # Flat and boolean, they are found several times faster.
+    found = np.flatnonzero(np.unpackbits(octets.reshape(-1)).view(bool))
+    width = sets.shape[1] * BITS
+    row = found // width
+    return some[row], found - row * width
+
+
+def first_of_each_value(
+    value: Int[np.ndarray, "entries"], n_values: int
+) -> Int[np.ndarray, "firsts"]:
+    """Where each value occurs first, in ascending order; values are at least 0, below n_values."""
+    if n_values > MOST_SLOTS:
+        return np.sort(np.unique(value, return_index=True)[1])
+    # Of several entries written to one place the last stays: backwards, that is the first.
+    place, entry = np.empty(n_values, np.int32), np.arange(value.size, dtype=np.int32)
+    place[value[::-1]] = entry[::-1]
+    return np.flatnonzero(place[value] == entry)
 
 
 def _bit(node: np.ndarray) -> UInt64[np.ndarray, "nodes"]:
