@@ -50,6 +50,35 @@ def test_a_noisier_copy_of_the_linear_forecast_rarely_adds_anything(noise):
     assert false <= 2
 
 
+@pytest.mark.parametrize(
+    ("noise", "bend", "counts"), [(0.88, 0.02, True), (0.7, 0.005, False), (0.97, 0.001, False)]
+)
+def test_a_sure_gain_counts_by_what_the_linear_model_explains(noise, bend, counts):
+    """Of variance 1, nobody forecasts ``noise``, and the Transformer alone ``bend``."""
+    rng = np.random.default_rng(1)
+    missed, bent = rng.normal(size=(2, 4000, 10))
+    rest = np.sqrt(noise) * missed
+    gain = gain_over_linear(rest + np.sqrt(bend) * bent, rest)
+    assert gain.share < 0.04
+    assert gain.explained == pytest.approx(bend / (1 - noise - bend), rel=0.3)
+    assert gain.counts == counts
+    # As large a share of the explained, but of few windows and so not sure.
+    few = gain_over_linear((rest + np.sqrt(bend) * bent)[:25], rest[:25])
+    assert few.z < gain.z
+
+
+def test_a_bent_system_beneath_much_noise_is_read_by_gradients():
+    """2,000 rows of piecewise-linear effects: t-tests miss more, and find more that is false."""
+    made = jc.simulate.lagged_system(
+        jax.random.key(11), n_vars=10, max_lag=5, n_steps=2000, n_parents=3, function="pl+m"
+    )
+    found = jc.discover(np.asarray(made.series), 5, key=jax.random.key(0), progress=False)
+    assert found.info.selection == "empirical null"
+    right = np.asarray(found.graph.directed) & np.asarray(made.truth.directed)
+    n_found, n_true = (int(np.asarray(g.directed).sum()) for g in (found.graph, made.truth))
+    assert 2 * int(right.sum()) / (n_found + n_true) > 0.85
+
+
 def test_one_target_among_many_is_seen():
     rng = np.random.default_rng(0)
     linear = rng.normal(size=(300, 20))

@@ -13,6 +13,11 @@ SMALL, LARGE = 0.04, 0.1
 SURE, LIKELY = 4.0, 3.0
 """Standard errors by which a small and a large share must be confirmed. That of a single target,
 of which there are many, must be both large and sure."""
+EXPLAINED, VERY_SURE = 0.09, 6.5
+"""Where noise is most of the error, what the Transformer removes is small beside it. It counts,
+too, as such a share of the variance that the linear model explains, if it is very sure."""
+LEAST_EXPLAINED = 0.02
+"""Share of the variance that the linear model is taken to explain at least."""
 
 
 class Gain(NamedTuple):
@@ -27,6 +32,8 @@ class Gain(NamedTuple):
         share: Share of the linear model's error that stacking removes.
         z: Standard errors by which the linear errors agree with the difference of the forecasts:
             an encompassing test (Harvey, Leybourne & Newbold 1998).
+        explained: What stacking removes, as a share of the variance that the linear model
+            explains; columns have variance 1.
         target_share: ``share`` of each target, with weights of its own.
         target_z: ``z`` of each target.
     """
@@ -34,6 +41,7 @@ class Gain(NamedTuple):
     weight: float
     share: float
     z: float
+    explained: float
     target_share: Float[np.ndarray, "vars"]
     target_z: Float[np.ndarray, "vars"]
 
@@ -41,7 +49,8 @@ class Gain(NamedTuple):
     def counts(self) -> bool:
         """Whether the Transformer forecasts the series better than the linear model alone."""
         small, large = self.share >= SMALL, self.share >= LARGE
-        return (small and self.z >= SURE) or (large and self.z >= LIKELY)
+        explained = self.explained >= EXPLAINED and self.z >= VERY_SURE
+        return (small and self.z >= SURE) or (large and self.z >= LIKELY) or explained
 
     @property
     def targets(self) -> Bool[np.ndarray, "vars"]:
@@ -72,10 +81,12 @@ def gain_over_linear(
     half = len(linear) // 2
     parts = (slice(None, half), slice(half, None))
     common, own = np.sum([_left(linear, apart, *order) for order in (parts, parts[::-1])], axis=0)
-    agreement = linear * apart
+    agreement, error = linear * apart, float((linear**2).mean()) if linear.size else 1.0
+    share = float(1 - _quotient(common.sum(), (linear**2).sum()))
     return Gain(
         weight=float(_weight(linear, apart)),
-        share=float(1 - _quotient(common.sum(), (linear**2).sum())),
+        share=share,
+        explained=share * error / max(1 - error, LEAST_EXPLAINED),
         z=float(_standard_errors(agreement.mean(axis=1))),
         target_share=1 - _quotient(own, (linear**2).sum(axis=0)),
         target_z=_standard_errors(agreement),
