@@ -11,6 +11,7 @@ from functools import partial
 
 import jax
 import numpy as np
+import scipy.stats
 
 from benchmarks.core.timing import say
 from benchmarks.mechanisms import SYSTEMS, draw_system, excess_error, judged, train, true_effects
@@ -25,8 +26,8 @@ UNITLESS = ("input × gradient", "AttnLRP", "CP-LRP", "rollout")
 
 
 def run(*, quick: bool = False) -> list[dict]:
-    """Rows of all systems, forecasters and readouts, each a mean over keys."""
-    rows = []
+    """Rows of all systems, forecasters and readouts, each a mean over keys, and of all systems."""
+    rows: list[dict] = []
     for name in SYSTEMS:
         cases = [found for seed in range(1 if quick else N_KEYS) for found in _case(name, seed)]
         for forecaster, readout in dict.fromkeys(case[:2] for case in cases):
@@ -37,7 +38,31 @@ def run(*, quick: bool = False) -> list[dict]:
                 row["size"] = ""
             rows.append(row | {"keys": len(of_it)})
             say(str(rows[-1]))
-    return rows
+    return rows + list(over_systems(rows))
+
+
+def over_systems(rows: list[dict]) -> Iterator[dict]:
+    """Means over the systems with their 95 % intervals, and F1 less that of the gradient energy."""
+    for forecaster, readout in dict.fromkeys((r["forecaster"], r["readout"]) for r in rows):
+        of_it = [r for r in rows if (r["forecaster"], r["readout"]) == (forecaster, readout)]
+        plain = {
+            r["system"]: r["F1"]
+            for r in rows
+            if (r["forecaster"], r["readout"]) == (forecaster, "gradient energy")
+        }
+        row = {"system": f"all {len(of_it)}", "forecaster": forecaster, "readout": readout}
+        for figure in ("AUROC", "F1", "rank correlation"):
+            row |= _interval(figure, [r[figure] for r in of_it])
+        if readout != "gradient energy":
+            row |= _interval("F1 gained", [r["F1"] - plain[r["system"]] for r in of_it])
+        yield row | {"keys": sum(r["keys"] for r in of_it)}
+
+
+def _interval(figure: str, values: list[float]) -> dict:
+    """The mean of a figure, and the interval of Student's t; systems are the units."""
+    mean, n = float(np.mean(values)), len(values)
+    half = float(scipy.stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+    return {figure: mean, f"{figure}, 95 %": f"{mean - half:.2f} to {mean + half:.2f}"}
 
 
 def _case(name: str, seed: int) -> Iterator[tuple[str, str, dict]]:

@@ -45,6 +45,9 @@ SYSTEMS: dict[str, tuple[Terms, float]] = {
     "rippled (x + sin(12x)/6)": (_sum_of(_ripple), 0.0),
     "one of each (tanh 10x, x + sin(12x)/6)": (_step_and_ripple, 0.0),
     "product (tanh x1*x2)": (_product, 0.0),
+    "half-wave (max(x, 0))": (_sum_of(lambda x: jnp.maximum(x, 0)), 0.0),
+    "even (tanh x²)": (_sum_of(lambda x: jnp.tanh(x**2)), 0.0),
+    "folded (sin 3x)": (_sum_of(lambda x: jnp.sin(3 * x)), 0.0),
     "curved, noises correlated .95": (_sum_of(lambda x: jnp.tanh(2 * x)), 0.95),
 }
 """How the parents act, and the correlation of the noises of all variables within a time step."""
