@@ -109,7 +109,13 @@ def _period(table: SeriesTable, period: Any) -> float:
     ):
         rows = float(period)
     else:
-        seconds, step = as_seconds("detrend", period), row_seconds(table)
+        try:
+            seconds, step = as_seconds("detrend", period), row_seconds(table)
+        except InputError:
+            raise InputError(
+                f"detrend={period!r} is not known; give 'auto', 'linear', None, or seasons: numbers "
+                "of rows such as 12, or durations such as '3h' (units s, min, h, d, w)"
+            ) from None
         if step is None:
             raise InputError(
                 f"detrend={period!r} is a duration, but the rows have no dates; give the season in "
