@@ -113,8 +113,8 @@ def _period(table: SeriesTable, period: Any) -> float:
             seconds, step = as_seconds("detrend", period), row_seconds(table)
         except InputError:
             raise InputError(
-                f"detrend={period!r} is not known; give 'auto', 'linear', None, or seasons: numbers "
-                "of rows such as 12, or durations such as '3h' (units s, min, h, d, w)"
+                f"detrend={period!r} is not known; give 'auto', 'linear', None, or seasons: rows "
+                "such as 12, or durations such as '3h' (units s, min, h, d, w)"
             ) from None
         if step is None:
             raise InputError(
