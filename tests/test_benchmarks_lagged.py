@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import flow, lagged, memory
+from benchmarks import claims, flow, intervention, lagged, memory
 from benchmarks.lagged import generated, hidden, methods, settings, study, tables, worker
 from benchmarks.lagged.figures import figures
 from benchmarks.lagged.published import NotThere
@@ -339,3 +339,27 @@ def test_generated_series_are_what_their_generator_says():
         assert case.series.shape == (500, 10)
         assert case.truth.sum() == 20
         assert np.isnan(case.series).any() == (scenario == "missing")
+
+
+def test_a_claim_is_a_row_of_means_and_a_point_of_a_curve(tmp_path):
+    row = claims._row("rows", 300, {"n_steps": 300}, "var", 2)
+    assert row["systems"] == 2
+    assert 0.0 <= row["F1 q=0.1"] <= 1.0
+    assert 0.5 < row["AUROC"] <= 1.0
+    claims.draw([row], tmp_path / "claims.png")
+    assert (tmp_path / "claims.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_readouts_are_compared_over_systems():
+    others = {"AUROC": 1.0, "rank correlation": 0.5, "keys": 3}
+    rows = [
+        {"system": s, "forecaster": "f", "readout": r, "F1": f1} | others
+        for s, plain, other in (("a", 0.9, 0.7), ("b", 0.8, 0.8), ("c", 1.0, 0.8))
+        for r, f1 in (("gradient energy", plain), ("LRP", other))
+    ]
+    plain, other = intervention.over_systems(rows)
+    assert (plain["system"], plain["keys"], plain["F1, 95 %"]) == ("all 3", 9, "0.65 to 1.15")
+    assert "F1 gained" not in plain
+    assert other["F1 gained"] == pytest.approx(-0.4 / 3)
+    low, high = map(float, other["F1 gained, 95 %"].split(" to "))
+    assert low < -0.4 / 3 < high

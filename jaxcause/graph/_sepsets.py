@@ -40,7 +40,7 @@ class SepSets:
         sets: Int[np.ndarray, "pairs size"],
     ) -> "SepSets":
         """New sepsets in which ``sets`` separate the pairs ``(x, y)`` (host side)."""
-        nodes = widen(np.asarray(self.nodes), sets.shape[1])
+        nodes = widen(np.array(self.nodes), sets.shape[1])
         found = np.array(self.found)
         for a, b in ((x, y), (y, x)):
             nodes[a, b] = -1
@@ -62,6 +62,8 @@ class SepSets:
 
 
 def widen(nodes: np.ndarray, width: int) -> np.ndarray:
-    """A copy of ``nodes`` whose last axis is at least ``width``, padded with -1."""
+    """``nodes`` with a last axis of at least ``width``, padded with -1; as they are if it is."""
     extra = max(0, width - nodes.shape[-1])
+    if not extra:
+        return nodes
     return np.pad(nodes, [(0, 0)] * (nodes.ndim - 1) + [(0, extra)], constant_values=-1)
