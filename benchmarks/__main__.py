@@ -45,7 +45,7 @@ STUDIES = {
     "architectures": lambda given: architectures.run(quick=given.quick),
     "attention": lambda given: attention.run(given.data, quick=given.quick),
     "bridge": lambda given: bridge.run(quick=given.quick),
-    "claims": lambda given: claims.run(quick=given.quick),
+    "claims": lambda given: claims.run(given.out, quick=given.quick),
     "calibration": lambda given: calibration.run(quick=given.quick, only=given.only),
     "collinear": lambda given: collinear.run(),
     "faults": lambda given: faults.run(quick=given.quick),

@@ -35,15 +35,18 @@ CLAIMS: dict[str, dict[Any, dict[str, Any]]] = {
 """What is varied, its values, and the systems; the rest is as above."""
 
 
-def run(*, quick: bool = False) -> list[dict]:
-    """A row for each point and method: means over the systems."""
-    return [
+def run(out: Path, *, quick: bool = False) -> list[dict]:
+    """A row for each point and method, means over the systems; draws them in ``claims.png``."""
+    rows = [
         _row(claim, value, options, method, 1 if quick else n_seeds)
         for method, n_seeds in SEEDS.items()
         for claim, points in CLAIMS.items()
         for value, options in points.items()
         if not (quick and method == "content")
     ]
+    out.mkdir(parents=True, exist_ok=True)
+    draw(rows, out / "claims.png")
+    return rows
 
 
 def _row(claim: str, value: Any, options: dict, method: str, n_seeds: int) -> dict:
