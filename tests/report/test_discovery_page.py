@@ -174,7 +174,7 @@ def test_undefined_numbers_become_null():
     data = data_of(discovery_page(content))
     json.dumps(data, allow_nan=False)
     assert data["e"][5::14].count(None) == 1
-    assert data["e"][6::13].count(None) == 1
+    assert data["e"][6::14].count(None) == 1
     bare = {key: content[key] for key in ("schema", "variables", "max_lag")} | {"edges": []}
     assert "No edge among 5 variables" in parsed(discovery_page(bare)).text
 
