@@ -62,6 +62,11 @@ def test_a_sure_gain_counts_by_what_the_linear_model_explains(noise, bend, count
     assert gain.share < 0.04
     assert gain.explained == pytest.approx(bend / (1 - noise - bend), rel=0.3)
     assert gain.counts == counts
+    # Values that are missing are neither error nor explained.
+    holes = rng.random(rest.shape) < 0.4
+    missing = (np.where(holes, np.nan, r) for r in (rest + np.sqrt(bend) * bent, rest))
+    found = gain_over_linear(*missing).explained
+    assert found == pytest.approx(gain.explained, rel=0.2, abs=0.02)
     # As large a share of the explained, but of few windows and so not sure.
     few = gain_over_linear((rest + np.sqrt(bend) * bent)[:25], rest[:25])
     assert few.z < gain.z

@@ -58,8 +58,9 @@ class DiscoveryInfo:
         screen: Inputs of each target besides its own past that a screen left to the Transformer, on
             average.
         gain: What the Transformer adds to the linear forecast: its ``weight`` in the best mean of
-            both, the ``share`` of the linear model's held-out error that this removes, by how many
-            standard errors (``z``), and the ``targets`` that it forecasts better.
+            both, the ``share`` of the linear model's held-out error that this removes, the same as
+            a share of the variance that it explains (``explained``), by how many standard errors
+            (``z``), and the ``targets`` that it forecasts better.
         widened: Factor by which the t-tests were widened, where that was needed.
         skip: Whether a linear autoregression is part of the forecaster.
         model: Sizes of the forecaster.

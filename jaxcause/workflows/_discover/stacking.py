@@ -61,7 +61,8 @@ class Gain(NamedTuple):
     def record(self, names: tuple[str, ...]) -> dict[str, Any]:
         """What `DiscoveryInfo` keeps."""
         better = [names[k] for k in np.flatnonzero(self.targets)]
-        return {"weight": self.weight, "share": self.share, "z": self.z, "targets": better}
+        said = {name: getattr(self, name) for name in ("weight", "share", "explained", "z")}
+        return said | {"targets": better}
 
 
 def gain_over_linear(
@@ -76,12 +77,13 @@ def gain_over_linear(
     >>> gain_over_linear(noise, noise + missed).counts
     False
     """
+    n_known = max(1, np.isfinite(linear).sum())
     linear, transformer = np.nan_to_num(linear), np.nan_to_num(transformer)
     apart = linear - transformer
     half = len(linear) // 2
     parts = (slice(None, half), slice(half, None))
     common, own = np.sum([_left(linear, apart, *order) for order in (parts, parts[::-1])], axis=0)
-    agreement, error = linear * apart, float((linear**2).mean()) if linear.size else 1.0
+    agreement, error = linear * apart, float((linear**2).sum() / n_known)
     share = float(1 - _quotient(common.sum(), (linear**2).sum()))
     return Gain(
         weight=float(_weight(linear, apart)),
