@@ -82,6 +82,24 @@ def test_a_forecaster_that_was_damaged_anywhere_is_refused_in_one_line(trained, 
         assert "\n" not in str(error.value)
 
 
+def test_a_forecaster_with_a_damaged_key_is_refused(trained, tmp_path):
+    """The order of the keys in the file differs from run to run, so each bit of each is tried."""
+    path, bad = tmp_path / "f.safetensors", tmp_path / "bad.safetensors"
+    trained.save(path)
+    whole = path.read_bytes()
+    with safe_open(path, framework="numpy") as file:
+        keys = list(file.metadata())
+    assert "checksum" in keys
+    for key in keys:
+        start = whole.index(f'"{key}":'.encode()) + 1
+        for at, bit in itertools.product(range(start, start + len(key)), range(8)):
+            flipped = bytearray(whole)
+            flipped[at] ^= 1 << bit
+            bad.write_bytes(bytes(flipped))
+            with pytest.raises(InputError, match="damaged|cannot read|holds no"):
+                TrainedForecaster.load(bad)
+
+
 CHANGES = [
     {"transform": "log"},
     {"transform": "copula"},

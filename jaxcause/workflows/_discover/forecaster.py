@@ -21,6 +21,11 @@ from jaxcause.models.forecaster import ForecasterConfig, Params, init_params, pr
 from jaxcause.series import TRANSFORMS, Transform, Trend, after_change
 
 FORMAT = "jaxcause.forecaster.1"
+KEYS = frozenset(
+    ("format", "config", "names", "resample", "weight", "clock", "checksum")
+    + ("transform", "level", "shape")
+)
+"""All keys that the metadata of a file may have."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,6 +153,13 @@ class TrainedForecaster:
             raise InputError(f"cannot read a forecaster from {path}: {error}") from None
         if metadata.get("format") != FORMAT:
             raise InputError(f"{path} holds no {FORMAT}; write it with TrainedForecaster.save")
+        # A damaged key would leave a file without a checksum, so no unknown key is accepted.
+        unknown = sorted(metadata.keys() - KEYS)
+        if unknown:
+            raise InputError(
+                f"{path} is damaged or of another version (it holds {unknown[0]!r}); "
+                "train or write it again"
+            )
         written = metadata.pop("checksum", None)
         if written is not None and written != _checksum(metadata, tensors):
             raise InputError(f"{path} is damaged (its checksum differs); train or write it again")
