@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 
 from jaxcause._checks import check_probability
 from jaxcause._typing import AnyArray
@@ -13,13 +13,14 @@ from jaxcause.discovery._pcmci.parents import select_lagged_parents
 from jaxcause.discovery._pcmci.problem import pcmci_problem
 from jaxcause.discovery._pcmci.result import PcmciInfo, PcmciResult
 from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.stats import HoledSamples
 
 PC_ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Levels that ``pc_alpha=None`` chooses from."""
 
 
 def pcmci(
-    corr: Float[AnyArray, "nodes nodes"],
+    corr: Float[AnyArray, "nodes nodes"] | HoledSamples,
     n_samples: int,
     *,
     n_vars: int,
@@ -27,7 +28,6 @@ def pcmci(
     alpha: float = 0.05,
     allowed: Bool[AnyArray, "vars vars lags"] | None = None,
     required: Bool[AnyArray, "vars vars lags"] | None = None,
-    present: UInt8[AnyArray, "nodes bytes"] | None = None,
     max_cond_size: int | None = None,
     max_target_parents: int | None = None,
     max_source_parents: int | None = None,
@@ -48,7 +48,9 @@ def pcmci(
 
     Args:
         corr: Correlations of the lagged variables, node ``lag * n_vars + var``, for lags up to
-            twice the longest lag of a link (`lagged_correlation`).
+            twice the longest lag of a link (`lagged_correlation`). Where values are missing, the
+            samples instead (`jaxcause.stats.holed_samples`): each test then uses those that hold
+            all its nodes.
         n_samples: Number of windows N behind it.
         n_vars: Number of variables.
         pc_alpha: Level of significance of the first phase. Of several levels, each variable takes
@@ -58,8 +60,6 @@ def pcmci(
             that is allowed in one direction has that direction if it is linked.
         required: ``[source, target, lag]``: links that are in the graph and conditioned on,
             whatever the tests say; they are tested for their p-values only.
-        present: Which samples hold each node, as bits (`jaxcause.stats.pairwise_samples`), where
-            values are missing. Each test then counts the samples that hold all its nodes.
         max_cond_size: Largest conditioning set of the first phase.
         max_target_parents: Condition on only that many parents of the target, the strongest.
         max_source_parents: Condition on only that many parents of the source, the strongest.
@@ -87,7 +87,7 @@ def pcmci(
     """
     check_probability("alpha", alpha)
     alphas = PC_ALPHAS if pc_alpha is None else pc_alpha
-    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, alphas, present, mesh)
+    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, alphas, mesh)
     test, allowed = problem.test, problem.allowed
     n_lags = allowed.shape[2]
     parents = select_lagged_parents(
@@ -97,7 +97,7 @@ def pcmci(
     once[:, :, 0] = np.triu(once[:, :, 0])
     links = LaggedLinks(*np.nonzero(once))
     cond = mci_conditions(
-        parents.order, links, n_vars, len(test.corr), max_target_parents, max_source_parents
+        parents.order, links, n_vars, test.n_nodes, max_target_parents, max_source_parents
     )
     found = test(links.lag * n_vars + links.source, links.target, cond)
     statistic, p_value = np.zeros(allowed.shape), np.full(allowed.shape, np.nan)

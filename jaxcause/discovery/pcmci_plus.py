@@ -2,7 +2,7 @@
 
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 
 from jaxcause._checks import InputError, check_choice
 from jaxcause._typing import AnyArray
@@ -13,10 +13,11 @@ from jaxcause.discovery._pcmci.problem import pcmci_problem
 from jaxcause.discovery._pcmci.result import PcmciInfo, PcmciResult
 from jaxcause.discovery._pcmci.skeleton import LaggedSkeleton, MomentaryTest, find_skeleton
 from jaxcause.graph import LaggedGraph, Mark, cyclic_edges
+from jaxcause.stats import HoledSamples
 
 
 def pcmci_plus(
-    corr: Float[AnyArray, "nodes nodes"],
+    corr: Float[AnyArray, "nodes nodes"] | HoledSamples,
     n_samples: int,
     *,
     n_vars: int,
@@ -24,7 +25,6 @@ def pcmci_plus(
     colliders: str = "majority",
     allowed: Bool[AnyArray, "vars vars lags"] | None = None,
     required: Bool[AnyArray, "vars vars lags"] | None = None,
-    present: UInt8[AnyArray, "nodes bytes"] | None = None,
     max_cond_size: int | None = None,
     max_target_parents: int | None = None,
     max_source_parents: int | None = None,
@@ -44,7 +44,9 @@ def pcmci_plus(
 
     Args:
         corr: Correlations of the lagged variables, node ``lag * n_vars + var``, for lags up to
-            twice the longest lag of a link (`lagged_correlation`).
+            twice the longest lag of a link (`lagged_correlation`). Where values are missing, the
+            samples instead (`jaxcause.stats.holed_samples`): each test then uses those that hold
+            all its nodes.
         n_samples: Number of windows behind it.
         n_vars: Number of variables.
         pc_alpha: Level of significance of all tests.
@@ -56,8 +58,6 @@ def pcmci_plus(
             it.
         required: ``[source, target, lag]``: links that are in the graph and conditioned on,
             whatever the tests say; they are tested for their p-values only.
-        present: Which samples hold each node, as bits (`jaxcause.stats.pairwise_samples`), where
-            values are missing. Each test then counts the samples that hold all its nodes.
         max_cond_size: Largest S, and largest conditioning set of the first phase.
         max_target_parents: Condition on only that many lagged parents of the target.
         max_source_parents: Condition on only that many lagged parents of the source.
@@ -90,7 +90,7 @@ def pcmci_plus(
     check_choice("colliders", colliders, ("majority", "none"))
     if np.ndim(pc_alpha) > 0:
         raise InputError(f"pc_alpha={pc_alpha!r} must be one level of significance")
-    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, pc_alpha, present, mesh)
+    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, pc_alpha, mesh)
     test, allowed, alpha = problem.test, problem.allowed, float(problem.alphas[0])
     parents = select_lagged_parents(
         test, allowed, problem.alphas, required=problem.required, max_cond_size=max_cond_size

@@ -17,11 +17,6 @@ from jaxcause.stats._multiple_testing import benjamini_yekutieli as benjamini_ye
 from jaxcause.stats._multiple_testing import lagged_q_values as lagged_q_values
 from jaxcause.stats._pairwise import PairwiseCorrelation as PairwiseCorrelation
 from jaxcause.stats._pairwise import pairwise_correlation as pairwise_correlation
-from jaxcause.stats._pairwise_test import (
-    PairwisePartialCorrelationTest as PairwisePartialCorrelationTest,
-)
-from jaxcause.stats._pairwise_test import PairwiseSamples as PairwiseSamples
-from jaxcause.stats._pairwise_test import pairwise_samples as pairwise_samples
 from jaxcause.stats._partial_correlation import PartialCorrelationTest as PartialCorrelationTest
 from jaxcause.stats._partial_correlation import (
     partial_correlation_test as partial_correlation_test,
@@ -48,3 +43,6 @@ from jaxcause.stats._regression.vector_autoregression import var_moments as var_
 from jaxcause.stats._shrinkage import shrink_correlation as shrink_correlation
 from jaxcause.stats._shrinkage import shrinkage_intensity as shrinkage_intensity
 from jaxcause.stats._subsets import colex_subsets as colex_subsets
+from jaxcause.stats._testwise_deletion import DeletionTest as DeletionTest
+from jaxcause.stats._testwise_deletion import HoledSamples as HoledSamples
+from jaxcause.stats._testwise_deletion import holed_samples as holed_samples

@@ -23,7 +23,8 @@ def checked_data(x: Any, missing: str | None) -> Float[np.ndarray, "*graphs samp
 
     Args:
         x: The samples.
-        missing: ``pairwise`` accepts NaN, ``raise`` does not; None if the caller has no choice.
+        missing: ``pairwise`` and ``testwise`` accept NaN, ``raise`` does not; None if the caller
+            has no choice.
 
     Raises:
         InputError: A cell cannot be used, or a column is constant.
@@ -43,7 +44,7 @@ def checked_data(x: Any, missing: str | None) -> Float[np.ndarray, "*graphs samp
     return values
 
 
-def check_common_rows(pairs: PairwiseCorrelation) -> None:
+def check_common_rows(pairs: PairwiseCorrelation, missing: str = "pairwise") -> None:
     """Raise unless each pair of columns has enough common rows, on which both of them vary."""
     few = pairs.n_samples < FEWEST_COMMON_ROWS
     if few.any():
@@ -51,7 +52,7 @@ def check_common_rows(pairs: PairwiseCorrelation) -> None:
         shared = int(pairs.n_samples[*graph, i, j])
         raise InputError(
             f"columns {i} and {j} of x{_of(graph)} share {shared} complete rows, but "
-            f"missing='pairwise' needs at least {FEWEST_COMMON_ROWS}; leave one out, or fill it"
+            f"missing={missing!r} needs at least {FEWEST_COMMON_ROWS}; leave one out, or fill it"
         )
     lost = np.isnan(pairs.corr)
     if lost.any():
@@ -70,9 +71,10 @@ def _check_cells(values: np.ndarray, missing: str | None) -> None:
             f"x is infinite in row {row}, column {column}{_of(graph)}; drop or fill such rows"
         )
     absent = np.isnan(values)
-    if missing != "pairwise" and absent.any():
+    if missing not in ("pairwise", "testwise") and absent.any():
         *graph, row, column = (int(i) for i in np.argwhere(absent)[0])
-        choice = ", or pass missing='pairwise'" if missing == "raise" else ""
+        option = "testwise" if values.ndim == 2 else "pairwise"
+        choice = f", or pass missing={option!r}" if missing == "raise" else ""
         raise InputError(
             f"x is NaN in row {row}, column {column}{_of(graph)} and in {absent.sum()} cells in "
             f"all; drop or fill those rows{choice}"

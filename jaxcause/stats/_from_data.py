@@ -1,6 +1,7 @@
 """Conditional independence tests from samples in rows."""
 
 import math
+from typing import Literal, overload
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,9 +19,30 @@ from jaxcause.stats._pairwise import PairwiseCorrelation, pairwise_correlation
 from jaxcause.stats._partial_correlation import PartialCorrelationTest
 from jaxcause.stats._ranks import RANK_METHODS, correlation_of_scores, rank_scores
 from jaxcause.stats._shrinkage import check_intensity, shrink_correlation, shrinkage_intensity
+from jaxcause.stats._testwise_deletion import DeletionTest, holed_samples
 
 SPEARMAN_EFFICIENCY = 9 / math.pi**2
 """Of independent pairs, var(2 sin(π ρ / 6)) → (π/3)² / N: a row counts as 0.91 rows."""
+
+
+@overload
+def partial_correlation_test_from_data(
+    x: Float[AnyArray, "*graphs samples nodes"],
+    *,
+    one_sided: bool = False,
+    missing: Literal["raise", "pairwise"] = "raise",
+    shrinkage: float | str = 0.0,
+) -> PartialCorrelationTest: ...
+
+
+@overload
+def partial_correlation_test_from_data(
+    x: Float[AnyArray, "samples nodes"],
+    *,
+    one_sided: bool = False,
+    missing: Literal["testwise"],
+    shrinkage: float | str = 0.0,
+) -> DeletionTest: ...
 
 
 def partial_correlation_test_from_data(
@@ -29,30 +51,35 @@ def partial_correlation_test_from_data(
     one_sided: bool = False,
     missing: str = "raise",
     shrinkage: float | str = 0.0,
-) -> PartialCorrelationTest:
+) -> PartialCorrelationTest | DeletionTest:
     """`partial_correlation_test` on the correlations of data.
 
     Concrete data are correlated in float64, so that conditioning costs no digits; a traced ``x`` is
     taken in its own dtype and not checked.
 
+    With ``missing="testwise"`` each test takes its correlations from the rows that hold all its
+    columns, and counts those: see `DeletionTest`. It keeps its level.
+
     With ``missing="pairwise"`` each correlation is estimated from the rows that hold both columns
     (`pairwise_correlation`), which is unbiased if cells are missing completely at random. Fisher's
     z needs one number of samples, although the correlations rest on different rows: it is the
-    smallest number of rows that any two columns share, so that no test counts more rows than each
-    of its correlations has. An indefinite matrix is repaired by `clip_eigenvalues`.
+    smallest number of rows that any two columns share. An indefinite matrix is repaired by
+    `clip_eigenvalues`. It serves batches and traced data, but **rejects too often** where
+    variables correlate strongly: given two causes that explain most of X and Y, 22 % of the tests
+    at level .05 do with 5 % of the cells missing, and 45 % with 20 % (200 rows).
 
     Args:
         x: Samples in rows; leading axes are a batch of graphs.
         one_sided: Take negative partial correlations as independent (p = 1).
-        missing: What to do about NaN: ``"raise"``, or ``"pairwise"``.
+        missing: What to do about NaN: ``"raise"``, ``"testwise"``, or ``"pairwise"``.
         shrinkage: Intensity λ of `shrink_correlation` in [0, 1], or ``"auto"`` for the
             `shrinkage_intensity` of each graph. The number of samples does not change, so that
             tests of shrunk correlations are conservative.
 
     Raises:
-        InputError: A value is infinite, or NaN without ``missing="pairwise"``; a column is
-            constant; there are fewer than two rows; two columns share fewer than four rows; or an
-            option is not known.
+        InputError: A value is infinite, or NaN although ``missing="raise"``; a column is constant;
+            there are fewer than two rows; two columns share fewer than four rows; an option is not
+            known; or ``missing="testwise"`` is given traced data, a batch, or a shrinkage.
 
     Source: Schäfer & Strimmer (2005) for ``shrinkage="auto"``; Little & Rubin (2019), "Statistical
     Analysis with Missing Data", section 3.4, for what pairwise estimates assume.
@@ -62,13 +89,17 @@ def partial_correlation_test_from_data(
     >>> partial_correlation_test_from_data(x).n_nodes
     3
     >>> x[:10, 0] = np.nan
-    >>> int(partial_correlation_test_from_data(x, missing="pairwise").n_samples)
-    40
+    >>> test = partial_correlation_test_from_data(x, missing="testwise")
+    >>> bool(test(0, 1, np.array([2])).p_value > 0.01)
+    True
     """
     check_rows(x)
     _check_memory(np.shape(x))
-    check_choice("missing", missing, ("raise", "pairwise"))
+    check_choice("missing", missing, ("raise", "testwise", "pairwise"))
     _check_shrinkage(shrinkage)
+    if missing == "testwise":
+        _check_testwise(x, shrinkage)
+        return DeletionTest(holed_samples(x), one_sided)
     if not is_concrete(x):
         return _pearson(jnp.asarray(x), one_sided, missing, shrinkage)
     return _as_numpy(_pearson(checked_data(x, missing), one_sided, missing, shrinkage), x)
@@ -195,6 +226,24 @@ def _as_numpy(test: PartialCorrelationTest, x: AnyArray) -> PartialCorrelationTe
     whole = (n_samples == np.round(n_samples)).all()
     n_samples = n_samples.astype(np.int64 if whole else corr.dtype)
     return PartialCorrelationTest(corr, n_samples, test.one_sided)
+
+
+def _check_testwise(x: Float[AnyArray, "*graphs samples nodes"], shrinkage: float | str) -> None:
+    if not is_concrete(x):
+        raise InputError(
+            "missing='testwise' looks at the data, so x cannot be traced; make the test outside of "
+            "jit and vmap, and pass it in"
+        )
+    if np.ndim(x) > 2:
+        raise InputError(
+            f"missing='testwise' takes one data set, but x has shape {np.shape(x)}; make a test of "
+            "each"
+        )
+    if isinstance(shrinkage, str) or shrinkage != 0:
+        raise InputError(
+            f"shrinkage={shrinkage!r} is not for missing='testwise', whose correlations differ "
+            "from test to test; leave it out"
+        )
 
 
 def _check_shrinkage(shrinkage: float | str) -> None:

@@ -169,12 +169,22 @@ def partial_correlation(
     real = members >= 0
     eye = np.eye(len(members), dtype=corr.dtype)[..., None]
     sigma = xp.where(real[:, None] & real[None], xp.asarray(corr)[members[:, None], members], eye)
-    tolerance = least_variance(corr.dtype)
+    return partial_correlation_of(sigma).reshape(ends[0].shape)
+
+
+def partial_correlation_of(
+    sigma: Float[AnyArray, "members members lanes"],
+) -> Float[AnyArray, "lanes"]:
+    """Partial correlation of the last two members given the others (`partial_correlation`).
+
+    Args:
+        sigma: Correlations among the members of each set.
+    """
+    xp, tolerance = namespace(sigma), least_variance(sigma.dtype)
     (xx, xy), (_, yy) = eliminate(sigma, 2, tolerance=tolerance)
     distinct = (xx * yy - xy * xy) > tolerance * xx
     sign = xp.where(xy < 0, -xp.ones_like(xy), xp.ones_like(xy))
-    r = xp.where(distinct, xy / xp.sqrt(xp.where(distinct, xx * yy, xp.ones_like(xx))), sign)
-    return r.reshape(ends[0].shape)
+    return xp.where(distinct, xy / xp.sqrt(xp.where(distinct, xx * yy, xp.ones_like(xx))), sign)
 
 
 def partial_correlations(

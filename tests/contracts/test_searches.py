@@ -30,7 +30,7 @@ from jaxcause.discovery._host import blocks as orientation_blocks
 from jaxcause.discovery._host import icd as host_icd
 from jaxcause.discovery._host import icd_sep, rounds
 from jaxcause.discovery._kernel import conditioning_sets, sizes
-from jaxcause.stats import PartialCorrelationTest
+from jaxcause.stats import DeletionTest, HoledSamples, PartialCorrelationTest
 
 SEARCHES = [pc, fci, icd]
 GRAPHS, N, SAMPLES, ALPHA = 3, 8, 300, 0.1
@@ -105,9 +105,10 @@ TESTS = {
     "normal_scores": lambda: rank_correlation_test_from_data(np.exp(samples())),
     "spearman": lambda: rank_correlation_test_from_data(np.exp(samples()), method="spearman"),
     "oracle": small_oracles,
+    "testwise": lambda: partial_correlation_test_from_data(gappy_samples()[0], missing="testwise"),
     "own": lambda: RegressionTest(covariances()[0].astype(np.float32)),
 }
-BATCHED = [name for name in TESTS if name != "own"]
+BATCHED = [name for name in TESTS if name not in ("own", "testwise")]
 every_search = pytest.mark.parametrize("search", SEARCHES)
 every_test = pytest.mark.parametrize("name", TESTS)
 every_batched_test = pytest.mark.parametrize("name", BATCHED)
@@ -120,6 +121,10 @@ def made(name):
 
 def at_nodes(test, nodes):
     """The test of some of the nodes, or of all in another order."""
+    if isinstance(test, DeletionTest):
+        kept, samples = np.append(nodes, -1), test.samples
+        products = samples.products[np.ix_(kept, kept)]
+        return DeletionTest(HoledSamples(samples.values[kept], samples.present[kept], products))
     if isinstance(test, PartialCorrelationTest):
         return dataclasses.replace(test, corr=test.corr[..., nodes, :][..., nodes])
     return dataclasses.replace(test, observed=test.observed[nodes])
@@ -128,7 +133,7 @@ def at_nodes(test, nodes):
 @cache
 def made_for(name, graph):
     """The test of one graph."""
-    if name == "own":
+    if name in ("own", "testwise"):
         return made(name)
     if name == "oracle":
         return made(name)[(graph,)]
@@ -239,7 +244,7 @@ def test_edges_are_dependent_and_the_others_independent(search, name):
 
 
 @every_search
-@pytest.mark.parametrize("name", ["float64", "float32", "own"])
+@pytest.mark.parametrize("name", ["float64", "float32", "testwise", "own"])
 @pytest.mark.parametrize("method", ["bh", "by"])
 def test_q_values_are_those_of_scipy(search, name, method):
     result = found(search, name)

@@ -11,13 +11,20 @@ from jaxcause._checks import InputError
 from jaxcause.discovery import lagged_correlation, pcmci, pcmci_plus
 from jaxcause.discovery._pcmci.student_test import StudentTest
 from jaxcause.graph import cyclic_edges
+from jaxcause.stats import holed_samples
 
-GOLDENS = Path(__file__).parent / "goldens" / "pcmci.npz"
+FOLDER = Path(__file__).parent / "goldens"
 
 
 @pytest.fixture(scope="module")
 def goldens():
-    with np.load(GOLDENS) as stored:
+    with np.load(FOLDER / "pcmci.npz") as stored:
+        return dict(stored)
+
+
+@pytest.fixture(scope="module")
+def holed_goldens():
+    with np.load(FOLDER / "pcmci_holes.npz") as stored:
         return dict(stored)
 
 
@@ -38,14 +45,33 @@ def symbols(graph):
 def test_the_same_as_tigramite(goldens, at):
     case = json.loads(str(goldens["cases"]))[at]
     series = goldens[f"{case['name']}_series"].astype(np.float64)
-    corr, n_samples = every_window(series, case["max_lag"])
-    options = {"n_vars": series.shape[1], "pc_alpha": case["pc_alpha"]}
+    found = searched(case, *every_window(series, case["max_lag"]), series.shape[1])
+    check_against(goldens, case, found)
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_the_same_as_tigramite_with_missing_values(holed_goldens, at):
+    case = json.loads(str(holed_goldens["cases"]))[at]
+    series = holed_goldens[f"{case['name']}_series"].astype(np.float64)
+    length = 2 * case["max_lag"] + 1
+    newest_first = np.lib.stride_tricks.sliding_window_view(series, length, axis=0)[..., ::-1]
+    windows = newest_first.transpose(0, 2, 1).reshape(len(newest_first), -1)
+    samples = holed_samples(windows)
+    assert samples.values.shape[1] > 0
+    found = searched(case, samples, samples.n_samples, series.shape[1])
+    check_against(holed_goldens, case, found)
+
+
+def searched(case, data, n_samples, n_vars):
+    options = {"n_vars": n_vars, "pc_alpha": case["pc_alpha"]}
     if case["method"] == "pcmci":
-        found = pcmci(corr, n_samples, alpha=0.05, **options)
-    else:
-        found = pcmci_plus(corr, n_samples, colliders=case["colliders"], **options)
+        return pcmci(data, n_samples, alpha=0.05, **options)
+    return pcmci_plus(data, n_samples, colliders=case["colliders"], **options)
+
+
+def check_against(goldens, case, found):
     tested = ~np.isnan(found.p_value)
-    assert tested.sum() == tested.size - series.shape[1]
+    assert tested.sum() == tested.size - found.graph.n_vars
     np.testing.assert_allclose(
         found.p_value[tested], goldens[f"{case['name']}_p"][tested], atol=1e-9
     )

@@ -115,7 +115,7 @@ def test_the_forecaster_trains_on_a_sample_that_is_told(tmp_path):
 
 
 REFUSED = [
-    ({"method": "pc", "missing": "pairwise"}, "missing='pairwise' holds all windows in memory"),
+    ({"method": "pc", "missing": "testwise"}, "missing='testwise' holds all windows in memory"),
     ({**QUICK, "resample": 3}, "resample=3 is not for a series that stays on disk"),
 ]
 

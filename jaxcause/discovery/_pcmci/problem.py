@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 
 from jaxcause._checks import InputError, check_at_least, check_probability, check_square
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._pcmci.student_test import StudentTest
 from jaxcause.sharding import check_row_mesh
-from jaxcause.stats import partial_correlation_test
+from jaxcause.stats import HoledSamples, partial_correlation_test
 
 
 class PcmciProblem(NamedTuple):
@@ -41,13 +41,12 @@ class PcmciProblem(NamedTuple):
 
 
 def pcmci_problem(
-    corr: Float[AnyArray, "nodes nodes"],
+    corr: Float[AnyArray, "nodes nodes"] | HoledSamples,
     n_samples: int,
     n_vars: int,
     allowed: Bool[AnyArray, "vars vars lags"] | None,
     required: Bool[AnyArray, "vars vars lags"] | None,
     alphas: float | Sequence[float],
-    present: UInt8[AnyArray, "nodes bytes"] | None,
     mesh: Mesh | None,
 ) -> PcmciProblem:
     """Check the arguments.
@@ -59,10 +58,10 @@ def pcmci_problem(
     """
     if mesh is not None:
         check_row_mesh(mesh)
-    check_square("corr", corr)
     check_at_least("n_vars", n_vars, 1)
     check_at_least("n_samples", n_samples, 4)
-    n_nodes = np.shape(corr)[-1]
+    data = _checked(corr, n_samples)
+    n_nodes = StudentTest(data, n_samples).n_nodes
     n_slices, remainder = divmod(n_nodes, n_vars)
     if remainder or n_slices % 2 == 0 or n_slices < 3:
         raise InputError(
@@ -80,29 +79,22 @@ def pcmci_problem(
     # A required link at lag 0 excludes the other direction.
     now = possible[:, :, 0] & ~must[:, :, 0].T
     possible[:, :, 0] = now | now.T
-    checked = partial_correlation_test(np.asarray(corr, np.float64), n_samples)
-    test = StudentTest(
-        np.asarray(checked.corr),
-        n_samples,
-        n_vars=n_vars,
-        present=_bits(present, n_nodes, n_samples),
-        mesh=mesh,
-    )
+    test = StudentTest(data, n_samples, n_vars=n_vars, mesh=mesh)
     return PcmciProblem(test, possible, must, now, levels)
 
 
-def _bits(
-    present: UInt8[AnyArray, "nodes bytes"] | None, n_nodes: int, n_samples: int
-) -> UInt8[np.ndarray, "nodes bytes"] | None:
-    if present is None:
-        return None
-    bits, shape = np.asarray(present), (n_nodes, -(-n_samples // 8))
-    if bits.shape != shape or bits.dtype != np.uint8:
+def _checked(
+    corr: Float[AnyArray, "nodes nodes"] | HoledSamples, n_samples: int
+) -> Float[np.ndarray, "nodes nodes"] | HoledSamples:
+    if not isinstance(corr, HoledSamples):
+        check_square("corr", corr)
+        return np.asarray(partial_correlation_test(np.asarray(corr, np.float64), n_samples).corr)
+    if corr.n_samples != n_samples:
         raise InputError(
-            f"present has shape {bits.shape} and dtype {bits.dtype}, but must be bits, uint8 of "
-            f"shape {shape}; see pairwise_samples"
+            f"n_samples={n_samples}, but the samples with holes are {corr.n_samples}; pass their "
+            "number"
         )
-    return bits
+    return corr
 
 
 def _links(name: str, given: AnyArray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -38,7 +38,7 @@ class MomentaryTest(NamedTuple):
             self.parents.order,
             links,
             n_vars,
-            len(self.test.corr),
+            self.test.n_nodes,
             self.max_target,
             self.max_source,
         )

@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
 from jaxcause._namespace import namespace
 from jaxcause._small_work import pays_to_compile
 from jaxcause._typing import AnyArray, CIResult
-from jaxcause.discovery._pcmci.common_samples import count_common_samples
 from jaxcause.discovery._pcmci.shares import in_shares
+from jaxcause.stats import HoledSamples
 from jaxcause.stats._elimination import eliminate, redundant_below
 from jaxcause.stats._tails import student_p_value
 
@@ -38,22 +38,24 @@ WORTH_SHARING = 2e-3
 
 
 class StudentTest(NamedTuple):
-    """Partial correlations among the nodes of ``corr``, estimated from ``n_samples`` rows.
+    """Partial correlations among the nodes of ``data``, estimated from ``n_samples`` rows.
 
     Args:
-        corr: Correlations.
+        data: Correlations; or rows with holes, of which a test uses those that hold all its nodes.
         n_samples: Rows behind them.
         n_vars: Nodes from this number on are older than those before; 0 if that is not known.
-        present: Where values are missing, the rows of each node as bits: a test counts those that
-            hold all its nodes.
         mesh: Devices that share the tests; None for one. What is found does not depend on it.
     """
 
-    corr: Float[np.ndarray, "nodes nodes"]
+    data: Float[np.ndarray, "nodes nodes"] | HoledSamples
     n_samples: int
     n_vars: int = 0
-    present: UInt8[np.ndarray, "nodes bytes"] | None = None
     mesh: Mesh | None = None
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return self.data.n_nodes if isinstance(self.data, HoledSamples) else len(self.data)
 
     def __call__(
         self,
@@ -81,8 +83,8 @@ class StudentTest(NamedTuple):
             r[determined], rest[determined] = self._of_determined(*some)
         sizes = (cond >= 0).sum(axis=1)
         n_samples = self.n_samples
-        if self.present is not None:
-            n_samples = count_common_samples(self.present, x, y, cond)
+        if isinstance(self.data, HoledSamples):
+            n_samples = self.data.n_holding(np.column_stack([cond, x, y]).T)
         return CIResult(r, student_p_values(rest, n_samples - 2 - sizes))
 
     def _of_determined(
@@ -101,14 +103,24 @@ class StudentTest(NamedTuple):
     ) -> Float[np.ndarray, "rows"]:
         """Share of the variance of y that is left given S."""
         y, width = np.asarray(y, np.int32), _bucket(cond.shape[1])
-        program = ("residual variance", len(_enlarged(self.corr)), len(y), width)
-        if not pays_to_compile(program, _seconds(len(y), cond.shape[1]), _price()):
+        seconds = _seconds(len(y), cond.shape[1])
+        corr = self._for_program("residual variance", (len(y), width), seconds)
+        if corr is None:
             blocks = np.array_split(np.arange(len(y)), -(-len(y) // _lanes_of_numpy(width)) or 1)
-            parts = [residual_variance(self.corr, y[rows], cond[rows]) for rows in blocks]
+            parts = [residual_variance(self.data, y[rows], cond[rows]) for rows in blocks]
             return np.concatenate(parts)
         with jax.enable_x64(True):
             members = _widened(cond, width)
-            return np.asarray(_residual_variance(_enlarged(self.corr), y, members))
+            return np.asarray(_residual_variance(corr, y, members))
+
+    def _for_program(
+        self, name: str, about: tuple[int | bool, ...], seconds: float
+    ) -> Float[np.ndarray, "more more"] | None:
+        """The correlations, enlarged, if a program is worth its price; none is for holes."""
+        if isinstance(self.data, HoledSamples):
+            return None
+        corr = _enlarged(self.data)
+        return corr if pays_to_compile((name, len(corr), *about), seconds, _price()) else None
 
     def _in_blocks(
         self, x: np.ndarray, y: np.ndarray, cond: np.ndarray, *, determine: bool
@@ -122,9 +134,9 @@ class StudentTest(NamedTuple):
             rows = np.flatnonzero(widths == width)
             seconds = _seconds(len(rows), width)
             mesh = self.mesh if seconds >= WORTH_SHARING else None
-            program = ("partial correlations", len(_enlarged(self.corr)), width, determine)
-            if pays_to_compile(program, seconds, _price()):
-                work = partial(self._compiled, nodes=nodes, width=width, determine=determine)
+            corr = self._for_program("partial correlations", (width, determine), seconds)
+            if corr is not None:
+                work = partial(_compiled, corr=corr, nodes=nodes, width=width, determine=determine)
                 at, values = in_shares(work, [rows], mesh)
                 found[:, at] = values
                 continue
@@ -132,31 +144,6 @@ class StudentTest(NamedTuple):
                 same = rows[sizes[rows] == size]
                 self._in_numpy(found, same, nodes, size, mesh, determine=determine)
         return found
-
-    def _compiled(
-        self,
-        rows: Int[np.ndarray, "rows"],
-        device: Any,
-        *,
-        nodes: Int[np.ndarray, "tests k"],
-        width: int,
-        determine: bool,
-    ) -> Float[np.ndarray, "3 rows"]:
-        """What XLA finds of some rows, on a device; None stands for the default one."""
-        corr, parts = _enlarged(self.corr), []
-        for first in range(0, len(rows), ROWS):
-            block = nodes[rows[first : first + ROWS]]
-            members = np.full((ROWS, width + 2), -1, np.int32)
-            members[: len(block), :-2] = _widened(block[:, :-2], width)
-            members[: len(block), -2:] = block[:, -2:]
-            lanes = _lanes(width)
-            n_groups = np.int32(-(-len(block) // lanes))
-            with jax.enable_x64(True), jax.default_device(device):
-                part = _partial_correlations(
-                    corr, members, n_groups, lanes=lanes, determine=determine
-                )
-            parts.append(np.asarray(part)[:, : len(block)])
-        return np.concatenate(parts, axis=1)
 
     def _in_numpy(
         self,
@@ -176,19 +163,44 @@ class StudentTest(NamedTuple):
         def members(at: np.ndarray) -> np.ndarray:
             return np.ascontiguousarray(nodes[at][:, columns].T, np.int32)
 
-        if size >= LARGE_SET:
-            at, values = in_shares(lambda at, _: by_cholesky(self.corr, members(at)), chunks, mesh)
+        data = self.data
+        if size >= LARGE_SET and not isinstance(data, HoledSamples):
+            at, values = in_shares(lambda at, _: by_cholesky(data, members(at)), chunks, mesh)
             found[:, at] = values
             # One redundant set sends its whole chunk to the other method, however it was shared.
             chunks = [chunk for chunk in chunks if np.isnan(found[0, chunk]).any()]
 
         def by_elimination(at: np.ndarray, _: Any) -> np.ndarray:
             with np.errstate(divide="ignore", invalid="ignore"):
-                return np.asarray(of_group(self.corr, members(at), determine))
+                return np.asarray(of_group(data, members(at), determine))
 
         if chunks:
             at, values = in_shares(by_elimination, chunks, mesh)
             found[:, at] = values
+
+
+def _compiled(
+    rows: Int[np.ndarray, "rows"],
+    device: Any,
+    *,
+    corr: Float[np.ndarray, "more more"],
+    nodes: Int[np.ndarray, "tests k"],
+    width: int,
+    determine: bool,
+) -> Float[np.ndarray, "3 rows"]:
+    """What XLA finds of some rows, on a device; None stands for the default one."""
+    parts = []
+    for first in range(0, len(rows), ROWS):
+        block = nodes[rows[first : first + ROWS]]
+        members = np.full((ROWS, width + 2), -1, np.int32)
+        members[: len(block), :-2] = _widened(block[:, :-2], width)
+        members[: len(block), -2:] = block[:, -2:]
+        lanes = _lanes(width)
+        n_groups = np.int32(-(-len(block) // lanes))
+        with jax.enable_x64(True), jax.default_device(device):
+            part = _partial_correlations(corr, members, n_groups, lanes=lanes, determine=determine)
+        parts.append(np.asarray(part)[:, : len(block)])
+    return np.concatenate(parts, axis=1)
 
 
 def student_p_values(
@@ -221,11 +233,14 @@ def _partial_correlations(
 
 
 def of_group(
-    corr: Float[AnyArray, "nodes nodes"], members: Int[AnyArray, "k lanes"], determine: bool
+    data: Float[AnyArray, "nodes nodes"] | HoledSamples,
+    members: Int[AnyArray, "k lanes"],
+    determine: bool,
 ) -> Float[AnyArray, "3 lanes"]:
     """r, 1 − r², and the smaller of the variances that are left of x and y."""
-    xp, tolerance = namespace(corr, members), redundant_below(corr.dtype)
-    left = eliminate(_gathered(corr, members), 2, tolerance=tolerance, determine=determine)
+    sigma = _gathered(data, members)
+    xp, tolerance = namespace(sigma), redundant_below(sigma.dtype)
+    left = eliminate(sigma, 2, tolerance=tolerance, determine=determine)
     (xx, xy), (_, yy) = left
     rest = (yy - xy * xy / xx) / yy
     # What is left of two copies is rounding: they correlate perfectly.
@@ -258,13 +273,14 @@ def by_cholesky(
 
 
 def residual_variance(
-    corr: Float[AnyArray, "nodes nodes"], y: Int[AnyArray, "rows"], cond: Int[AnyArray, "rows k"]
+    data: Float[AnyArray, "nodes nodes"] | HoledSamples,
+    y: Int[AnyArray, "rows"],
+    cond: Int[AnyArray, "rows k"],
 ) -> Float[AnyArray, "rows"]:
     """Share of the variance of y that is left given S."""
-    xp = namespace(corr, y, cond)
-    members = xp.concatenate([cond, y[:, None]], axis=1).T
-    tolerance = redundant_below(corr.dtype)
-    left = eliminate(_gathered(corr, members), 1, tolerance=tolerance, determine=True)
+    xp = namespace(data, y, cond)
+    sigma = _gathered(data, xp.concatenate([cond, y[:, None]], axis=1).T)
+    left = eliminate(sigma, 1, tolerance=redundant_below(sigma.dtype), determine=True)
     return xp.maximum(left[0, 0], xp.zeros_like(left[0, 0]))
 
 
@@ -272,13 +288,15 @@ _residual_variance = jax.jit(residual_variance)
 
 
 def _gathered(
-    corr: Float[AnyArray, "nodes nodes"], members: Int[AnyArray, "k lanes"]
+    data: Float[AnyArray, "nodes nodes"] | HoledSamples, members: Int[AnyArray, "k lanes"]
 ) -> Float[AnyArray, "k k lanes"]:
     """Correlations of the members; a padded one is correlated with nothing."""
+    if isinstance(data, HoledSamples):
+        return data.correlations(members).corr
     real = members >= 0
-    eye = np.eye(len(members), dtype=corr.dtype)[:, :, None]
+    eye = np.eye(len(members), dtype=data.dtype)[:, :, None]
     both = real[:, None] & real[None]
-    return namespace(corr, members).where(both, corr[members[:, None], members[None]], eye)
+    return namespace(data, members).where(both, data[members[:, None], members[None]], eye)
 
 
 def _price() -> float:

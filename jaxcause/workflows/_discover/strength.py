@@ -5,11 +5,11 @@ from jaxtyping import Float, Int
 
 from jaxcause.discovery.refine import contemporaneous_strength
 from jaxcause.graph import LaggedGraph
-from jaxcause.stats import PartialCorrelationTest
+from jaxcause.stats import DeletionTest, PartialCorrelationTest
 
 
 def given_other_parents(
-    test: PartialCorrelationTest, graph: LaggedGraph
+    test: PartialCorrelationTest | DeletionTest, graph: LaggedGraph
 ) -> Float[np.ndarray, "vars vars lags"]:
     """|Partial correlation| of every lagged source and target given the target's other parents.
 
@@ -26,6 +26,11 @@ def given_other_parents(
     strength = strength.transpose(2, 0, 1)
     strength[:, :, 0] = contemporaneous_strength(test, graph)
     return strength
+
+
+def with_parents(graph: LaggedGraph) -> Int[np.ndarray, "k vars"]:
+    """Each variable at lag 0 with its parents, in columns, padded with -1."""
+    return np.column_stack([np.arange(graph.n_vars, dtype=np.int32), _parents(graph)]).T
 
 
 def _parents(graph: LaggedGraph) -> Int[np.ndarray, "vars k"]:

@@ -7,14 +7,13 @@ from jaxtyping import Float, Int
 
 from jaxcause._checks import InputError
 from jaxcause._stored import AnyRows, StoredRows
-from jaxcause._typing import CITest
 from jaxcause.series import SeriesTable, window_starts
 from jaxcause.series._lagged_correlation import correlation_of_windows
 from jaxcause.stats import (
-    PairwisePartialCorrelationTest,
-    PairwiseSamples,
+    DeletionTest,
+    HoledSamples,
     PartialCorrelationTest,
-    pairwise_samples,
+    holed_samples,
     partial_correlation_test,
     partial_correlation_test_from_data,
 )
@@ -32,27 +31,34 @@ class HoledWindows(NamedTuple):
 
     Args:
         table: The series, or its changes if those are transformed.
-        samples: Correlations of the lagged variables, node ``lag * vars + var``, by pairs.
-        n_windows: Number of windows.
-        notes: How many of them a pair of variables shares, and what that assumes.
+        samples: The lagged variables of each, node ``lag * vars + var``.
     """
 
     table: SeriesTable
-    samples: PairwiseSamples
-    n_windows: int
-    notes: tuple[str, ...]
+    samples: HoledSamples
 
-    def notes_on(self, length: int, n_parameters: int) -> tuple[str, ...]:
-        """As `notes_on_windows`, and on the holes."""
+    def notes(
+        self, length: int, n_parameters: int, largest: Int[np.ndarray, "k sets"]
+    ) -> tuple[str, ...]:
+        """As `notes_on_windows`; and how many windows the tests had, and what that assumes.
+
+        Args:
+            length: Rows of a window.
+            n_parameters: Of the largest test.
+            largest: The nodes of the largest tests, padded with -1.
+        """
+        common, n_windows = self.samples.n_common, self.samples.n_samples
+        fewest = int(self.samples.n_holding(largest).min(initial=common.min()))
         used = notes_on_windows(
-            self.table,
-            length,
-            self.n_windows,
-            n_parameters,
-            n_fewest=int(self.samples.n_common.min()),
-            whole=False,
+            self.table, length, n_windows, n_parameters, n_fewest=fewest, whole=False
         )
-        return (*used, *self.notes)
+        return (
+            *used,
+            "Each test used the windows that hold all its variables (missing='testwise'): two "
+            f"lagged variables share {common.min()} to {common.max()} of {n_windows} windows, and "
+            f"the largest tests had {fewest} or more. An edge between two variables can be false "
+            "if both of them cause values to be missing.",
+        )
 
 
 def holed_windows(table: SeriesTable, length: int, transform: str) -> HoledWindows | None:
@@ -66,7 +72,7 @@ def holed_windows(table: SeriesTable, length: int, transform: str) -> HoledWindo
         if table.complete.all():
             return None
         raise InputError(
-            "missing='pairwise' holds all windows in memory, but the series stays on disk; use "
+            "missing='testwise' holds all windows in memory, but the series stays on disk; use "
             "missing='window', or give a part of it"
         )
     transformed = transformed_windows(table, length, transform, holes=True)
@@ -75,70 +81,49 @@ def holed_windows(table: SeriesTable, length: int, transform: str) -> HoledWindo
     windows: Float[np.ndarray, "windows nodes"] = newest_first.reshape(len(starts), -1)
     if not np.isnan(windows).any():
         return None
-    samples = pairwise_samples(windows)
-    few, many = int(samples.n_common.min()), int(samples.n_common.max())
-    notes = [
-        f"Each test used the windows that hold all its variables (missing='pairwise'): two lagged "
-        f"variables share {few} to {many} of {len(starts)} windows. This assumes that values are "
-        "missing at random; if large or small ones are, the edges can be wrong."
-    ]
-    if samples.repaired:
-        notes.append(
-            "The correlations of pairs did not fit together (a negative eigenvalue) and were "
-            "repaired; compare the edges with those of missing='window'."
-        )
-    return HoledWindows(transformed.table, samples, len(starts), tuple(notes))
+    return HoledWindows(transformed.table, holed_samples(windows))
 
 
 class LaggedTests(NamedTuple):
     """Tests of partial correlation between the variables of a window, and what they rest on.
 
     Args:
-        search: The test to search with.
-        strength: Partial correlations of the same variables, as if all windows were whole.
+        test: The test to search with.
         n_windows: Number of windows.
         length: Rows of each.
         table: The series, or its changes if those are transformed.
         holed: The windows, if any of them has a hole.
     """
 
-    search: CITest
-    strength: PartialCorrelationTest
+    test: PartialCorrelationTest | DeletionTest
     n_windows: int
     length: int
     table: SeriesTable
     holed: HoledWindows | None
 
-    def notes(self, n_parameters: int) -> tuple[str, ...]:
-        """As `notes_on_windows`, and on the holes."""
+    def notes(self, n_parameters: int, largest: Int[np.ndarray, "k sets"]) -> tuple[str, ...]:
+        """As `HoledWindows.notes`, or as `notes_on_windows` where there is no hole."""
         if self.holed is None:
             return notes_on_windows(self.table, self.length, self.n_windows, n_parameters)
-        return self.holed.notes_on(self.length, n_parameters)
+        return self.holed.notes(self.length, n_parameters, largest)
 
 
-def lagged_tests(table: SeriesTable, length: int, transform: str, *, pairwise: bool) -> LaggedTests:
+def lagged_tests(table: SeriesTable, length: int, transform: str, *, testwise: bool) -> LaggedTests:
     """Tests between nodes ``lag * vars + var``: on whole windows, or each on those it finds whole.
 
     Args:
         table: The series.
         length: Rows of a window.
         transform: What is done to each column before.
-        pairwise: Whether windows with holes are used.
+        testwise: Whether windows with holes are used.
     """
-    holed = holed_windows(table, length, transform) if pairwise else None
+    holed = holed_windows(table, length, transform) if testwise else None
     if holed is None:
         values, starts, moved = transformed_windows(table, length, transform)
         test = _test_of_windows(values, starts, length)
-        return LaggedTests(test, test, len(starts), length, moved, None)
+        return LaggedTests(test, len(starts), length, moved, None)
     samples = holed.samples
-    return LaggedTests(
-        search=PairwisePartialCorrelationTest(samples.corr, samples.present),
-        strength=partial_correlation_test(samples.corr, holed.n_windows),
-        n_windows=holed.n_windows,
-        length=length,
-        table=holed.table,
-        holed=holed,
-    )
+    return LaggedTests(DeletionTest(samples), samples.n_samples, length, holed.table, holed)
 
 
 def _test_of_windows(
@@ -169,7 +154,7 @@ def notes_on_windows(
         n_used: Windows that were used.
         n_parameters: Of the largest regression, or the largest conditioning set and one; 0 if
             there is none.
-        n_fewest: Windows that two variables share at least, if not all.
+        n_fewest: Windows of the test with the fewest, if not all.
         whole: Whether the windows had to be complete.
     """
     every = window_starts(np.ones(len(table.values), bool), table.segment, length=length)

@@ -11,14 +11,14 @@ class HoledMethod(SharedMethod):
     """Base of the methods whose tests can each use other windows.
 
     Args:
-        missing: ``window`` leaves out windows with a missing value; ``pairwise`` uses in each test
-            the windows that hold all its variables, which assumes that values are missing at
-            random.
+        missing: ``window`` leaves out windows with a missing value; ``testwise`` uses in each test
+            the windows that hold all its variables (`jaxcause.stats.DeletionTest`), which
+            assumes that no two variables cause values to be missing together.
     """
 
-    missing: Literal["window", "pairwise"] = "window"
+    missing: Literal["window", "testwise"] = "window"
 
     @property
     def masks_missing(self) -> bool:
         """Whether windows with missing values may be used."""
-        return self.missing == "pairwise"
+        return self.missing == "testwise"

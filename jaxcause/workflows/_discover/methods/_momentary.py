@@ -15,6 +15,7 @@ from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
 from jaxcause.workflows._discover.linear_effects import effects_by_regression
 from jaxcause.workflows._discover.prepare import transformed_windows
 from jaxcause.workflows._discover.required import judge_required
+from jaxcause.workflows._discover.strength import with_parents
 from jaxcause.workflows._discover.windows import holed_windows, notes_on_windows
 
 SCORE = "absolute partial correlation given the parents of both ends"
@@ -58,24 +59,23 @@ def search_momentary(
     known: LinkKnowledge,
     alpha: float,
     max_cond_size: int | None,
-    pairwise: bool,
+    testwise: bool,
     mesh: Mesh | None,
 ) -> MomentarySearch:
     """Run `pcmci` or `pcmci_plus` on the correlations of a series with its own past."""
-    holed = holed_windows(table, window_length, transform) if pairwise else None
+    holed = holed_windows(table, window_length, transform) if testwise else None
     moved = table
     if holed is None:
         values, starts, moved = transformed_windows(table, window_length, transform)
-        corr, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
+        data, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
     else:
-        corr, n_windows = holed.samples.corr, holed.n_windows
+        data, n_windows = holed.samples, holed.samples.n_samples
     if not contemporaneous:
         known = known.lagged
     found = search(
-        corr,
+        data,
         n_windows,
         n_vars=len(table.names),
-        present=None if holed is None else holed.samples.present,
         allowed=known.allowed,
         required=known.required,
         pc_alpha=alpha,
@@ -87,7 +87,7 @@ def search_momentary(
     notes = (
         notes_on_windows(moved, window_length, n_windows, n_parameters)
         if holed is None
-        else holed.notes_on(window_length, n_parameters)
+        else holed.notes(window_length, n_parameters, with_parents(found.graph))
     )
     return MomentarySearch(
         result=found,

@@ -63,15 +63,15 @@ class PC(HoledMethod):
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.linear_effects import effects_by_regression
         from jaxcause.workflows._discover.required import judge_required, note_on_excluded
-        from jaxcause.workflows._discover.strength import given_other_parents
+        from jaxcause.workflows._discover.strength import given_other_parents, with_parents
         from jaxcause.workflows._discover.windows import lagged_tests
 
         known = self.known_links(table, max_lag)
         n_vars, length = len(table.names), self.window_length(max_lag)
-        tests = lagged_tests(table, length, self.transform, pairwise=self.missing == "pairwise")
-        found = self._search(tests.search, known, n_vars, max_lag)
+        tests = lagged_tests(table, length, self.transform, testwise=self.masks_missing)
+        found = self._search(tests.test, known, n_vars, max_lag)
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
-        strength = given_other_parents(tests.strength, graph)
+        strength = given_other_parents(tests.test, graph)
         separated = _into_newest(found.sepsets.found, n_vars)
         possible = self._possible(known)
         links = link_tests(np.where(possible, _into_newest(found.p_values, n_vars), np.nan))
@@ -91,7 +91,11 @@ class PC(HoledMethod):
             n_windows=tests.n_windows,
             n_tests=tuple(found.info.n_tests.tolist()),
             n_conflicts=int(found.info.n_conflicts),
-            notes=(*tests.notes(len(found.info.n_tests)), *judged.notes, *excluded_notes),
+            notes=(
+                *tests.notes(len(found.info.n_tests), with_parents(graph)),
+                *judged.notes,
+                *excluded_notes,
+            ),
             truncated=bool(found.info.truncated),
         )
         more = effects_by_regression(table, max_lag, transform=self.transform, graph=graph)

@@ -53,7 +53,7 @@ class MomentaryMethod(HoledMethod):
             known=self.known_links(table, max_lag),
             alpha=self.alpha,
             max_cond_size=self.max_cond_size,
-            pairwise=self.missing == "pairwise",
+            testwise=self.masks_missing,
             mesh=self.mesh,
         )
 
