@@ -113,6 +113,14 @@ def test_without_holes_testwise_changes_nothing(method):
     assert plain.info.notes == testwise.info.notes
 
 
+def test_windows_that_do_not_fit_are_refused(monkeypatch):
+    monkeypatch.setenv("JAXCAUSE_MEMORY", "300MB")
+    x = np.random.default_rng(0).normal(size=(40_000, 10))
+    x[5, 5] = np.nan
+    with pytest.raises(jc.InputError, match="windows with holes.*use missing='window'"):
+        jc.discover(x, 5, method="pcmci", missing="testwise")
+
+
 def test_too_few_common_windows_are_refused():
     x = np.random.default_rng(0).normal(size=(40, 2))
     x[::2, 0] = x[1::2, 1] = np.nan

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxcause._checks import InputError
+from jaxcause._memory import check_memory
 from jaxcause._stored import AnyRows, StoredRows
 from jaxcause.series import SeriesTable, window_starts
 from jaxcause.series._lagged_correlation import correlation_of_windows
@@ -21,6 +22,9 @@ from jaxcause.workflows._discover.prepare import transformed_windows
 
 VALUES_AT_ONCE = 1 << 24
 """Values of windows that are held together, some five times over."""
+
+COPIES = 8
+"""Copies of windows with holes that are held together."""
 
 PER_PARAMETER = 10
 """Windows for each parameter of the largest regression, below which a note warns."""
@@ -77,6 +81,12 @@ def holed_windows(table: SeriesTable, length: int, transform: str) -> HoledWindo
         )
     transformed = transformed_windows(table, length, transform, holes=True)
     starts = transformed.starts
+    n_values = len(starts) * length * len(table.names)
+    check_memory(
+        f"{len(starts):,} windows with holes, of {length} rows of {len(table.names)} variables,",
+        8.0 * COPIES * n_values,
+        "use missing='window', or give fewer rows or a smaller max_lag",
+    )
     newest_first = transformed.values[starts[:, None] + np.arange(length - 1, -1, -1)]
     windows: Float[np.ndarray, "windows nodes"] = newest_first.reshape(len(starts), -1)
     if not np.isnan(windows).any():
