@@ -115,9 +115,9 @@ def test_without_holes_testwise_changes_nothing(method):
 
 def test_windows_that_do_not_fit_are_refused(monkeypatch):
     monkeypatch.setenv("JAXCAUSE_MEMORY", "300MB")
-    x = np.random.default_rng(0).normal(size=(40_000, 10))
+    x = np.random.default_rng(0).normal(size=(60_000, 10))
     x[5, 5] = np.nan
-    with pytest.raises(jc.InputError, match="windows with holes.*use missing='window'"):
+    with pytest.raises(jc.InputError, match="values with holes needs about .*use missing='window'"):
         jc.discover(x, 5, method="pcmci", missing="testwise")
 
 

@@ -83,7 +83,7 @@ def holed_windows(table: SeriesTable, length: int, transform: str) -> HoledWindo
     starts = transformed.starts
     n_values = len(starts) * length * len(table.names)
     check_memory(
-        f"{len(starts):,} windows with holes, of {length} rows of {len(table.names)} variables,",
+        f"a table of {len(starts):,} windows of {length} × {len(table.names)} values with holes",
         8.0 * COPIES * n_values,
         "use missing='window', or give fewer rows or a smaller max_lag",
     )
