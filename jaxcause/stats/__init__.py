@@ -26,6 +26,10 @@ from jaxcause.stats._ranks import rank_correlation as rank_correlation
 from jaxcause.stats._redundant_columns import RedundantColumns as RedundantColumns
 from jaxcause.stats._redundant_columns import redundant_columns as redundant_columns
 from jaxcause.stats._redundant_columns import redundant_in as redundant_in
+from jaxcause.stats._regression.changing_noise import NoiseWeights as NoiseWeights
+from jaxcause.stats._regression.changing_noise import noise_weights as noise_weights
+from jaxcause.stats._regression.changing_noise import weighted_evidence as weighted_evidence
+from jaxcause.stats._regression.changing_noise import weighted_tests as weighted_tests
 from jaxcause.stats._regression.instrumental import InstrumentalFit as InstrumentalFit
 from jaxcause.stats._regression.instrumental import (
     instrumental_regression as instrumental_regression,

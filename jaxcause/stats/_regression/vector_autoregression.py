@@ -144,9 +144,19 @@ class VarMoments:
 
 
 def var_moments(
-    series: Float[AnyRows, "time vars"], starts: Int[np.ndarray, "windows"], *, max_lag: int
+    series: Float[AnyRows, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    *,
+    max_lag: int,
+    weights: Float[np.ndarray, "windows"] | None = None,
 ) -> VarMoments:
     """Sums over the windows of ``max_lag + 1`` complete rows from ``starts``, streamed, in float64.
+
+    Args:
+        series: Values; rows of a window must be complete.
+        starts: First row of each window.
+        max_lag: Number of lags.
+        weights: How often each window counts; their mean is 1. By default all count once.
 
     >>> x = np.random.default_rng(0).normal(size=(50, 2))
     >>> parts = [var_moments(x, s, max_lag=1) for s in (np.arange(20), np.arange(20, 49))]
@@ -170,9 +180,13 @@ def var_moments(
         windows = np.asarray(series[rows], np.float64)
         past = windows[:, :-1][:, ::-1]
         design = np.concatenate([past.reshape(len(rows), n_terms), np.ones((len(rows), 1))], axis=1)
+        newest = windows[:, -1]
+        if weights is not None:
+            root = np.sqrt(weights[first : first + BLOCK, None])
+            design, newest = design * root, newest * root
         gram += design.T @ design
-        cross += design.T @ windows[:, -1]
-        total += (windows[:, -1] ** 2).sum(axis=0)
+        cross += design.T @ newest
+        total += (newest**2).sum(axis=0)
     return VarMoments(gram, cross, total, len(starts))
 
 

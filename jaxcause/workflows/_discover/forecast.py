@@ -90,7 +90,7 @@ def fit_forecaster(
         )
         members += [jax.tree.map(lambda leaf, m=m: leaf[m], drawn) for m in range(options.members)]
     config, residuals, weight = trained.config, trained.residuals, 1.0
-    gain = gain_over_linear(data.linear_residuals, residuals)
+    gain = gain_over_linear(data.weighed(data.linear_residuals), data.weighed(residuals))
     if options.skip is None and config.head == "mean" and len(data.split.train) < LONG:
         weight = gain.weight
         residuals = data.linear_residuals * (1 - weight) + residuals * weight
@@ -122,7 +122,7 @@ def given_forecaster(
     alone = residuals
     if 0 < forecaster.weight < 1:
         alone = linear - (linear - residuals) / forecaster.weight
-    gain = gain_over_linear(linear, alone)
+    gain = gain_over_linear(data.weighed(linear), data.weighed(alone))
     return data, _judged(data, forecaster, (forecaster.params,), residuals, gain, {})
 
 

@@ -61,6 +61,8 @@ class DiscoveryInfo:
             both, the ``share`` of the linear model's held-out error that this removes, the same as
             a share of the variance that it explains (``explained``), by how many standard errors
             (``z``), and the ``targets`` that it forecasts better.
+        noise: For each variable whose noise changes over time, by which factor it does; linear
+            tests were weighted for them.
         widened: Factor by which the t-tests were widened, where that was needed.
         skip: Whether a linear autoregression is part of the forecaster.
         model: Sizes of the forecaster.
@@ -112,6 +114,7 @@ class DiscoveryInfo:
     selection: str | None = None
     screen: float | None = None
     gain: Mapping[str, Any] | None = None
+    noise: Mapping[str, float] | None = None
     widened: float | None = None
     skip: bool | None = None
     model: Mapping[str, Any] | None = None

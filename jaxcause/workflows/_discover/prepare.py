@@ -26,12 +26,16 @@ from jaxcause.series import (
     used_values,
 )
 from jaxcause.stats import (
+    NoiseWeights,
     VarFit,
     VarMoments,
     ridge_beside_own_past,
     ridge_path_evidence,
     var_moments,
+    weighted_evidence,
+    weighted_tests,
 )
+from jaxcause.workflows._discover.noise import changing_noise
 
 RIDGES = (1e-3, 1e-2, 1e-1, 0.3, 1.0, 3.0)
 """Penalties per sample to choose from for the linear autoregression."""
@@ -131,6 +135,8 @@ class Prepared(NamedTuple):
         rank_error: The same, of values mapped to normal quantiles of their ranks.
         transform_errors: ``rank_error`` under each transform that was tried.
         screened: The lagged links that the forecaster looks at; None if it is all of them.
+        noise: How much each window (of those to train on, then of those held out) counts for each
+            target in linear tests; None if all count alike.
     """
 
     names: tuple[str, ...]
@@ -155,6 +161,7 @@ class Prepared(NamedTuple):
     rank_error: float
     transform_errors: dict[str, float] | None = None
     screened: Bool[np.ndarray, "source target lag"] | None = None
+    noise: NoiseWeights | None = None
 
     @property
     def candidates(self) -> Bool[np.ndarray, "source target lag"]:
@@ -173,13 +180,23 @@ class Prepared(NamedTuple):
         return SeriesTable(self.values, self.names, self.segment, (), self.targets)
 
     @property
+    def starts(self) -> Int[np.ndarray, "windows"]:
+        """First rows of the windows to train on, then of those held out."""
+        return np.concatenate(self.split)
+
+    @property
     def filled(self) -> Float[np.ndarray, "time vars"]:
         """The values, with the mean where one is missing."""
         return np.nan_to_num(self.values)
 
     def linear_on_all(self, *, ridge: float = 0.0) -> VarFit:
         """A linear autoregression on all windows: for its tests, not to be judged by forecasts."""
-        return self.moments.fit(ridge=ridge, allowed=_allowed_terms(self.known))
+        allowed = _allowed_terms(self.known)
+        if self.noise is None or ridge:
+            return self.moments.fit(ridge=ridge, allowed=allowed)
+        return weighted_tests(
+            self.filled, self.starts, self.noise, max_lag=self.max_lag, allowed=allowed
+        )
 
     def linear_shrunk(self) -> VarFit:
         """The linear model of ``linear`` on all windows."""
@@ -190,8 +207,21 @@ class Prepared(NamedTuple):
 
     def linear_evidence(self, *, of_training: bool = False) -> Float[np.ndarray, "vars vars lags"]:
         """How strongly each link speaks for itself in linear models of all windows."""
-        moments = self.seen if of_training else self.moments
-        return ridge_path_evidence(moments, allowed=_allowed_terms(self.known))
+        allowed = _allowed_terms(self.known)
+        if of_training:
+            return ridge_path_evidence(self.seen, allowed=allowed)
+        if self.noise is None:
+            return ridge_path_evidence(self.moments, allowed=allowed)
+        windows = (self.filled, self.starts, self.noise)
+        return weighted_evidence(self.moments, *windows, max_lag=self.max_lag, allowed=allowed)
+
+    def weighed(
+        self, residuals: Float[np.ndarray, "windows vars"]
+    ) -> Float[np.ndarray, "windows vars"]:
+        """Held-out residuals in units of the noise of their time."""
+        if self.noise is None:
+            return residuals
+        return residuals * np.sqrt(self.noise.weights[len(self.split.train) :])
 
 
 class WindowOptions(NamedTuple):
@@ -309,6 +339,14 @@ def prepare_as(
         linear_error=errors[best],
         rank_error=rank_error,
     )
+
+
+def with_noise(data: Prepared, asked: str) -> Prepared:
+    """The series with the weights of its windows, if its noise changes over time."""
+    if data.masked:
+        return data
+    terms = {"max_lag": data.max_lag, "allowed": _allowed_terms(data.known)}
+    return data._replace(noise=changing_noise(data.filled, data.starts, asked=asked, **terms))
 
 
 def _allowed_terms(known: LinkKnowledge) -> Bool[np.ndarray, "vars vars lags"] | None:

@@ -82,6 +82,9 @@ class Gradient(SharedMethod):
             0.0001 by default.
         held_out: Share of the windows, the latest, that judges forecasts and stops training.
         n_windows: Windows over which gradients are averaged.
+        noise: ``auto`` looks for variables whose noise is louder at some times than at others. For
+            them calm stretches count for more in linear tests and in what the Transformer adds
+            (`jaxcause.stats.noise_weights`); ``steady`` takes the noise of all for steady.
         screen: Inputs of each target, besides its own past, that the Transformer looks at: the half
             with the most evidence of a linear effect, and the half with the most dependence of any
             other shape. By default all of up to 500 inputs (variables times lags), and of more the
@@ -123,6 +126,7 @@ class Gradient(SharedMethod):
     alpha: Probability | None = None
     held_out: Probability = 0.2
     n_windows: Count = 1024
+    noise: Literal["auto", "steady"] = "auto"
     screen: Count | None = None
     forecaster: "TrainedForecaster | None" = None
     checkpoint: str | Path | None = None
@@ -250,9 +254,10 @@ class Gradient(SharedMethod):
         # Importing what trains takes a second, too.
         with stage("Fitting linear models", show=progress):
             from jaxcause.workflows._discover import forecast
+            from jaxcause.workflows._discover.prepare import with_noise
             from jaxcause.workflows._discover.screen import with_screen
 
-            data = self._prepared(table, max_lag, known)
+            data = with_noise(self._prepared(table, max_lag, known), self.noise)
             if self.forecaster is None and self.is_positional:
                 data = with_screen(data, self.screen)
         if self.forecaster is not None:
@@ -299,6 +304,7 @@ class Gradient(SharedMethod):
         """The record of what was done."""
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.workflows._discover.info import DiscoveryInfo
+        from jaxcause.workflows._discover.noise import notes_on_noise, record_of_noise
         from jaxcause.workflows._discover.notes import notes_of, notes_on_variance
         from jaxcause.workflows._discover.regimes import record_of_regimes
         from jaxcause.workflows._discover.required import judge_required
@@ -313,6 +319,7 @@ class Gradient(SharedMethod):
             strength=READOUTS[scores.name].strength,
             strength_at_lag_0=None if found.refined is None else CONTEMPORANEOUS_STRENGTH,
             notes=(
+                *notes_on_noise(data.noise, data.names),
                 *notes_of(data, fitted, selected, found),
                 *notes_on_variance(scores.parts, found.graph, data.names),
                 *judged.notes,
@@ -332,6 +339,7 @@ class Gradient(SharedMethod):
             selection=selected.rule,
             screen=screen_kept(data),
             gain=fitted.gain.record(data.names),
+            noise=record_of_noise(data.noise, data.names),
             widened=selected.widened if selected.widened > 1 else None,
             parts=scores.parts,
             member_scores=scores.members,

@@ -27,6 +27,9 @@ class VAR(LinkMethod):
         q: False-discovery rate of the edges.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
             autoregression forecasts best, but for those of changes from row to row.
+        noise: ``auto`` looks for variables whose noise is louder at some times than at others. For
+            them calm stretches count for more, and errors are robust
+            (`jaxcause.stats.weighted_tests`); ``steady`` takes the noise of all for steady.
     """
 
     name: ClassVar[str] = "var"
@@ -37,6 +40,7 @@ class VAR(LinkMethod):
 
     q: Probability = 0.1
     transform: Literal["auto", TransformName] = "auto"
+    noise: Literal["auto", "steady"] = "auto"
 
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool
@@ -45,9 +49,14 @@ class VAR(LinkMethod):
         import numpy as np
 
         from jaxcause.graph import LaggedGraph
-        from jaxcause.stats import fit_var
+        from jaxcause.stats import fit_var, weighted_tests
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.linear_effects import effects_by_coefficients
+        from jaxcause.workflows._discover.noise import (
+            changing_noise,
+            notes_on_noise,
+            record_of_noise,
+        )
         from jaxcause.workflows._discover.prepare import transformed_windows
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.windows import notes_on_windows
@@ -55,7 +64,13 @@ class VAR(LinkMethod):
         known = self.known_links(table, max_lag).lagged
         length = self.window_length(max_lag)
         values, starts, moved = transformed_windows(table, length, self.transform)
-        fit = fit_var(values, starts, max_lag=max_lag, allowed=known.allowed)
+        terms = {"max_lag": max_lag, "allowed": known.allowed}
+        noise = changing_noise(values, starts, asked=self.noise, **terms)
+        fit = (
+            fit_var(values, starts, **terms)
+            if noise is None
+            else weighted_tests(np.asarray(values), starts, noise, **terms)
+        )
         selected = np.asarray(fit.q_value <= self.q)
         n_parameters = int(fit.tested.sum(axis=(0, 2)).max()) + 1
         judged = judge_required(known.required, selected, table.names)
@@ -68,7 +83,12 @@ class VAR(LinkMethod):
             p_value=np.where(fit.tested, fit.p_value, np.nan),
             q_value=fit.q_value,
             n_conflicts=judged.n_conflicts,
-            notes=(*notes_on_windows(moved, length, len(starts), n_parameters), *judged.notes),
+            noise=record_of_noise(noise, table.names),
+            notes=(
+                *notes_on_windows(moved, length, len(starts), n_parameters),
+                *notes_on_noise(noise, table.names),
+                *judged.notes,
+            ),
         )
         graph = LaggedGraph.from_mask(selected | known.required)
         more = effects_by_coefficients(

@@ -1,0 +1,242 @@
+"""Autoregressions whose noise is louder at some times than at others."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxcause._typing import AnyArray
+from jaxcause.stats._regression.ridge_path import ridge_path_evidence
+from jaxcause.stats._regression.vector_autoregression import (
+    VarFit,
+    VarMoments,
+    fit_var,
+    var_moments,
+)
+
+BANDWIDTH = 20.0
+"""Standard deviation of the kernel that averages squared residuals over time, in rows."""
+REACH = 4
+"""Standard deviations after which the kernel ends."""
+FLOOR = 0.02
+"""Smallest variance of the noise, as a share of its mean, so that no row counts for too much."""
+WORTH = 1.5
+"""Relative efficiency of weighted least squares from which on the rows of a target are weighted."""
+PERMUTATIONS = 3
+"""Orders in which residuals are shuffled, to see what steady noise would look like."""
+
+
+class NoiseWeights(NamedTuple):
+    """How much each window counts for each target.
+
+    Args:
+        weights: One over the standard deviation of the noise, with mean 1; all 1 where the noise
+            is steady.
+        efficiency: Variance of ordinary over that of weighted least squares, by target, as a
+            multiple of what steady noise of the same distribution would seem to give.
+    """
+
+    weights: Float[np.ndarray, "windows vars"]
+    efficiency: Float[np.ndarray, "vars"]
+
+    @property
+    def changes(self) -> Bool[np.ndarray, "vars"]:
+        """The targets whose noise changes so much that windows are weighted."""
+        return self.efficiency >= WORTH
+
+    def contrast(self) -> Float[np.ndarray, "vars"]:
+        """Standard deviation of the noise of the 95th percentile of windows over the 5th's."""
+        loud, calm = np.quantile(self.weights, (0.05, 0.95), axis=0)
+        return calm / loud
+
+
+def noise_weights(
+    series: Float[np.ndarray, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    *,
+    max_lag: int,
+    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+) -> NoiseWeights:
+    r"""Find the targets of an autoregression whose noise changes over time, and by how much.
+
+    The variance of the noise of a target at time t is the mean of the squared residuals around t,
+
+    .. math:: v_t = \sum_{s \ne t} K(s - t)\, e_s^2 \Big/ \sum_{s \ne t} K(s - t),
+
+    with a Gaussian kernel K whose standard deviation is 20 rows. By weights :math:`1 / v_t` the
+    variance of a coefficient falls by about :math:`\overline{v}\;\overline{1/v}`. If that is half
+    as much again as after shuffling the residuals, which keeps their distribution and makes them
+    steady, the windows are weighted, by :math:`1 / \sqrt{v_t}`: most of the gain, without leaving
+    out what happens in loud stretches. The residuals are then taken of the weighted fit once more.
+
+    Where the noise of a cause and of its target is loud at the same times, ordinary t-tests reject
+    far too often, since loud windows decide both the estimate and its error.
+
+    Args:
+        series: Values; rows of a window must be complete.
+        starts: First row of each window of ``max_lag + 1`` rows.
+        max_lag: Number of lags.
+        allowed: ``[source, target, lag]``: the terms of the regressions, by default all.
+
+    Source: weighted least squares with estimated variances, as in Robinson (1987), "Asymptotically
+    efficient estimation in the presence of heteroskedasticity of unknown form". Bandwidth, root and
+    threshold are ours, chosen on published series (see ``benchmarks/results/published.md``).
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(600, 2)); x[300:, 0] *= 10
+    >>> noise_weights(x, np.arange(599), max_lag=1).changes.tolist()
+    [True, False]
+    """
+    newest = starts + max_lag
+    fit = fit_var(series, starts, max_lag=max_lag, ridge=1e-3, allowed=allowed)
+    residual = _residuals(fit, series, starts)
+    level = _levels(residual**2, newest)
+    rng = np.random.default_rng(0)
+    steady = [
+        _efficiency(_levels(rng.permutation(residual**2), newest)) for _ in range(PERMUTATIONS)
+    ]
+    efficiency = _efficiency(level) / np.mean(steady, axis=0)
+    weights = np.ones(residual.shape)
+    changes = np.flatnonzero(efficiency >= WORTH)
+    for target in changes:
+        first = _weights(level[:, target])
+        again = var_moments(series, starts, max_lag=max_lag, weights=first)
+        fit = again.fit(ridge=1e-3, allowed=allowed)
+        left = _residuals(fit, series, starts)[:, [target]]
+        weights[:, target] = _weights(_levels(left**2, newest)[:, 0])
+    return NoiseWeights(weights, efficiency)
+
+
+def weighted_tests(
+    series: Float[np.ndarray, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    noise: NoiseWeights,
+    *,
+    max_lag: int,
+    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+) -> VarFit:
+    r"""`fit_var`, but weighted for the targets whose noise changes, with errors that allow for it.
+
+    .. math:: \hat\beta = G^{-1} Z^\top W y,\quad G = Z^\top W Z,\qquad
+        \mathrm{var}(\hat\beta) = G^{-1} \Big(\sum_t \frac{w_t^2 e_t^2}{(1 - h_t)^2}
+        z_t z_t^\top\Big) G^{-1}
+
+    with the leverage :math:`h_t = w_t z_t^\top G^{-1} z_t`: errors that stay right where weights do
+    not say all about the noise (HC3; MacKinnon & White 1985, "Some heteroskedasticity-consistent
+    covariance matrix estimators with improved finite sample properties").
+
+    Args:
+        series: Values; rows of a window must be complete.
+        starts: First row of each window of ``max_lag + 1`` rows.
+        noise: What `noise_weights` found of the same windows.
+        max_lag: Number of lags.
+        allowed: ``[source, target, lag]``: the terms that are estimated, by default all.
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(600, 2)) * np.where(np.arange(600) < 300, 1, 10)[:, None]
+    >>> at = np.arange(599)
+    >>> fit = weighted_tests(x, at, noise_weights(x, at, max_lag=1), max_lag=1)
+    >>> bool((fit.p_value[:, :, 1] > 0.01).all())
+    True
+    """
+    plain = fit_var(series, starts, max_lag=max_lag, allowed=allowed)
+    coefficients, t = plain.coefficients.copy(), plain.t_statistic.copy()
+    intercept = plain.intercept.copy()
+    for target in np.flatnonzero(noise.changes).tolist():
+        weights = noise.weights[:, target]
+        fit = var_moments(series, starts, max_lag=max_lag, weights=weights).fit(allowed=allowed)
+        error = _robust_errors(fit, series, starts, target, weights)
+        beta = fit.coefficients[:, target]
+        coefficients[:, target], intercept[target] = beta, fit.intercept[target]
+        t[:, target] = np.divide(beta, error, out=np.zeros_like(beta), where=error > 0)
+    return plain._replace(coefficients=coefficients, intercept=intercept, t_statistic=t)
+
+
+def weighted_evidence(
+    moments: VarMoments,
+    series: Float[np.ndarray, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    noise: NoiseWeights,
+    *,
+    max_lag: int,
+    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+) -> Float[np.ndarray, "vars vars lags"]:
+    """`ridge_path_evidence`, weighted for the targets whose noise changes.
+
+    Args:
+        moments: Moments of all windows, not weighted.
+        series: Values; rows of a window must be complete.
+        starts: First row of each window of ``max_lag + 1`` rows.
+        noise: What `noise_weights` found of the same windows.
+        max_lag: Number of lags.
+        allowed: ``[source, target, lag]``: the terms that take part, by default all.
+    """
+    evidence = ridge_path_evidence(moments, allowed=allowed)
+    for target in np.flatnonzero(noise.changes):
+        weighted = var_moments(series, starts, max_lag=max_lag, weights=noise.weights[:, target])
+        evidence[:, target] = ridge_path_evidence(weighted, allowed=allowed)[:, target]
+    return evidence
+
+
+def _robust_errors(
+    fit: VarFit,
+    series: Float[np.ndarray, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    target: int,
+    weights: Float[np.ndarray, "windows"],
+) -> Float[np.ndarray, "vars lags"]:
+    """Standard errors of the coefficients of one target; zero where none was estimated."""
+    n_vars, max_lag = len(fit.intercept), fit.coefficients.shape[2] - 1
+    estimated = (fit.coefficients[:, target] != 0)[:, 1:]
+    source, lag = np.nonzero(estimated)
+    columns = [
+        series[starts + max_lag - 1 - back, of] for of, back in zip(source, lag, strict=True)
+    ]
+    design = np.stack([*columns, np.ones(len(starts))], axis=1)
+    inverse = np.linalg.pinv(design.T @ (design * weights[:, None]), hermitian=True)
+    solved = design @ inverse
+    leverage = np.minimum(weights * (solved * design).sum(axis=1), 1 - 1e-6)
+    residual = weights * _residuals(fit, series, starts)[:, target] / (1 - leverage)
+    error = np.zeros((n_vars, max_lag + 1))
+    error[source, lag + 1] = np.sqrt((solved**2 * residual[:, None] ** 2).sum(axis=0))[:-1]
+    return error
+
+
+def _residuals(
+    fit: VarFit, series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"]
+) -> Float[np.ndarray, "windows vars"]:
+    max_lag = fit.coefficients.shape[2] - 1
+    forecast = np.tile(fit.intercept, (len(starts), 1))
+    for lag in range(1, max_lag + 1):
+        forecast += series[starts + max_lag - lag] @ fit.coefficients[:, :, lag]
+    return series[starts + max_lag] - forecast
+
+
+def _levels(
+    squares: Float[np.ndarray, "windows vars"], rows: Int[np.ndarray, "windows"]
+) -> Float[np.ndarray, "windows vars"]:
+    """Mean of the squares around each row but for its own, at least `FLOOR` of their mean."""
+    reach = int(REACH * BANDWIDTH)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / BANDWIDTH) ** 2)
+    kernel[reach] = 0
+    first, n_rows = int(rows.min()), int(np.ptp(rows)) + 1
+    near = np.zeros((n_rows, squares.shape[1] + 1))
+    near[rows - first, :-1], near[rows - first, -1] = squares, 1
+    if n_rows < len(kernel):
+        near = np.pad(near, ((0, len(kernel) - n_rows), (0, 0)))
+    summed = np.stack([np.convolve(column, kernel, mode="same") for column in near.T], axis=1)
+    summed = summed[rows - first]
+    mean = squares.mean(axis=0)
+    level = np.divide(
+        summed[:, :-1], summed[:, -1:], out=np.tile(mean, (len(rows), 1)), where=summed[:, -1:] > 0
+    )
+    return np.maximum(level, FLOOR * np.maximum(mean, np.finfo(float).tiny))
+
+
+def _efficiency(level: Float[np.ndarray, "windows vars"]) -> Float[np.ndarray, "vars"]:
+    return level.mean(axis=0) * (1 / level).mean(axis=0)
+
+
+def _weights(level: Float[np.ndarray, "windows"]) -> Float[np.ndarray, "windows"]:
+    weights = level**-0.5
+    return weights / weights.mean()

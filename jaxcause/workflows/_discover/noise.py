@@ -1,0 +1,71 @@
+"""Series whose noise is louder at some times than at others: what is done about it, and said."""
+
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxcause._stored import AnyRows, StoredRows
+from jaxcause.stats import NoiseWeights, noise_weights
+
+Noise = Literal["auto", "steady"]
+"""Whether changes of the noise are looked for, as an option of methods."""
+
+FEWEST = 100
+"""Windows below which no change of the noise can be told from chance."""
+PER_TERM = 2
+"""Windows for each term of the regressions, below which residuals say little of the noise."""
+MOST_NAMED = 5
+"""Variables that a note names."""
+
+
+def changing_noise(
+    values: Float[AnyRows, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    *,
+    max_lag: int,
+    allowed: Bool[np.ndarray, "vars vars lags"] | None,
+    asked: str,
+) -> NoiseWeights | None:
+    """How much each window counts for each target; None if all count alike.
+
+    Args:
+        values: The transformed series.
+        starts: First row of each window of ``max_lag + 1`` rows.
+        max_lag: Longest lag.
+        allowed: ``[source, target, lag]``: the terms of the regressions; None for all.
+        asked: The option of the method.
+    """
+    n_terms = values.shape[1] * max_lag
+    if asked == "steady" or isinstance(values, StoredRows):
+        return None
+    if len(starts) < max(FEWEST, PER_TERM * n_terms):
+        return None
+    found = noise_weights(values, starts, max_lag=max_lag, allowed=allowed)
+    return found if found.changes.any() else None
+
+
+def notes_on_noise(noise: NoiseWeights | None, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Whose noise changes, how much, and what was done; nothing if all noise is steady."""
+    if noise is None:
+        return ()
+    loudest = np.flatnonzero(noise.changes)
+    contrast = noise.contrast()
+    loudest = loudest[np.argsort(-contrast[loudest], kind="stable")]
+    some = ", ".join(names[k] for k in loudest[:MOST_NAMED])
+    more = f" and {len(loudest) - MOST_NAMED} more" if len(loudest) > MOST_NAMED else ""
+    verb = "changes" if len(loudest) == 1 else "change"
+    return (
+        f"The noise of {some}{more} {verb} over time (of {names[loudest[0]]} by a factor of "
+        f"{contrast[loudest[0]]:.1f} between calm and loud stretches). Calm stretches count for "
+        "more in their linear tests, whose errors allow for such noise; noise='steady' (--noise "
+        "steady) turns that off.",
+    )
+
+
+def record_of_noise(noise: NoiseWeights | None, names: tuple[str, ...]) -> dict[str, Any] | None:
+    """What `DiscoveryInfo` keeps: for each variable whose noise changes, by which factor."""
+    if noise is None:
+        return None
+    contrast = noise.contrast()
+    return {names[k]: float(contrast[k]) for k in np.flatnonzero(noise.changes)}
