@@ -20,7 +20,7 @@ PC_ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 def pcmci(
-    corr: Float[AnyArray, "nodes nodes"] | HoledSamples,
+    corr: Float[AnyArray, "*#targets nodes nodes"] | HoledSamples,
     n_samples: int,
     *,
     n_vars: int,
@@ -50,7 +50,8 @@ def pcmci(
         corr: Correlations of the lagged variables, node ``lag * n_vars + var``, for lags up to
             twice the longest lag of a link (`lagged_correlation`). Where values are missing, the
             samples instead (`jaxcause.stats.holed_samples`): each test then uses those that hold
-            all its nodes.
+            all its nodes. Where samples count differently for each target (as by
+            `jaxcause.stats.noise_weights`), one matrix for each.
         n_samples: Number of windows N behind it.
         n_vars: Number of variables.
         pc_alpha: Level of significance of the first phase. Of several levels, each variable takes

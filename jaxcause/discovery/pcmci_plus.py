@@ -17,7 +17,7 @@ from jaxcause.stats import HoledSamples
 
 
 def pcmci_plus(
-    corr: Float[AnyArray, "nodes nodes"] | HoledSamples,
+    corr: Float[AnyArray, "*#targets nodes nodes"] | HoledSamples,
     n_samples: int,
     *,
     n_vars: int,
@@ -46,7 +46,8 @@ def pcmci_plus(
         corr: Correlations of the lagged variables, node ``lag * n_vars + var``, for lags up to
             twice the longest lag of a link (`lagged_correlation`). Where values are missing, the
             samples instead (`jaxcause.stats.holed_samples`): each test then uses those that hold
-            all its nodes.
+            all its nodes. Where samples count differently for each target (as by
+            `jaxcause.stats.noise_weights`), one matrix for each.
         n_samples: Number of windows behind it.
         n_vars: Number of variables.
         pc_alpha: Level of significance of all tests.

@@ -19,7 +19,11 @@ class LaggedCorrelation(NamedTuple):
 
 
 def lagged_correlation(
-    series: Float[AnyRows, "time vars"], starts: Int[np.ndarray, "windows"], *, max_lag: int
+    series: Float[AnyRows, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    *,
+    max_lag: int,
+    weights: Float[np.ndarray, "windows"] | None = None,
 ) -> LaggedCorrelation:
     """Correlate the variables at lags 0 to ``2 * max_lag``.
 
@@ -29,6 +33,7 @@ def lagged_correlation(
         series: Values; rows of a window must be complete.
         starts: First row of each window; none may cross a gap or the border of two series.
         max_lag: Longest lag of a link; the parents of its source reach back as far again.
+        weights: How often each window counts; their mean is 1. By default all count once.
 
     Returns:
         What `pcmci` and `pcmci_plus` take.
@@ -48,11 +53,14 @@ def lagged_correlation(
             f"series has {some} of {length} complete rows (2 * max_lag + 1), but at least 4 are "
             "needed; give a longer series or a smaller max_lag"
         )
-    return correlation_of_windows(series, starts, length)
+    return correlation_of_windows(series, starts, length, weights)
 
 
 def correlation_of_windows(
-    series: Float[AnyRows, "time vars"], starts: Int[np.ndarray, "windows"], length: int
+    series: Float[AnyRows, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    length: int,
+    weights: Float[np.ndarray, "windows"] | None = None,
 ) -> LaggedCorrelation:
     """Correlate the variables at lags 0 to ``length - 1``, in blocks of windows.
 
@@ -67,14 +75,17 @@ def correlation_of_windows(
         "give fewer variables or a smaller max_lag",
     )
     total, gram = np.zeros(n_nodes), np.zeros((n_nodes, n_nodes))
-    shift = None
+    shift, first = None, 0
     for windows in blocks_of_windows(series, starts, length):
         block = _newest_first(windows)
         # The mean of the first block is near that of all, so that few digits are lost.
         shift = block.mean(axis=0) if shift is None else shift
-        centred = block - shift
-        gram += centred.T @ centred
-        total += centred.sum(axis=0)
+        centred = counted = block - shift
+        if weights is not None:
+            counted = centred * weights[first : first + len(block), None]
+        first += len(block)
+        gram += centred.T @ counted
+        total += counted.sum(axis=0)
     off = total / len(starts)
     gram -= len(starts) * np.outer(off, off)
     mean = off + (0 if shift is None else shift)

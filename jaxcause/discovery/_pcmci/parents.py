@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxcause.discovery._pcmci.by_target import TestsByTarget
 from jaxcause.discovery._pcmci.student_test import StudentTest
 
 
@@ -44,7 +45,7 @@ class _Candidates(NamedTuple):
 
 
 def select_lagged_parents(
-    test: StudentTest,
+    test: StudentTest | TestsByTarget,
     allowed: Bool[np.ndarray, "vars vars lags"],
     alphas: Float[np.ndarray, "alphas"],
     *,
@@ -101,7 +102,7 @@ def select_lagged_parents(
 
 
 def _one_size(
-    test: StudentTest,
+    test: StudentTest | TestsByTarget,
     state: _Candidates,
     tested: Bool[np.ndarray, "problems candidates"],
     target: Int[np.ndarray, "problems"],
@@ -138,7 +139,11 @@ def _by_strength(state: _Candidates, row: int) -> Int[np.ndarray, "candidates"]:
 
 
 def _best_level(
-    test: StudentTest, orders: list[np.ndarray], target: np.ndarray, n_vars: int, n_levels: int
+    test: StudentTest | TestsByTarget,
+    orders: list[np.ndarray],
+    target: np.ndarray,
+    n_vars: int,
+    n_levels: int,
 ) -> Int[np.ndarray, "vars"]:
     """For each variable the level that Akaike's criterion prefers, the first among equals."""
     if n_levels == 1:

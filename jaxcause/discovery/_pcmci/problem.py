@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from jaxcause._checks import InputError, check_at_least, check_probability, check_square
 from jaxcause._typing import AnyArray
+from jaxcause.discovery._pcmci.by_target import TestsByTarget
 from jaxcause.discovery._pcmci.student_test import StudentTest
 from jaxcause.sharding import check_row_mesh
 from jaxcause.stats import HoledSamples, partial_correlation_test
@@ -26,7 +27,7 @@ class PcmciProblem(NamedTuple):
         alphas: Levels of significance to choose from in the first phase.
     """
 
-    test: StudentTest
+    test: StudentTest | TestsByTarget
     allowed: Bool[np.ndarray, "vars vars lags"]
     required: Bool[np.ndarray, "vars vars lags"]
     now: Bool[np.ndarray, "vars vars"]
@@ -41,7 +42,7 @@ class PcmciProblem(NamedTuple):
 
 
 def pcmci_problem(
-    corr: Float[AnyArray, "nodes nodes"] | HoledSamples,
+    corr: Float[AnyArray, "*#targets nodes nodes"] | HoledSamples,
     n_samples: int,
     n_vars: int,
     allowed: Bool[AnyArray, "vars vars lags"] | None,
@@ -60,8 +61,8 @@ def pcmci_problem(
         check_row_mesh(mesh)
     check_at_least("n_vars", n_vars, 1)
     check_at_least("n_samples", n_samples, 4)
-    data = _checked(corr, n_samples)
-    n_nodes = StudentTest(data, n_samples).n_nodes
+    test = _test_of(corr, n_samples, n_vars, mesh)
+    n_nodes = test.n_nodes
     n_slices, remainder = divmod(n_nodes, n_vars)
     if remainder or n_slices % 2 == 0 or n_slices < 3:
         raise InputError(
@@ -79,22 +80,34 @@ def pcmci_problem(
     # A required link at lag 0 excludes the other direction.
     now = possible[:, :, 0] & ~must[:, :, 0].T
     possible[:, :, 0] = now | now.T
-    test = StudentTest(data, n_samples, n_vars=n_vars, mesh=mesh)
     return PcmciProblem(test, possible, must, now, levels)
 
 
-def _checked(
-    corr: Float[AnyArray, "nodes nodes"] | HoledSamples, n_samples: int
-) -> Float[np.ndarray, "nodes nodes"] | HoledSamples:
-    if not isinstance(corr, HoledSamples):
-        check_square("corr", corr)
-        return np.asarray(partial_correlation_test(np.asarray(corr, np.float64), n_samples).corr)
-    if corr.n_samples != n_samples:
+def _test_of(
+    corr: Float[AnyArray, "*#targets nodes nodes"] | HoledSamples,
+    n_samples: int,
+    n_vars: int,
+    mesh: Mesh | None,
+) -> StudentTest | TestsByTarget:
+    """The test of correlations, of those of each target, or of samples with holes."""
+    if isinstance(corr, HoledSamples):
+        if corr.n_samples != n_samples:
+            raise InputError(
+                f"n_samples={n_samples}, but the samples with holes are {corr.n_samples}; pass "
+                "their number"
+            )
+        return StudentTest(corr, n_samples, n_vars, mesh)
+    check_square("corr", corr)
+    checked = partial_correlation_test(np.asarray(corr, np.float64), n_samples)
+    matrices = np.asarray(checked.corr)
+    if matrices.ndim == 2:
+        return StudentTest(matrices, n_samples, n_vars, mesh)
+    if matrices.shape[:-2] != (n_vars,):
         raise InputError(
-            f"n_samples={n_samples}, but the samples with holes are {corr.n_samples}; pass their "
-            "number"
+            f"corr has shape {matrices.shape}, but must be one matrix, or one for each of the "
+            f"{n_vars} targets"
         )
-    return corr
+    return TestsByTarget(tuple(StudentTest(one, n_samples, n_vars, mesh) for one in matrices))
 
 
 def _links(name: str, given: AnyArray, shape: tuple[int, int, int]) -> np.ndarray:

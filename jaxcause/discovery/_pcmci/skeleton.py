@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxcause.discovery._pcmci.by_target import TestsByTarget
 from jaxcause.discovery._pcmci.links import LaggedLinks, mci_conditions
 from jaxcause.discovery._pcmci.parents import LaggedParents
 from jaxcause.discovery._pcmci.student_test import StudentTest
@@ -24,7 +25,7 @@ class MomentaryTest(NamedTuple):
         max_source: Most parents of the source.
     """
 
-    test: StudentTest
+    test: StudentTest | TestsByTarget
     parents: LaggedParents
     max_target: int | None
     max_source: int | None

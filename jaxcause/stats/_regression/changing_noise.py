@@ -44,6 +44,12 @@ class NoiseWeights(NamedTuple):
         """The targets whose noise changes so much that windows are weighted."""
         return self.efficiency >= WORTH
 
+    @property
+    def by_variance(self) -> Float[np.ndarray, "windows vars"]:
+        """One over the variance, with mean 1: for tests whose errors suppose steady noise."""
+        squared = self.weights**2
+        return squared / squared.mean(axis=0)
+
     def contrast(self) -> Float[np.ndarray, "vars"]:
         """Standard deviation of the noise of the 95th percentile of windows over the 5th's."""
         loud, calm = np.quantile(self.weights, (0.05, 0.95), axis=0)

@@ -242,9 +242,8 @@ def window_options(
         InputError: ``domain`` does not give a whole number from 0 on to each row.
     """
     masked = missing == "mask"
-    if missing == "auto" and not table.complete.all():
-        whole = len(usable_windows(table, max_lag, mask_missing=False))
-        masked = whole < MOSTLY_MISSING * len(usable_windows(table, max_lag, mask_missing=True))
+    if missing == "auto":
+        masked = mostly_missing(table, max_lag)
     if not isinstance(domain, str):
         return WindowOptions(held_out, _checked_domain(domain, len(table.values)), None, masked)
     check_choice("domain", domain, ("auto",))
@@ -253,6 +252,14 @@ def window_options(
     )
     several = found.domain if found.n_regimes > 1 else None
     return WindowOptions(held_out, several, found, masked)
+
+
+def mostly_missing(table: SeriesTable, max_lag: int) -> bool:
+    """Whether missing values cost more than half of the windows."""
+    if table.complete.all():
+        return False
+    whole = len(usable_windows(table, max_lag, mask_missing=False))
+    return whole < MOSTLY_MISSING * len(usable_windows(table, max_lag, mask_missing=True))
 
 
 def prepare(

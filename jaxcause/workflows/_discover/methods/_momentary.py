@@ -5,14 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
+from jaxcause._memory import check_memory
 from jaxcause.discovery import PcmciResult
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import LinkKnowledge, SeriesTable, lagged_correlation
+from jaxcause.stats import NoiseWeights
 from jaxcause.workflows._discover.candidates import link_tests
 from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
 from jaxcause.workflows._discover.linear_effects import effects_by_regression
+from jaxcause.workflows._discover.noise import changing_noise, notes_on_noise, record_of_noise
 from jaxcause.workflows._discover.prepare import transformed_windows
 from jaxcause.workflows._discover.required import judge_required
 from jaxcause.workflows._discover.strength import with_parents
@@ -34,6 +37,7 @@ class MomentarySearch(NamedTuple):
     transform: str
     alpha: float
     notes: tuple[str, ...]
+    noise: dict[str, float] | None
 
     @property
     def directions(self) -> Bool[np.ndarray, "vars vars"]:
@@ -60,14 +64,20 @@ def search_momentary(
     alpha: float,
     max_cond_size: int | None,
     testwise: bool,
+    noise: str,
     mesh: Mesh | None,
 ) -> MomentarySearch:
     """Run `pcmci` or `pcmci_plus` on the correlations of a series with its own past."""
     holed = holed_windows(table, window_length, transform) if testwise else None
-    moved = table
+    moved, loud = table, None
     if holed is None:
         values, starts, moved = transformed_windows(table, window_length, transform)
         data, n_windows = lagged_correlation(values, starts, max_lag=max_lag)
+        ends = starts + window_length - 1 - max_lag
+        allowed = None if known.allowed[:, :, 1:].all() else known.allowed
+        loud = changing_noise(values, ends, max_lag=max_lag, allowed=allowed, asked=noise)
+        if loud is not None:
+            data = _by_target(np.asarray(values), starts, loud, max_lag)
     else:
         data, n_windows = holed.samples, holed.samples.n_samples
     if not contemporaneous:
@@ -99,7 +109,27 @@ def search_momentary(
         contemporaneous=contemporaneous,
         transform=transform,
         alpha=alpha,
-        notes=notes,
+        notes=(*notes, *notes_on_noise(loud, table.names)),
+        noise=record_of_noise(loud, table.names),
+    )
+
+
+def _by_target(
+    values: Float[np.ndarray, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    noise: NoiseWeights,
+    max_lag: int,
+) -> Float[np.ndarray, "targets nodes nodes"]:
+    """The correlations for tests of each target, its calm windows counting for more."""
+    weights = noise.by_variance
+    n_nodes = (2 * max_lag + 1) * values.shape[1]
+    check_memory(
+        f"correlations of {n_nodes:,} lagged variables for each of {values.shape[1]:,} targets",
+        24.0 * values.shape[1] * n_nodes**2,
+        "pass noise='steady'",
+    )
+    return np.stack(
+        [lagged_correlation(values, starts, max_lag=max_lag, weights=w).corr for w in weights.T]
     )
 
 
@@ -135,6 +165,7 @@ def momentary_finding(
         n_windows=found.n_windows,
         n_tests=tuple(found.result.info.n_tests.tolist() + found.result.info.n_tests_mci.tolist()),
         n_conflicts=found.result.info.n_conflicts + (judged.n_conflicts or 0),
+        noise=found.noise,
         notes=(*found.notes, *judged.notes),
         p_value=found.result.p_value,
         q_value=found.q_value,

@@ -68,7 +68,7 @@ class PC(HoledMethod):
 
         known = self.known_links(table, max_lag)
         n_vars, length = len(table.names), self.window_length(max_lag)
-        tests = lagged_tests(table, length, self.transform, testwise=self.masks_missing)
+        tests = lagged_tests(table, length, self.transform, testwise=self.by_test(table, length))
         found = self._search(tests.test, known, n_vars, max_lag)
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(tests.test, graph)

@@ -30,6 +30,7 @@ class MomentaryMethod(HoledMethod):
     alpha: Probability
     max_cond_size: ConditioningSize | None
     transform: Literal["auto", TransformName]
+    noise: Literal["auto", "steady"]
 
     def window_length(self, max_lag: int) -> int:
         """Rows of one window: the parents of the earlier end of a link reach back as far again."""
@@ -53,7 +54,8 @@ class MomentaryMethod(HoledMethod):
             known=self.known_links(table, max_lag),
             alpha=self.alpha,
             max_cond_size=self.max_cond_size,
-            testwise=self.masks_missing,
+            testwise=self.by_test(table, self.window_length(max_lag)),
+            noise=self.noise,
             mesh=self.mesh,
         )
 
@@ -73,6 +75,9 @@ class PCMCI(MomentaryMethod):
             unless knowledge says which.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
             autoregression forecasts best, but for those of changes from row to row.
+        noise: ``auto`` looks for variables whose noise is louder at some times than at others; in
+            tests of them calm stretches count for more (`jaxcause.stats.noise_weights`), unless
+            windows with missing values are used. ``steady`` takes the noise of all for steady.
     """
 
     name: ClassVar[str] = "pcmci"
@@ -83,6 +88,7 @@ class PCMCI(MomentaryMethod):
     max_cond_size: ConditioningSize | None = None
     contemporaneous: bool = False
     transform: Literal["auto", TransformName] = "auto"
+    noise: Literal["auto", "steady"] = "auto"
 
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool

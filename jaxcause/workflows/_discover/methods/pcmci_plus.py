@@ -29,6 +29,9 @@ class PCMCIPlus(MomentaryMethod):
         max_cond_size: Largest conditioning set of the search; no limit by default.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
             autoregression forecasts best, but for those of changes from row to row.
+        noise: ``auto`` looks for variables whose noise is louder at some times than at others; in
+            tests of them calm stretches count for more (`jaxcause.stats.noise_weights`), unless
+            windows with missing values are used. ``steady`` takes the noise of all for steady.
     """
 
     name: ClassVar[str] = "pcmci+"
@@ -38,6 +41,7 @@ class PCMCIPlus(MomentaryMethod):
     alpha: Probability = 0.01
     max_cond_size: ConditioningSize | None = None
     transform: Literal["auto", TransformName] = "auto"
+    noise: Literal["auto", "steady"] = "auto"
 
     @property
     def has_lag_0(self) -> bool:
