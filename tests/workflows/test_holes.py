@@ -113,6 +113,17 @@ def test_without_holes_testwise_changes_nothing(method):
     assert plain.info.notes == testwise.info.notes
 
 
+@pytest.mark.parametrize("method", TESTWISE)
+@pytest.mark.parametrize("share", [0.002, 0.2])
+def test_holes_in_most_windows_are_left_to_the_tests_by_default(method, share):
+    x, _ = holed(0, n_vars=5, n_rows=300, share=share)
+    by_default = jc.discover(x, 2, method=method)
+    by_test = any("missing='testwise'" in note for note in by_default.info.notes)
+    assert by_test == (share > 0.1)
+    chosen = jc.discover(x, 2, method=method, missing="testwise" if by_test else "window")
+    np.testing.assert_array_equal(by_default.graph.marks, chosen.graph.marks)
+
+
 def test_windows_that_do_not_fit_are_refused(monkeypatch):
     monkeypatch.setenv("JAXCAUSE_MEMORY", "300MB")
     x = np.random.default_rng(0).normal(size=(60_000, 10))

@@ -45,7 +45,9 @@ def test_regressions_do_nothing_about_missing_values(method):
 @pytest.mark.usefixtures("untyped")
 @pytest.mark.parametrize("method", ["pc", "pcmci", "pcmci+"])
 def test_tests_of_pairs_mask_nothing(method):
-    with pytest.raises(jc.InputError, match="missing='mask' is not known; choose one of window"):
+    with pytest.raises(
+        jc.InputError, match="missing='mask' is not known; choose one of auto, window"
+    ):
         jc.discover(SERIES, 2, method=method, missing="mask")
 
 

@@ -46,7 +46,7 @@ class NoiseWeights(NamedTuple):
 
     @property
     def by_variance(self) -> Float[np.ndarray, "windows vars"]:
-        """One over the variance, with mean 1: for tests whose errors suppose steady noise."""
+        """One over the variance, with mean 1: to rank, and for tests without robust errors."""
         squared = self.weights**2
         return squared / squared.mean(axis=0)
 
@@ -167,7 +167,7 @@ def weighted_evidence(
     max_lag: int,
     allowed: Bool[AnyArray, "vars vars lags"] | None = None,
 ) -> Float[np.ndarray, "vars vars lags"]:
-    """`ridge_path_evidence`, weighted for the targets whose noise changes.
+    """`ridge_path_evidence`, weighted by variance for the targets whose noise changes.
 
     Args:
         moments: Moments of all windows, not weighted.
@@ -179,7 +179,8 @@ def weighted_evidence(
     """
     evidence = ridge_path_evidence(moments, allowed=allowed)
     for target in np.flatnonzero(noise.changes):
-        weighted = var_moments(series, starts, max_lag=max_lag, weights=noise.weights[:, target])
+        weights = noise.by_variance[:, target]
+        weighted = var_moments(series, starts, max_lag=max_lag, weights=weights)
         evidence[:, target] = ridge_path_evidence(weighted, allowed=allowed)[:, target]
     return evidence
 
