@@ -124,6 +124,18 @@ def test_holes_in_most_windows_are_left_to_the_tests_by_default(method, share):
     np.testing.assert_array_equal(by_default.graph.marks, chosen.graph.marks)
 
 
+def test_few_complete_rows_make_no_column_redundant():
+    x = np.random.default_rng(0).normal(size=(200, 6))
+    x[np.arange(200), np.arange(200) % 6] = np.nan
+    x[:5] = np.random.default_rng(1).normal(size=(5, 6))
+    found = jc.discover(x, 1, method="pcmci")
+    assert not any("combinations" in n or "copies" in n for n in found.info.notes)
+    copied = np.column_stack([x, 2 * x[:, 0] + 1])
+    found = jc.discover(copied, 1, method="pcmci")
+    (note,) = [n for n in found.info.notes if "cop" in n]
+    assert "X0 and X6" in note
+
+
 def test_windows_that_do_not_fit_are_refused(monkeypatch):
     monkeypatch.setenv("JAXCAUSE_MEMORY", "300MB")
     x = np.random.default_rng(0).normal(size=(60_000, 10))

@@ -67,7 +67,7 @@ def noise_weights(
 
     The variance of the noise of a target at time t is the mean of the squared residuals around t,
 
-    .. math:: v_t = \sum_{s \ne t} K(s - t)\, e_s^2 \Big/ \sum_{s \ne t} K(s - t),
+    .. math:: v_t = \sum_{s \ne t} K(s - t)\, e_s^2 / \sum_{s \ne t} K(s - t),
 
     with a Gaussian kernel K whose standard deviation is 20 rows. By weights :math:`1 / v_t` the
     variance of a coefficient falls by about :math:`\overline{v}\;\overline{1/v}`. If that is half
@@ -124,8 +124,8 @@ def weighted_tests(
     r"""`fit_var`, but weighted for the targets whose noise changes, with errors that allow for it.
 
     .. math:: \hat\beta = G^{-1} Z^\top W y,\quad G = Z^\top W Z,\qquad
-        \mathrm{var}(\hat\beta) = G^{-1} \Big(\sum_t \frac{w_t^2 e_t^2}{(1 - h_t)^2}
-        z_t z_t^\top\Big) G^{-1}
+        \mathrm{var}(\hat\beta) = G^{-1} \left(\sum_t \frac{w_t^2 e_t^2}{(1 - h_t)^2}
+        z_t z_t^\top\right) G^{-1}
 
     with the leverage :math:`h_t = w_t z_t^\top G^{-1} z_t`: errors that stay right where weights do
     not say all about the noise (HC3; MacKinnon & White 1985, "Some heteroskedasticity-consistent

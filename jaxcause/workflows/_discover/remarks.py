@@ -108,7 +108,7 @@ def _on_redundant_columns(table: SeriesTable) -> tuple[str, ...]:
 
 def _redundant(table: SeriesTable) -> RedundantColumns:
     if not isinstance(table.values, StoredRows):
-        return redundant_columns(table.values[table.complete])
+        return redundant_columns(table.values)
     corr = correlation_of_windows(table.values, np.flatnonzero(table.complete), 1).corr
     return redundant_in(corr, np.ones(len(corr), bool))
 
