@@ -95,7 +95,7 @@ def noise_weights(
     """
     newest = starts + max_lag
     fit = fit_var(series, starts, max_lag=max_lag, ridge=1e-3, allowed=allowed)
-    residual = _residuals(fit, series, starts)
+    residual = fit.residuals(series, starts)
     level = _levels(residual**2, newest)
     rng = np.random.default_rng(0)
     steady = [
@@ -108,7 +108,7 @@ def noise_weights(
         first = _weights(level[:, target])
         again = var_moments(series, starts, max_lag=max_lag, weights=first)
         fit = again.fit(ridge=1e-3, allowed=allowed)
-        left = _residuals(fit, series, starts)[:, [target]]
+        left = fit.residuals(series, starts)[:, [target]]
         weights[:, target] = _weights(_levels(left**2, newest)[:, 0])
     return NoiseWeights(weights, efficiency)
 
@@ -203,20 +203,10 @@ def _robust_errors(
     inverse = np.linalg.pinv(design.T @ (design * weights[:, None]), hermitian=True)
     solved = design @ inverse
     leverage = np.minimum(weights * (solved * design).sum(axis=1), 1 - 1e-6)
-    residual = weights * _residuals(fit, series, starts)[:, target] / (1 - leverage)
+    residual = weights * fit.residuals(series, starts)[:, target] / (1 - leverage)
     error = np.zeros((n_vars, max_lag + 1))
     error[source, lag + 1] = np.sqrt((solved**2 * residual[:, None] ** 2).sum(axis=0))[:-1]
     return error
-
-
-def _residuals(
-    fit: VarFit, series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"]
-) -> Float[np.ndarray, "windows vars"]:
-    max_lag = fit.coefficients.shape[2] - 1
-    forecast = np.tile(fit.intercept, (len(starts), 1))
-    for lag in range(1, max_lag + 1):
-        forecast += series[starts + max_lag - lag] @ fit.coefficients[:, :, lag]
-    return series[starts + max_lag] - forecast
 
 
 def _levels(

@@ -56,6 +56,16 @@ class VarFit(NamedTuple):
         newest_first = past[:, ::-1]
         return self.intercept + np.einsum("wlj,jil->wi", newest_first, self.coefficients[:, :, 1:])
 
+    def residuals(
+        self, series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"]
+    ) -> Float[np.ndarray, "windows vars"]:
+        """Newest row of each window of ``max_lag + 1`` rows, less its forecast."""
+        max_lag = self.coefficients.shape[2] - 1
+        left = series[starts + max_lag] - self.intercept
+        for lag in range(1, max_lag + 1):
+            left = left - series[starts + max_lag - lag] @ self.coefficients[:, :, lag]
+        return left
+
 
 @dataclass(frozen=True)
 class VarMoments:

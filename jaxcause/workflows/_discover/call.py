@@ -24,6 +24,7 @@ from jaxcause.series import (
 from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._discover.auto import resolve_auto
 from jaxcause.workflows._discover.info import DiscoveryInfo
+from jaxcause.workflows._discover.leftover import leftover_of_line, notes_on_leftover
 from jaxcause.workflows._discover.methods import Method, method_named, registered
 from jaxcause.workflows._discover.provenance import provenance
 from jaxcause.workflows._discover.random_keys import default_key
@@ -152,7 +153,10 @@ def discover(
     told = (*table.notes, *reasons, *mixed, *sampled, *ready.notes)
     graph, forecaster = found.graph, forecaster_at(blocks, trend, found.forecaster)
     trained = forecaster is not None
-    errors = {} if ready.errors is None else {"transform_errors": ready.errors}
+    errors: dict[str, Any] = {} if ready.errors is None else {"transform_errors": ready.errors}
+    if chosen.linear:
+        left = leftover_of_line(table, n_lags, found.info.transform or "standardise")
+        errors["residual_autocorrelation"] = left or None
     info = dataclasses.replace(found.info, **errors)
     info = dataclasses.replace(
         info,
@@ -163,7 +167,7 @@ def discover(
         one_lag=None if blocks is None else blocks.length,
         detrend=None if trend is None else {"linear": trend.linear, "periods": trend.periods},
         n_cyclic=n_cyclic(graph),
-        notes=(*told, *_notes(table, chosen, info, graph)),
+        notes=(*told, *_notes(table, n_lags, chosen, info, graph)),
         provenance=provenance(given, key=used_key if trained else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and trained else None,
@@ -183,13 +187,14 @@ def discover(
 
 
 def _notes(
-    table: SeriesTable, method: Method, info: DiscoveryInfo, graph: LaggedGraph
+    table: SeriesTable, max_lag: int, method: Method, info: DiscoveryInfo, graph: LaggedGraph
 ) -> tuple[str, ...]:
     """On the transform and the data, those of the method, and on the graph."""
     return (
         *note_on_transform(method, info),
         *remarks_on_data(table, method, info),
         *info.notes,
+        *notes_on_leftover(info.residual_autocorrelation or {}, max_lag),
         *remarks_on_graph(graph, table.names),
     )
 

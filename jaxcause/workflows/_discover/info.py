@@ -63,6 +63,8 @@ class DiscoveryInfo:
             (``z``), and the ``targets`` that it forecasts better.
         noise: For each variable whose noise changes over time, by which factor it does; linear
             tests were weighted for them.
+        residual_autocorrelation: For each variable whose forecast errors depend on their own past,
+            the ``lag`` at which they do most, and the ``correlation`` there.
         widened: Factor by which the t-tests were widened, where that was needed.
         skip: Whether a linear autoregression is part of the forecaster.
         model: Sizes of the forecaster.
@@ -115,6 +117,7 @@ class DiscoveryInfo:
     screen: float | None = None
     gain: Mapping[str, Any] | None = None
     noise: Mapping[str, float] | None = None
+    residual_autocorrelation: Mapping[str, Mapping[str, Any]] | None = None
     widened: float | None = None
     skip: bool | None = None
     model: Mapping[str, Any] | None = None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jaxcause.workflows._discover.forecaster import TrainedForecaster
     from jaxcause.workflows._discover.hidden import SearchedEdges
     from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
+    from jaxcause.workflows._discover.leftover import Leftover
     from jaxcause.workflows._discover.prepare import Prepared
     from jaxcause.workflows._discover.scores import EdgeScores
 
@@ -293,6 +294,19 @@ class Gradient(SharedMethod):
         stages = prepare.Stages(self.forecaster.level, self.forecaster.transform)
         return prepare.prepare_as(table, max_lag, known=known, stages=stages, options=options)
 
+    def _leftover(
+        self, data: "Prepared", fitted: "FittedForecaster", selected: "SelectedEdges"
+    ) -> "Leftover | None":
+        """Whether errors depend on their past: held-out ones, or those of the linear model."""
+        from jaxcause.workflows._discover.leftover import leftover_of
+
+        errors, starts = fitted.residuals, data.split.held_out
+        if selected.by_tests.all() and not data.masked:
+            starts = data.starts
+            errors = data.linear_shrunk().residuals(data.filled, starts)
+        rows = starts + data.max_lag
+        return leftover_of(errors, rows, data.segment[rows], data.names) or None
+
     def _info(
         self,
         data: "Prepared",
@@ -340,6 +354,7 @@ class Gradient(SharedMethod):
             screen=screen_kept(data),
             gain=fitted.gain.record(data.names),
             noise=record_of_noise(data.noise, data.names),
+            residual_autocorrelation=self._leftover(data, fitted, selected),
             widened=selected.widened if selected.widened > 1 else None,
             parts=scores.parts,
             member_scores=scores.members,
