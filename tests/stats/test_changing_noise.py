@@ -11,6 +11,7 @@ from jaxcause.stats import (
     weighted_evidence,
     weighted_tests,
 )
+from jaxcause.stats._regression import changing_noise
 
 
 def volatile(seed, n_rows=500, n_vars=4, steps=False):
@@ -127,6 +128,40 @@ def test_other_targets_keep_their_tests():
     before = ridge_path_evidence(moments)
     np.testing.assert_array_equal(evidence[:, 3], before[:, 3])
     assert not np.allclose(evidence[:, 0], before[:, 0])
+
+
+def test_levels_are_means_of_what_is_near():
+    rng = np.random.default_rng(0)
+    squares = rng.normal(size=(150, 2)) ** 2
+    rows = np.sort(rng.permutation(400)[:150])
+    rows[-1] += 10_000
+    found = changing_noise._levels(squares, rows)
+    mean = squares.mean(axis=0)
+    for k, row in enumerate(rows):
+        near = np.abs(rows - row) <= 80
+        near[k] = False
+        kernel = np.exp(-0.5 * ((rows[near] - row) / 20) ** 2)
+        expected = (kernel @ squares[near]) / kernel.sum() if near.any() else mean
+        np.testing.assert_allclose(found[k], np.maximum(expected, 0.02 * mean), rtol=1e-9)
+
+
+def test_targets_share_weights_where_their_own_take_too_long(monkeypatch):
+    x = volatile(0)
+    x[:, 3] = np.random.default_rng(9).normal(size=len(x))
+    at = every_window(x, 2)
+    own = noise_weights(x, at, max_lag=2)
+    monkeypatch.setattr(changing_noise, "MOST_EFFORT", 1.0)
+    shared = noise_weights(x, at, max_lag=2)
+    assert [targets for _, targets in own.groups(own.weights)] == [[0], [1], [2]]
+    assert [targets for _, targets in shared.groups(shared.weights)] == [[0, 1, 2]]
+    assert (shared.weights[:, 3] == 1).all()
+    assert np.corrcoef(np.log(own.weights[:, 0]), np.log(shared.weights[:, 0]))[0, 1] > 0.8
+    fit = weighted_tests(x, at, shared, max_lag=2)
+    assert (fit.p_value[:, :, 1:][~np.eye(4, dtype=bool)] > 0.001).all()
+    # One target at a time gives the same.
+    alone = shared._replace(efficiency=shared.efficiency * np.array([0, 1, 0, 0]))
+    one = weighted_tests(x, at, alone, max_lag=2)
+    np.testing.assert_allclose(one.t_statistic[:, 1], fit.t_statistic[:, 1])
 
 
 def test_weights_count_windows():

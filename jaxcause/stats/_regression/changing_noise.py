@@ -1,5 +1,6 @@
 """Autoregressions whose noise is louder at some times than at others."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ WORTH = 1.5
 """Relative efficiency of weighted least squares from which on the rows of a target are weighted."""
 PERMUTATIONS = 3
 """Orders in which residuals are shuffled, to see what steady noise would look like."""
+MOST_EFFORT = 3e10
+"""Multiplications that weights of their own for each target are worth; beyond, all share some."""
 
 
 class NoiseWeights(NamedTuple):
@@ -50,6 +53,16 @@ class NoiseWeights(NamedTuple):
         squared = self.weights**2
         return squared / squared.mean(axis=0)
 
+    def groups(
+        self, weights: Float[np.ndarray, "windows vars"]
+    ) -> Iterator[tuple[Float[np.ndarray, "windows"], list[int]]]:
+        """The targets whose noise changes, those with the same weights together."""
+        found: dict[bytes, list[int]] = {}
+        for target in np.flatnonzero(self.changes).tolist():
+            found.setdefault(weights[:, target].tobytes(), []).append(target)
+        for targets in found.values():
+            yield weights[:, targets[0]], targets
+
     def contrast(self) -> Float[np.ndarray, "vars"]:
         """Standard deviation of the noise of the 95th percentile of windows over the 5th's."""
         loud, calm = np.quantile(self.weights, (0.05, 0.95), axis=0)
@@ -74,6 +87,7 @@ def noise_weights(
     as much again as after shuffling the residuals, which keeps their distribution and makes them
     steady, the windows are weighted, by :math:`1 / \sqrt{v_t}`: most of the gain, without leaving
     out what happens in loud stretches. The residuals are then taken of the weighted fit once more.
+    Where a fit for each target would take too long, all of them share the mean of :math:`\log v_t`.
 
     Where the noise of a cause and of its target is loud at the same times, ordinary t-tests reject
     far too often, since loud windows decide both the estimate and its error.
@@ -104,6 +118,11 @@ def noise_weights(
     efficiency = _efficiency(level) / np.mean(steady, axis=0)
     weights = np.ones(residual.shape)
     changes = np.flatnonzero(efficiency >= WORTH)
+    n_terms = max_lag * residual.shape[1]
+    if len(changes) * len(starts) * float(n_terms) ** 2 > MOST_EFFORT:
+        shared = np.exp(np.log(level[:, changes] / level[:, changes].mean(axis=0)).mean(axis=1))
+        weights[:, changes] = _weights(shared)[:, None]
+        return NoiseWeights(weights, efficiency)
     for target in changes:
         first = _weights(level[:, target])
         again = var_moments(series, starts, max_lag=max_lag, weights=first)
@@ -148,13 +167,12 @@ def weighted_tests(
     plain = fit_var(series, starts, max_lag=max_lag, allowed=allowed)
     coefficients, t = plain.coefficients.copy(), plain.t_statistic.copy()
     intercept = plain.intercept.copy()
-    for target in np.flatnonzero(noise.changes).tolist():
-        weights = noise.weights[:, target]
+    for weights, targets in noise.groups(noise.weights):
         fit = var_moments(series, starts, max_lag=max_lag, weights=weights).fit(allowed=allowed)
-        error = _robust_errors(fit, series, starts, target, weights)
-        beta = fit.coefficients[:, target]
-        coefficients[:, target], intercept[target] = beta, fit.intercept[target]
-        t[:, target] = np.divide(beta, error, out=np.zeros_like(beta), where=error > 0)
+        error = _robust_errors(fit, series, starts, targets, weights)
+        beta = fit.coefficients[:, targets]
+        coefficients[:, targets], intercept[targets] = beta, fit.intercept[targets]
+        t[:, targets] = np.divide(beta, error, out=np.zeros_like(beta), where=error > 0)
     return plain._replace(coefficients=coefficients, intercept=intercept, t_statistic=t)
 
 
@@ -178,10 +196,9 @@ def weighted_evidence(
         allowed: ``[source, target, lag]``: the terms that take part, by default all.
     """
     evidence = ridge_path_evidence(moments, allowed=allowed)
-    for target in np.flatnonzero(noise.changes):
-        weights = noise.by_variance[:, target]
+    for weights, targets in noise.groups(noise.by_variance):
         weighted = var_moments(series, starts, max_lag=max_lag, weights=weights)
-        evidence[:, target] = ridge_path_evidence(weighted, allowed=allowed)[:, target]
+        evidence[:, targets] = ridge_path_evidence(weighted, allowed=allowed)[:, targets]
     return evidence
 
 
@@ -189,23 +206,30 @@ def _robust_errors(
     fit: VarFit,
     series: Float[np.ndarray, "time vars"],
     starts: Int[np.ndarray, "windows"],
-    target: int,
+    targets: list[int],
     weights: Float[np.ndarray, "windows"],
-) -> Float[np.ndarray, "vars lags"]:
-    """Standard errors of the coefficients of one target; zero where none was estimated."""
+) -> Float[np.ndarray, "vars targets lags"]:
+    """Standard errors of the coefficients of some targets; zero where none was estimated."""
     n_vars, max_lag = len(fit.intercept), fit.coefficients.shape[2] - 1
-    estimated = (fit.coefficients[:, target] != 0)[:, 1:]
-    source, lag = np.nonzero(estimated)
-    columns = [
-        series[starts + max_lag - 1 - back, of] for of, back in zip(source, lag, strict=True)
-    ]
-    design = np.stack([*columns, np.ones(len(starts))], axis=1)
-    inverse = np.linalg.pinv(design.T @ (design * weights[:, None]), hermitian=True)
-    solved = design @ inverse
-    leverage = np.minimum(weights * (solved * design).sum(axis=1), 1 - 1e-6)
-    residual = weights * fit.residuals(series, starts)[:, target] / (1 - leverage)
-    error = np.zeros((n_vars, max_lag + 1))
-    error[source, lag + 1] = np.sqrt((solved**2 * residual[:, None] ** 2).sum(axis=0))[:-1]
+    error = np.zeros((n_vars, len(targets), max_lag + 1))
+    residual = weights[:, None] * fit.residuals(series, starts)[:, targets]
+    estimated = (fit.coefficients[:, targets] != 0).transpose(1, 0, 2)[:, :, 1:]
+    # Targets with the same terms share their inverse.
+    groups, of_target = np.unique(estimated.reshape(len(targets), -1), axis=0, return_inverse=True)
+    for number, used in enumerate(groups):
+        here = np.flatnonzero(np.ravel(of_target) == number)
+        source, lag = np.nonzero(used.reshape(n_vars, max_lag))
+        columns = [
+            series[starts + max_lag - 1 - back, of] for of, back in zip(source, lag, strict=True)
+        ]
+        design = np.stack([*columns, np.ones(len(starts))], axis=1)
+        inverse = np.linalg.pinv(design.T @ (design * weights[:, None]), hermitian=True)
+        solved = design @ inverse
+        leverage = np.minimum(weights * (solved * design).sum(axis=1), 1 - 1e-6)
+        left = residual[:, here] / (1 - leverage)[:, None]
+        variance = ((solved**2).T @ left**2)[:-1]
+        for k, target in enumerate(here):
+            error[source, target, lag + 1] = np.sqrt(variance[:, k])
     return error
 
 
@@ -217,16 +241,20 @@ def _levels(
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / BANDWIDTH) ** 2)
     kernel[reach] = 0
     first, n_rows = int(rows.min()), int(np.ptp(rows)) + 1
-    near = np.zeros((n_rows, squares.shape[1] + 1))
-    near[rows - first, :-1], near[rows - first, -1] = squares, 1
-    if n_rows < len(kernel):
-        near = np.pad(near, ((0, len(kernel) - n_rows), (0, 0)))
-    summed = np.stack([np.convolve(column, kernel, mode="same") for column in near.T], axis=1)
-    summed = summed[rows - first]
+    length = 1 << (n_rows + 2 * reach).bit_length()
+    of_kernel = np.fft.rfft(kernel, length)
+
+    def near(column: Float[np.ndarray, "windows"]) -> Float[np.ndarray, "windows"]:
+        line = np.zeros(length)
+        line[rows - first] = column
+        return np.fft.irfft(np.fft.rfft(line) * of_kernel, length)[rows - first + reach]
+
+    number = near(np.ones(len(rows)))
+    # Where no other row is near, what is left is rounding.
+    alone = number < 0.5 * kernel[0]
     mean = squares.mean(axis=0)
-    level = np.divide(
-        summed[:, :-1], summed[:, -1:], out=np.tile(mean, (len(rows), 1)), where=summed[:, -1:] > 0
-    )
+    level = np.stack([near(column) for column in squares.T], axis=1)
+    level = np.where(alone[:, None], mean, level / np.where(alone, 1.0, number)[:, None])
     return np.maximum(level, FLOOR * np.maximum(mean, np.finfo(float).tiny))
 
 

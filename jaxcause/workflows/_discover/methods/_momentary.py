@@ -119,9 +119,15 @@ def _by_target(
     starts: Int[np.ndarray, "windows"],
     noise: NoiseWeights,
     max_lag: int,
-) -> Float[np.ndarray, "targets nodes nodes"]:
-    """The correlations for tests of each target, its calm windows counting for more."""
+) -> Float[np.ndarray, "*targets nodes nodes"]:
+    """The correlations for tests of each target, its calm windows counting for more.
+
+    One matrix for all if they share their weights.
+    """
     weights = noise.by_variance
+    shared = [common for common, _ in noise.groups(weights)]
+    if len(shared) == 1:
+        return lagged_correlation(values, starts, max_lag=max_lag, weights=shared[0]).corr
     n_nodes = (2 * max_lag + 1) * values.shape[1]
     check_memory(
         f"correlations of {n_nodes:,} lagged variables for each of {values.shape[1]:,} targets",
