@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -153,11 +153,7 @@ def discover(
     told = (*table.notes, *reasons, *mixed, *sampled, *ready.notes)
     graph, forecaster = found.graph, forecaster_at(blocks, trend, found.forecaster)
     trained = forecaster is not None
-    errors: dict[str, Any] = {} if ready.errors is None else {"transform_errors": ready.errors}
-    if chosen.linear:
-        left = leftover_of_line(table, n_lags, found.info.transform or "standardise")
-        errors["residual_autocorrelation"] = left or None
-    info = dataclasses.replace(found.info, **errors)
+    info = _with_errors(found.info, table, n_lags, chosen, ready.errors)
     info = dataclasses.replace(
         info,
         method=chosen.name,
@@ -184,6 +180,22 @@ def discover(
         effects=found.effects,
         dynamics=found.dynamics,
     )
+
+
+def _with_errors(
+    info: DiscoveryInfo,
+    table: SeriesTable,
+    max_lag: int,
+    method: Method,
+    transform_errors: Mapping[str, float] | None,
+) -> DiscoveryInfo:
+    """The record with the errors of transforms, and what the errors of a linear model leave."""
+    if transform_errors is not None:
+        info = dataclasses.replace(info, transform_errors=transform_errors)
+    if not method.linear:
+        return info
+    left = leftover_of_line(table, max_lag, info.transform or "standardise")
+    return dataclasses.replace(info, residual_autocorrelation=left or None)
 
 
 def _notes(
