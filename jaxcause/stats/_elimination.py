@@ -1,5 +1,7 @@
 """Conditional covariances by elimination, where redundant conditions change nothing."""
 
+from functools import partial
+
 import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Float
@@ -48,24 +50,32 @@ def eliminate(
         tolerance: The largest variance that counts as none.
         determine: Whether conditions may determine a kept member, and are not left out.
     """
-    xp = namespace(sigma)
-    zero = np.zeros((), sigma.dtype)
-
-    def one_condition(step: NodeIndex, sigma: AnyArray) -> AnyArray:
-        row = sigma[step]
-        pivot = row[step]
-        is_left = pivot > tolerance
-        safe = xp.where(is_left, pivot, xp.ones_like(pivot))
-        # Fused into the outer product, the division would be done for each of its entries.
-        scaled = barrier(row / safe[None])
-        for member in () if determine else range(-keep, 0):
-            is_left &= sigma[member, member] - row[member] * scaled[member] > tolerance
-        scaled = barrier(xp.where(is_left[None], scaled, zero))
-        return sigma - row[:, None] * scaled[None]
-
-    n_conditions, at_a_time = sigma.shape[0] - keep, 1 if xp is np else STEPS
+    kept = () if determine else tuple(range(-keep, 0))
+    one_condition = partial(_without, kept=kept, tolerance=tolerance)
+    n_conditions = sigma.shape[0] - keep
+    at_a_time = 1 if namespace(sigma) is np else STEPS
     for first in range(0, n_conditions, at_a_time):
         steps = min(at_a_time, n_conditions - first)
         sigma = repeat(one_condition, steps, sigma)
         sigma = sigma[steps:, steps:]
     return sigma
+
+
+def _without(
+    step: NodeIndex,
+    sigma: Float[AnyArray, "members members lanes"],
+    *,
+    kept: tuple[int, ...],
+    tolerance: float,
+) -> Float[AnyArray, "members members lanes"]:
+    """The covariances given one more condition, unless it is redundant or determines a ``kept``."""
+    xp, row = namespace(sigma), sigma[step]
+    pivot = row[step]
+    is_left = pivot > tolerance
+    safe = xp.where(is_left, pivot, xp.ones_like(pivot))
+    # Fused into the outer product, the division would be done for each of its entries.
+    scaled = barrier(row / safe[None])
+    for member in kept:
+        is_left &= sigma[member, member] - row[member] * scaled[member] > tolerance
+    scaled = barrier(xp.where(is_left[None], scaled, np.zeros((), sigma.dtype)))
+    return sigma - row[:, None] * scaled[None]

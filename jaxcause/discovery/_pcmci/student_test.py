@@ -158,24 +158,15 @@ class StudentTest(NamedTuple):
         """Write what is found of some rows, whose sets have one size."""
         step = _lanes_of_numpy(size)
         chunks = [rows[first : first + step] for first in range(0, len(rows), step)]
-        columns = [*range(size), -2, -1]
-
-        def members(at: np.ndarray) -> np.ndarray:
-            return np.ascontiguousarray(nodes[at][:, columns].T, np.int32)
-
-        data = self.data
+        members, data = partial(_members, nodes, size), self.data
         if size >= LARGE_SET and not isinstance(data, HoledSamples):
             at, values = in_shares(lambda at, _: by_cholesky(data, members(at)), chunks, mesh)
             found[:, at] = values
             # One redundant set sends its whole chunk to the other method, however it was shared.
             chunks = [chunk for chunk in chunks if np.isnan(found[0, chunk]).any()]
-
-        def by_elimination(at: np.ndarray, _: Any) -> np.ndarray:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                return np.asarray(of_group(data, members(at), determine))
-
         if chunks:
-            at, values = in_shares(by_elimination, chunks, mesh)
+            eliminated = partial(_by_elimination, data, determine=determine)
+            at, values = in_shares(lambda at, _: eliminated(members(at)), chunks, mesh)
             found[:, at] = values
 
 
@@ -201,6 +192,24 @@ def _compiled(
             part = _partial_correlations(corr, members, n_groups, lanes=lanes, determine=determine)
         parts.append(np.asarray(part)[:, : len(block)])
     return np.concatenate(parts, axis=1)
+
+
+def _members(
+    nodes: Int[np.ndarray, "tests k"], size: int, rows: Int[np.ndarray, "rows"]
+) -> Int[np.ndarray, "members rows"]:
+    """The members of the sets of some rows, which have one size, and their ends; in columns."""
+    return np.ascontiguousarray(nodes[rows][:, [*range(size), -2, -1]].T, np.int32)
+
+
+def _by_elimination(
+    data: Float[np.ndarray, "nodes nodes"] | HoledSamples,
+    members: Int[np.ndarray, "members rows"],
+    *,
+    determine: bool,
+) -> Float[np.ndarray, "3 rows"]:
+    """What `of_group` says, in numpy."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(of_group(data, members, determine))
 
 
 def student_p_values(
