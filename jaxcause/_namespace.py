@@ -84,12 +84,9 @@ def while_loop(
 
 def fixed_point(grow: Callable[[AnyArray], AnyArray], start: AnyArray) -> AnyArray:
     """Apply ``grow`` until it changes nothing."""
-
-    def unfinished(carry: tuple[AnyArray, AnyArray]) -> Any:
-        return (carry[0] != carry[1]).any()
-
     other = start ^ namespace(start).ones_like(start)  # differs everywhere
-    return while_loop(unfinished, lambda c: (c[1], grow(c[1])), (other, start))[1]
+    grown = while_loop(lambda c: (c[0] != c[1]).any(), lambda c: (c[1], grow(c[1])), (other, start))
+    return grown[1]
 
 
 def branch(

@@ -23,11 +23,10 @@ def uncovered_walks(
 
     In every u, v, w on the walk, u and w are non-adjacent.
     """
-
-    def grow(reached: AnyArray) -> AnyArray:
-        return reached | (boolean_product(reached.swapaxes(1, 2), non_adjacent) & steps)
-
-    return fixed_point(grow, start)
+    return fixed_point(
+        lambda walked: walked | (boolean_product(walked.swapaxes(1, 2), non_adjacent) & steps),
+        start,
+    )
 
 
 def spread(
@@ -35,9 +34,5 @@ def spread(
 ) -> UInt32[AnyArray, "graphs c d words"]:
     """Add to the set of each c and d every p with an edge of c from a member q."""
     sources = pack(edges.swapaxes(2, 3))[:, :, None]
-
-    def grow(reached: AnyArray) -> AnyArray:
-        # Compiled, this comparison is never held as a whole: memory goes with the cube of n.
-        return reached | pack(intersects(reached[:, :, :, None], sources))
-
-    return fixed_point(grow, sets)
+    # Compiled, this comparison is never held as a whole: memory goes with the cube of n.
+    return fixed_point(lambda sets: sets | pack(intersects(sets[:, :, :, None], sources)), sets)
