@@ -72,7 +72,8 @@ def pcmci(
 
     Raises:
         InputError: ``corr`` is no correlation matrix or not of ``(2 * max_lag + 1) * n_vars``
-            nodes, a level is outside (0, 1), ``allowed`` or ``required`` has another shape, a
+            nodes, or as many matrices as targets; samples with holes are not ``n_samples``; a level
+            is outside (0, 1), ``allowed`` or ``required`` has another shape, a
             required link is not allowed, or ``mesh`` has several axes.
 
     Source: Runge, Nowack, Kretschmer, Flaxman & Sejdinovic (2019), "Detecting and quantifying

@@ -72,7 +72,8 @@ def pcmci_plus(
 
     Raises:
         InputError: ``corr`` is no correlation matrix or not of ``(2 * max_lag + 1) * n_vars``
-            nodes, ``pc_alpha`` is outside (0, 1), ``colliders`` is not known, ``allowed`` or
+            nodes, or as many matrices as targets; samples with holes are not ``n_samples``;
+            ``pc_alpha`` is outside (0, 1), ``colliders`` is not known, ``allowed`` or
             ``required`` has another shape, a required link is not allowed, or ``mesh`` has several
             axes.
 

@@ -267,3 +267,29 @@ def test_bad_input(untyped, system):
         lagged_correlation(np.array([[1.0, 2], [0, 2]] * 9), np.arange(10), max_lag=1)
     with pytest.raises(InputError, match="series has 2 windows of 3 complete rows"):
         lagged_correlation(system, np.arange(2), max_lag=1)
+
+
+@pytest.mark.parametrize("search", [pcmci, pcmci_plus])
+def test_a_matrix_for_each_target(search):
+    """The same matrix for all is one matrix; a target's own one is read for that target alone."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3))
+    x[1:, 1] += 0.6 * x[:-1, 0]
+    corr, n = every_window(x, 1)
+    plain, repeated = (search(c, n, n_vars=3) for c in (corr, np.stack([corr] * 3)))
+    np.testing.assert_array_equal(plain.graph.marks, repeated.graph.marks)
+    np.testing.assert_allclose(plain.p_value, repeated.p_value)
+    mixed = np.stack([corr, corr, np.eye(len(corr))])
+    found = search(mixed, n, n_vars=3)
+    np.testing.assert_allclose(found.p_value[:, 2, 1], 1)
+    assert found.p_value[0, 1, 1] < 1e-6
+
+
+def test_matrices_and_samples_that_do_not_fit():
+    corr, n = every_window(np.random.default_rng(0).normal(size=(60, 3)), 1)
+    with pytest.raises(InputError, match="one for each of the 3 targets"):
+        pcmci(np.stack([corr] * 2), n, n_vars=3)
+    x = np.random.default_rng(0).normal(size=(60, 9))
+    x[0, 0] = np.nan
+    with pytest.raises(InputError, match="the samples with holes are 60"):
+        pcmci(holed_samples(x), 59, n_vars=3)

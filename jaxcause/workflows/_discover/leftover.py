@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from jaxcause._stored import StoredRows
 from jaxcause.series import SeriesTable
 from jaxcause.stats import fit_var
+from jaxcause.workflows._discover.listing import first_of
 from jaxcause.workflows._discover.prepare import transformed_windows
 
 FELT = 0.2
@@ -25,9 +26,6 @@ MOST_WINDOWS = 100_000
 """Windows that are looked at, the first ones."""
 MOST_EFFORT = 2e11
 """Multiplications of a regression that a note is worth."""
-MOST_NAMED = 5
-"""Variables that a note names."""
-
 Leftover = Mapping[str, Mapping[str, Any]]
 """For each variable whose errors depend on their past: the ``lag`` at which they do most, and the
 ``correlation``."""
@@ -96,8 +94,6 @@ def notes_on_leftover(found: Leftover, max_lag: int) -> tuple[str, ...]:
         return ()
     order = sorted(found, key=lambda name: -abs(found[name]["correlation"]))
     first, lags = found[order[0]], [found[name]["lag"] for name in order]
-    some = ", ".join(order[:MOST_NAMED])
-    more = f" and {len(order) - MOST_NAMED} more" if len(order) > MOST_NAMED else ""
     farthest = max(lags)
     remedy = (
         f"Give max_lag={farthest} or 'auto' (--max-lag)"
@@ -105,10 +101,10 @@ def notes_on_leftover(found: Leftover, max_lag: int) -> tuple[str, ...]:
         else "Try a larger max_lag, or 'auto' (--max-lag), and another transform"
     )
     return (
-        f"Forecast errors of {some}{more} depend on their own past (those of {order[0]} correlate "
-        f"by r = {first['correlation']:.2f} with those {_rows(first['lag'])} before). What "
-        "max_lag, or straight lines, leave out can then look like effects of other variables, and "
-        f"edges can be false. {remedy}.",
+        f"Forecast errors of {first_of(order)} depend on their own past (those of {order[0]} "
+        f"correlate by r = {first['correlation']:.2f} with those {_rows(first['lag'])} before). "
+        "What max_lag, or straight lines, leave out can then look like effects of other "
+        f"variables, and edges can be false. {remedy}.",
     )
 
 

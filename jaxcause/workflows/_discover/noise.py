@@ -1,22 +1,18 @@
 """Series whose noise is louder at some times than at others: what is done about it, and said."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._stored import AnyRows, StoredRows
 from jaxcause.stats import NoiseWeights, noise_weights
-
-Noise = Literal["auto", "steady"]
-"""Whether changes of the noise are looked for, as an option of methods."""
+from jaxcause.workflows._discover.listing import first_of
 
 FEWEST = 100
 """Windows below which no change of the noise can be told from chance."""
 PER_TERM = 2
 """Windows for each term of the regressions, below which residuals say little of the noise."""
-MOST_NAMED = 5
-"""Variables that a note names."""
 
 
 def changing_noise(
@@ -45,21 +41,32 @@ def changing_noise(
     return found if found.changes.any() else None
 
 
-def notes_on_noise(noise: NoiseWeights | None, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Whose noise changes, how much, and what was done; nothing if all noise is steady."""
+def notes_on_noise(
+    noise: NoiseWeights | None, names: tuple[str, ...], *, robust: bool = True
+) -> tuple[str, ...]:
+    """Whose noise changes, how much, and what was done; nothing if all noise is steady.
+
+    Args:
+        noise: The weights of the windows.
+        names: Names of the variables.
+        robust: Whether the errors of the tests allow for what the weights leave of it.
+    """
     if noise is None:
         return ()
     loudest = np.flatnonzero(noise.changes)
     contrast = noise.contrast()
     loudest = loudest[np.argsort(-contrast[loudest], kind="stable")]
-    some = ", ".join(names[k] for k in loudest[:MOST_NAMED])
-    more = f" and {len(loudest) - MOST_NAMED} more" if len(loudest) > MOST_NAMED else ""
+    some = first_of([names[k] for k in loudest])
+    rest = (
+        "whose errors allow for such noise"
+        if robust
+        else "but noise that changes within some twenty rows can still make edges false"
+    )
     verb = "changes" if len(loudest) == 1 else "change"
     return (
-        f"The noise of {some}{more} {verb} over time (of {names[loudest[0]]} by a factor of "
+        f"The noise of {some} {verb} over time (of {names[loudest[0]]} by a factor of "
         f"{contrast[loudest[0]]:.1f} between calm and loud stretches). Calm stretches count for "
-        "more in their linear tests, whose errors allow for such noise; noise='steady' (--noise "
-        "steady) turns that off.",
+        f"more in their linear tests, {rest}; noise='steady' (--noise steady) turns that off.",
     )
 
 

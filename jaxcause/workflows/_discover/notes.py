@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import usable_windows
@@ -12,14 +11,13 @@ from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
 from jaxcause.workflows._discover.info import share_on_variance
+from jaxcause.workflows._discover.listing import first_of
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.screen import screen_kept
 from jaxcause.workflows._discover.windows import notes_on_windows
 
 FEW_CANDIDATES = 100
 """Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
-MOST_NAMED = 5
-"""Variables or edges that a note names."""
 FELT = 0.1
 """Share of a score from which on an edge is said to act on that part of the forecast."""
 NOTHING_TO_PREDICT = 0.98
@@ -93,11 +91,11 @@ def _on_screen(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
 def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: SelectedEdges) -> str:
     """What it means that a linear model forecasts as well, and what can be done about it."""
     if not selected.by_tests.all():
-        better = np.flatnonzero(~selected.by_tests)
+        better = first_of([data.names[k] for k in np.flatnonzero(~selected.by_tests)])
         return (
-            f"The Transformer forecasts {_listed(data.names, better)} better than the linear "
-            "model, so its gradients chose the edges into them. Elsewhere the t-tests of the "
-            "linear model did; they miss an effect that no line shows, such as that of a product."
+            f"The Transformer forecasts {better} better than the linear model, so its gradients "
+            "chose the edges into them. Elsewhere the t-tests of the linear model did; they miss an "
+            "effect that no line shows, such as that of a product."
         )
     said = (
         "The Transformer adds nothing that counts to the forecast of the linear model, so its "
@@ -110,13 +108,6 @@ def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: Selecte
         f"{said} Training stopped after {fitted.training['steps']} steps, since nothing nonlinear "
         "was in sight; for such effects give a longer series, or train on by training= (--steps)."
     )
-
-
-def _listed(names: tuple[str, ...], chosen: Int[np.ndarray, "k"]) -> str:
-    """The first names, and how many more there are."""
-    said = ", ".join(names[k] for k in chosen[:MOST_NAMED])
-    more = len(chosen) - MOST_NAMED
-    return f"{said} and {more} more" if more > 0 else said
 
 
 def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple[str, ...]:
@@ -187,11 +178,9 @@ def notes_on_variance(
         if not chosen.any():
             continue
         listed = [f"{names[j]}(t-{lag}) --> {names[i]}(t)" for j, i, lag in found[chosen]]
-        more = len(listed) - MOST_NAMED
-        some = ", ".join(listed[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
         said.append(
             f"{len(listed)} of {len(found)} lagged edges act{'s' * (len(listed) == 1)} on {which}, "
-            f"by their parts of the score energy: {some}."
+            f"by their parts of the score energy: {first_of(listed)}."
         )
     return tuple(said)
 

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-MOST_NAMED = 5
-"""Links that the note names."""
+from jaxcause.workflows._discover.listing import first_of
 
 
 class RequiredLinks(NamedTuple):
@@ -42,11 +41,10 @@ def judge_required(
     against = np.argwhere(required & ~supported).tolist()
     if not against:
         return RequiredLinks(0, ())
-    some = [f"{names[i]} -> {names[j]} at lag {lag}" for i, j, lag in against[:MOST_NAMED]]
-    more = f" and {len(against) - MOST_NAMED} more" if len(against) > MOST_NAMED else ""
+    some = first_of([f"{names[i]} -> {names[j]} at lag {lag}" for i, j, lag in against])
     note = (
         f"The data do not support {len(against)} of {int(required.sum())} required links: "
-        f"{', '.join(some)}{more}. They are in the graph because they are required; check whether "
+        f"{some}. They are in the graph because they are required; check whether "
         "they are right."
     )
     return RequiredLinks(len(against), (note,))
@@ -70,11 +68,10 @@ def note_on_excluded(
     found = [f"{names[i]} and {names[j]} at lag {lag}" for i, j, lag in np.argwhere(pairs).tolist()]
     if not found:
         return ()
-    more = f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     advice = ""
     if pairs[:, :, 0].any():
         advice = " contemporaneous=True (--contemporaneous) allows edges at lag 0."
     return (
-        f"Tests find no set that separates {'; '.join(found[:MOST_NAMED])}{more}, but no edge is "
+        f"Tests find no set that separates {first_of(found, between='; ')}, but no edge is "
         f"allowed there. Other edges may be false because of that.{advice}",
     )

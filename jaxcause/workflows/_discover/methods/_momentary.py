@@ -109,7 +109,7 @@ def search_momentary(
         contemporaneous=contemporaneous,
         transform=transform,
         alpha=alpha,
-        notes=(*notes, *notes_on_noise(loud, table.names)),
+        notes=(*notes, *notes_on_noise(loud, table.names, robust=False)),
         noise=record_of_noise(loud, table.names),
     )
 

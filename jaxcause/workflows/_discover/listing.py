@@ -1,0 +1,17 @@
+"""Names in the sentences of notes."""
+
+from collections.abc import Sequence
+
+MOST_NAMED = 5
+"""Variables or edges that a note names."""
+
+
+def first_of(names: Sequence[str], *, between: str = ", ") -> str:
+    """The first names, and how many more there are.
+
+    >>> first_of("abcdefg"), first_of(["a", "b"], between="; ")
+    ('a, b, c, d, e and 2 more', 'a; b')
+    """
+    more = len(names) - MOST_NAMED
+    last = " and" if between == ", " else f"{between}and"
+    return between.join(names[:MOST_NAMED]) + (f"{last} {more} more" if more > 0 else "")
