@@ -94,8 +94,8 @@ def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: Selecte
         better = first_of([data.names[k] for k in np.flatnonzero(~selected.by_tests)])
         return (
             f"The Transformer forecasts {better} better than the linear model, so its gradients "
-            "chose the edges into them. Elsewhere the t-tests of the linear model did; they miss an "
-            "effect that no line shows, such as that of a product."
+            "chose the edges into them. Elsewhere the t-tests of the linear model did; they miss "
+            "an effect that no line shows, such as that of a product."
         )
     said = (
         "The Transformer adds nothing that counts to the forecast of the linear model, so its "
