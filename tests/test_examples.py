@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ def test_examples_run(path):
         [sys.executable, path], capture_output=True, text=True, timeout=120, env=dict(os.environ)
     )
     assert done.returncode == 0, done.stderr
-    assert "->" in done.stdout
+    # Which marks an edge has may depend on the processor that trained the model.
+    assert re.search("[<o-]-[>o-]", done.stdout)
 
 
 def test_the_names_of_the_readme_exist():

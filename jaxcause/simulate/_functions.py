@@ -5,8 +5,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
+
+from jaxcause._namespace import namespace
+from jaxcause._typing import AnyArray
 
 HIDDEN = 8
 """Number of hidden units in the network of an edge."""
@@ -29,14 +33,15 @@ class EdgeFunction(NamedTuple):
 
     Args:
         draw: Maps a key and a shape to parameters, a dictionary of arrays ``[*shape, …]``.
-        apply: Maps parameters and inputs ``[*shape]`` to outputs ``[*shape]``.
+        apply: Maps parameters and inputs ``[…, *shape]`` to outputs ``[…, *shape]``, in numpy if
+            both are numpy arrays, else in JAX.
         growth: Maps parameters to a bound on |slope| for large |input|; it is 0 for functions that
             are bounded or grow slower than linearly.
     """
 
     draw: Callable[[PRNGKeyArray, tuple[int, ...]], dict[str, Array]]
-    apply: Callable[[dict[str, Array], Float[Array, "..."]], Float[Array, "..."]]
-    growth: Callable[[dict[str, Array]], Float[Array, "..."]]
+    apply: Callable[[dict[str, AnyArray], Float[AnyArray, "..."]], Float[AnyArray, "..."]]
+    growth: Callable[[dict[str, AnyArray]], Float[AnyArray, "..."]]
 
 
 def _uniform(key: PRNGKeyArray, shape: tuple[int, ...], low: float, high: float) -> Array:
@@ -57,21 +62,21 @@ def _draw_monotonic(key: PRNGKeyArray, shape: tuple[int, ...]) -> dict[str, Arra
     }
 
 
-def _monotonic(theta: dict[str, Array], x: Array) -> Array:
-    steep, moved = theta["steep"], x - theta["shift"]
+def _monotonic(theta: dict[str, AnyArray], x: AnyArray) -> AnyArray:
+    xp, steep, moved = namespace(theta, x), theta["steep"], x - theta["shift"]
     values = (
-        jnp.tanh(steep * x),
-        jax.nn.sigmoid(2 * steep * moved),
-        jnp.sign(x) * jnp.log1p(steep * jnp.abs(x)),
-        jax.nn.softplus(steep * moved) / steep,
-        x + 0.9 * jnp.sin(steep * x) / steep,
+        xp.tanh(steep * x),
+        0.5 * xp.tanh(steep * moved) + 0.5,
+        xp.sign(x) * xp.log1p(steep * abs(x)),
+        xp.logaddexp(steep * moved, np.float32(0)) / steep,
+        x + 0.9 * xp.sin(steep * x) / steep,
     )
     return _chosen(theta["which"], values)
 
 
-def _monotonic_growth(theta: dict[str, Array]) -> Array:
+def _monotonic_growth(theta: dict[str, AnyArray]) -> AnyArray:
     # For large inputs the softplus and the wavy line have slope 1; the others flatten.
-    return (theta["which"] >= 3).astype(jnp.float32)
+    return (theta["which"] >= 3).astype(np.float32)
 
 
 def _draw_piecewise(key: PRNGKeyArray, shape: tuple[int, ...]) -> dict[str, Array]:
@@ -88,14 +93,15 @@ def _draw_piecewise(key: PRNGKeyArray, shape: tuple[int, ...]) -> dict[str, Arra
     }
 
 
-def _piecewise(theta: dict[str, Array], x: Array) -> Array:
+def _piecewise(theta: dict[str, AnyArray], x: AnyArray) -> AnyArray:
+    xp, slopes = namespace(theta, x), theta["slopes"]
+    bends = xp.maximum(x[..., None] - theta["knots"], np.float32(0))
+    return slopes[..., 0] * x + (xp.diff(slopes, axis=-1) * bends).sum(axis=-1)
+
+
+def _piecewise_growth(theta: dict[str, AnyArray]) -> AnyArray:
     slopes = theta["slopes"]
-    bends = jnp.maximum(x[..., None] - theta["knots"], 0.0)
-    return slopes[..., 0] * x + (jnp.diff(slopes, axis=-1) * bends).sum(axis=-1)
-
-
-def _piecewise_growth(theta: dict[str, Array]) -> Array:
-    return jnp.maximum(jnp.abs(theta["slopes"][..., 0]), jnp.abs(theta["slopes"][..., -1]))
+    return namespace(slopes).maximum(abs(slopes[..., 0]), abs(slopes[..., -1]))
 
 
 def _draw_either(key: PRNGKeyArray, shape: tuple[int, ...]) -> dict[str, Array]:
@@ -114,15 +120,20 @@ def _draw_network(key: PRNGKeyArray, shape: tuple[int, ...]) -> dict[str, Array]
     }
 
 
-def _network(theta: dict[str, Array], x: Array) -> Array:
-    return (theta["out"] * jnp.tanh(theta["into"] * x[..., None] + theta["bias"])).sum(axis=-1)
+def _network(theta: dict[str, AnyArray], x: AnyArray) -> AnyArray:
+    hidden = namespace(theta, x).tanh(theta["into"] * x[..., None] + theta["bias"])
+    return (theta["out"] * hidden).sum(axis=-1)
 
 
-def _chosen(which: Array, values: tuple[Array, ...]) -> Array:
-    result = values[0]
+def _chosen(which: AnyArray, values: tuple[AnyArray, ...]) -> AnyArray:
+    xp, result = namespace(which, values), values[0]
     for number, value in enumerate(values[1:], start=1):
-        result = jnp.where(which == number, value, result)
+        result = xp.where(which == number, value, result)
     return result
+
+
+def _either(theta: dict[str, AnyArray], bent: AnyArray, other: AnyArray) -> AnyArray:
+    return namespace(theta, bent).where(theta["bent"], bent, other)
 
 
 FAMILIES = {
@@ -132,11 +143,11 @@ FAMILIES = {
     "monotonic": EdgeFunction(_draw_monotonic, _monotonic, _monotonic_growth),
     "pl+m": EdgeFunction(
         _draw_either,
-        lambda theta, x: jnp.where(theta["bent"], _piecewise(theta, x), _monotonic(theta, x)),
-        lambda theta: jnp.where(theta["bent"], _piecewise_growth(theta), _monotonic_growth(theta)),
+        lambda theta, x: _either(theta, _piecewise(theta, x), _monotonic(theta, x)),
+        lambda theta: _either(theta, _piecewise_growth(theta), _monotonic_growth(theta)),
     ),
     "mlp_additive": EdgeFunction(
-        _draw_network, _network, lambda theta: jnp.zeros(theta["out"].shape[:-1], jnp.float32)
+        _draw_network, _network, lambda theta: np.zeros(theta["out"].shape[:-1], np.float32)
     ),
 }
 """Functions of one parent; their values are summed over the parents of a variable."""

@@ -1,5 +1,7 @@
 """Noise of mean 0 and variance 1."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from jaxtyping import Float, PRNGKeyArray
 NOISES = ("gaussian", "uniform", "mixed", "heteroscedastic")
 
 
+@partial(jax.jit, static_argnames=("kind", "shape"))
 def draw_noise(key: PRNGKeyArray, kind: str, shape: tuple[int, int]) -> Float[Array, "time all"]:
     """Independent draws; with ``mixed``, variables have normal, uniform or Laplace noise by turns.
 

@@ -4,9 +4,11 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from jaxcause._typing import AnyArray
 from jaxcause.simulate._mechanism import Mechanism, calibrated, respond, total_effect
 
 ROUNDS = 6
@@ -16,11 +18,11 @@ ROUNDS = 6
 @partial(jax.jit, static_argnames=("max_lag", "function", "contemporaneous"))
 def run_forward(
     regimes: Mechanism,
-    source: Int[Array, "all parents"],
-    lag: Int[Array, "all parents"],
-    shocks: Float[Array, "time all"],
-    domain: Int[Array, "time"],
-    depth: Int[Array, ""],
+    source: Int[AnyArray, "all parents"],
+    lag: Int[AnyArray, "all parents"],
+    shocks: Float[AnyArray, "time all"],
+    domain: Int[AnyArray, "time"],
+    depth: Int[AnyArray, ""],
     *,
     max_lag: int,
     function: str,
@@ -63,22 +65,22 @@ def run_forward(
 
 def tuned(
     key: PRNGKeyArray,
-    regimes: Mechanism,
-    source: Int[Array, "all parents"],
-    lag: Int[Array, "all parents"],
-    shocks: Float[Array, "time all"],
-    depth: Int[Array, ""],
+    regimes: list[Mechanism],
+    source: Int[np.ndarray, "all parents"],
+    lag: Int[np.ndarray, "all parents"],
+    shocks: Float[np.ndarray, "time all"],
+    depth: Int[np.ndarray, ""],
     *,
     max_lag: int,
     function: str,
     contemporaneous: bool,
     skipped: int,
-) -> tuple[Mechanism, Float[Array, "domains all parents_and_noise"]]:
+) -> tuple[list[Mechanism], Float[np.ndarray, "domains all parents_and_noise"]]:
     """Mechanisms calibrated to stationary pilot runs of their own, and their total effects.
 
     Args:
         key: Random key of the inputs for the first calibration.
-        regimes: Mechanisms with a leading axis of regimes.
+        regimes: The mechanism of each regime.
         source: The parent in each place.
         lag: The lag of that parent.
         shocks: Noise of the pilot runs.
@@ -89,53 +91,43 @@ def tuned(
         skipped: Steps left out at the start of a run, at least ``max_lag``.
     """
     static = {"max_lag": max_lag, "function": function, "contemporaneous": contemporaneous}
-    times = jnp.arange(skipped, shocks.shape[0], dtype=jnp.int32)
-    at = times[:, None, None] - lag[None], jnp.broadcast_to(source, (times.size, *source.shape))
-    later = shocks[skipped:]
-    n_regimes = regimes.noise.shape[0]
+    times = np.arange(skipped, shocks.shape[0], dtype=np.int32)
+    at, later = (times[:, None, None] - lag, source), shocks[skipped:]
 
-    def pilot(regimes: Mechanism) -> Float[Array, "domains time all parents"]:
-        paths = [
-            run_forward(
-                jax.tree.map(lambda leaf, d=d: leaf[d : d + 1], regimes),
-                source,
-                lag,
-                shocks,
-                jnp.zeros(shocks.shape[:1], jnp.int32),
-                depth,
-                **static,
-            )[at]
-            for d in range(n_regimes)
-        ]
-        return jnp.stack(paths)
+    def pilot(m: Mechanism) -> Float[np.ndarray, "time all parents"]:
+        one, domain = stacked([m]), np.zeros(shocks.shape[:1], np.int32)
+        return np.asarray(run_forward(one, source, lag, shocks, domain, depth, **static))[at]
 
-    normal = jax.random.normal(key, (times.size, *source.shape), shocks.dtype)
-    regimes = _calibrate(regimes, jnp.stack([normal] * n_regimes), later, function=function)
+    normal = np.asarray(jax.random.normal(key, (times.size, *source.shape), shocks.dtype))
+    regimes = [_calibrate(m, normal, later, function=function) for m in regimes]
     for _ in range(ROUNDS):
-        regimes = _calibrate(regimes, pilot(regimes), later, function=function)
-    return regimes, _effects(regimes, pilot(regimes), later, function=function)
+        regimes = [_calibrate(m, pilot(m), later, function=function) for m in regimes]
+    effects = [total_effect(m, pilot(m), later, function=function) for m in regimes]
+    return regimes, np.stack(effects)
 
 
-def _calibrate(regimes: Mechanism, seen: Array, shocks: Array, *, function: str) -> Mechanism:
-    """Calibrate every regime to its standardised inputs, since the final inputs are standardised.
+def stacked(regimes: list[Mechanism]) -> Mechanism:
+    """The mechanisms of all regimes, with a leading axis."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *regimes)
 
-    Raw inputs would make the calibration overshoot if a variable acts back on itself. This runs
-    operation by operation: compiled as a whole, sums over broadcast products are wrong on CPUs
-    under jaxlib 0.10.2 (https://github.com/jax-ml/jax/issues/39103).
+
+def _calibrate(
+    m: Mechanism,
+    seen: Float[np.ndarray, "time all parents"],
+    shocks: Float[np.ndarray, "time all"],
+    *,
+    function: str,
+) -> Mechanism:
+    """Calibrate a regime to its standardised inputs, since the final inputs are standardised.
+
+    Raw inputs would make the calibration overshoot if a variable acts back on itself.
     """
-    seen = seen - seen.mean(axis=1, keepdims=True)
-    seen = seen / jnp.maximum(seen.std(axis=1, keepdims=True), 1e-3)
-    return jax.vmap(lambda m, inputs: calibrated(m, inputs, shocks, function=function))(
-        regimes, seen
-    )
+    seen = seen - seen.mean(axis=0, keepdims=True)
+    seen = seen / np.maximum(seen.std(axis=0, keepdims=True), 1e-3)
+    return calibrated(m, seen, shocks, function=function)
 
 
-def _effects(regimes: Mechanism, seen: Array, shocks: Array, *, function: str) -> Array:
-    return jax.vmap(lambda m, inputs: total_effect(m, inputs, shocks, function=function))(
-        regimes, seen
-    )
-
-
+@partial(jax.jit, static_argnames=("n_domains", "n_steps", "rounds"))
 def segments(key: PRNGKeyArray, n_domains: int, n_steps: int, rounds: int) -> Int[Array, "time"]:
     """Regime of each step; every round contains each regime once, in a random order."""
     orders = jax.vmap(lambda k: jax.random.permutation(k, n_domains))(jax.random.split(key, rounds))

@@ -13,7 +13,7 @@ from jaxcause.graph import LaggedGraph
 from jaxcause.simulate._functions import FAMILIES
 from jaxcause.simulate._mechanism import draw_mechanism
 from jaxcause.simulate._noise import NOISES, draw_noise
-from jaxcause.simulate._path import run_forward, segments, tuned
+from jaxcause.simulate._path import run_forward, segments, stacked, tuned
 from jaxcause.simulate._wiring import Wiring, draw_wiring, true_graph
 
 FUNCTIONS = (*FAMILIES, "mlp_cat")
@@ -149,28 +149,26 @@ def lagged_system(
     n_all = n_vars + n_latents
     before = BURN_IN + 10 * max_lag
     static = {"max_lag": max_lag, "function": function, "contemporaneous": wiring.depth > 0}
-    source, lag, active = (jnp.asarray(a) for a in (wiring.source, wiring.lag, wiring.active))
-    returns = active & (source < n_vars)
-    depth = jnp.asarray(wiring.depth, jnp.int32)
-    drawn = jax.vmap(
-        lambda k: draw_mechanism(
-            k, active, returns, function=function, heteroscedastic=noise == "heteroscedastic"
-        )
-    )(jax.random.split(mechanism_key, n_domains))
-    shocks = draw_noise(pilot_key, noise, (PILOT + before, n_all))
+    source, lag, active, _ = wiring
+    depth, heteroscedastic = np.asarray(wiring.depth, np.int32), noise == "heteroscedastic"
+    options = {"function": function, "heteroscedastic": heteroscedastic}
+    keys = jax.random.split(mechanism_key, n_domains)
+    drawn = [draw_mechanism(k, active, active & (source < n_vars), **options) for k in keys]
+    shocks = np.asarray(draw_noise(pilot_key, noise, (PILOT + before, n_all)))
     regimes, effects = tuned(start_key, drawn, source, lag, shocks, depth, skipped=before, **static)
     domain = segments(domain_key, n_domains, n_steps, SEGMENTS_PER_DOMAIN)
-    with_start = jnp.concatenate([jnp.broadcast_to(domain[:1], (before,)), domain])
+    with_start = np.concatenate([np.repeat(domain[:1], before), domain])
     shocks = draw_noise(noise_key, noise, (n_steps + before, n_all))
-    path = run_forward(regimes, source, lag, shocks, with_start, depth, **static)[before:]
+    path = run_forward(stacked(regimes), source, lag, shocks, with_start, depth, **static)
+    path = np.asarray(path)[before:]
     truth, confounded = true_graph(wiring, n_vars=n_vars, max_lag=max_lag)
     return LaggedSystem(
-        series=path[:, :n_vars],
+        series=jnp.asarray(path[:, :n_vars]),
         truth=truth,
         domain=domain,
-        effect=_on_graph(np.asarray(effects).mean(axis=0), wiring, n_vars, max_lag),
+        effect=_on_graph(effects.mean(axis=0), wiring, n_vars, max_lag),
         confounded=confounded,
-        latents=path[:, n_vars:],
+        latents=jnp.asarray(path[:, n_vars:]),
     )
 
 

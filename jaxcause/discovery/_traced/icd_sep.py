@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Bool, Int, UInt32
 
 from jaxcause.discovery._kernel.bits import pack
@@ -147,20 +147,16 @@ def legal_sets(
     for members in range(1, size + 1):
         smaller = {tuple(row): rank for rank, row in enumerate(table.tolist())}
         combos = list(itertools.combinations(range(width), members))
-        table = np.array(combos, np.int32).reshape(-1, members)
-        grown = jnp.zeros((*legal.shape[:3], len(table)), bool)
-        for a in range(members):
-            rest = np.delete(table, a, axis=1)
-            rank = np.array([smaller[tuple(row)] for row in rest.tolist()], np.int32)
-            last = table[:, a]
-            reached = context.direct[..., last]
-            have = jnp.zeros((*legal.shape[:3], len(table), bits.shape[-1]), jnp.uint32)
-            for b in range(members - 1):
-                have |= bits[..., rest[:, b], :]
-            for b in range(members - 1):
-                step = (..., rest[:, b], last)
-                inside = ((context.before[(*step, slice(None))] & ~have) == 0).all(axis=-1)
-                reached |= context.branch[step] & inside
-            grown |= legal[..., rank] & reached
-        legal = grown
-    return table, legal
+        table = np.array(combos, np.uint32).reshape(-1, members)
+        # Each member may be the last one: the set, the others, and the rank of these among sets.
+        others = [np.delete(table, last, axis=1) for last in range(members)]
+        rest = np.stack(others, axis=1)
+        rank = np.array([[smaller[tuple(o)] for o in of] for of in rest.tolist()], np.uint32)
+        reached = context.direct[..., table]
+        if members > 1:
+            have = lax.reduce(bits[..., rest, :], np.uint32(0), lax.bitwise_or, (6,))[..., None, :]
+            step = rest, np.broadcast_to(table[:, :, None], rest.shape)
+            inside = ((context.before[..., *step, :] & ~have) == 0).all(axis=-1)
+            reached |= (context.branch[..., *step] & inside).any(axis=-1)
+        legal = (legal[..., rank.reshape(len(table), members)] & reached).any(axis=-1)
+    return table.astype(np.int32), legal
