@@ -8,7 +8,7 @@ from contracts.test_searches import OPTIONS, N, check_same, made_for
 
 from jaxcause import Caps, icd, pc
 
-CAPS = Caps(max_degree=N - 1, max_cond_size=2)
+CAPS = Caps(max_degree=N - 1, max_cond_size=1)
 every_variant = chex.variants(
     with_jit=True, without_jit=True, with_device=True, without_device=True
 )
@@ -21,7 +21,7 @@ class Variants(chex.TestCase):
     )
     def test_a_search_with_caps(self, search, name):
         test = made_for(name, 0)
-        plain = search(test, **OPTIONS | {"max_cond_size": 2})
+        plain = search(test, **OPTIONS | {"max_cond_size": 1})
         with jax.enable_x64(name != "own"):
             capped = self.variant(lambda t: search(t, **OPTIONS, caps=CAPS))(test)
         capped = jax.tree.map(np.asarray, capped)

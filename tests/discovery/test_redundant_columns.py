@@ -77,7 +77,7 @@ def test_a_copy_changes_nothing_between_the_others(search, dtype):
     copied = np.column_stack([x, 2.5 * x[:, 1] - 7]).astype(dtype)
     plain = search(jc.partial_correlation_test_from_data(x.astype(dtype)))
     test = jc.partial_correlation_test_from_data(copied)
-    for caps in (None, jc.Caps(max_degree=6, max_cond_size=3)):
+    for caps in (None, jc.Caps(max_degree=6, max_cond_size=2)):
         found = search(test, caps=caps)
         adjacency = np.asarray(found.graph.adjacency)
         others = [0, 2, 3, 4]
