@@ -18,8 +18,9 @@ from pathlib import Path
 import jax
 import jaxtyping
 import pytest
+import typechecker
 
-jaxtyping.install_import_hook("jaxcause", "typechecker.check")
+typechecker.install()
 
 from jaxcause import _small_work  # noqa: E402 (the hook comes first)
 
@@ -68,6 +69,12 @@ def bounded_mappings():
     mappings = Path("/proc/self/maps")
     if mappings.exists() and mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
         jax.clear_caches()
+
+
+@pytest.fixture(autouse=True)
+def checks_of_its_own():
+    """A test checks the annotations of its own first calls, whatever ran before it."""
+    typechecker.begin_test()
 
 
 @pytest.fixture(autouse=True)
