@@ -45,8 +45,14 @@ def cyclic_edges(
     check_square("marks", marks)
     if not is_concrete(marks):
         raise InputError("marks is traced; call cyclic_edges on the result, outside of jit")
-    ends = np.asarray(marks)
-    check_marks(ends)
+    check_marks(np.asarray(marks))
+    return edges_on_cycles(np.asarray(marks))
+
+
+def edges_on_cycles(
+    ends: Int[np.ndarray, "*graphs nodes nodes"],
+) -> Bool[np.ndarray, "*graphs nodes nodes"]:
+    """As `cyclic_edges`, of marks that were checked before."""
     into = ends == Mark.ARROW
     kept = _between_arrowheads(into)
     found = np.zeros(ends.shape, bool)

@@ -247,7 +247,7 @@ def _calibrated_network(m: Mechanism, seen: np.ndarray, shock: np.ndarray) -> Me
     return m._replace(centre=value.mean(axis=0), spread=np.maximum(value.std(axis=0), m.least))
 
 
-def _mean_slope(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _mean_slope(values: AnyArray, seen: np.ndarray) -> np.ndarray:
     """Slope of the regression of each function's output on its input."""
     off = seen - seen.mean(axis=0, keepdims=True)
     return (off * values).mean(axis=0) / np.maximum((off**2).mean(axis=0), 1e-3)

@@ -41,6 +41,7 @@ def run_forward(
         function: Kind of mechanism.
         contemporaneous: Whether there are parents at lag 0.
     """
+    source, lag, shocks, domain = (jnp.asarray(a) for a in (source, lag, shocks, domain))
     single = jax.tree.leaves(regimes)[0].shape[0] == 1
 
     def step(carry: tuple[Array, Array], now: tuple[Array, Array]):
@@ -51,12 +52,12 @@ def run_forward(
 
         def once(_: Array, row: Array) -> Array:
             seen = jnp.where(lag == 0, row[source], past)
-            return respond(m, seen, shock, function=function)
+            return jnp.asarray(respond(m, seen, shock, function=function))
 
         if contemporaneous:
             row = lax.fori_loop(0, depth + 1, once, jnp.zeros_like(shock))
         else:
-            row = respond(m, past, shock, function=function)
+            row = jnp.asarray(respond(m, past, shock, function=function))
         return (ring.at[t % max_lag].set(row), t + 1), row
 
     start = jnp.zeros((max_lag, shocks.shape[1]), shocks.dtype), jnp.zeros((), jnp.int32)

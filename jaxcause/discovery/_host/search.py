@@ -15,7 +15,8 @@ from jaxcause.discovery._host.rows import Pairs, Separations
 from jaxcause.discovery._host.skeleton import Skeleton, every_possible_edge, remove, run_level_0
 from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult
-from jaxcause.graph import CausalGraph, SepSets, cyclic_edges
+from jaxcause.graph import CausalGraph, SepSets
+from jaxcause.graph._cycles import edges_on_cycles
 
 PAIRS_PER_BLOCK = 1 << 19
 """Pairs that look for their sets together: some 300 bytes each."""
@@ -128,11 +129,12 @@ def as_result(
     if no_arrowhead is not None and np.asarray(no_arrowhead).any() and not problem.is_comparison:
         against = count_colliders_against(skeleton.adjacency, sepsets, np.asarray(no_arrowhead))
     repeat = constraints.repeat
-    whole = np.asarray(repeat(np.asarray(marks)))
+    graph = CausalGraph(repeat(np.asarray(marks)))
+    whole = np.asarray(graph.marks)
     info = SearchInfo(
         n_tests=np.stack([level.n_tests for level in skeleton.levels], axis=1),
         n_edges=np.stack([level.n_edges for level in skeleton.levels], axis=1),
-        n_cyclic=cyclic_edges(whole).sum(axis=(1, 2)) // 2,
+        n_cyclic=edges_on_cycles(whole).sum(axis=(1, 2)) // 2,
         n_conflicts=none + np.asarray(n_conflicts) + np.asarray(contradicted) + against,
         n_open=none if n_open is None else np.asarray(n_open),
         truncated=skeleton.truncated,
@@ -141,7 +143,7 @@ def as_result(
         indistinct=np.asarray(problem.engine.indistinct()),
     )
     return SearchResult(
-        CausalGraph(whole),
+        graph,
         sepsets,
         repeat(constraints.tested_alone(skeleton.p_values(evaluate))),
         info,

@@ -11,6 +11,9 @@ from jaxcause.discovery._host.rows import Pairs, Rows, Separations
 from jaxcause.discovery._problem import Problem
 from jaxcause.graph import SepSets
 
+SYMMETRIC_FROM = 512
+"""Nodes from which both halves of a symmetric matrix are computed: one takes longer to pick out."""
+
 
 class Level(NamedTuple):
     """What one level tested and found.
@@ -77,6 +80,8 @@ class Skeleton(NamedTuple):
         for level in self.levels:
             here = strength[level.pairs.graph, level.pairs.x, level.pairs.y]
             level.pairs.write(strength, np.fmin(here, level.strength))
+        if strength.shape[1] >= SYMMETRIC_FROM:
+            return evaluate.p_values(strength)
         # The other half of each matrix is the same.
         x, y = np.triu_indices(strength.shape[1], 1)
         p_values = np.full(strength.shape, np.nan)
