@@ -34,7 +34,7 @@ def flops(program, given):
 
 
 found = {}
-for find in (jc.pc, jc.fci):
+for find in (jc.fci,):
     one = searched(find)
     shared = jax.jit(jax.shard_map(one, mesh=mesh, in_specs=SPEC, out_specs=SPEC))
     placed = jax.device_put(corr, NamedSharding(mesh, SPEC))

@@ -1,6 +1,8 @@
 """Simulating a system, and calibrating its constants to its own simulations."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,27 +10,28 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from jaxcause._typing import AnyArray
 from jaxcause.simulate._mechanism import Mechanism, calibrated, respond, total_effect
 
 ROUNDS = 6
 """Number of pilot runs, after each of which the constants are calibrated."""
 
+BLOCK = 1280
+"""Steps that one call of the compiled program makes; runs of any length share the program."""
 
-@partial(jax.jit, static_argnames=("max_lag", "function", "contemporaneous"))
+
 def run_forward(
     regimes: Mechanism,
-    source: Int[AnyArray, "all parents"],
-    lag: Int[AnyArray, "all parents"],
-    shocks: Float[AnyArray, "time all"],
-    domain: Int[AnyArray, "time"],
-    depth: Int[AnyArray, ""],
+    source: Int[np.ndarray, "all parents"],
+    lag: Int[np.ndarray, "all parents"],
+    shocks: Float[np.ndarray, "time all"],
+    domain: Int[np.ndarray, "time"],
+    depth: Int[np.ndarray, ""],
     *,
     max_lag: int,
     function: str,
     contemporaneous: bool,
-) -> Float[Array, "time all"]:
-    """Run the recursion from zeros; the carry holds the newest ``max_lag`` rows as a ring buffer.
+) -> Float[np.ndarray, "time all"]:
+    """Run the recursion from zeros.
 
     Args:
         regimes: Mechanisms with a leading axis of regimes.
@@ -41,7 +44,33 @@ def run_forward(
         function: Kind of mechanism.
         contemporaneous: Whether there are parents at lag 0.
     """
-    source, lag, shocks, domain = (jnp.asarray(a) for a in (source, lag, shocks, domain))
+    n_steps, n_all = shocks.shape
+    beyond = -n_steps % BLOCK
+    shocks, domain = np.pad(shocks, ((0, beyond), (0, 0))), np.pad(domain, (0, beyond))
+    static = {"max_lag": max_lag, "function": function, "contemporaneous": contemporaneous}
+    state, rows = (np.zeros((max_lag, n_all), shocks.dtype), np.zeros((), np.int32)), []
+    for start in range(0, n_steps, BLOCK):
+        now = shocks[start : start + BLOCK], domain[start : start + BLOCK]
+        state, block = _run_block(state, regimes, source, lag, *now, depth, **static)
+        rows.append(np.asarray(block))
+    return np.concatenate(rows)[:n_steps]
+
+
+@partial(jax.jit, static_argnames=("max_lag", "function", "contemporaneous"))
+def _run_block(
+    state: tuple[Array, Array],
+    regimes: Mechanism,
+    source: Int[Array, "all parents"],
+    lag: Int[Array, "all parents"],
+    shocks: Float[Array, "time all"],
+    domain: Int[Array, "time"],
+    depth: Int[Array, ""],
+    *,
+    max_lag: int,
+    function: str,
+    contemporaneous: bool,
+) -> tuple[tuple[Array, Array], Float[Array, "time all"]]:
+    """The next steps; the state is a ring buffer of the newest ``max_lag`` rows, and the time."""
     single = jax.tree.leaves(regimes)[0].shape[0] == 1
 
     def step(carry: tuple[Array, Array], now: tuple[Array, Array]):
@@ -60,8 +89,7 @@ def run_forward(
             row = jnp.asarray(respond(m, past, shock, function=function))
         return (ring.at[t % max_lag].set(row), t + 1), row
 
-    start = jnp.zeros((max_lag, shocks.shape[1]), shocks.dtype), jnp.zeros((), jnp.int32)
-    return lax.scan(step, start, (shocks, domain))[1]
+    return lax.scan(step, state, (shocks, domain))
 
 
 def tuned(
@@ -95,16 +123,23 @@ def tuned(
     times = np.arange(skipped, shocks.shape[0], dtype=np.int32)
     at, later = (times[:, None, None] - lag, source), shocks[skipped:]
 
-    def pilot(m: Mechanism) -> Float[np.ndarray, "time all parents"]:
-        one, domain = stacked([m]), np.zeros(shocks.shape[:1], np.int32)
-        return np.asarray(run_forward(one, source, lag, shocks, domain, depth, **static))[at]
+    def pilots(regimes: list[Mechanism]) -> list[Float[np.ndarray, "time all parents"]]:
+        every, number = stacked(regimes), np.zeros(shocks.shape[:1], np.int32)
+        ends = source, lag, shocks
+        return [
+            run_forward(every, *ends, number + np.int32(d), depth, **static)[at]
+            for d in range(len(regimes))
+        ]
+
+    def each(change: Callable[..., Any], inputs: list[np.ndarray]) -> list[Any]:
+        pairs = zip(regimes, inputs, strict=True)
+        return [change(m, seen, later, function=function) for m, seen in pairs]
 
     normal = np.asarray(jax.random.normal(key, (times.size, *source.shape), shocks.dtype))
-    regimes = [_calibrate(m, normal, later, function=function) for m in regimes]
+    regimes = each(_calibrate, [normal] * len(regimes))
     for _ in range(ROUNDS):
-        regimes = [_calibrate(m, pilot(m), later, function=function) for m in regimes]
-    effects = [total_effect(m, pilot(m), later, function=function) for m in regimes]
-    return regimes, np.stack(effects)
+        regimes = each(_calibrate, pilots(regimes))
+    return regimes, np.stack(each(total_effect, pilots(regimes)))
 
 
 def stacked(regimes: list[Mechanism]) -> Mechanism:

@@ -158,9 +158,8 @@ def lagged_system(
     regimes, effects = tuned(start_key, drawn, source, lag, shocks, depth, skipped=before, **static)
     domain = segments(domain_key, n_domains, n_steps, SEGMENTS_PER_DOMAIN)
     with_start = np.concatenate([np.repeat(domain[:1], before), domain])
-    shocks = draw_noise(noise_key, noise, (n_steps + before, n_all))
-    path = run_forward(stacked(regimes), source, lag, shocks, with_start, depth, **static)
-    path = np.asarray(path)[before:]
+    shocks = np.asarray(draw_noise(noise_key, noise, (n_steps + before, n_all)))
+    path = run_forward(stacked(regimes), source, lag, shocks, with_start, depth, **static)[before:]
     truth, confounded = true_graph(wiring, n_vars=n_vars, max_lag=max_lag)
     return LaggedSystem(
         series=jnp.asarray(path[:, :n_vars]),
