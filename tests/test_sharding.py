@@ -30,7 +30,7 @@ def test_windows_over_two_devices_give_the_scores_of_one():
 
 def test_shard_map_shares_the_work_of_a_capped_search_and_jit_does_not():
     found = found_by("searches_on_two_devices.py")
-    assert set(found) == {"fci"}  # whose program holds that of pc, and loops and branches of its own
+    assert set(found) == {"fci"}  # whose program has loops and branches beside those of pc
     for search in found.values():
         assert search["same"]
         assert search["shard_map"] < 0.52 * search["alone"]
