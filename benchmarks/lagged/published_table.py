@@ -73,6 +73,7 @@ def published_rows(lines: list[dict]) -> list[dict]:
     compared = [_compared(name, gathered) for name in PUBLISHED]
     made += _overall([row for row in compared if row])
     made += _by_source([row for row in compared if "difference" in row])
+    made += _by_other(gathered)
     made += _generated(gathered)
     made += [row for row in compared if row]
     for name in PUBLISHED:
@@ -138,6 +139,25 @@ def _by_source(compared: list[dict]) -> list[dict]:
         }
         for source, rows in sources.items()
     ]
+
+
+def _by_other(gathered: dict[tuple[str, str], list[dict]]) -> list[dict]:
+    """Of each other method the means over the published series that it finished, and of ours."""
+    made = []
+    for who in dict.fromkeys(who for _, who in gathered if who not in ("default", "random")):
+        both = {
+            name: (_mean(gathered[name, "default"], "AUROC"), _mean(gathered[name, who], "AUROC"))
+            for name in PUBLISHED
+            if (name, "default") in gathered and (name, who) in gathered
+        }
+        pairs = np.array([pair for pair in both.values() if None not in pair], float)
+        if not pairs.size:
+            continue
+        ours, theirs = pairs.T
+        row = {"table": "By method (mean AUROC)", "method": who, "series": len(pairs)}
+        row |= {"default": float(ours.mean()), "AUROC": float(theirs.mean())}
+        made.append(row | {"default behind by > .01": int((ours - theirs < -MARGIN).sum())})
+    return made
 
 
 def _generated(gathered: dict[tuple[str, str], list[dict]]) -> list[dict]:
