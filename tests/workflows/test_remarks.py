@@ -72,7 +72,9 @@ def test_discover_tells_of_what_pcmci_plus_finds():
 def test_few_windows_are_told(method):
     rng = np.random.default_rng(0)
     few = jc.discover(rng.normal(size=(11, 2)), 2, method=method, progress=False)
-    assert sum("windows are few for the" in note for note in few.info.notes) == 1
+    told = [note for note in few.info.notes if "windows are few for the" in note]
+    assert len(told) == 1
+    assert ("compare with method='pc'" in told[0]) == (method in ("var", "lasso"))
     many = jc.discover(rng.normal(size=(200, 2)), 2, method=method, progress=False)
     assert not any("windows are few for the" in note for note in many.info.notes)
 

@@ -201,7 +201,8 @@ def _on_windows(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
     n_terms = len(data.names) * data.max_lag + 1 if selected.by_tests.any() else 0
     # Windows across the border of the held-out part judge nothing, but none of them is lost.
     n_used = len(usable_windows(data.table, data.max_lag, mask_missing=data.masked))
-    used = notes_on_windows(data.table, data.max_lag + 1, n_used, n_terms, whole=not data.masked)
+    whole, length = not data.masked, data.max_lag + 1
+    used = notes_on_windows(data.table, length, n_used, n_terms, whole=whole, regression=True)
     if not data.masked:
         return used
     return (

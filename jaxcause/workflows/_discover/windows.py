@@ -155,6 +155,7 @@ def notes_on_windows(
     *,
     n_fewest: int | None = None,
     whole: bool = True,
+    regression: bool = False,
 ) -> tuple[str, ...]:
     """How many windows were used of how many, and a warning if they are few.
 
@@ -166,6 +167,7 @@ def notes_on_windows(
             there is none.
         n_fewest: Windows of the test with the fewest, if not all.
         whole: Whether the windows had to be complete.
+        regression: Whether each target has one regression on all inputs; `pc` then needs less.
     """
     every = window_starts(np.ones(len(table.values), bool), table.segment, length=length)
     notes = []
@@ -182,9 +184,10 @@ def notes_on_windows(
         )
     fewest = n_used if n_fewest is None else n_fewest
     if fewest < PER_PARAMETER * n_parameters:
+        other = ", or compare with method='pc', whose tests have fewer conditions" * regression
         notes.append(
             f"{fewest} windows are few for the {n_parameters} parameters of the largest "
             f"regression or test (fewer than {PER_PARAMETER} for each), so edges can be missed or "
-            "false. Give a longer series, a smaller max_lag or fewer variables."
+            f"false. Give a longer series, a smaller max_lag or fewer variables{other}."
         )
     return tuple(notes)

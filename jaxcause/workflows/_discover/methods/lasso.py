@@ -69,7 +69,10 @@ class Lasso(LinkMethod):
             held_out_error=float(fit.error.min(axis=0).mean()),
             n_windows=len(starts),
             n_conflicts=judged.n_conflicts,
-            notes=(*notes_on_windows(moved, length, len(starts), n_parameters), *judged.notes),
+            notes=(
+                *notes_on_windows(moved, length, len(starts), n_parameters, regression=True),
+                *judged.notes,
+            ),
         )
         graph = LaggedGraph.from_mask((strength > 0) | known.required)
         more = effects_without_errors(

@@ -85,7 +85,7 @@ class VAR(LinkMethod):
             n_conflicts=judged.n_conflicts,
             noise=record_of_noise(noise, table.names),
             notes=(
-                *notes_on_windows(moved, length, len(starts), n_parameters),
+                *notes_on_windows(moved, length, len(starts), n_parameters, regression=True),
                 *notes_on_noise(noise, table.names),
                 *judged.notes,
             ),
