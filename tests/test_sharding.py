@@ -30,12 +30,10 @@ def test_windows_over_two_devices_give_the_scores_of_one():
 
 def test_shard_map_shares_the_work_of_a_capped_search_and_jit_does_not():
     found = found_by("searches_on_two_devices.py")
-    assert set(found) == {"fci"}  # whose program has loops and branches beside those of pc
-    for search in found.values():
-        assert search["same"]
-        assert search["shard_map"] < 0.52 * search["alone"]
-        # What the page on it says.
-        assert search["jit"] > 0.98 * search["alone"]
+    assert found["same"]
+    assert found["shard_map"] < 0.52 * found["alone"]
+    # What the page on it says.
+    assert found["jit"] > 0.98 * found["alone"]
 
 
 @pytest.mark.parametrize("xp", [np, jax.numpy])
