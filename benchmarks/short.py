@@ -13,7 +13,7 @@ import jaxcause as jc
 from benchmarks.core.timing import say
 from jaxcause import metrics
 
-SIZES = ((10, 60), (10, 120), (30, 120), (30, 280), (50, 200))
+SIZES = ((10, 60), (10, 120), (10, 220), (30, 50), (30, 120), (30, 280), (50, 200))
 """Variables and rows."""
 MAX_LAG, N_CAUSES, N_SERIES = 2, 2, 5
 OWN, WEAKEST, STRONGEST = 0.4, 0.2, 0.45

@@ -21,6 +21,8 @@ OWN_SHARE = 0.5
 that past to be left out of the penalty."""
 SMALLEST = 1e-12
 """Smallest |t| and smallest share of a variance, so that logarithms and quotients are finite."""
+SMALLEST_SHARE_LEFT = 1e-3
+"""Smallest share of the windows that a fit leaves free, in cross-validation."""
 
 
 def ridge_path_evidence(
@@ -35,10 +37,12 @@ def ridge_path_evidence(
         {\hat\sigma_i \sqrt{[(G + \lambda D_i)^{-1}]_{kk}}}
 
     is fitted, with the correlations G of the terms and :math:`c_i` with the target. The evidence is
-    the geometric mean of :math:`t_{ki}(\lambda)` over λ from 0.01 to 1,000. A light penalty asks
-    what a term adds to all others, which decides where windows are many and terms differ. A heavy
-    one asks what it says alone, which is all that short or smooth series can tell. A term that
-    stands out under both comes first.
+    the geometric mean of :math:`t_{ki}(\lambda)` over λ from the one of 0.01, 0.1, … 1,000 that
+    forecasts best, by generalised cross-validation, to 1,000. A light penalty asks what a term adds
+    to all others, which decides where windows are many and terms differ; where windows are few, t
+    under a penalty that is too light to forecast with is chance. A heavy one asks what a term says
+    alone, which is all that short or smooth series can tell. A term that stands out under both
+    comes first.
 
     :math:`D_i` is the identity. If the own past of the variables explains more than half of their
     variance (in the median), the own lags of the target are left out of it: otherwise a heavy
@@ -53,8 +57,10 @@ def ridge_path_evidence(
         The evidence ``[source, target, lag]``; zero at lag 0, of terms that are not allowed, and of
         constant columns.
 
-    Source: the t-statistic is that of Bayesian ridge regression; the mean over penalties and the
-    free own past are ours, chosen on published series (see ``benchmarks/results/published.md``).
+    Source: the t-statistic is that of Bayesian ridge regression, the cross-validation that of
+    Golub, Heath & Wahba (1979), "Generalized cross-validation as a method for choosing a good ridge
+    parameter"; the mean over penalties and the free own past are ours, chosen on published series
+    (see ``benchmarks/results/published.md``).
 
     >>> from jaxcause.stats import var_moments
     >>> x = np.random.default_rng(0).normal(size=(300, 3)); x[1:, 2] += x[:-1, 0]
@@ -63,23 +69,37 @@ def ridge_path_evidence(
     [0, 2, 1]
     """
     n_vars, n_terms = len(moments.total), len(moments.gram) - 1
-    gram, cross = _correlations(moments)
+    gram, cross = correlations(moments)
     terms = np.ones((n_terms, n_vars), bool)
     if allowed is not None:
         terms = checked_terms("allowed", allowed, n_vars, n_terms // n_vars)
     own = np.arange(n_terms)[:, None] % n_vars == np.arange(n_vars)
-    free = own & (np.median(_explained_by_own(gram, cross, own & terms)) > OWN_SHARE)
-    evidence = np.zeros(terms.shape)
+    free = own & own_past_is_free(gram, cross, terms)
     # Targets with the same terms share the inverses.
     groups, of_target = np.unique(terms.T, axis=0, return_inverse=True)
-    for number, used in enumerate(groups):
-        targets = np.flatnonzero(np.ravel(of_target) == number)
-        if used.any():
+    least, total, evidence = np.inf, np.zeros(terms.shape), np.zeros(terms.shape)
+    for n_penalties, penalty in enumerate(reversed(PENALTIES), start=1):
+        error = np.zeros(n_vars)
+        for number, used in enumerate(groups):
+            targets = np.flatnonzero(np.ravel(of_target) == number)
             block = np.ix_(used, targets)
-            evidence[block] = _mean_over_path(
-                gram[np.ix_(used, used)], cross[block], free[block], moments.n_windows
-            )
+            parts = gram[np.ix_(used, used)], cross[block], free[block]
+            t, error[targets] = _t_statistics(*parts, moments.n_windows, penalty)
+            total[block] += np.log(np.maximum(t, SMALLEST))
+        if np.median(error) < least:
+            least = float(np.median(error))
+            evidence = np.where(terms, np.exp(total / n_penalties), 0.0)
     return as_scores(np.where((cross == 0).all(axis=1)[:, None], 0.0, evidence), n_vars)
+
+
+def own_past_is_free(
+    gram: Float[np.ndarray, "terms terms"],
+    cross: Float[np.ndarray, "terms vars"],
+    terms: Bool[np.ndarray, "terms vars"],
+) -> bool:
+    """Whether the own past of the variables explains so much that no penalty should be on it."""
+    own = np.arange(len(gram))[:, None] % cross.shape[1] == np.arange(cross.shape[1])
+    return bool(np.median(_explained_by_own(gram, cross, own & terms)) > OWN_SHARE)
 
 
 def ridge_beside_own_past(
@@ -107,7 +127,7 @@ def ridge_beside_own_past(
     [[True, False, False], [False, True, False], [False, False, True]]
     """
     n, n_vars, n_terms = moments.n_windows, len(moments.total), len(moments.gram) - 1
-    (gram, cross), (spread, target_spread) = _correlations(moments), _spreads(moments)
+    (gram, cross), (spread, target_spread) = correlations(moments), spreads(moments)
     terms = np.ones((n_terms, n_vars), bool)
     if allowed is not None:
         terms = checked_terms("allowed", allowed, n_vars, n_terms // n_vars)
@@ -129,7 +149,7 @@ def ridge_beside_own_past(
     )
 
 
-def _correlations(
+def correlations(
     moments: VarMoments,
 ) -> tuple[Float[np.ndarray, "terms terms"], Float[np.ndarray, "terms vars"]]:
     """Correlations among the terms, and of the terms with the targets; 0 of a constant column."""
@@ -138,12 +158,12 @@ def _correlations(
     gram = moments.gram[:-1, :-1] / n - np.outer(mean, mean)
     cross = moments.cross[:-1] / n - np.outer(mean, target_mean)
     inverse, target_inverse = (
-        np.divide(1.0, s, out=np.zeros_like(s), where=s > SMALLEST) for s in _spreads(moments)
+        np.divide(1.0, s, out=np.zeros_like(s), where=s > SMALLEST) for s in spreads(moments)
     )
     return gram * np.outer(inverse, inverse), cross * np.outer(inverse, target_inverse)
 
 
-def _spreads(
+def spreads(
     moments: VarMoments,
 ) -> tuple[Float[np.ndarray, "terms"], Float[np.ndarray, "vars"]]:
     """Standard deviations of the terms and of the targets."""
@@ -164,32 +184,21 @@ def _explained_by_own(
     return share
 
 
-def _mean_over_path(
-    gram: Float[np.ndarray, "terms terms"],
-    cross: Float[np.ndarray, "terms targets"],
-    free: Bool[np.ndarray, "terms targets"],
-    n_windows: int,
-) -> Float[np.ndarray, "terms targets"]:
-    total = np.zeros(cross.shape)
-    for penalty in PENALTIES:
-        total += np.log(np.maximum(_t_statistics(gram, cross, free, n_windows, penalty), SMALLEST))
-    return np.exp(total / len(PENALTIES))
-
-
 def _t_statistics(
     gram: Float[np.ndarray, "terms terms"],
     cross: Float[np.ndarray, "terms targets"],
     free: Bool[np.ndarray, "terms targets"],
     n_windows: int,
     penalty: float,
-) -> Float[np.ndarray, "terms targets"]:
-    """|t| under one penalty, from which the ``free`` terms of each target are exempt."""
+) -> tuple[Float[np.ndarray, "terms targets"], Float[np.ndarray, "targets"]]:
+    """|t| under one penalty, of which the ``free`` terms are exempt; log cross-validated error."""
     beta, diagonal, used = _solved(gram, cross, free, penalty)
     explained = ((2 * cross - gram @ beta) * beta).sum(axis=0)
     degrees = np.maximum(n_windows - 1 - used, 1.0)
     variance = np.maximum(1 - explained, SMALLEST) * n_windows / degrees
     error = np.sqrt(np.maximum(diagonal, SMALLEST) * variance / n_windows)
-    return np.abs(beta) / error
+    left = np.maximum(1 - used / n_windows, SMALLEST_SHARE_LEFT)
+    return np.abs(beta) / error, np.log(np.maximum(1 - explained, SMALLEST)) - 2 * np.log(left)
 
 
 class _Solution(NamedTuple):

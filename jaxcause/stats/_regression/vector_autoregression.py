@@ -29,6 +29,7 @@ class VarFit(NamedTuple):
         t_statistic: Of each coefficient.
         degrees: Degrees of freedom of the t-tests of each variable.
         tested: Which coefficients were estimated.
+        chosen: Which terms forecasts are made of; None for all.
     """
 
     coefficients: Float[np.ndarray, "vars vars lags"]
@@ -36,6 +37,20 @@ class VarFit(NamedTuple):
     t_statistic: Float[np.ndarray, "vars vars lags"]
     degrees: Int[np.ndarray, "vars"]
     tested: Bool[np.ndarray, "vars vars lags"]
+    chosen: Bool[np.ndarray, "vars vars lags"] | None = None
+
+    @property
+    def model(self) -> Float[np.ndarray, "vars vars lags"]:
+        """The coefficients that forecasts are made with."""
+        chosen = self.tested if self.chosen is None else self.chosen
+        return np.where(chosen, self.coefficients, 0.0)
+
+    @property
+    def n_parameters(self) -> int:
+        """Parameters of the largest regression, with its mean and the term under test."""
+        if self.chosen is None:
+            return int(self.tested.sum(axis=(0, 2)).max(initial=0)) + 1
+        return int(self.chosen.sum(axis=(0, 2)).max(initial=0)) + 2
 
     @property
     def p_value(self) -> Float[np.ndarray, "vars vars lags"]:
@@ -54,16 +69,16 @@ class VarFit(NamedTuple):
     ) -> Float[np.ndarray, "windows vars"]:
         """Predict the row after each window (newest row last)."""
         newest_first = past[:, ::-1]
-        return self.intercept + np.einsum("wlj,jil->wi", newest_first, self.coefficients[:, :, 1:])
+        return self.intercept + np.einsum("wlj,jil->wi", newest_first, self.model[:, :, 1:])
 
     def residuals(
         self, series: Float[np.ndarray, "time vars"], starts: Int[np.ndarray, "windows"]
     ) -> Float[np.ndarray, "windows vars"]:
         """Newest row of each window of ``max_lag + 1`` rows, less its forecast."""
         max_lag = self.coefficients.shape[2] - 1
-        left = series[starts + max_lag] - self.intercept
+        left, model = series[starts + max_lag] - self.intercept, self.model
         for lag in range(1, max_lag + 1):
-            left = left - series[starts + max_lag - lag] @ self.coefficients[:, :, lag]
+            left = left - series[starts + max_lag - lag] @ model[:, :, lag]
         return left
 
 

@@ -12,7 +12,7 @@ from jaxcause.series import (
     usable_windows,
     used_values,
 )
-from jaxcause.stats import fit_var
+from jaxcause.stats import FEW_TO_TEST, fit_var
 from jaxcause.workflows._discover.stored import in_memory, note_on_lags
 
 LAGS = (1, 2, 3, 5, 8, 12, 20, 30, 50)
@@ -23,7 +23,7 @@ ROWS_PER_LAG = 20
 """Rows that each further lag needs."""
 RIDGE = 1e-2
 FEW_WINDOWS = 300
-"""Windows below which no Transformer is trained: PCMCI has more power there."""
+"""Windows below which no Transformer is trained: linear tests have more power there."""
 
 
 class Choice(NamedTuple):
@@ -104,11 +104,13 @@ def choose_max_lag(table: SeriesTable) -> Choice:
 
 
 def choose_method(n_windows: int, n_vars: int, max_lag: int) -> Choice:
-    """PCMCI where windows are too few to train on, the forecaster elsewhere."""
+    """Linear tests where windows are too few to train on, the forecaster elsewhere."""
     if n_windows < FEW_WINDOWS:
+        # Below this a stepwise regression stands in for that on all inputs.
+        method = "var" if n_windows < FEW_TO_TEST * n_vars * max_lag else "pcmci"
         return Choice(
-            "pcmci",
-            f"method='pcmci' was chosen: {n_windows} windows are too few to train a Transformer "
+            method,
+            f"method='{method}' was chosen: {n_windows} windows are too few to train a Transformer "
             f"on (from {FEW_WINDOWS} on it would be), and linear tests have more power there.",
         )
     return Choice(

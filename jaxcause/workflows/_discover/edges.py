@@ -42,6 +42,7 @@ class SelectedEdges(NamedTuple):
         widened: Factor by which the t-tests were widened.
         p_value: By the rule, NaN where nothing was tested; None if the caller's rule chose.
         q_value: The same.
+        tests: Those of the linear model, not widened; None if it was not asked.
     """
 
     graph: LaggedGraph
@@ -54,6 +55,7 @@ class SelectedEdges(NamedTuple):
     widened: float
     p_value: Float[np.ndarray, "vars vars lags"] | None = None
     q_value: Float[np.ndarray, "vars vars lags"] | None = None
+    tests: VarFit | None = None
 
 
 def targets_by_tests(
@@ -128,6 +130,7 @@ def select_edges(
         widened=chosen.widened,
         p_value=chosen.p_value,
         q_value=chosen.q_value,
+        tests=chosen.tests,
     )
 
 
@@ -139,6 +142,7 @@ class ChosenEdges(NamedTuple):
     widened: float = 1.0
     p_value: Float[np.ndarray, "vars vars lags"] | None = None
     q_value: Float[np.ndarray, "vars vars lags"] | None = None
+    tests: VarFit | None = None
 
 
 def _choose(
@@ -155,7 +159,8 @@ def _choose(
     kept even where the strongest edges stand out far more.
     """
     allowed = data.known.lagged.allowed
-    tests, widened = widened_tests(data.linear_on_all()) if is_short else (None, 1.0)
+    plain = data.linear_tests() if is_short else None
+    tests, widened = (None, 1.0) if plain is None else widened_tests(plain)
     if tests is not None and by_tests.all():
         found, edges, rule = tests, tests.q_value <= q, "t-tests"
         p_value, q_value = found.p_value, found.q_value
@@ -171,9 +176,8 @@ def _choose(
             )
             rule = "both" if by_tests.any() else rule
     p_value = np.where(allowed, p_value, np.nan)
-    return ChosenEdges(
-        edges, rule, widened if by_tests.any() else 1.0, p_value, np.asarray(q_value)
-    )
+    widened = widened if by_tests.any() else 1.0
+    return ChosenEdges(edges, rule, widened, p_value, np.asarray(q_value), plain)
 
 
 def widened_tests(fit: VarFit) -> tuple[VarFit, float]:

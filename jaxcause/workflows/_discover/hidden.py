@@ -172,7 +172,7 @@ def _search_again(
 ) -> Refined:
     """`refine` the edges; those that no linear test sees are required, and so stay as they are."""
     known = data.known
-    unseen = np.asarray(found.graph.directed) & (data.linear_on_all().p_value > alpha)
+    unseen = np.asarray(found.graph.directed) & (data.linear_tests().p_value > alpha)
     knowledge = BackgroundKnowledge.temporal(
         len(data.names),
         data.max_lag,

@@ -25,6 +25,11 @@ from jaxcause.workflows._discover.prepare import fit_stages
 
 OF_PARENTS = "a linear regression of each variable on the parents found"
 """The model behind the responses of linear methods."""
+SAID_OF_PARENTS = (
+    f"{OF_PARENTS}, and its standard errors, as if the parents had been known before; an edge "
+    "without a direction, or with a hidden cause, has no effect"
+)
+"""What effects rest on that are those of this model."""
 
 
 class EffectsAndDynamics(NamedTuple):
@@ -40,11 +45,8 @@ def effects_by_regression(
     """Effects by a linear regression of every variable on the parents that a search found."""
     series = _windows_of(table, max_lag, transform)
     found = regress_on_parents(series.values, series.starts, graph)
-    said = (
-        f"{OF_PARENTS}, and its standard errors, as if the parents had been known before; an edge "
-        "without a direction, or with a hidden cause, has no effect"
-    )
-    return by_linear_model(series, graph, found.estimate, found.model.intercept, found, said)
+    model = found.estimate, found.model.intercept
+    return by_linear_model(series, graph, *model, found, SAID_OF_PARENTS)
 
 
 def effects_by_coefficients(
@@ -55,7 +57,12 @@ def effects_by_coefficients(
     graph: LaggedGraph,
     fit: VarFit,
 ) -> EffectsAndDynamics:
-    """Effects by the coefficients of an autoregression on all lags, and by their t-tests."""
+    """Effects by the coefficients of an autoregression on all lags, and by their t-tests.
+
+    Those of a stepwise one are not of one model; the regression on the parents is taken for it.
+    """
+    if fit.chosen is not None:
+        return effects_by_regression(table, max_lag, transform=transform, graph=graph)
     series = _windows_of(table, max_lag, transform)
     found = regress_on_parents(series.values, series.starts, graph)
     said = "the coefficients of the linear autoregression on all lags, and their standard errors"

@@ -7,11 +7,13 @@ from jaxtyping import Float, Int
 
 from jaxcause._typing import AnyArray
 from jaxcause.graph import LaggedGraph
+from jaxcause.stats import VarFit
 from jaxcause.stats._tails import student_quantile
 from jaxcause.workflows._discover.dynamics import Dynamics, PathWindows, Sample
 from jaxcause.workflows._discover.effects import LEVEL
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.linear_effects import (
+    SAID_OF_PARENTS,
     EffectsAndDynamics,
     by_linear_model,
     deviations,
@@ -45,7 +47,7 @@ def effects_of_forecaster(
     graph: LaggedGraph,
     strength: Float[AnyArray, "vars vars lags"],
     *,
-    linear: bool,
+    tests: VarFit | None,
 ) -> EffectsAndDynamics:
     """Effects by the trained forecaster, or by the linear model if its t-tests chose the edges."""
     starts, domain = np.sort(np.concatenate(data.split)), np.zeros(len(data.values), np.int32)
@@ -60,11 +62,13 @@ def effects_of_forecaster(
         data.level is not None,
         data.max_lag,
     )
-    if linear:
-        fit = data.linear_on_all()
+    if tests is not None:
         found = regress_on_parents(data.values, starts, graph)
+        if tests.chosen is not None:
+            model = found.estimate, found.model.intercept
+            return by_linear_model(series, graph, *model, found, SAID_OF_PARENTS)
         said = "the coefficients of the linear model on all lags, and their standard errors"
-        return by_linear_model(series, graph, estimate_of(fit), fit.intercept, found, said)
+        return by_linear_model(series, graph, estimate_of(tests), tests.intercept, found, said)
     deviation = deviations(series)
     models = [NetworkModel(fitted.forecaster.config, params) for params in fitted.members]
     measured, said = _lagged_effects(data, models, series, graph, strength, deviation)

@@ -14,7 +14,7 @@ from jaxcause.workflows._discover.info import share_on_variance
 from jaxcause.workflows._discover.listing import first_of
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.screen import screen_kept
-from jaxcause.workflows._discover.windows import notes_on_windows
+from jaxcause.workflows._discover.windows import notes_on_stepwise, notes_on_windows
 
 FEW_CANDIDATES = 100
 """Below it, the bulk of non-edges that an empirical null is fitted to is too small to trust."""
@@ -198,11 +198,15 @@ def _on_training(fitted: FittedForecaster) -> tuple[str, ...]:
 
 def _on_windows(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
     # The forecaster is judged by its forecasts; only t-tests need windows for each coefficient.
-    n_terms = len(data.names) * data.max_lag + 1 if selected.by_tests.any() else 0
+    tests = selected.tests if selected.by_tests.any() else None
+    n_terms = 0 if tests is None else tests.n_parameters
     # Windows across the border of the held-out part judge nothing, but none of them is lost.
     n_used = len(usable_windows(data.table, data.max_lag, mask_missing=data.masked))
     whole, length = not data.masked, data.max_lag + 1
-    used = notes_on_windows(data.table, length, n_used, n_terms, whole=whole, regression=True)
+    full = tests is not None and tests.chosen is None
+    used = notes_on_windows(data.table, length, n_used, n_terms, whole=whole, full=full)
+    if tests is not None:
+        used += notes_on_stepwise(tests, n_used)
     if not data.masked:
         return used
     return (

@@ -29,8 +29,9 @@ from jaxcause.stats import (
     NoiseWeights,
     VarFit,
     VarMoments,
+    linear_evidence,
+    linear_tests,
     ridge_beside_own_past,
-    ridge_path_evidence,
     var_moments,
     weighted_evidence,
     weighted_tests,
@@ -189,29 +190,29 @@ class Prepared(NamedTuple):
         """The values, with the mean where one is missing."""
         return np.nan_to_num(self.values)
 
-    def linear_on_all(self, *, ridge: float = 0.0) -> VarFit:
-        """A linear autoregression on all windows: for its tests, not to be judged by forecasts."""
+    def linear_tests(self) -> VarFit:
+        """Tests of every link by linear models of all windows."""
         allowed = _allowed_terms(self.known)
-        if self.noise is None or ridge:
-            return self.moments.fit(ridge=ridge, allowed=allowed)
+        if self.noise is None:
+            return linear_tests(self.moments, allowed=allowed)
         return weighted_tests(
             self.filled, self.starts, self.noise, max_lag=self.max_lag, allowed=allowed
         )
 
     def linear_shrunk(self) -> VarFit:
         """The linear model of ``linear`` on all windows."""
+        allowed = _allowed_terms(self.known)
         if self.beside_own_past:
-            allowed = _allowed_terms(self.known)
             return ridge_beside_own_past(self.moments, self.ridge, allowed=allowed)
-        return self.linear_on_all(ridge=self.ridge)
+        return self.moments.fit(ridge=self.ridge, allowed=allowed)
 
     def linear_evidence(self, *, of_training: bool = False) -> Float[np.ndarray, "vars vars lags"]:
         """How strongly each link speaks for itself in linear models of all windows."""
         allowed = _allowed_terms(self.known)
         if of_training:
-            return ridge_path_evidence(self.seen, allowed=allowed)
+            return linear_evidence(self.seen, allowed=allowed)
         if self.noise is None:
-            return ridge_path_evidence(self.moments, allowed=allowed)
+            return linear_evidence(self.moments, allowed=allowed)
         windows = (self.filled, self.starts, self.noise)
         return weighted_evidence(self.moments, *windows, max_lag=self.max_lag, allowed=allowed)
 

@@ -20,7 +20,7 @@ DEGREES = 4
 def with_screen(data: Prepared, kept: int | None) -> Prepared:
     """The series with the links that the forecaster is to look at, if they are screened.
 
-    A linear effect is looked for by `jaxcause.stats.ridge_path_evidence`, any other by
+    A linear effect is looked for by `jaxcause.stats.linear_evidence`, any other by
     `curved_dependence`, both on the training windows alone, so that held-out errors stay honest.
 
     Args:

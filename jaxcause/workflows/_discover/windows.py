@@ -14,6 +14,7 @@ from jaxcause.stats import (
     DeletionTest,
     HoledSamples,
     PartialCorrelationTest,
+    VarFit,
     holed_samples,
     partial_correlation_test,
     partial_correlation_test_from_data,
@@ -155,7 +156,7 @@ def notes_on_windows(
     *,
     n_fewest: int | None = None,
     whole: bool = True,
-    regression: bool = False,
+    full: bool = False,
 ) -> tuple[str, ...]:
     """How many windows were used of how many, and a warning if they are few.
 
@@ -167,7 +168,7 @@ def notes_on_windows(
             there is none.
         n_fewest: Windows of the test with the fewest, if not all.
         whole: Whether the windows had to be complete.
-        regression: Whether each target has one regression on all inputs; `pc` then needs less.
+        full: Whether each target has one regression on all inputs; other methods then need less.
     """
     every = window_starts(np.ones(len(table.values), bool), table.segment, length=length)
     notes = []
@@ -184,10 +185,25 @@ def notes_on_windows(
         )
     fewest = n_used if n_fewest is None else n_fewest
     if fewest < PER_PARAMETER * n_parameters:
-        other = ", or compare with method='pc', whose tests have fewer conditions" * regression
+        other = ", or compare with method='pc', whose tests have fewer conditions" * full
         notes.append(
             f"{fewest} windows are few for the {n_parameters} parameters of the largest "
             f"regression or test (fewer than {PER_PARAMETER} for each), so edges can be missed or "
             f"false. Give a longer series, a smaller max_lag or fewer variables{other}."
         )
     return tuple(notes)
+
+
+def notes_on_stepwise(fit: VarFit, n_windows: int) -> tuple[str, ...]:
+    """What every link was tested beside, if it was not all others."""
+    if fit.chosen is None:
+        return ()
+    n_terms, largest = (
+        int(part.sum(axis=(0, 2)).max(initial=0)) for part in (fit.tested, fit.chosen)
+    )
+    beside = f"at most {largest} input{'s' * (largest != 1)}" if largest else "none"
+    return (
+        f"Each variable has {n_terms} inputs and {n_windows} windows, fewer than {PER_PARAMETER} "
+        "for each, so every link was tested beside the inputs that a stepwise regression chose "
+        f"({beside}), not beside all others.",
+    )

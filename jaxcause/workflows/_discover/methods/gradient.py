@@ -42,7 +42,7 @@ class Gradient(SharedMethod):
     of the Transformer's and of a linear model's. Where the Transformer adds nothing to it that
     counts, training stops early, and the t-tests of the linear model choose the edges, since they
     have more power. Scores are then the evidence of the linear model
-    (`jaxcause.stats.ridge_path_evidence`), elsewhere the root gradient energy over its standard
+    (`jaxcause.stats.linear_evidence`), elsewhere the root gradient energy over its standard
     error with some of it; ``info.selection``, ``info.gain`` and the notes say so.
 
     Args:
@@ -215,7 +215,7 @@ class Gradient(SharedMethod):
             fitted,
             found.graph,
             np.asarray(found.strength),
-            linear=bool(selected.by_tests.all()),
+            tests=selected.tests if selected.by_tests.all() else None,
         )
         seconds = {"training": trained - began, "attribution": read - trained}
         seconds["effects"] = time.perf_counter() - read

@@ -70,7 +70,7 @@ class Lasso(LinkMethod):
             n_windows=len(starts),
             n_conflicts=judged.n_conflicts,
             notes=(
-                *notes_on_windows(moved, length, len(starts), n_parameters, regression=True),
+                *notes_on_windows(moved, length, len(starts), n_parameters, full=True),
                 *judged.notes,
             ),
         )

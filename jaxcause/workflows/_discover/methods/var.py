@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class VAR(LinkMethod):
-    """Least squares on all lags; Benjamini and Hochberg choose edges among the t-tests.
+    """Least squares; Benjamini and Hochberg choose edges among the t-tests.
 
+    With 10 windows or more for each input, every link is tested beside all others, with fewer
+    beside the ones that a stepwise regression chose.
     Edges between variables are one family of tests, those of a variable with its own past another.
 
     Forbidden links are left out of the regressions.
@@ -27,9 +29,13 @@ class VAR(LinkMethod):
         q: False-discovery rate of the edges.
         transform: What is done to each column before; ``auto`` takes the one under which a linear
             autoregression forecasts best, but for those of changes from row to row.
+        regression: ``full`` tests every link beside all others (`jaxcause.stats.fit_var`),
+            ``stepwise`` beside those that forecast the target best
+            (`jaxcause.stats.stepwise_var`), ``auto`` as it says above.
         noise: ``auto`` looks for variables whose noise is louder at some times than at others. For
             them calm stretches count for more, and errors are robust
-            (`jaxcause.stats.weighted_tests`); ``steady`` takes the noise of all for steady.
+            (`jaxcause.stats.weighted_tests`); ``steady`` takes the noise of all for steady, and so
+            does ``regression="stepwise"``. If noise changes, ``auto`` regresses on all lags.
     """
 
     name: ClassVar[str] = "var"
@@ -40,6 +46,7 @@ class VAR(LinkMethod):
 
     q: Probability = 0.1
     transform: Literal["auto", TransformName] = "auto"
+    regression: Literal["auto", "full", "stepwise"] = "auto"
     noise: Literal["auto", "steady"] = "auto"
 
     def __call__(
@@ -49,7 +56,13 @@ class VAR(LinkMethod):
         import numpy as np
 
         from jaxcause.graph import LaggedGraph
-        from jaxcause.stats import fit_var, weighted_tests
+        from jaxcause.stats import (
+            VarMoments,
+            linear_tests,
+            stepwise_var,
+            var_moments,
+            weighted_tests,
+        )
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.linear_effects import effects_by_coefficients
         from jaxcause.workflows._discover.noise import (
@@ -59,20 +72,21 @@ class VAR(LinkMethod):
         )
         from jaxcause.workflows._discover.prepare import transformed_windows
         from jaxcause.workflows._discover.required import judge_required
-        from jaxcause.workflows._discover.windows import notes_on_windows
+        from jaxcause.workflows._discover.windows import notes_on_stepwise, notes_on_windows
 
         known = self.known_links(table, max_lag).lagged
         length = self.window_length(max_lag)
         values, starts, moved = transformed_windows(table, length, self.transform)
         terms = {"max_lag": max_lag, "allowed": known.allowed}
-        noise = changing_noise(values, starts, asked=self.noise, **terms)
-        fit = (
-            fit_var(values, starts, **terms)
-            if noise is None
-            else weighted_tests(np.asarray(values), starts, noise, **terms)
-        )
+        asked = "steady" if self.regression == "stepwise" else self.noise
+        noise = changing_noise(values, starts, asked=asked, **terms)
+        if noise is not None:
+            fit = weighted_tests(np.asarray(values), starts, noise, **terms)
+        else:
+            test = {"auto": linear_tests, "full": VarMoments.fit, "stepwise": stepwise_var}
+            moments = var_moments(values, starts, max_lag=max_lag)
+            fit = test[self.regression](moments, allowed=known.allowed)
         selected = np.asarray(fit.q_value <= self.q)
-        n_parameters = int(fit.tested.sum(axis=(0, 2)).max()) + 1
         judged = judge_required(known.required, selected, table.names)
         info = DiscoveryInfo(
             score="absolute t-statistic",
@@ -85,7 +99,10 @@ class VAR(LinkMethod):
             n_conflicts=judged.n_conflicts,
             noise=record_of_noise(noise, table.names),
             notes=(
-                *notes_on_windows(moved, length, len(starts), n_parameters, regression=True),
+                *notes_on_windows(
+                    moved, length, len(starts), fit.n_parameters, full=fit.chosen is None
+                ),
+                *notes_on_stepwise(fit, len(starts)),
                 *notes_on_noise(noise, table.names),
                 *judged.notes,
             ),
