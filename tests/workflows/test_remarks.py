@@ -74,7 +74,7 @@ def test_few_windows_are_told(method):
     few = jc.discover(rng.normal(size=(11, 2)), 2, method=method, progress=False)
     told = [note for note in few.info.notes if "windows are few for the" in note]
     assert len(told) == 1
-    assert ("compare with method='pc'" in told[0]) == (method in ("var", "lasso"))
+    assert ("compare with method='pc'" in told[0]) == (method == "lasso")
     many = jc.discover(rng.normal(size=(200, 2)), 2, method=method, progress=False)
     assert not any("windows are few for the" in note for note in many.info.notes)
 

@@ -10,8 +10,13 @@ from jaxcause.stats._regression.vector_autoregression import VarFit, VarMoments
 
 FEW_TO_TEST = 10
 """Windows per term below which links are tested beside terms that were chosen, not beside all."""
-FEW_TO_RANK = 5
-"""Windows per term below which such tests count in the ranking, too."""
+MOST_STEPWISE = 0.8
+"""Largest weight of such tests in the ranking."""
+
+
+def few_windows(moments: VarMoments) -> bool:
+    """Whether there are fewer than 10 windows for each term of a regression on all of them."""
+    return moments.n_windows < FEW_TO_TEST * (len(moments.gram) - 1)
 
 
 def linear_tests(
@@ -35,7 +40,7 @@ def linear_tests(
     >>> np.argwhere(fit.q_value < 0.1).tolist()
     [[0, 2, 1]]
     """
-    if moments.n_windows < FEW_TO_TEST * (len(moments.gram) - 1):
+    if few_windows(moments):
         return stepwise_var(moments, allowed=allowed)
     return moments.fit(allowed=allowed)
 
@@ -45,15 +50,18 @@ def linear_evidence(
 ) -> Float[np.ndarray, "vars vars lags"]:
     r"""How strongly each lagged term speaks for itself in linear models.
 
-    It is `ridge_path_evidence` e. With fewer than 5 windows per term it is
-    :math:`(e\, |t|^2)^{1/3}` with the t-statistics of `stepwise_var`.
+    .. math:: e^{1-w}\, |t|^w, \qquad w = 0.8 \min\left(1,\ 10\, c\, p / N\right)
+
+    with `ridge_path_evidence` e and the t-statistics of `stepwise_var`, which chose c causes per
+    variable (besides its own past) for N windows of p terms. t is worth more where few windows
+    leave e vague, and nothing where no cause helps to forecast.
 
     Args:
         moments: Moments of the windows.
         allowed: ``[source, target, lag]``: the terms that take part, by default all.
 
-    Source: weights and number of windows were chosen on simulated series, two of DREAM3 and NetSim;
-    see ``benchmarks/results/short.md``.
+    Source: w was chosen on simulated series, two of DREAM3, NetSim and CDML; see
+    ``benchmarks/results/published.md``.
 
     >>> from jaxcause.stats import var_moments
     >>> x = np.random.default_rng(0).normal(size=(40, 25)); x[1:, 2] += x[:-1, 0]
@@ -62,7 +70,9 @@ def linear_evidence(
     [0, 2, 1]
     """
     evidence = ridge_path_evidence(moments, allowed=allowed)
-    if moments.n_windows >= FEW_TO_RANK * (len(moments.gram) - 1):
-        return evidence
-    beside = stepwise_var(moments, allowed=allowed, own_past="auto").t_statistic
-    return np.cbrt(evidence * beside**2)
+    stepwise = stepwise_var(moments, allowed=allowed)
+    n_vars, n_terms = len(moments.total), len(moments.gram) - 1
+    others = np.asarray(stepwise.chosen) & ~np.eye(n_vars, dtype=bool)[:, :, None]
+    causes = others.sum() / max(1, n_vars)
+    weight = MOST_STEPWISE * min(1.0, FEW_TO_TEST * causes * n_terms / moments.n_windows)
+    return evidence ** (1 - weight) * np.abs(stepwise.t_statistic) ** weight

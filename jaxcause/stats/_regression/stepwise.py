@@ -1,12 +1,12 @@
 """Stepwise regressions of every variable on its past, and tests beside what they chose."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
-from jaxcause.stats._regression.ridge_path import correlations, own_past_is_free, spreads
+from jaxcause.stats._regression.ridge_path import correlations, spreads
 from jaxcause.stats._regression.vector_autoregression import (
     DETERMINED,
     LEFT_OVER,
@@ -24,12 +24,12 @@ def stepwise_var(
     moments: VarMoments,
     *,
     allowed: Bool[AnyArray, "vars vars lags"] | None = None,
-    own_past: bool | Literal["auto"] = True,
 ) -> VarFit:
     r"""Each lagged term tested beside the few that forecast its target, instead of beside all.
 
-    Terms are chosen one by one: the next is the one that lowers the residual variance
-    :math:`\hat\sigma^2` of the target most, as long as the extended Bayesian information criterion
+    The lags of the target itself come first. Other terms are chosen one by one: the next is the one
+    that lowers the residual variance :math:`\hat\sigma^2` of the target most, as long as the
+    extended Bayesian information criterion
 
     .. math:: N \ln \hat\sigma^2 + k \ln N + 2 k \ln p
 
@@ -45,8 +45,6 @@ def stepwise_var(
         moments: Moments of the windows.
         allowed: ``[source, target, lag]``: the terms that take part, by default all; lag 0 is
             ignored.
-        own_past: Whether the lags of the target itself are chosen before any other term; ``"auto"``
-            does so if they explain more than half of the variance, in the median over variables.
 
     Returns:
         The fit. ``chosen`` holds the terms that forecasts are made of; the coefficient of any other
@@ -67,9 +65,7 @@ def stepwise_var(
     terms = np.ones((n_terms, n_vars), bool)
     if allowed is not None:
         terms = checked_terms("allowed", allowed, n_vars, n_terms // n_vars)
-    if own_past == "auto":
-        own_past = own_past_is_free(gram, cross, terms)
-    first = terms & own_past & (np.arange(n_terms)[:, None] % n_vars == np.arange(n_vars))
+    first = terms & (np.arange(n_terms)[:, None] % n_vars == np.arange(n_vars))
     beta, t, chosen = np.zeros(terms.shape), np.zeros(terms.shape), np.zeros(terms.shape, bool)
     for target in range(n_vars):
         found = _choose(
@@ -84,7 +80,7 @@ def stepwise_var(
         coefficients=as_scores(beta, n_vars),
         intercept=moments.cross[-1] / moments.n_windows - means @ np.where(chosen, beta, 0.0),
         t_statistic=as_scores(t, n_vars),
-        degrees=_degrees(moments.n_windows, chosen.sum(axis=0)),
+        degrees=np.maximum(moments.n_windows - 2 - chosen.sum(axis=0), 1),
         tested=as_scores(terms, n_vars),
         chosen=as_scores(chosen, n_vars),
     )
@@ -152,7 +148,8 @@ def _tests(
 ) -> tuple[Float[np.ndarray, "terms"], Float[np.ndarray, "terms"]]:
     """Coefficient and t-statistic of every term beside the chosen ones."""
     beta, t = np.zeros(len(cross)), np.zeros(len(cross))
-    degrees = float(_degrees(n_windows, np.asarray(len(found.order))))
+    # One for the mean, and one for the term under test.
+    degrees = max(n_windows - 2 - len(found.order), 1)
     np.divide(found.cross, found.own, out=beta, where=found.usable)
     left = np.maximum(found.left - beta * found.cross, DETERMINED)
     t[found.usable] = (beta * np.sqrt(degrees * np.maximum(found.own, 0) / left))[found.usable]
@@ -161,8 +158,3 @@ def _tests(
     error = np.sqrt(np.maximum(inverse.diagonal(), LEFT_OVER) * found.left / degrees)
     t[found.order] = beta[found.order] / error
     return beta, t
-
-
-def _degrees(n_windows: int, n_chosen: np.ndarray) -> np.ndarray:
-    """Degrees of freedom: one for the mean, and one for the term under test."""
-    return np.maximum(n_windows - 2 - n_chosen, 1)

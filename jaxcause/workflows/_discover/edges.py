@@ -71,8 +71,13 @@ def _is_short(data: Prepared, fitted: FittedForecaster) -> bool:
 
 
 def linear_scores(data: Prepared) -> EdgeScores:
-    """The gradient energy of the linear model: its squared coefficients on all windows."""
-    coefficients = data.linear_shrunk().coefficients
+    """The gradient energy of the linear model: its squared coefficients on all windows.
+
+    With few windows the model that forecasts best may leave most links out. Then they are those of
+    the tests.
+    """
+    fit = data.linear_tests() if data.windows_are_few else data.linear_shrunk()
+    coefficients = fit.coefficients
     n_windows = sum(map(len, data.split))
     return EdgeScores("gradient_energy", coefficients**2, {}, None, n_windows)
 

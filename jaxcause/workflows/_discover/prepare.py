@@ -1,5 +1,7 @@
 """First stage: a transformed series, its windows, and the linear model that they fit."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -29,9 +31,12 @@ from jaxcause.stats import (
     NoiseWeights,
     VarFit,
     VarMoments,
+    few_windows,
     linear_evidence,
     linear_tests,
     ridge_beside_own_past,
+    shared_own_past,
+    stepwise_var,
     var_moments,
     weighted_evidence,
     weighted_tests,
@@ -40,15 +45,18 @@ from jaxcause.workflows._discover.noise import changing_noise
 
 RIDGES = (1e-3, 1e-2, 1e-1, 0.3, 1.0, 3.0)
 """Penalties per sample to choose from for the linear autoregression."""
-FEW_PER_TERM = 5
-"""Training windows per term below which heavier penalties are tried, which leave out the own past
-of a variable. Otherwise a Transformer forecasts better only because it is shrunk more."""
 BESIDE_OWN_PAST = (1.0, 10.0, 100.0)
-"""Those penalties."""
+"""Penalties that leave out the own past of a variable. Where windows are few, they, a stepwise
+regression and a shared own past are tried; otherwise a Transformer forecasts better only because it
+is shrunk more, or because all variables share its weights."""
 TRANSFORM_GAIN = 0.05
 """How much better, relatively, another transform must forecast than plain standardising."""
 MOSTLY_MISSING = 0.5
 """Share of windows that must be complete for incomplete ones to be left out."""
+
+
+LinearModel = Callable[..., VarFit]
+"""Fits a linear autoregression to moments, of the terms that are ``allowed``."""
 
 
 class Stages(NamedTuple):
@@ -128,9 +136,9 @@ class Prepared(NamedTuple):
         max_lag: Longest lag.
         moments: Moments of all windows.
         seen: Those of the training windows.
-        linear: The linear autoregression on the training windows, with the penalty ``ridge``.
-        ridge: Its penalty per sample, the one that forecasts best.
-        beside_own_past: Whether the own past of a variable is left out of the penalty.
+        linear: The linear autoregression on the training windows that forecasts best.
+        linear_model: How it is fitted to moments.
+        ridge: Penalty per sample of the ridge autoregression that forecasts best.
         linear_residuals: Held-out values less its forecasts; NaN where a value is missing.
         linear_error: Their mean square.
         rank_error: The same, of values mapped to normal quantiles of their ranks.
@@ -155,8 +163,8 @@ class Prepared(NamedTuple):
     moments: VarMoments
     seen: VarMoments
     linear: VarFit
+    linear_model: LinearModel
     ridge: float
-    beside_own_past: bool
     linear_residuals: Float[np.ndarray, "windows vars"]
     linear_error: float
     rank_error: float
@@ -190,6 +198,11 @@ class Prepared(NamedTuple):
         """The values, with the mean where one is missing."""
         return np.nan_to_num(self.values)
 
+    @property
+    def windows_are_few(self) -> bool:
+        """Whether there are too few windows to trust a regression on all inputs."""
+        return few_windows(self.moments)
+
     def linear_tests(self) -> VarFit:
         """Tests of every link by linear models of all windows."""
         allowed = _allowed_terms(self.known)
@@ -201,10 +214,7 @@ class Prepared(NamedTuple):
 
     def linear_shrunk(self) -> VarFit:
         """The linear model of ``linear`` on all windows."""
-        allowed = _allowed_terms(self.known)
-        if self.beside_own_past:
-            return ridge_beside_own_past(self.moments, self.ridge, allowed=allowed)
-        return self.moments.fit(ridge=self.ridge, allowed=allowed)
+        return self.linear_model(self.moments, allowed=_allowed_terms(self.known))
 
     def linear_evidence(self, *, of_training: bool = False) -> Float[np.ndarray, "vars vars lags"]:
         """How strongly each link speaks for itself in linear models of all windows."""
@@ -315,9 +325,8 @@ def prepare_as(
     newest = values[split.held_out + max_lag]
     seen, unseen = (var_moments(filled, part, max_lag=max_lag) for part in split)
     allowed = _allowed_terms(known)
-    fits = [seen.fit(ridge=ridge, allowed=allowed) for ridge in RIDGES]
-    if len(split.train) < FEW_PER_TERM * max_lag * len(table.names):
-        fits += [ridge_beside_own_past(seen, ridge, allowed=allowed) for ridge in BESIDE_OWN_PAST]
+    models = _linear_models(seen)
+    fits = [model(seen, allowed=allowed) for model in models]
     forecasts = [linear.predict(windows[:, :-1]) for linear in fits]
     errors = [float(np.nanmean((forecast - newest) ** 2)) for forecast in forecasts]
     best = int(np.argmin(errors))
@@ -341,8 +350,8 @@ def prepare_as(
         moments=seen + unseen,
         seen=seen,
         linear=fits[best],
-        ridge=(RIDGES + BESIDE_OWN_PAST)[best],
-        beside_own_past=best >= len(RIDGES),
+        linear_model=models[best],
+        ridge=RIDGES[int(np.argmin(errors[: len(RIDGES)]))],
         linear_residuals=newest - forecasts[best],
         linear_error=errors[best],
         rank_error=rank_error,
@@ -355,6 +364,23 @@ def with_noise(data: Prepared, asked: str) -> Prepared:
         return data
     terms = {"max_lag": data.max_lag, "allowed": _allowed_terms(data.known)}
     return data._replace(noise=changing_noise(data.filled, data.starts, asked=asked, **terms))
+
+
+def _linear_models(moments: VarMoments) -> list[LinearModel]:
+    """The linear autoregressions to choose from by their held-out errors."""
+    models: list[LinearModel] = [partial(VarMoments.fit, ridge=ridge) for ridge in RIDGES]
+    if few_windows(moments):
+        models += [partial(ridge_beside_own_past, penalty=ridge) for ridge in BESIDE_OWN_PAST]
+        models += [_stepwise_model, shared_own_past]
+    return models
+
+
+def _stepwise_model(
+    moments: VarMoments, *, allowed: Bool[np.ndarray, "vars vars lags"] | None
+) -> VarFit:
+    """The regression on the terms that `stepwise_var` chooses."""
+    fit = stepwise_var(moments, allowed=allowed)
+    return fit._replace(coefficients=fit.model)
 
 
 def _allowed_terms(known: LinkKnowledge) -> Bool[np.ndarray, "vars vars lags"] | None:
