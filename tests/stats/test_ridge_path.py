@@ -28,20 +28,23 @@ def in_a_loop(x, max_lag, allowed):
         own = z[:, (source == i) & allowed[source, i, lag]]
         fitted = own @ np.linalg.lstsq(own, y[:, i], rcond=None)[0]
         shares.append((fitted**2).mean())
-    found = np.zeros((n_vars, n_vars, max_lag + 1))
+    logs, errors = np.zeros((len(PENALTIES), n_vars, n_vars, max_lag + 1)), []
     for i in range(n_vars):
         used = np.flatnonzero(allowed[source, i, lag])
         gram, cross = z[:, used].T @ z[:, used] / n, z[:, used].T @ y[:, i] / n
         free = (source[used] == i) & (np.median(shares) > OWN_SHARE)
-        logs = np.zeros(len(used))
-        for penalty in PENALTIES:
+        errors.append([])
+        for k, penalty in enumerate(PENALTIES):
             inverse = np.linalg.inv(gram + penalty * np.diag(~free))
             beta = inverse @ cross
             residual = ((y[:, i] - z[:, used] @ beta) ** 2).sum()
-            variance = residual / (n - 1 - np.trace(inverse @ gram))
-            logs += np.log(np.abs(beta) / np.sqrt(variance * np.diag(inverse) / n))
-        found[source[used], i, lag[used]] = np.exp(logs / len(PENALTIES))
-    return found
+            n_used = np.trace(inverse @ gram)
+            variance = residual / (n - 1 - n_used)
+            t = np.abs(beta) / np.sqrt(variance * np.diag(inverse) / n)
+            logs[k, source[used], i, lag[used]] = np.log(t)
+            errors[-1].append(np.log(residual / n / (1 - n_used / n) ** 2))
+    best = int(np.argmin(np.mean(errors, axis=0)))
+    return np.where(logs.any(axis=0), np.exp(logs[best:].mean(axis=0)), 0.0)
 
 
 @settings(max_examples=30, deadline=None)

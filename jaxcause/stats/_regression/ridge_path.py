@@ -86,8 +86,8 @@ def ridge_path_evidence(
             parts = gram[np.ix_(used, used)], cross[block], free[block]
             t, error[targets] = _t_statistics(*parts, moments.n_windows, penalty)
             total[block] += np.log(np.maximum(t, SMALLEST))
-        if np.median(error) < least:
-            least = float(np.median(error))
+        if np.mean(error) < least:
+            least = float(np.mean(error))
             evidence = np.where(terms, np.exp(total / n_penalties), 0.0)
     return as_scores(np.where((cross == 0).all(axis=1)[:, None], 0.0, evidence), n_vars)
 
