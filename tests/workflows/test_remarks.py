@@ -98,3 +98,26 @@ def test_discrete_columns_are_named(method, n_levels):
     x[:, 1] = rng.normal(size=300)
     found = jc.discover(x, 1, method=method, progress=False)
     assert not any("Discrete" in note for note in found.info.notes)
+
+
+@pytest.mark.parametrize("method", ["var", "gradient"])
+def test_fewer_windows_than_inputs_are_answered_and_told(method):
+    x = np.random.default_rng(0).normal(size=(50, 30))
+    x[1:, 1::2] += 1.5 * x[:-1, ::2]
+    found = jc.discover(x, 2, method=method, progress=False)
+    edges = np.asarray(found.graph.directed)
+    assert edges[np.arange(0, 30, 2), np.arange(1, 30, 2), 1].mean() > 0.9
+    assert (np.asarray(found.strength)[edges] > 0).all()
+    told = [note for note in found.info.notes if "that a stepwise regression chose" in note]
+    assert len(told) == 1
+    assert "60 inputs and 48 windows" in told[0]
+
+
+def test_the_regression_can_be_chosen():
+    x = np.random.default_rng(0).normal(size=(150, 12))
+    one, other, auto = (
+        jc.discover(x, 2, method="var", regression=kind, noise="steady", progress=False).scores
+        for kind in ("full", "stepwise", "auto")
+    )
+    assert not np.allclose(one, other)
+    np.testing.assert_array_equal(auto, other)

@@ -7,9 +7,12 @@ from jaxcause.workflows._discover.methods._links import LinkMethod
 from jaxcause.workflows._discover.methods._method import Probability, TransformName
 
 if TYPE_CHECKING:
-    from jaxtyping import PRNGKeyArray
+    import numpy as np
+    from jaxtyping import Bool, Int, PRNGKeyArray
 
+    from jaxcause._stored import AnyRows
     from jaxcause.series import SeriesTable
+    from jaxcause.stats import NoiseWeights, VarFit
     from jaxcause.workflows._discover.info import Finding
 
 
@@ -56,20 +59,9 @@ class VAR(LinkMethod):
         import numpy as np
 
         from jaxcause.graph import LaggedGraph
-        from jaxcause.stats import (
-            VarMoments,
-            linear_tests,
-            stepwise_var,
-            var_moments,
-            weighted_tests,
-        )
         from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
         from jaxcause.workflows._discover.linear_effects import effects_by_coefficients
-        from jaxcause.workflows._discover.noise import (
-            changing_noise,
-            notes_on_noise,
-            record_of_noise,
-        )
+        from jaxcause.workflows._discover.noise import notes_on_noise, record_of_noise
         from jaxcause.workflows._discover.prepare import transformed_windows
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.windows import notes_on_stepwise, notes_on_windows
@@ -77,15 +69,7 @@ class VAR(LinkMethod):
         known = self.known_links(table, max_lag).lagged
         length = self.window_length(max_lag)
         values, starts, moved = transformed_windows(table, length, self.transform)
-        terms = {"max_lag": max_lag, "allowed": known.allowed}
-        asked = "steady" if self.regression == "stepwise" else self.noise
-        noise = changing_noise(values, starts, asked=asked, **terms)
-        if noise is not None:
-            fit = weighted_tests(np.asarray(values), starts, noise, **terms)
-        else:
-            test = {"auto": linear_tests, "full": VarMoments.fit, "stepwise": stepwise_var}
-            moments = var_moments(values, starts, max_lag=max_lag)
-            fit = test[self.regression](moments, allowed=known.allowed)
+        fit, noise = self._fit(values, starts, max_lag, known.allowed)
         selected = np.asarray(fit.q_value <= self.q)
         judged = judge_required(known.required, selected, table.names)
         info = DiscoveryInfo(
@@ -113,3 +97,31 @@ class VAR(LinkMethod):
         )
         scores, strength = np.abs(fit.t_statistic), np.abs(fit.coefficients)
         return Finding(graph, scores, strength, info, None, *more)
+
+    def _fit(
+        self,
+        values: "AnyRows",
+        starts: "Int[np.ndarray, 'windows']",
+        max_lag: int,
+        allowed: "Bool[np.ndarray, 'vars vars lags']",
+    ) -> "tuple[VarFit, NoiseWeights | None]":
+        """The tests, and how much each window counts in them if not all count alike."""
+        import numpy as np
+
+        from jaxcause.stats import (
+            VarMoments,
+            linear_tests,
+            stepwise_var,
+            var_moments,
+            weighted_tests,
+        )
+        from jaxcause.workflows._discover.noise import changing_noise
+
+        terms = {"max_lag": max_lag, "allowed": allowed}
+        asked = "steady" if self.regression == "stepwise" else self.noise
+        noise = changing_noise(values, starts, asked=asked, **terms)
+        if noise is not None:
+            return weighted_tests(np.asarray(values), starts, noise, **terms), noise
+        test = {"auto": linear_tests, "full": VarMoments.fit, "stepwise": stepwise_var}
+        moments = var_moments(values, starts, max_lag=max_lag)
+        return test[self.regression](moments, allowed=allowed), None
