@@ -62,7 +62,8 @@ def targets_by_tests(
     data: Prepared, fitted: FittedForecaster, *, rule: SelectionRule | None
 ) -> Bool[np.ndarray, "vars"]:
     """The targets whose edges the t-tests of the linear model choose: see `select_edges`."""
-    return ~fitted.gain.targets & (rule is None and _is_short(data, fitted))
+    better = fitted.gain.targets & (not data.has_more_inputs)
+    return ~better & (rule is None and _is_short(data, fitted))
 
 
 def _is_short(data: Prepared, fitted: FittedForecaster) -> bool:
@@ -96,7 +97,9 @@ def select_edges(
     On short series, t-tests of the linear model choose the edges of every target to whose forecast
     the Transformer adds nothing that counts: they have more power there. They are not used on long
     series, where they also find dependences that no forecast profits from, such as those that
-    hidden causes leave. Forbidden links are never kept, required ones always are.
+    hidden causes leave. With fewer windows than inputs they choose all edges: what a network then
+    forecasts better comes from weights that all variables share. Forbidden links are never kept,
+    required ones always are.
 
     Args:
         data: The series.

@@ -97,9 +97,11 @@ def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: Selecte
             "chose the edges into them. Elsewhere the t-tests of the linear model did; they miss "
             "an effect that no line shows, such as that of a product."
         )
+    why = "The Transformer adds nothing that counts to the forecast of the linear model, so its"
+    if data.has_more_inputs:
+        why = "There are fewer windows than inputs, too few for gradients, so the linear model's"
     said = (
-        "The Transformer adds nothing that counts to the forecast of the linear model, so its "
-        "t-tests chose the edges. They miss an effect that no line shows, such as that of a "
+        f"{why} t-tests chose the edges. They miss an effect that no line shows, such as that of a "
         "product."
     )
     if fitted.training.get("status") != "stopped early":

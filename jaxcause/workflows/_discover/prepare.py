@@ -203,6 +203,11 @@ class Prepared(NamedTuple):
         """Whether there are too few windows to trust a regression on all inputs."""
         return few_windows(self.moments)
 
+    @property
+    def has_more_inputs(self) -> bool:
+        """Whether each target has more inputs than there are windows."""
+        return self.moments.n_windows < len(self.moments.gram) - 1
+
     def linear_tests(self) -> VarFit:
         """Tests of every link by linear models of all windows."""
         allowed = _allowed_terms(self.known)
