@@ -117,7 +117,7 @@ def test_auto_refuses_what_the_chosen_method_does_not_have(tmp_path, capsys):
     (tmp_path / "s.csv").write_text("rain,river\n" + "".join(f"{a},{b}\n" for a, b in x))
     call = ["discover", str(tmp_path / "s.csv"), "--method", "auto", "--max-lag", "2"]
     assert main([*call, "--members", "3", "--out", str(tmp_path / "out")]) == 2
-    assert "--members is not for --method pcmci, but for gradient" in capsys.readouterr().err
+    assert "--members is not for --method var, but for gradient" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -45,6 +45,9 @@ from jaxcause.workflows._discover.noise import changing_noise
 
 RIDGES = (1e-3, 1e-2, 1e-1, 0.3, 1.0, 3.0)
 """Penalties per sample to choose from for the linear autoregression."""
+FEW_PER_TERM = 5
+"""Training windows per term below which more linear models are tried. From there on a Transformer
+can forecast smooth series better for what is not linear in them."""
 BESIDE_OWN_PAST = (1.0, 10.0, 100.0)
 """Penalties that leave out the own past of a variable. Where windows are few, they, a stepwise
 regression and a shared own past are tried; otherwise a Transformer forecasts better only because it
@@ -374,7 +377,7 @@ def with_noise(data: Prepared, asked: str) -> Prepared:
 def _linear_models(moments: VarMoments) -> list[LinearModel]:
     """The linear autoregressions to choose from by their held-out errors."""
     models: list[LinearModel] = [partial(VarMoments.fit, ridge=ridge) for ridge in RIDGES]
-    if few_windows(moments):
+    if moments.n_windows < FEW_PER_TERM * (len(moments.gram) - 1):
         models += [partial(ridge_beside_own_past, penalty=ridge) for ridge in BESIDE_OWN_PAST]
         models += [_stepwise_model, shared_own_past]
     return models
