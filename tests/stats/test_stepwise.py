@@ -114,6 +114,15 @@ def test_the_choice_of_tests_turns_at_ten_windows_for_each_term():
     assert linear_tests(few).chosen is not None
 
 
+def test_only_allowed_terms_are_counted():
+    x = series(1, 60, 12)
+    allowed = np.zeros((12, 12, 3), bool)
+    allowed[:2, :, 1:] = True
+    moments = var_moments(x, np.arange(58), max_lag=2)
+    assert linear_tests(moments, allowed=allowed).chosen is None
+    assert linear_tests(moments).chosen is not None
+
+
 @pytest.mark.parametrize("shape", ["copy", "constant", "determined"])
 def test_degenerate_columns_end_in_finite_numbers(shape):
     x = series(2, 60, 6)

@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
 from jaxcause.stats._regression.ridge_path import ridge_path_evidence
+from jaxcause.stats._regression.standardised import terms_of
 from jaxcause.stats._regression.stepwise import stepwise_var
 from jaxcause.stats._regression.vector_autoregression import VarFit, VarMoments
 
@@ -14,9 +15,11 @@ MOST_STEPWISE = 0.8
 """Largest weight of such tests in the ranking."""
 
 
-def few_windows(moments: VarMoments) -> bool:
-    """Whether there are fewer than 10 windows for each term of a regression on all of them."""
-    return moments.n_windows < FEW_TO_TEST * (len(moments.gram) - 1)
+def windows_per_term(
+    moments: VarMoments, allowed: Bool[AnyArray, "vars vars lags"] | None = None
+) -> float:
+    """Windows for each term of the largest regression on all ``allowed`` terms, by default all."""
+    return moments.n_windows / max(1, int(terms_of(moments, allowed).sum(axis=0).max(initial=0)))
 
 
 def linear_tests(
@@ -40,7 +43,7 @@ def linear_tests(
     >>> np.argwhere(fit.q_value < 0.1).tolist()
     [[0, 2, 1]]
     """
-    if few_windows(moments):
+    if windows_per_term(moments, allowed) < FEW_TO_TEST:
         return stepwise_var(moments, allowed=allowed)
     return moments.fit(allowed=allowed)
 
@@ -53,8 +56,8 @@ def linear_evidence(
     .. math:: e^{1-w}\, |t|^w, \qquad w = 0.8 \min\left(1,\ 10\, c\, p / N\right)
 
     with `ridge_path_evidence` e and the t-statistics of `stepwise_var`, which chose c causes per
-    variable (besides its own past) for N windows of p terms. t is worth more where few windows
-    leave e vague, and nothing where no cause helps to forecast.
+    variable (besides its own past) for N windows and p terms of a target. t is worth more where few
+    windows leave e vague, and nothing where no cause helps to forecast.
 
     Args:
         moments: Moments of the windows.
@@ -71,8 +74,9 @@ def linear_evidence(
     """
     evidence = ridge_path_evidence(moments, allowed=allowed)
     stepwise = stepwise_var(moments, allowed=allowed)
-    n_vars, n_terms = len(moments.total), len(moments.gram) - 1
-    others = np.asarray(stepwise.chosen) & ~np.eye(n_vars, dtype=bool)[:, :, None]
-    causes = others.sum() / max(1, n_vars)
-    weight = MOST_STEPWISE * min(1.0, FEW_TO_TEST * causes * n_terms / moments.n_windows)
+    others = ~np.eye(len(moments.total), dtype=bool)[:, :, None]
+    causes = (np.asarray(stepwise.chosen) & others).sum()
+    per_variable = causes / max(1, len(moments.total))
+    few = FEW_TO_TEST / windows_per_term(moments, allowed)
+    weight = MOST_STEPWISE * min(1.0, per_variable * few)
     return evidence ** (1 - weight) * np.abs(stepwise.t_statistic) ** weight

@@ -6,12 +6,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
-from jaxcause.stats._regression.vector_autoregression import (
-    VarFit,
-    VarMoments,
-    as_scores,
-    checked_terms,
+from jaxcause.stats._regression.standardised import (
+    correlations,
+    in_units,
+    intercept_of,
+    own_terms,
+    terms_of,
 )
+from jaxcause.stats._regression.vector_autoregression import VarFit, VarMoments, as_scores
 
 PENALTIES = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 """Penalties per sample of standardised terms: from almost none, to one that leaves each term alone
@@ -68,13 +70,9 @@ def ridge_path_evidence(
     >>> [int(k) for k in np.unravel_index(evidence.argmax(), evidence.shape)]
     [0, 2, 1]
     """
-    n_vars, n_terms = len(moments.total), len(moments.gram) - 1
-    gram, cross = correlations(moments)
-    terms = np.ones((n_terms, n_vars), bool)
-    if allowed is not None:
-        terms = checked_terms("allowed", allowed, n_vars, n_terms // n_vars)
-    own = np.arange(n_terms)[:, None] % n_vars == np.arange(n_vars)
-    free = own & own_past_is_free(gram, cross, terms)
+    n_vars, (gram, cross) = len(moments.total), correlations(moments)
+    terms, own = terms_of(moments, allowed), own_terms(moments)
+    free = own & (np.median(_explained_by_own(gram, cross, own & terms)) > OWN_SHARE)
     # Targets with the same terms share the inverses.
     groups, of_target = np.unique(terms.T, axis=0, return_inverse=True)
     least, total, evidence = np.inf, np.zeros(terms.shape), np.zeros(terms.shape)
@@ -90,16 +88,6 @@ def ridge_path_evidence(
             least = float(np.mean(error))
             evidence = np.where(terms, np.exp(total / n_penalties), 0.0)
     return as_scores(np.where((cross == 0).all(axis=1)[:, None], 0.0, evidence), n_vars)
-
-
-def own_past_is_free(
-    gram: Float[np.ndarray, "terms terms"],
-    cross: Float[np.ndarray, "terms vars"],
-    terms: Bool[np.ndarray, "terms vars"],
-) -> bool:
-    """Whether the own past of the variables explains so much that no penalty should be on it."""
-    own = np.arange(len(gram))[:, None] % cross.shape[1] == np.arange(cross.shape[1])
-    return bool(np.median(_explained_by_own(gram, cross, own & terms)) > OWN_SHARE)
 
 
 def ridge_beside_own_past(
@@ -126,51 +114,23 @@ def ridge_beside_own_past(
     >>> fit.coefficients[:, :, 1].round(3).astype(bool).tolist()
     [[True, False, False], [False, True, False], [False, False, True]]
     """
-    n, n_vars, n_terms = moments.n_windows, len(moments.total), len(moments.gram) - 1
-    (gram, cross), (spread, target_spread) = correlations(moments), spreads(moments)
-    terms = np.ones((n_terms, n_vars), bool)
-    if allowed is not None:
-        terms = checked_terms("allowed", allowed, n_vars, n_terms // n_vars)
-    own, beta = np.arange(n_terms)[:, None] % n_vars == np.arange(n_vars), np.zeros(terms.shape)
+    n_vars, (gram, cross) = len(moments.total), correlations(moments)
+    terms, own = terms_of(moments, allowed), own_terms(moments)
+    beta = np.zeros(terms.shape)
     groups, of_target = np.unique(terms.T, axis=0, return_inverse=True)
     for number, used in enumerate(groups):
         targets = np.flatnonzero(np.ravel(of_target) == number)
         block = np.ix_(used, targets)
         if used.any():
             beta[block] = _solved(gram[np.ix_(used, used)], cross[block], own[block], penalty).beta
-    beta *= np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > SMALLEST)[:, None]
-    beta *= target_spread
+    beta = in_units(moments, beta)
     return VarFit(
         coefficients=as_scores(beta, n_vars),
-        intercept=(moments.cross[-1] - moments.gram[-1, :-1] @ beta) / n,
-        t_statistic=np.zeros((n_vars, n_vars, n_terms // n_vars + 1)),
-        degrees=np.maximum(n - 1 - terms.sum(axis=0), 1),
+        intercept=intercept_of(moments, beta),
+        t_statistic=as_scores(np.zeros(terms.shape), n_vars),
+        degrees=np.maximum(moments.n_windows - 1 - terms.sum(axis=0), 1),
         tested=as_scores(terms, n_vars),
     )
-
-
-def correlations(
-    moments: VarMoments,
-) -> tuple[Float[np.ndarray, "terms terms"], Float[np.ndarray, "terms vars"]]:
-    """Correlations among the terms, and of the terms with the targets; 0 of a constant column."""
-    n = moments.n_windows
-    mean, target_mean = moments.gram[-1, :-1] / n, moments.cross[-1] / n
-    gram = moments.gram[:-1, :-1] / n - np.outer(mean, mean)
-    cross = moments.cross[:-1] / n - np.outer(mean, target_mean)
-    inverse, target_inverse = (
-        np.divide(1.0, s, out=np.zeros_like(s), where=s > SMALLEST) for s in spreads(moments)
-    )
-    return gram * np.outer(inverse, inverse), cross * np.outer(inverse, target_inverse)
-
-
-def spreads(
-    moments: VarMoments,
-) -> tuple[Float[np.ndarray, "terms"], Float[np.ndarray, "vars"]]:
-    """Standard deviations of the terms and of the targets."""
-    n = moments.n_windows
-    of_terms = np.diag(moments.gram)[:-1] / n - (moments.gram[-1, :-1] / n) ** 2
-    of_targets = moments.total / n - (moments.cross[-1] / n) ** 2
-    return np.sqrt(np.maximum(of_terms, 0)), np.sqrt(np.maximum(of_targets, 0))
 
 
 def _explained_by_own(

@@ -4,13 +4,14 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxcause._typing import AnyArray
-from jaxcause.stats._regression.ridge_path import correlations, spreads
-from jaxcause.stats._regression.vector_autoregression import (
-    VarFit,
-    VarMoments,
-    as_scores,
-    checked_terms,
+from jaxcause.stats._regression.standardised import (
+    correlations,
+    in_units,
+    intercept_of,
+    own_terms,
+    terms_of,
 )
+from jaxcause.stats._regression.vector_autoregression import VarFit, VarMoments, as_scores
 
 
 def shared_own_past(
@@ -39,12 +40,9 @@ def shared_own_past(
     >>> bool(abs(fit.coefficients[3, 3, 1] - 0.5) < 0.05), float(fit.coefficients[0, 1, 1])
     (True, 0.0)
     """
-    n_vars, n_terms = len(moments.total), len(moments.gram) - 1
-    max_lag = n_terms // n_vars
-    (gram, cross), (spread, target_spread) = correlations(moments), spreads(moments)
-    own = np.arange(n_terms)[:, None] % n_vars == np.arange(n_vars)
-    if allowed is not None:
-        own &= checked_terms("allowed", allowed, n_vars, max_lag)
+    n_vars, (gram, cross) = len(moments.total), correlations(moments)
+    max_lag = (len(moments.gram) - 1) // n_vars
+    own = own_terms(moments) & terms_of(moments, allowed)
     products, with_target = np.zeros((max_lag, max_lag)), np.zeros(max_lag)
     for target, used in enumerate(own.T):
         lags = np.arange(max_lag) * n_vars + target
@@ -52,14 +50,11 @@ def shared_own_past(
         products += gram[np.ix_(lags, lags)] * np.outer(here, here)
         with_target += cross[lags, target] * here
     shared = np.linalg.pinv(products, hermitian=True) @ with_target
-    beta = np.repeat(shared, n_vars)[:, None] * own
-    beta *= np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)[:, None]
-    beta *= target_spread
-    means = moments.gram[-1, :-1] / moments.n_windows
+    beta = in_units(moments, np.repeat(shared, n_vars)[:, None] * own)
     return VarFit(
         coefficients=as_scores(beta, n_vars),
-        intercept=moments.cross[-1] / moments.n_windows - means @ beta,
-        t_statistic=np.zeros((n_vars, n_vars, max_lag + 1)),
+        intercept=intercept_of(moments, beta),
+        t_statistic=as_scores(np.zeros(own.shape), n_vars),
         degrees=np.full(n_vars, max(moments.n_windows - 1 - max_lag, 1)),
         tested=as_scores(own, n_vars),
     )

@@ -6,17 +6,22 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
-from jaxcause.stats._regression.ridge_path import correlations, spreads
+from jaxcause.stats._regression.standardised import (
+    correlations,
+    in_units,
+    intercept_of,
+    own_terms,
+    terms_of,
+)
 from jaxcause.stats._regression.vector_autoregression import (
     DETERMINED,
     LEFT_OVER,
     VarFit,
     VarMoments,
     as_scores,
-    checked_terms,
 )
 
-LARGEST_SHARE = 3
+WINDOWS_PER_CHOICE = 3
 """Windows that each chosen term needs."""
 
 
@@ -60,12 +65,9 @@ def stepwise_var(
     >>> np.argwhere(fit.q_value < 0.1).tolist()
     [[0, 2, 1]]
     """
-    n_vars, n_terms = len(moments.total), len(moments.gram) - 1
-    (gram, cross), (spread, target_spread) = correlations(moments), spreads(moments)
-    terms = np.ones((n_terms, n_vars), bool)
-    if allowed is not None:
-        terms = checked_terms("allowed", allowed, n_vars, n_terms // n_vars)
-    first = terms & (np.arange(n_terms)[:, None] % n_vars == np.arange(n_vars))
+    n_vars, (gram, cross) = len(moments.total), correlations(moments)
+    terms = terms_of(moments, allowed)
+    first = terms & own_terms(moments)
     beta, t, chosen = np.zeros(terms.shape), np.zeros(terms.shape), np.zeros(terms.shape, bool)
     for target in range(n_vars):
         found = _choose(
@@ -73,12 +75,10 @@ def stepwise_var(
         )
         chosen[found.order, target] = True
         beta[:, target], t[:, target] = _tests(gram, cross[:, target], found, moments.n_windows)
-    beta *= np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)[:, None]
-    beta *= target_spread
-    means = moments.gram[-1, :-1] / moments.n_windows
+    beta = in_units(moments, beta)
     return VarFit(
         coefficients=as_scores(beta, n_vars),
-        intercept=moments.cross[-1] / moments.n_windows - means @ np.where(chosen, beta, 0.0),
+        intercept=intercept_of(moments, np.where(chosen, beta, 0.0)),
         t_statistic=as_scores(t, n_vars),
         degrees=np.maximum(moments.n_windows - 2 - chosen.sum(axis=0), 1),
         tested=as_scores(terms, n_vars),
@@ -120,7 +120,7 @@ def _choose(
         usable = terms & (own > LEFT_OVER)
         usable[order] = False
         waiting = usable & first
-        if len(order) >= n_windows // LARGEST_SHARE or not usable.any():
+        if len(order) >= n_windows // WINDOWS_PER_CHOICE or not usable.any():
             break
         gain = np.zeros(len(own))
         np.divide(cross**2, own, out=gain, where=waiting if waiting.any() else usable)

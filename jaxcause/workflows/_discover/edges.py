@@ -10,7 +10,7 @@ from jaxcause._typing import AnyArray
 from jaxcause.attribution import EdgeTest, empirical_null, evidence_null
 from jaxcause.attribution._empirical_null import HALF_NORMAL_MEDIAN
 from jaxcause.graph import LaggedGraph
-from jaxcause.stats import VarFit
+from jaxcause.stats import FEW_TO_TEST, VarFit
 from jaxcause.workflows._discover.evidence import combined_evidence
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.prepare import Prepared
@@ -62,7 +62,7 @@ def targets_by_tests(
     data: Prepared, fitted: FittedForecaster, *, rule: SelectionRule | None
 ) -> Bool[np.ndarray, "vars"]:
     """The targets whose edges the t-tests of the linear model choose: see `select_edges`."""
-    better = fitted.gain.targets & (not data.has_more_inputs)
+    better = fitted.gain.targets & (data.windows_per_input >= 1)
     return ~better & (rule is None and _is_short(data, fitted))
 
 
@@ -77,7 +77,7 @@ def linear_scores(data: Prepared) -> EdgeScores:
     With few windows the model that forecasts best may leave most links out. Then they are those of
     the tests.
     """
-    fit = data.linear_tests() if data.windows_are_few else data.linear_shrunk()
+    fit = data.linear_tests() if data.windows_per_input < FEW_TO_TEST else data.linear_shrunk()
     coefficients = fit.coefficients
     n_windows = sum(map(len, data.split))
     return EdgeScores("gradient_energy", coefficients**2, {}, None, n_windows)

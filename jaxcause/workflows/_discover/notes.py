@@ -98,7 +98,7 @@ def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: Selecte
             "an effect that no line shows, such as that of a product."
         )
     why = "The Transformer adds nothing that counts to the forecast of the linear model, so its"
-    if data.has_more_inputs:
+    if data.windows_per_input < 1:
         why = "There are fewer windows than inputs, too few for gradients, so the linear model's"
     said = (
         f"{why} t-tests chose the edges. They miss an effect that no line shows, such as that of a "

@@ -31,7 +31,6 @@ from jaxcause.stats import (
     NoiseWeights,
     VarFit,
     VarMoments,
-    few_windows,
     linear_evidence,
     linear_tests,
     ridge_beside_own_past,
@@ -40,6 +39,7 @@ from jaxcause.stats import (
     var_moments,
     weighted_evidence,
     weighted_tests,
+    windows_per_term,
 )
 from jaxcause.workflows._discover.noise import changing_noise
 
@@ -202,14 +202,9 @@ class Prepared(NamedTuple):
         return np.nan_to_num(self.values)
 
     @property
-    def windows_are_few(self) -> bool:
-        """Whether there are too few windows to trust a regression on all inputs."""
-        return few_windows(self.moments)
-
-    @property
-    def has_more_inputs(self) -> bool:
-        """Whether each target has more inputs than there are windows."""
-        return self.moments.n_windows < len(self.moments.gram) - 1
+    def windows_per_input(self) -> float:
+        """Windows for each input of the target that has the most."""
+        return windows_per_term(self.moments, _allowed_terms(self.known))
 
     def linear_tests(self) -> VarFit:
         """Tests of every link by linear models of all windows."""
@@ -333,7 +328,7 @@ def prepare_as(
     newest = values[split.held_out + max_lag]
     seen, unseen = (var_moments(filled, part, max_lag=max_lag) for part in split)
     allowed = _allowed_terms(known)
-    models = _linear_models(seen)
+    models = _linear_models(windows_per_term(seen, allowed))
     fits = [model(seen, allowed=allowed) for model in models]
     forecasts = [linear.predict(windows[:, :-1]) for linear in fits]
     errors = [float(np.nanmean((forecast - newest) ** 2)) for forecast in forecasts]
@@ -374,10 +369,10 @@ def with_noise(data: Prepared, asked: str) -> Prepared:
     return data._replace(noise=changing_noise(data.filled, data.starts, asked=asked, **terms))
 
 
-def _linear_models(moments: VarMoments) -> list[LinearModel]:
+def _linear_models(per_term: float) -> list[LinearModel]:
     """The linear autoregressions to choose from by their held-out errors."""
     models: list[LinearModel] = [partial(VarMoments.fit, ridge=ridge) for ridge in RIDGES]
-    if moments.n_windows < FEW_PER_TERM * (len(moments.gram) - 1):
+    if per_term < FEW_PER_TERM:
         models += [partial(ridge_beside_own_past, penalty=ridge) for ridge in BESIDE_OWN_PAST]
         models += [_stepwise_model, shared_own_past]
     return models

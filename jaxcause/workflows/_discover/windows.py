@@ -11,6 +11,7 @@ from jaxcause._stored import AnyRows, StoredRows
 from jaxcause.series import SeriesTable, window_starts
 from jaxcause.series._lagged_correlation import correlation_of_windows
 from jaxcause.stats import (
+    FEW_TO_TEST,
     DeletionTest,
     HoledSamples,
     PartialCorrelationTest,
@@ -203,7 +204,7 @@ def notes_on_stepwise(fit: VarFit, n_windows: int) -> tuple[str, ...]:
     )
     beside = f"at most {largest} input{'s' * (largest != 1)}" if largest else "none"
     return (
-        f"Each variable has {n_terms} inputs and {n_windows} windows, fewer than {PER_PARAMETER} "
+        f"Each variable has {n_terms} inputs and {n_windows} windows, fewer than {FEW_TO_TEST} "
         "for each, so every link was tested beside the inputs that a stepwise regression chose "
         f"({beside}), not beside all others.",
     )
