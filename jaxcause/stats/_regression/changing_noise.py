@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import AnyArray
-from jaxcause.stats._regression.linear_links import linear_evidence
+from jaxcause.stats._regression.ridge_path import ridge_path_evidence
 from jaxcause.stats._regression.vector_autoregression import (
     VarFit,
     VarMoments,
@@ -185,7 +185,9 @@ def weighted_evidence(
     max_lag: int,
     allowed: Bool[AnyArray, "vars vars lags"] | None = None,
 ) -> Float[np.ndarray, "vars vars lags"]:
-    """`linear_evidence`, weighted by variance for the targets whose noise changes.
+    """`ridge_path_evidence`, weighted by variance for the targets whose noise changes.
+
+    As in `weighted_tests`, terms are not chosen first, since the choice would differ by weights.
 
     Args:
         moments: Moments of all windows, not weighted.
@@ -195,10 +197,10 @@ def weighted_evidence(
         max_lag: Number of lags.
         allowed: ``[source, target, lag]``: the terms that take part, by default all.
     """
-    evidence = linear_evidence(moments, allowed=allowed)
+    evidence = ridge_path_evidence(moments, allowed=allowed)
     for weights, targets in noise.groups(noise.by_variance):
         weighted = var_moments(series, starts, max_lag=max_lag, weights=weights)
-        evidence[:, targets] = linear_evidence(weighted, allowed=allowed)[:, targets]
+        evidence[:, targets] = ridge_path_evidence(weighted, allowed=allowed)[:, targets]
     return evidence
 
 
