@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jaxcause.discovery import possible_d_sep_distances
@@ -23,8 +23,10 @@ def tree_by_hand(marks, root):
     depth = dict.fromkeys((v for v in range(n) if marks[root, v]), 1)
     used = {frozenset((root, v)) for v in depth}
     layer = [(root, v) for v in sorted(depth)]
-    for distance in range(2, n + 1):
-        following = []
+    distance = 1
+    # A branch uses each edge once, but may come back to a node, so that it can have n edges and more.
+    while layer:
+        distance, following = distance + 1, []
         for a, b in layer:
             for c in range(n):
                 if c == a or not marks[b, c] or frozenset((b, c)) in used:
@@ -46,6 +48,7 @@ def random_marks(rng, n_graphs, n, density):
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 9), st.floats(0.1, 0.9))
+@example(109, 8, 0.5)  # a node that only a branch of nine edges reaches
 def test_trees_against_a_plain_search(seed, n, density):
     graphs = random_marks(np.random.default_rng(seed), 3, n, density)
     for root in range(n):
