@@ -24,7 +24,7 @@ def tree_by_hand(marks, root):
     used = {frozenset((root, v)) for v in depth}
     layer = [(root, v) for v in sorted(depth)]
     distance = 1
-    # A branch uses each edge once, but may come back to a node, so that it can have n edges and more.
+    # A branch uses each edge once, but may come back to a node: it can be longer than n.
     while layer:
         distance, following = distance + 1, []
         for a, b in layer:
