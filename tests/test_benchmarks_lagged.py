@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 from benchmarks import claims, flow, intervention, lagged, memory
-from benchmarks.lagged import generated, hidden, methods, settings, study, tables, worker
+from benchmarks.lagged import (
+    beside,
+    dynamics,
+    generated,
+    hidden,
+    methods,
+    settings,
+    study,
+    tables,
+    worker,
+)
 from benchmarks.lagged.figures import figures
 from benchmarks.lagged.published import NotThere
 from benchmarks.lagged.study import Limits, Run
@@ -325,7 +335,11 @@ def test_generated_series_say_what_is_missing_and_which_were_held_back(monkeypat
     )
     assert generated.kind_of("compass lorenz, 0") == ("compass lorenz", False)
     assert generated.kind_of("dotime 25") == ("dotime", True)
-    monkeypatch.setattr(generated.importlib.util, "find_spec", lambda _: None)
+    assert generated.kind_of("causaldynamics flow, noise 0.5, Lorenz") == (
+        "causaldynamics flow, noise 0.5",
+        True,
+    )
+    monkeypatch.setattr(beside.importlib.util, "find_spec", lambda _: None)
     monkeypatch.delitem(sys.modules, "causalcompass", raising=False)
     with pytest.raises(NotThere, match="causalcompass is not installed"):
         generated.compass("", "var", 0)
@@ -339,6 +353,15 @@ def test_generated_series_are_what_their_generator_says():
         assert case.series.shape == (500, 10)
         assert case.truth.sum() == 20
         assert np.isnan(case.series).any() == (scenario == "missing")
+
+
+def test_a_chaotic_flow_is_what_its_equations_say():
+    if any(importlib.util.find_spec(name) is None for name in ("causaldynamics", "dysts")):
+        pytest.skip("causaldynamics is not installed")
+    case = dynamics.flow("Lorenz", 0.5)
+    assert case.series.shape == (1000, 3)
+    # x' = s (y - x), y' = x (r - z) - y, z' = x y - b z: all pairs but z -> x.
+    np.testing.assert_array_equal(case.truth, [[0, 1, 1], [1, 0, 1], [0, 1, 0]])
 
 
 def test_a_claim_is_a_row_of_means_and_a_point_of_a_curve(tmp_path):

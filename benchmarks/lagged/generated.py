@@ -4,19 +4,17 @@
 the packages pin old versions of JAX and NumPy, which their generators do not need.
 """
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from benchmarks.lagged.beside import imported, without_init
 from benchmarks.lagged.case import Case
-from benchmarks.lagged.published import Loader, NotThere
+from benchmarks.lagged.dynamics import DYNAMICS
+from benchmarks.lagged.published import Loader
 
 COMPASS_VARS, COMPASS_ROWS, COMPASS_LAG = 10, 500, 3
 """The smallest systems of CausalCompass."""
@@ -56,8 +54,8 @@ rescaled columns, which change nothing here: every method standardises."""
 def compass(scenario: str, system: str, seed: int, data: Path | None = None) -> Case:
     """A linear system or Lorenz-96 of CausalCompass (Yi et al. 2026); ``data`` is not used."""
     module, *names = SCENARIOS[scenario]
-    _without_init("causalcompass")
-    generate = getattr(_imported(f"causalcompass.datasets.{module}"), names[system == "lorenz"])
+    without_init("causalcompass")
+    generate = getattr(imported(f"causalcompass.datasets.{module}"), names[system == "lorenz"])
     options: dict[str, Any] = {"p": COMPASS_VARS, "T": COMPASS_ROWS, "seed": seed}
     if system == "var":
         options["lag"] = COMPASS_LAG
@@ -77,40 +75,21 @@ def compass(scenario: str, system: str, seed: int, data: Path | None = None) -> 
 
 def dotime(seed: int, data: Path | None = None) -> Case:
     """A random nonlinear system of DoTime without regimes; a summary graph over lags 1 to 3."""
-    package = _imported("dotime")
+    package = imported("dotime")
     # Some of its draws are from the generators of the process.
-    _imported("torch").manual_seed(seed)
+    imported("torch").manual_seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     stable = {"unit_norm_rows": True, "spectral_rho": 0.9}
     prior = package.DoTime(
         {"hardening": stable}, seed=seed, chain_prob=0.0, regime_switching_prob=0.0
     )
     series, _, _, system = prior.generate_pair(T=DOTIME_ROWS)
-    graph = _imported("dotime.graph_meta").LaggedGraph.from_scm(system)
+    graph = imported("dotime.graph_meta").LaggedGraph.from_scm(system)
     truth = np.zeros((graph.n, graph.n), bool)
     for source, target, _ in graph.edges:
         truth[source, target] = True
     np.fill_diagonal(truth, False)
     return Case(series.numpy().astype(float), truth, max(graph.k_eff, 1), summary=True)
-
-
-def _without_init(package: str) -> None:
-    """Let modules of a package be imported although its ``__init__`` needs what is not here."""
-    if package in sys.modules:
-        return
-    found = importlib.util.find_spec(package)
-    if found is None:
-        raise NotThere(f"{package} is not installed")
-    bare = ModuleType(package)
-    bare.__spec__, bare.__path__ = found, list(found.submodule_search_locations or ())
-    sys.modules[package] = bare
-
-
-def _imported(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise NotThere(f"{module} cannot be imported ({error})") from None
 
 
 def _named(scenario: str, system: str, seed: int) -> str:
@@ -133,10 +112,14 @@ DOTIME_IN_VIEW, DOTIME_LATER = range(20), range(20, 40)
 NOT_VARYING = (2, 7, 26, 28, 29, 35)
 """Systems of DoTime that are left out, since a column of theirs is constant."""
 
-GENERATED: dict[str, Loader] = _compass(IN_VIEW + LATER) | {
-    f"dotime {seed}": partial(dotime, seed)
-    for seed in (*DOTIME_IN_VIEW, *DOTIME_LATER)
-    if seed not in NOT_VARYING
+GENERATED: dict[str, Loader] = {
+    **_compass(IN_VIEW + LATER),
+    **{
+        f"dotime {seed}": partial(dotime, seed)
+        for seed in (*DOTIME_IN_VIEW, *DOTIME_LATER)
+        if seed not in NOT_VARYING
+    },
+    **DYNAMICS,
 }
 """All generated series."""
 
@@ -144,5 +127,6 @@ GENERATED: dict[str, Loader] = _compass(IN_VIEW + LATER) | {
 def kind_of(name: str) -> tuple[str, bool]:
     """The scenario of a generated series, and whether it was held back."""
     kind, _, seed = name.replace("dotime ", "dotime, ").rpartition(", ")
-    held_back = int(seed) in (DOTIME_LATER if kind == "dotime" else LATER)
-    return kind, held_back
+    if name in DYNAMICS:
+        return kind, True
+    return kind, int(seed) in (DOTIME_LATER if kind == "dotime" else LATER)

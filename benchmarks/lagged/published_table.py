@@ -56,7 +56,8 @@ NOTES = {
     "VARLiNGAM, lasso, Granger and tigramite's PCMCI+",
     "chosen on": CHOSEN_ON,
     "generated": "CausalCompass (Yi et al. 2026): 10 variables, 500 rows, seeds 0-2 in view and 10-"
-    "12 held back; DoTime: seeds 0-19 in view, 20-39 held back; one key",
+    "12 held back; DoTime: seeds 0-19 in view, 20-39 held back; CausalDynamics (Herdeanu et al. "
+    "2025), flows of three variables and five coupled ones, 1000 rows, all held back; one key",
     "seconds": "of both false-discovery rates together, other work running beside; compilation "
     "included",
 }
