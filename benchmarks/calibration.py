@@ -58,6 +58,7 @@ def run(*, quick: bool = False, only: str = "") -> list[dict]:
         "drawn scores": _drawn(5 if quick else 30),
         "forecasters": _trained(quick=quick),
         "weak effects": _weak(2 if quick else 10),
+        "few candidates": _few(2 if quick else 10),
     }
     for name, source in studies.items():
         if only and name not in only.split(","):
@@ -181,25 +182,44 @@ def _trained(*, quick: bool) -> Iterator[dict]:
 def _weak(n_seeds: int) -> Iterator[dict]:
     """False edges of whole methods where only some of the true edges can be found."""
     for function, noise, n_steps in WEAK:
-        for method in ("default", "var", "pcmci"):
-            found = []
-            for seed in range(n_seeds):
-                series, truth = weak_system(seed, function, noise, n_steps)
-                options = {} if method == "default" else {"method": method}
-                result = jc.discover(
-                    series, 3, q=Q, key=jax.random.key(seed), progress=False, **options
-                )
-                mask = np.array(result.graph.directed)
-                mask[:, :, 0] = False
-                found.append((mask, truth))
-            yield {
-                "table": "weak effects",
-                "data": f"{function}, {noise} noise, T={n_steps}",
-                "method": method,
-                "seeds": n_seeds,
-                "edges": float(np.mean([mask.sum() for mask, _ in found])),
-                **_columns({f"q={Q}": found}),
-            }
+        systems = [weak_system(seed, function, noise, n_steps) for seed in range(n_seeds)]
+        for row in _by_method(systems, 3, ("default", "var", "pcmci")):
+            data = f"{function}, {noise} noise, T={n_steps}"
+            yield {"table": "weak effects", "data": data} | row
+
+
+def _few(n_seeds: int) -> Iterator[dict]:
+    """The same where candidates are few, and most of them are edges or few are."""
+    for n_vars in (3, 5):
+        for share in (0.0, 0.3, 0.8):
+            systems = [bent_system(1000 + seed, n_vars, share) for seed in range(n_seeds)]
+            for row in _by_method(systems, 1, ("default", "var", "pcmci")):
+                data = f"n={n_vars} L=1 T={len(systems[0][0])}, {share:.0%} of pairs are edges"
+                yield {"table": "few candidates", "data": data} | row
+
+
+def _by_method(
+    systems: list[tuple[np.ndarray, np.ndarray]], max_lag: int, methods: tuple[str, ...]
+) -> Iterator[dict]:
+    """Edges, false ones and F1 of every method, without effects of a variable on itself."""
+    for method in methods:
+        found = []
+        for seed, (series, truth) in enumerate(systems):
+            options = {} if method == "default" else {"method": method}
+            result = jc.discover(
+                series, max_lag, q=Q, key=jax.random.key(seed), progress=False, **options
+            )
+            cross = ~np.eye(len(truth), dtype=bool)[:, :, None]
+            mask = np.array(result.graph.directed) & cross
+            mask[:, :, 0] = False
+            found.append((mask, truth & cross))
+        yield {
+            "method": method,
+            "seeds": len(systems),
+            "edges": float(np.mean([mask.sum() for mask, _ in found])),
+            "true edges": float(np.mean([truth.sum() for _, truth in found])),
+            **_columns({f"q={Q}": found}),
+        }
 
 
 def weak_system(
@@ -242,6 +262,25 @@ def weak_system(
         x[t] = own * past[0] + scale * shocks[t]
         x[t] += np.einsum("li,ijl->j", shape(past), weight[:, :, 1:])
     return x[200:], truth
+
+
+def bent_system(seed: int, n_vars: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Effects at lag 1 that saturate, of squares, or of products with the target; 1,000 rows."""
+    rng = np.random.default_rng(seed)
+    truth = rng.random((n_vars, n_vars, 2)) < share
+    truth[:, :, 0] = False
+    truth[np.arange(n_vars), np.arange(n_vars), 1] = True
+    own = rng.uniform(0.2, 0.6, n_vars)
+    weight = rng.choice([-1, 1], (n_vars, n_vars)) * rng.uniform(0.4, 0.8, (n_vars, n_vars))
+    kind = rng.integers(3, size=(n_vars, n_vars))
+    weight *= truth[:, :, 1] & ~np.eye(n_vars, dtype=bool)
+    x = np.zeros((1_050, n_vars))
+    for t in range(1, len(x)):
+        near = np.clip(x[t - 1], -2, 2)
+        shapes = np.tanh(2 * near)[:, None], (near**2 - 1)[:, None], 0.6 * np.outer(near, near)
+        effects = (weight * np.select([kind == k for k in range(3)], shapes)).sum(axis=0)
+        x[t] = own * x[t - 1] + effects + rng.normal(size=n_vars)
+    return x[50:], truth
 
 
 def decoy_edges(series: np.ndarray, max_lag: int, options: dict) -> np.ndarray:

@@ -22,7 +22,7 @@ FLOWS = {
     0.0: (
         *("BurkeShaw", "Chua", "Finance", "JerkCircuit", "Laser", "LuChen", "RayleighBenard"),
         *("Rucklidge", "ShimizuMorioka", "SprottB", "SprottD", "SprottF", "SprottH", "SprottJ"),
-        *("SprottL", "SprottN", "SprottP", "SprottR", "Thomas", "YuWang"),
+        *("SprottN", "SprottP", "SprottR", "Thomas", "YuWang"),
     ),
     0.5: (
         *("BurkeShaw", "Chen", "Chua", "Coullet", "Duffing", "Finance", "JerkCircuit"),

@@ -238,10 +238,25 @@ def test_evidence_of_many_standard_errors_is_kept(n_edges):
 
 @given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 1000))
 @settings(max_examples=30, deadline=None)
-def test_units_of_evidence_do_not_matter(scale, seed):
-    evidence, _ = standing_out(seed, 4, size=3.0)
+def test_units_of_evidence_do_not_matter_with_many_links(scale, seed):
+    evidence, _ = standing_out(seed, 4, size=3.0, n=8)
     one, other = evidence_null(evidence), evidence_null(scale * evidence)
     np.testing.assert_allclose(one.p_value, other.p_value, rtol=1e-5, atol=1e-12)
+
+
+@given(st.integers(0, 1000), st.integers(2, 6))
+@settings(max_examples=50, deadline=None)
+def test_among_few_candidates_all_links_may_be_edges(seed, n):
+    """The bulk says nothing of chance if it is made of edges; own pasts are stronger still."""
+    rng = np.random.default_rng(seed)
+    edge = rng.random((n, n)) < rng.choice([0.3, 0.9])
+    np.fill_diagonal(edge, True)
+    evidence = np.zeros((n, n, 2))
+    evidence[:, :, 1] = np.where(edge, rng.uniform(12, 40, (n, n)), np.abs(rng.normal(size=(n, n))))
+    evidence[np.arange(n), np.arange(n), 1] *= 20
+    found = np.asarray(evidence_null(evidence).edges(0.1).directed)[:, :, 1]
+    assert found[edge].all()
+    assert (found & ~edge).sum() <= 1
 
 
 def test_edges_far_apart_are_left_to_the_mixture():

@@ -16,9 +16,7 @@ every_variant = chex.variants(
 
 class Variants(chex.TestCase):
     @every_variant
-    @parameterized.named_parameters(
-        ("one_sided_pc", pc, "one_sided"), ("own_pc", pc, "own"), ("own_icd", icd, "own")
-    )
+    @parameterized.named_parameters(("one_sided_pc", pc, "one_sided"), ("own_icd", icd, "own"))
     def test_a_search_with_caps(self, search, name):
         test = made_for(name, 0)
         plain = search(test, **OPTIONS | {"max_cond_size": 1})

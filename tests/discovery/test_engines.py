@@ -82,7 +82,7 @@ def test_pc_is_the_same_search_in_both_engines(seed, colliders):
 
 
 @pytest.mark.parametrize("search", [fci, icd])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=SEEDS)
 def test_searches_with_hidden_causes_are_the_same_in_both_engines(search, seed):
     test, options = problem(seed)

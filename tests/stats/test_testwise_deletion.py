@@ -110,7 +110,7 @@ def test_searches_take_it_on_the_host_and_in_a_program(search):
     assert not on_host.adjacency[0, 1]
     assert on_host.adjacency[0, 2]
     assert on_host.adjacency[1, 3]
-    caps = Caps(max_degree=4, max_cond_size=2)
+    caps = Caps(max_degree=3, max_cond_size=2)
     traced = jax.jit(lambda one: search(one, caps=caps).graph.marks)(test)
     np.testing.assert_array_equal(traced, on_host.marks)
 
