@@ -124,6 +124,7 @@ def _centred(z: np.ndarray, positive: np.ndarray) -> Centred:
 def half_normal_p_value(
     evidence: Float[np.ndarray, "sources targets lags"],
     cross: Bool[np.ndarray, "sources targets lags"],
+    bounded: bool,
 ) -> Float[np.ndarray, "sources targets lags"]:
     """Tails of |N(0, s²)|, with the s that makes its median that of the ``cross`` entries.
 
@@ -136,7 +137,7 @@ def half_normal_p_value(
     if scale == 0:
         return np.where(evidence > 0, 0.0, 1.0)
     p_value = student_p_value(evidence / scale, max(DEGREES_OF_MEDIAN * n_cross, 1.0))
-    if n_cross >= FEW:
+    if n_cross >= FEW or not bounded:
         return p_value
     return np.minimum(p_value, erfc(evidence / (LARGEST_SCALE * np.sqrt(2))))
 

@@ -111,6 +111,7 @@ def evidence_null(
     evidence: Float[AnyArray, "vars vars lags"],
     *,
     candidates: Bool[AnyArray, "vars vars lags"] | None = None,
+    bounded: bool = True,
 ) -> EdgeTest:
     r"""p- and q-values of evidence that is measured in standard errors, such as \|t\|.
 
@@ -130,6 +131,8 @@ def evidence_null(
     Args:
         evidence: Non-negative evidence ``[source, target, lag]``; lag 0 is left out.
         candidates: Which entries may be edges; by default all.
+        bounded: Whether the scale of few links has that bound; not under noise that changes over
+            time, whose standard errors are too small.
 
     Raises:
         InputError: Evidence is negative or not finite, or a shape is wrong.
@@ -148,9 +151,11 @@ def evidence_null(
     mixture = empirical_null(np.asarray(evidence, np.float64) ** 2, candidates=candidates)
     cross = tested & ~np.eye(len(lagged), dtype=bool)[:, :, None]
     # Among few, the own pasts may be all that stands apart.
-    if mixture.separation >= STANDS_APART and cross.sum() >= FEW:
+    if mixture.separation >= STANDS_APART and not (bounded and cross.sum() < FEW):
         return mixture
-    p_value = np.where(tested, half_normal_p_value(np.asarray(lagged, np.float64), cross), 1.0)
+    p_value = np.where(
+        tested, half_normal_p_value(np.asarray(lagged, np.float64), cross, bounded), 1.0
+    )
     if mixture.separation > 0:
         p_value = np.minimum(p_value, mixture.p_value[:, :, 1:])
     q_value = np.where(tested, lagged_q_values(np.where(tested, p_value, np.nan)), 1.0)

@@ -123,7 +123,7 @@ def select_edges(
         null = (
             empirical_null(scores.total, candidates=data.candidates)
             if gradients is None
-            else evidence_null(gradients, candidates=data.candidates)
+            else evidence_null(gradients, candidates=data.candidates, bounded=data.noise is None)
         )
         chosen = _choose(data, null, by_tests, q=q, is_short=_is_short(data, fitted))
     graph = LaggedGraph.from_mask((chosen.supported & known.allowed) | known.required)
