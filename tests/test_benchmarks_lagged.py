@@ -339,6 +339,11 @@ def test_generated_series_say_what_is_missing_and_which_were_held_back(monkeypat
         "causaldynamics flow, noise 0.5",
         True,
     )
+    assert not generated.kind_of("causaldynamics flow, noise 0, Chua")[1]
+    assert generated.kind_of("causaldynamics coupled, forks, 0") == (
+        "causaldynamics coupled, forks",
+        True,
+    )
     monkeypatch.setattr(beside.importlib.util, "find_spec", lambda _: None)
     monkeypatch.delitem(sys.modules, "causalcompass", raising=False)
     with pytest.raises(NotThere, match="causalcompass is not installed"):

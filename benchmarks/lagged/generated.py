@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.lagged.beside import imported, without_init
 from benchmarks.lagged.case import Case
-from benchmarks.lagged.dynamics import DYNAMICS
+from benchmarks.lagged.dynamics import DYNAMICS, held_back
 from benchmarks.lagged.published import Loader
 
 COMPASS_VARS, COMPASS_ROWS, COMPASS_LAG = 10, 500, 3
@@ -128,5 +128,5 @@ def kind_of(name: str) -> tuple[str, bool]:
     """The scenario of a generated series, and whether it was held back."""
     kind, _, seed = name.replace("dotime ", "dotime, ").rpartition(", ")
     if name in DYNAMICS:
-        return kind, True
+        return kind, held_back(name)
     return kind, int(seed) in (DOTIME_LATER if kind == "dotime" else LATER)

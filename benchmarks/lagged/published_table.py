@@ -57,7 +57,8 @@ NOTES = {
     "chosen on": CHOSEN_ON,
     "generated": "CausalCompass (Yi et al. 2026): 10 variables, 500 rows, seeds 0-2 in view and 10-"
     "12 held back; DoTime: seeds 0-19 in view, 20-39 held back; CausalDynamics (Herdeanu et al. "
-    "2025), flows of three variables and five coupled ones, 1000 rows, all held back; one key",
+    "2025), flows of three variables and five coupled ones, 1000 rows, those with noise 0 in view; "
+    "one key",
     "seconds": "of both false-discovery rates together, other work running beside; compilation "
     "included",
 }

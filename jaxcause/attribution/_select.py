@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_at_least, check_probability
 from jaxcause._typing import AnyArray
-from jaxcause.attribution._empirical_null import FEW, fit_null, half_normal_p_value
+from jaxcause.attribution._empirical_null import fit_null, half_normal_p_value
 from jaxcause.attribution._score_test import lagged_edges, score_test
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import benjamini_hochberg, lagged_q_values
@@ -20,6 +20,8 @@ UNLIKELY_EDGE = 0.5
 """A candidate with a higher local false-discovery rate is more likely no edge than an edge."""
 STANDS_APART = 3.5
 """Separation of edges from non-edges above which the mixture of both alone decides."""
+FEW = 100
+"""Links between variables below which most may be edges: their bulk says little of chance."""
 
 
 class EdgeTest(NamedTuple):
@@ -125,14 +127,14 @@ def evidence_null(
     with the median over the n links between variables, and Student's T since s is uncertain; or by
     the mixture, if it has a component of edges and its p-value is smaller. The null is cautious
     where many links are edges, as they raise the median. With fewer than 100 links between
-    variables, :math:`P(|N(0, 1)| > e / 3)` is taken where it is smaller: without edges, evidence
-    was nowhere wider.
+    variables, :math:`P(|N(0, 1)| > e / 3)` is taken where it is smaller: in simulated systems the
+    tail of evidence without edges was lighter.
 
     Args:
         evidence: Non-negative evidence ``[source, target, lag]``; lag 0 is left out.
         candidates: Which entries may be edges; by default all.
-        bounded: Whether the scale of few links has that bound; not under noise that changes over
-            time, whose standard errors are too small.
+        bounded: Whether that bound holds for few links. It does not where noise changes over time,
+            since evidence is larger there than its standard error says.
 
     Raises:
         InputError: Evidence is negative or not finite, or a shape is wrong.
@@ -150,12 +152,12 @@ def evidence_null(
     tested = np.ones(lagged.shape, bool) if candidates is None else _tested(candidates, lagged)
     mixture = empirical_null(np.asarray(evidence, np.float64) ** 2, candidates=candidates)
     cross = tested & ~np.eye(len(lagged), dtype=bool)[:, :, None]
+    few = bounded and int(cross.sum()) < FEW
     # Among few, the own pasts may be all that stands apart.
-    if mixture.separation >= STANDS_APART and not (bounded and cross.sum() < FEW):
+    if mixture.separation >= STANDS_APART and not few:
         return mixture
-    p_value = np.where(
-        tested, half_normal_p_value(np.asarray(lagged, np.float64), cross, bounded), 1.0
-    )
+    by_scale = half_normal_p_value(np.asarray(lagged, np.float64), cross, bounded=few)
+    p_value = np.where(tested, by_scale, 1.0)
     if mixture.separation > 0:
         p_value = np.minimum(p_value, mixture.p_value[:, :, 1:])
     q_value = np.where(tested, lagged_q_values(np.where(tested, p_value, np.nan)), 1.0)
