@@ -75,7 +75,7 @@ def test_the_same_as_on_samples_cut_out_by_hand(case):
         rows = x[~np.isnan(x[:, columns]).any(axis=1)][:, columns]
         assert held[k] == len(rows)
         alone = test(i, j, given_nodes)
-        assert together.p_value[k] == pytest.approx(alone.p_value, rel=1e-9, abs=1e-300)
+        assert together.p_value[k] == pytest.approx(float(alone.p_value), rel=1e-9, abs=1e-300)
         constant = [len(rows) < 2 or np.ptp(column) == 0 for column in rows.T]
         if len(rows) - len(given_nodes) - 3 <= 0 or constant[0] or constant[1]:
             assert together.p_value[k] == 0
@@ -86,7 +86,7 @@ def test_the_same_as_on_samples_cut_out_by_hand(case):
         if determined(rows[:, varied]):
             # Nothing is left of an end but rounding, which differs between the two.
             continue
-        assert together.statistic[k] == pytest.approx(by_hand.statistic, abs=1e-6)
+        assert together.statistic[k] == pytest.approx(float(by_hand.statistic), abs=1e-6)
 
 
 def test_errors_have_the_spread_that_the_test_assumes():
