@@ -1,24 +1,25 @@
 """Scores of lagged edges from forecasts with one input set to other values."""
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from jaxcause._checks import InputError, check_at_least, check_choice
+from jaxcause._checks import check_at_least, check_choice
 from jaxcause._typing import AnyArray, PredictFn
+from jaxcause.attribution._changed_inputs import (
+    AT_ONCE,
+    at_least_single,
+    check_regression,
+    steps_to_other_windows,
+    sum_over_inputs,
+)
 from jaxcause.attribution._stream import check_forecast, checked_targets, checked_windows
-from jaxcause.sharding import padded_rows
 
 MARGINAL, CONDITIONAL = "marginal", "conditional"
-AT_ONCE = 512
-"""Forecasts at a time, about."""
-RIDGE = 1e-6
-"""Added to the diagonal of a correlation matrix before it is inverted."""
 
 
 def intervention(
@@ -88,17 +89,12 @@ def intervention(
     check_at_least("n_draws", n_draws, 1)
     if batch_size is not None:
         check_at_least("batch_size", batch_size, 1)
-    n_windows, *shape = windows.shape
-    n_inputs = shape[0] * shape[1]
-    if values == CONDITIONAL and n_windows < n_inputs + 1:
-        raise InputError(
-            f"values='conditional' regresses each of {n_inputs} inputs on the others and needs "
-            f"{n_inputs + 1} windows, not {n_windows}; give more, or values='marginal'"
-        )
+    if values == CONDITIONAL:
+        check_regression(windows, what="values='conditional'", else_="or values='marginal'")
     return _scores(
         predict_fn if isinstance(predict_fn, Partial) else Partial(predict_fn),
         jnp.asarray(windows),
-        checked_targets(targets, shape[1]),
+        checked_targets(targets, windows.shape[2]),
         key,
         conditional=values == CONDITIONAL,
         n_draws=n_draws,
@@ -118,60 +114,16 @@ def _scores(
     batch_size: int,
 ) -> Float[Array, "vars targets lags"]:
     check_forecast(forecast, jax.ShapeDtypeStruct(x.shape[1:], x.dtype), n_outputs=1)
-    n_windows, n_time, n_vars = x.shape
-    cells = jnp.arange(n_time * n_vars, dtype=jnp.int32)
-    summed = _at_least_single(x)
-    batch = min(batch_size, n_windows)
-    rows, _ = padded_rows(x, batch)
-    step, _ = padded_rows(_steps(x, key, n_draws, conditional=conditional), batch)
-    real = (jnp.arange(len(rows), dtype=jnp.int32) < n_windows).astype(summed)
-    parts = [leaf.reshape(-1, batch, *leaf.shape[1:]) for leaf in (rows, step, real)]
+    steps = steps_to_other_windows(x, key, n_draws, conditional=conditional)
 
-    def of_batch(total: Array, part: list[Array]) -> tuple[Array, None]:
-        seen, by, weight = part
-        before = jax.vmap(forecast)(seen)[:, None, targets]
+    def squared_change(
+        before: Float[Array, "batch vars"],
+        after: Float[Array, "batch draws vars"],
+        counts: Float[Array, "batch"],
+        _: None,
+    ) -> Float[Array, "targets"]:
+        change = at_least_single((after - before[:, None])[..., targets] ** 2)
+        return jnp.einsum("w,wdi->i", counts, change)
 
-        def of_input(cell: Array) -> Array:
-            here = (cells == cell).reshape(1, 1, n_time, n_vars).astype(x.dtype)
-            after = jax.vmap(jax.vmap(forecast))(seen[:, None] + by * here)[:, :, targets]
-            return jnp.einsum("w,wdi->i", weight, ((after - before) ** 2).astype(summed))
-
-        return total + lax.map(of_input, cells), None
-
-    start = jnp.zeros((n_time * n_vars, len(targets)), summed)
-    total, _ = lax.scan(of_batch, start, parts)
-    mean = total.reshape(n_time, n_vars, -1) / (2 * n_draws * n_windows)
-    return jnp.pad(jnp.flip(mean, axis=0).transpose(1, 2, 0), [(0, 0), (0, 0), (1, 0)])
-
-
-def _steps(
-    x: Float[Array, "windows time vars"], key: PRNGKeyArray, n_draws: int, *, conditional: bool
-) -> Float[Array, "windows draws time vars"]:
-    """From the value of each input to that of another window, or from residual to residual."""
-    own = _residuals(x) if conditional else x
-    orders = jax.vmap(lambda k: jax.random.permutation(k, len(x)))(jax.random.split(key, n_draws))
-    return jnp.swapaxes(own[orders], 0, 1) - own[:, None]
-
-
-def _residuals(x: Float[Array, "windows time vars"]) -> Float[Array, "windows time vars"]:
-    """Residual of the regression of each input on all others, scaled to its true variance.
-
-    Row c of the inverse of a correlation matrix holds the regression of input c: multiplied by the
-    inputs and divided by its diagonal entry it is the residual.
-    """
-    n_windows, n_inputs = len(x), x.shape[1] * x.shape[2]
-    flat = x.reshape(n_windows, n_inputs)
-    wide = _at_least_single(x)
-    centred = flat.astype(wide) - flat.astype(wide).mean(axis=0, keepdims=True)
-    size = jnp.sqrt((centred**2).mean(axis=0, keepdims=True))
-    unit = centred / jnp.where(size > 0, size, 1)
-    corr = jnp.matmul(unit.T, unit, precision=lax.Precision.HIGHEST) / n_windows
-    # An input that the others determine has a residual of zero, not a singular regression.
-    inverse = jnp.linalg.inv(corr + RIDGE * jnp.eye(n_inputs, dtype=wide))
-    found = jnp.matmul(unit, inverse, precision=lax.Precision.HIGHEST) / jnp.diag(inverse)[None]
-    scaled = found * size * (n_windows / (n_windows - n_inputs)) ** 0.5
-    return scaled.reshape(x.shape).astype(x.dtype)
-
-
-def _at_least_single(x: Array) -> Any:
-    return x.dtype if jnp.finfo(x.dtype).bits >= 32 else jnp.float32
+    total = sum_over_inputs(forecast, x, steps, squared_change, batch_size=batch_size)
+    return total / (2 * n_draws * len(x))
