@@ -6,6 +6,8 @@ from jaxcause.attribution._gradients import input_x_gradient as input_x_gradient
 from jaxcause.attribution._gradients import mean_gradient as mean_gradient
 from jaxcause.attribution._gradients import relevance as relevance
 from jaxcause.attribution._intervention import intervention as intervention
+from jaxcause.attribution._predictive_impact import PredictiveImpact as PredictiveImpact
+from jaxcause.attribution._predictive_impact import predictive_impact as predictive_impact
 from jaxcause.attribution._rank_scores import RankScores as RankScores
 from jaxcause.attribution._rank_scores import rank_mean_over_std as rank_mean_over_std
 from jaxcause.attribution._responses import response_curves as response_curves

@@ -36,10 +36,17 @@ def check_regression(
 
 
 def steps_to_other_windows(
-    x: Float[Array, "windows time vars"], key: PRNGKeyArray, n_draws: int, *, conditional: bool
+    x: Float[Array, "windows time vars"],
+    key: PRNGKeyArray,
+    n_draws: int,
+    *,
+    law: Float[Array, "more time vars"] | None,
 ) -> Float[Array, "windows draws time vars"]:
-    """From the value of each input to that of another window, or from residual to residual."""
-    own = residuals_of_inputs(x) if conditional else x
+    """From the value of each input to that of another window; given windows, between residuals.
+
+    These are of linear regressions of each input on all others, fitted on the windows ``law``.
+    """
+    own = x if law is None else residuals_of_inputs(x, law)
     orders = jax.vmap(lambda k: jax.random.permutation(k, len(x)))(jax.random.split(key, n_draws))
     return jnp.swapaxes(own[orders], 0, 1) - own[:, None]
 
@@ -105,23 +112,29 @@ def sum_over_inputs(
     return jax.tree.map(by_link, total)
 
 
-def residuals_of_inputs(x: Float[Array, "windows time vars"]) -> Float[Array, "windows time vars"]:
+def residuals_of_inputs(
+    x: Float[Array, "windows time vars"], law: Float[Array, "more time vars"]
+) -> Float[Array, "windows time vars"]:
     """Residual of the regression of each input on all others, scaled to its true variance.
 
     Row c of the inverse of a correlation matrix holds the regression of input c: multiplied by the
     inputs and divided by its diagonal entry it is the residual.
     """
-    n_windows, n_inputs = len(x), x.shape[1] * x.shape[2]
-    flat = x.reshape(n_windows, n_inputs)
-    wide = at_least_single(flat)
-    centred = wide - wide.mean(axis=0, keepdims=True)
-    size = jnp.sqrt((centred**2).mean(axis=0, keepdims=True))
-    unit = centred / jnp.where(size > 0, size, 1)
-    corr = jnp.matmul(unit.T, unit, precision=lax.Precision.HIGHEST) / n_windows
+    n_law, n_inputs = len(law), law.shape[1] * law.shape[2]
+    known = at_least_single(law.reshape(n_law, n_inputs))
+    mean = known.mean(axis=0, keepdims=True)
+    size = jnp.sqrt(((known - mean) ** 2).mean(axis=0, keepdims=True))
+
+    def in_units(rows: Array) -> Array:
+        wide = at_least_single(rows.reshape(-1, n_inputs)) - mean
+        return wide / jnp.where(size > 0, size, 1)
+
+    unit = in_units(law)
+    corr = jnp.matmul(unit.T, unit, precision=lax.Precision.HIGHEST) / n_law
     # An input that the others determine has a residual of zero, not a singular regression.
-    inverse = jnp.linalg.inv(corr + RIDGE * jnp.eye(n_inputs, dtype=wide.dtype))
-    found = jnp.matmul(unit, inverse, precision=lax.Precision.HIGHEST) / jnp.diag(inverse)[None]
-    scaled = found * size * (n_windows / (n_windows - n_inputs)) ** 0.5
+    inverse = jnp.linalg.inv(corr + RIDGE * jnp.eye(n_inputs, dtype=corr.dtype))
+    found = jnp.matmul(in_units(x), inverse, precision=lax.Precision.HIGHEST)
+    scaled = found / jnp.diag(inverse)[None] * size * (n_law / (n_law - n_inputs)) ** 0.5
     return scaled.reshape(x.shape).astype(x.dtype)
 
 

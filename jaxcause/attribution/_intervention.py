@@ -114,7 +114,7 @@ def _scores(
     batch_size: int,
 ) -> Float[Array, "vars targets lags"]:
     check_forecast(forecast, jax.ShapeDtypeStruct(x.shape[1:], x.dtype), n_outputs=1)
-    steps = steps_to_other_windows(x, key, n_draws, conditional=conditional)
+    steps = steps_to_other_windows(x, key, n_draws, law=x if conditional else None)
 
     def squared_change(
         before: Float[Array, "batch vars"],

@@ -61,6 +61,7 @@ def predictive_impact(
     *,
     key: PRNGKeyArray,
     n_draws: int = 4,
+    regressed_on: Float[AnyArray, "more time vars"] | None = None,
     batch_size: int | None = None,
 ) -> PredictiveImpact:
     r"""Test every lagged input by what forecasts of unseen windows lose without it.
@@ -87,11 +88,13 @@ def predictive_impact(
         newest: The row after each window; NaN where a value is missing.
         key: Random key.
         n_draws: Values that each input of each window is set to.
+        regressed_on: Windows that the regressions of the inputs are fitted on, such as all of the
+            series; by default the same windows.
         batch_size: Windows at a time; by default as many as make about 512 forecasts.
 
     Raises:
         InputError: As for `gradient_energy`, ``newest`` has another shape than one row per window,
-            or there are no more windows than inputs.
+            or there are no more windows to regress on than inputs.
 
     Source: the conditional predictive impact of Watson & Wright (2021), "Testing conditional
     independence in supervised learning algorithms", with permuted residuals of linear regressions
@@ -114,7 +117,8 @@ def predictive_impact(
             f"newest has shape {np.shape(newest)}, but must hold one row for each window: "
             f"{(len(windows), windows.shape[2])}"
         )
-    check_regression(windows, what="predictive_impact")
+    law = windows if regressed_on is None else checked_windows(regressed_on)
+    check_regression(law, what="predictive_impact")
     known = np.isfinite(np.asarray(newest))
     forecast = predict_fn if isinstance(predict_fn, Partial) else Partial(predict_fn)
     x = jnp.asarray(windows)
@@ -124,6 +128,7 @@ def predictive_impact(
         x,
         jnp.asarray(np.where(known, newest, 0.0), x.dtype),
         jnp.asarray(known, x.dtype),
+        jnp.asarray(law, x.dtype),
         key,
         n_draws=n_draws,
         batch_size=batch_size or max(1, AT_ONCE // n_draws),
@@ -141,6 +146,7 @@ def _sums(
     x: Float[Array, "windows time vars"],
     newest: Float[Array, "windows vars"],
     known: Float[Array, "windows vars"],
+    law: Float[Array, "more time vars"],
     key: PRNGKeyArray,
     *,
     n_draws: int,
@@ -159,5 +165,5 @@ def _sums(
         lost, weight = at_least_single(change), counts[:, None] * at_least_single(is_known)
         return (weight * lost).sum(axis=0), (weight * lost**2).sum(axis=0)
 
-    steps = steps_to_other_windows(x, key, n_draws, conditional=True)
+    steps = steps_to_other_windows(x, key, n_draws, law=law)
     return sum_over_inputs(forecast, x, steps, increase, (newest, known), batch_size=batch_size)

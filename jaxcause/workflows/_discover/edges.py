@@ -7,12 +7,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
-from jaxcause.attribution import EdgeTest, empirical_null, evidence_null
+from jaxcause.attribution import EdgeTest, PredictiveImpact, empirical_null, evidence_null
 from jaxcause.attribution._empirical_null import HALF_NORMAL_MEDIAN
+from jaxcause.attribution._select import STANDS_APART, UNLIKELY_EDGE
 from jaxcause.graph import LaggedGraph
-from jaxcause.stats import FEW_TO_TEST, VarFit
+from jaxcause.stats import FEW_TO_TEST, VarFit, lagged_q_values
 from jaxcause.workflows._discover.evidence import combined_evidence
 from jaxcause.workflows._discover.forecast import FittedForecaster
+from jaxcause.workflows._discover.impact import has_few_links, held_out_impact
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.scores import READOUTS, EdgeScores
 from jaxcause.workflows._discover.training import LONG
@@ -20,6 +22,8 @@ from jaxcause.workflows._discover.training import LONG
 WIDEST = 1.434
 """How much larger the median |t| may be if a quarter of all candidates are edges: the median of the
 others is then their quantile of two thirds."""
+N_TESTS = 2
+"""Tests of each link where forecasts without it are looked at besides: the Bonferroni factor."""
 FEWEST = 200
 """Candidates below which the median |t| says little of chance."""
 
@@ -43,6 +47,7 @@ class SelectedEdges(NamedTuple):
         p_value: By the rule, NaN where nothing was tested; None if the caller's rule chose.
         q_value: The same.
         tests: Those of the linear model, not widened; None if it was not asked.
+        impact: What forecasts lose without each input, if edges were chosen by it, too.
     """
 
     graph: LaggedGraph
@@ -56,14 +61,43 @@ class SelectedEdges(NamedTuple):
     p_value: Float[np.ndarray, "vars vars lags"] | None = None
     q_value: Float[np.ndarray, "vars vars lags"] | None = None
     tests: VarFit | None = None
+    impact: PredictiveImpact | None = None
 
 
-def targets_by_tests(
-    data: Prepared, fitted: FittedForecaster, *, rule: SelectionRule | None
-) -> Bool[np.ndarray, "vars"]:
-    """The targets whose edges the t-tests of the linear model choose: see `select_edges`."""
+class Asked(NamedTuple):
+    """What the edges into each target are chosen by, before scores are read.
+
+    Args:
+        by_tests: The targets whose edges t-tests of the linear model choose.
+        impact: What forecasts lose without each input, where few links are candidates.
+    """
+
+    by_tests: Bool[np.ndarray, "vars"]
+    impact: PredictiveImpact | None
+
+
+def ask(
+    data: Prepared,
+    fitted: FittedForecaster,
+    *,
+    q: float,
+    rule: SelectionRule | None,
+    readout: str | None,
+) -> Asked:
+    """Decide for each target whether t-tests choose its edges: see `select_edges`.
+
+    Where few links are candidates, those do not that miss an edge which the forecasts show.
+    """
     better = fitted.gain.targets & (data.windows_per_input >= 1)
-    return ~better & (rule is None and _is_short(data, fitted))
+    by_tests = ~better & (rule is None and _is_short(data, fitted))
+    if rule is not None or readout is not None or not has_few_links(data):
+        return Asked(by_tests, None)
+    impact = held_out_impact(data, fitted)
+    if impact is not None and by_tests.any():
+        seen = lagged_q_values(_of_candidates(N_TESTS * impact.p_value, data)) <= q
+        missed = seen & (data.linear_tests().q_value > q)
+        by_tests &= ~missed.any(axis=(0, 2))
+    return Asked(by_tests, impact)
 
 
 def _is_short(data: Prepared, fitted: FittedForecaster) -> bool:
@@ -88,6 +122,7 @@ def select_edges(
     fitted: FittedForecaster,
     scores: EdgeScores,
     *,
+    asked: Asked,
     q: float,
     rule: SelectionRule | None,
     readout: str | None,
@@ -101,16 +136,22 @@ def select_edges(
     forecasts better comes from weights that all variables share. Forbidden links are never kept,
     required ones always are.
 
+    A null that is fitted to the scores needs many non-edges. Where fewer than 100 links between
+    variables are candidates, or where the scores of edges do not stand apart on a short series,
+    most links may be edges, and the forecasts of held-out windows are asked, too: the p-value of a
+    link is twice the smaller of the two (Bonferroni).
+
     Args:
         data: The series.
         fitted: The forecaster.
         scores: Its scores.
+        asked: What `ask` returned.
         q: False-discovery rate.
         rule: The caller's rule, if there is one.
         readout: The readout that the caller wants, if any.
     """
     known = data.known.lagged
-    by_tests = targets_by_tests(data, fitted, rule=rule)
+    by_tests, impact = asked
     strength = np.sqrt(scores.total) if READOUTS[scores.name].squared else scores.total
     ranked = scores.total
     measure, gradients = scores.name.replace("_", " "), None
@@ -126,6 +167,10 @@ def select_edges(
             else evidence_null(gradients, candidates=data.candidates, bounded=data.noise is None)
         )
         chosen = _choose(data, null, by_tests, q=q, is_short=_is_short(data, fitted))
+        if not by_tests.all() and readout is None and impact is None and null.separation < STANDS_APART:
+            impact = held_out_impact(data, fitted)
+        if impact is not None:
+            chosen = _with_impact(data, chosen, null, asked._replace(impact=impact), q=q)
     graph = LaggedGraph.from_mask((chosen.supported & known.allowed) | known.required)
     return SelectedEdges(
         graph=graph,
@@ -139,6 +184,7 @@ def select_edges(
         p_value=chosen.p_value,
         q_value=chosen.q_value,
         tests=chosen.tests,
+        impact=impact,
     )
 
 
@@ -186,6 +232,32 @@ def _choose(
     p_value = np.where(allowed, p_value, np.nan)
     widened = widened if by_tests.any() else 1.0
     return ChosenEdges(edges, rule, widened, p_value, np.asarray(q_value), plain)
+
+
+def _with_impact(
+    data: Prepared, chosen: ChosenEdges, null: EdgeTest, asked: Asked, *, q: float
+) -> ChosenEdges:
+    """Two tests of each link; many links into a target whose edges t-tests chose keep these."""
+    by_tests, impact = asked
+    assert impact is not None
+    assert chosen.p_value is not None
+    unlikely = (np.asarray(null.local_fdr) > UNLIKELY_EDGE) & ~by_tests[None, :, None]
+    before = np.where(unlikely, 1.0, np.nan_to_num(chosen.p_value, nan=1.0))
+    p_value = np.minimum(N_TESTS * np.minimum(before, impact.p_value), 1.0)
+    q_value = lagged_q_values(_of_candidates(p_value, data))
+    q_value = np.where(data.candidates, q_value, 1.0)
+    found = (q_value <= q, np.where(data.known.lagged.allowed, p_value, np.nan), q_value)
+    if not has_few_links(data):
+        old = (chosen.supported, chosen.p_value, chosen.q_value)
+        pairs = zip(old, found, strict=True)
+        found = tuple(np.where(by_tests[None, :, None], kept, new) for kept, new in pairs)
+    supported, p_value, q_value = found
+    return chosen._replace(supported=supported, p_value=p_value, q_value=q_value)
+
+
+def _of_candidates(p_value: np.ndarray, data: Prepared) -> Float[np.ndarray, "vars vars lags"]:
+    """p-values of at most one; NaN for what is no candidate."""
+    return np.where(data.candidates, np.minimum(p_value, 1.0), np.nan)
 
 
 def widened_tests(fit: VarFit) -> tuple[VarFit, float]:

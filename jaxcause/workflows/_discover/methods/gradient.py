@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jaxcause.series import LinkKnowledge, SeriesTable
     from jaxcause.training import TrainingConfig
-    from jaxcause.workflows._discover.edges import SelectedEdges, SelectionRule
+    from jaxcause.workflows._discover.edges import Asked, SelectedEdges, SelectionRule
     from jaxcause.workflows._discover.forecast import FittedForecaster
     from jaxcause.workflows._discover.forecaster import TrainedForecaster
     from jaxcause.workflows._discover.hidden import SearchedEdges
@@ -186,7 +186,7 @@ class Gradient(SharedMethod):
         """Prepare, forecast, read scores, select edges, allow for hidden causes, take notes."""
         import numpy as np
 
-        from jaxcause.workflows._discover.edges import select_edges
+        from jaxcause.workflows._discover.edges import ask, select_edges
         from jaxcause.workflows._discover.hidden import search_hidden
         from jaxcause.workflows._discover.info import Finding
         from jaxcause.workflows._discover.network_effects import effects_of_forecaster
@@ -195,10 +195,10 @@ class Gradient(SharedMethod):
         began = time.perf_counter()
         data, fitted = self._forecast(table, max_lag, key=key, progress=progress)
         trained = time.perf_counter()
-        scores = self._scores(data, fitted, progress=progress)
-        selected = select_edges(
-            data, fitted, scores, q=self.q, rule=self.select, readout=self.readout
-        )
+        choice = {"q": self.q, "rule": self.select, "readout": self.readout}
+        asked = ask(data, fitted, **choice)
+        scores = self._scores(data, fitted, asked, progress=progress)
+        selected = select_edges(data, fitted, scores, asked=asked, **choice)
         found = search_hidden(
             data,
             fitted,
@@ -227,14 +227,13 @@ class Gradient(SharedMethod):
         )
 
     def _scores(
-        self, data: "Prepared", fitted: "FittedForecaster", *, progress: bool
+        self, data: "Prepared", fitted: "FittedForecaster", asked: "Asked", *, progress: bool
     ) -> "EdgeScores":
         """What the gradients say; that of the linear model where its t-tests choose all edges."""
-        from jaxcause.workflows._discover.edges import linear_scores, targets_by_tests
+        from jaxcause.workflows._discover.edges import linear_scores
         from jaxcause.workflows._discover.scores import score_edges
 
-        linear = targets_by_tests(data, fitted, rule=self.select).all()
-        if linear and self.readout is None and self.members == 1:
+        if asked.by_tests.all() and self.readout is None and self.members == 1:
             return linear_scores(data)
         return score_edges(
             data,

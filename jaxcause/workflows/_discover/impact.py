@@ -1,0 +1,85 @@
+"""What forecasts of the held-out windows lose without each input."""
+
+import jax
+import numpy as np
+from jaxtyping import Int
+
+from jaxcause.attribution import PredictiveImpact, predictive_impact
+from jaxcause.attribution._select import FEW
+from jaxcause.models.forecaster import predictor
+from jaxcause.workflows._discover.forecast import FittedForecaster
+from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.scores import spread_windows
+
+FEWEST_WINDOWS = 30
+"""Held-out windows below which a t-test over them has next to no power."""
+MOST_WINDOWS, MOST_FOR_REGRESSIONS = 10_000, 20_000
+"""Windows that are forecast, and windows that the regressions of the inputs are fitted on."""
+MOST_DRAWS = 4
+MOST_EFFORT = 5e10
+"""Operations of all forecasts: a few seconds on two cores."""
+
+
+def has_few_links(data: Prepared) -> bool:
+    """Whether so few links between variables are candidates that their bulk says little."""
+    cross = data.candidates & ~np.eye(len(data.names), dtype=bool)[:, :, None]
+    return int(cross.sum()) < FEW
+
+
+def held_out_impact(data: Prepared, fitted: FittedForecaster) -> PredictiveImpact | None:
+    """The predictive impact of every input, each regime on its own windows.
+
+    None if the forecaster is the linear model alone or forecasts more than a mean, if few windows
+    were held out, or if the forecasts would take too long.
+    """
+    forecaster = fitted.forecaster
+    config = forecaster.config
+    if config.head != "mean" or forecaster.weight == 0:
+        return None
+    effort = config.flops * config.n_vars * config.max_lag
+    affordable = int(min(MOST_EFFORT / effort, MOST_WINDOWS))
+    starts = data.split.held_out
+    if len(starts) > affordable:
+        starts = starts[np.unique(np.linspace(0, len(starts) - 1, affordable).astype(int))]
+    law = spread_windows(data, MOST_FOR_REGRESSIONS).windows
+    if len(starts) < FEWEST_WINDOWS or len(law) <= law.shape[1] * law.shape[2]:
+        return None
+    domain = np.zeros(len(starts), int)
+    if data.domain is not None:
+        domain = np.asarray(data.domain)[starts + data.max_lag]
+    n_draws = int(np.clip(affordable // len(starts), 1, MOST_DRAWS))
+    parts = [
+        _of_regime(data, fitted, starts[domain == regime], int(regime), law, n_draws)
+        for regime in np.unique(domain)
+        if (domain == regime).sum() > 1
+    ]
+    return _pooled(parts)
+
+
+def _of_regime(
+    data: Prepared,
+    fitted: FittedForecaster,
+    starts: Int[np.ndarray, "windows"],
+    regime: int,
+    law: np.ndarray,
+    n_draws: int,
+) -> PredictiveImpact:
+    forecaster = fitted.forecaster
+    return predictive_impact(
+        predictor(forecaster.config, forecaster.params, domain=regime),
+        data.filled[starts[:, None] + np.arange(data.max_lag)].astype(np.float32),
+        data.values[starts + data.max_lag].astype(np.float32),
+        key=jax.random.key(0),
+        n_draws=n_draws,
+        regressed_on=law,
+    )
+
+
+def _pooled(parts: list[PredictiveImpact]) -> PredictiveImpact:
+    """The mean over the windows of all parts."""
+    n_windows = np.sum([part.n_windows for part in parts], axis=0)
+    share = [(part.n_windows / np.maximum(n_windows, 1))[None, :, None] for part in parts]
+    both = list(zip(share, parts, strict=True))
+    impact = np.sum([s * part.impact for s, part in both], axis=0)
+    variance = np.sum([(s * part.standard_error) ** 2 for s, part in both], axis=0)
+    return PredictiveImpact(impact, np.sqrt(variance), n_windows)
