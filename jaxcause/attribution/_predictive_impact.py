@@ -22,6 +22,9 @@ from jaxcause.attribution._changed_inputs import (
 from jaxcause.attribution._stream import check_forecast, checked_windows
 from jaxcause.stats._tails import student_p_value
 
+ROUNDING = 16
+"""Changes of a forecast by fewer of the last digits' units are taken for none."""
+
 
 class PredictiveImpact(NamedTuple):
     """By how much the squared error grows, ``[source, target, lag]``; lag 0 holds none.
@@ -57,7 +60,7 @@ class PredictiveImpact(NamedTuple):
 def predictive_impact(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
-    newest: Float[AnyArray, "windows vars"],
+    newest: Float[AnyArray, "rows columns"],
     *,
     key: PRNGKeyArray,
     n_draws: int = 4,
@@ -127,7 +130,7 @@ def predictive_impact(
         forecast,
         x,
         jnp.asarray(np.where(known, newest, 0.0), x.dtype),
-        jnp.asarray(known, x.dtype),
+        at_least_single(jnp.asarray(known, x.dtype)),
         jnp.asarray(law, x.dtype),
         key,
         n_draws=n_draws,
@@ -161,8 +164,11 @@ def _sums(
         given: tuple[Float[Array, "batch vars"], Float[Array, "batch vars"]],
     ) -> tuple[Float[Array, "vars"], Float[Array, "vars"]]:
         actual, is_known = given
-        change = ((actual[:, None] - after) ** 2).mean(axis=1) - (actual - before) ** 2
-        lost, weight = at_least_single(change), counts[:, None] * at_least_single(is_known)
+        change, size = after - before[:, None], jnp.abs(after) + jnp.abs(before)[:, None]
+        # An input that is not used would be tested by its rounding errors.
+        change = jnp.where(jnp.abs(change) > ROUNDING * jnp.finfo(x.dtype).eps * size, change, 0)
+        more = change * (after + (before - 2 * actual)[:, None])
+        lost, weight = at_least_single(more.mean(axis=1)), counts[:, None] * is_known
         return (weight * lost).sum(axis=0), (weight * lost**2).sum(axis=0)
 
     steps = steps_to_other_windows(x, key, n_draws, law=law)

@@ -40,7 +40,8 @@ _CHOSEN_BY = {
     "model too, unless you asked for another readout.",
     "empirical null": "An edge is a score that stands out from the bulk of all scores, because "
     "most candidate edges are assumed to be false. With few candidates, or with mostly true "
-    "ones, this selection is rough.",
+    "ones, this selection is rough, so held-out forecasts without each input are compared, too, if "
+    "enough windows were held out.",
 }
 _REFINED = (
     "The selected edges were searched again with tests of partial correlation, which detect linear "

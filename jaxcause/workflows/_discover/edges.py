@@ -63,6 +63,11 @@ class SelectedEdges(NamedTuple):
     tests: VarFit | None = None
     impact: PredictiveImpact | None = None
 
+    @property
+    def impact_windows(self) -> int | None:
+        """Held-out windows on which forecasts without each input were asked."""
+        return None if self.impact is None else int(self.impact.n_windows.max())
+
 
 class Asked(NamedTuple):
     """What the edges into each target are chosen by, before scores are read.
@@ -137,9 +142,9 @@ def select_edges(
     required ones always are.
 
     A null that is fitted to the scores needs many non-edges. Where fewer than 100 links between
-    variables are candidates, or where the scores of edges do not stand apart on a short series,
-    most links may be edges, and the forecasts of held-out windows are asked, too: the p-value of a
-    link is twice the smaller of the two (Bonferroni).
+    variables are candidates, or where the scores of edges do not stand apart, most links may be
+    edges, and the forecasts of held-out windows are asked, too: the p-value of a link is twice the
+    smaller of the two (Bonferroni).
 
     Args:
         data: The series.
@@ -167,10 +172,11 @@ def select_edges(
             else evidence_null(gradients, candidates=data.candidates, bounded=data.noise is None)
         )
         chosen = _choose(data, null, by_tests, q=q, is_short=_is_short(data, fitted))
-        if not by_tests.all() and readout is None and impact is None and null.separation < STANDS_APART:
+        overlap = null.separation < STANDS_APART and not by_tests.all()
+        if overlap and readout is None and impact is None:
             impact = held_out_impact(data, fitted)
         if impact is not None:
-            chosen = _with_impact(data, chosen, null, asked._replace(impact=impact), q=q)
+            chosen = _with_impact(data, chosen, null, impact, by_tests, q=q)
     graph = LaggedGraph.from_mask((chosen.supported & known.allowed) | known.required)
     return SelectedEdges(
         graph=graph,
@@ -235,24 +241,27 @@ def _choose(
 
 
 def _with_impact(
-    data: Prepared, chosen: ChosenEdges, null: EdgeTest, asked: Asked, *, q: float
+    data: Prepared,
+    chosen: ChosenEdges,
+    null: EdgeTest,
+    impact: PredictiveImpact,
+    by_tests: Bool[np.ndarray, "vars"],
+    *,
+    q: float,
 ) -> ChosenEdges:
     """Two tests of each link; many links into a target whose edges t-tests chose keep these."""
-    by_tests, impact = asked
-    assert impact is not None
-    assert chosen.p_value is not None
+    old_p, old_q = np.asarray(chosen.p_value), np.asarray(chosen.q_value)
     unlikely = (np.asarray(null.local_fdr) > UNLIKELY_EDGE) & ~by_tests[None, :, None]
-    before = np.where(unlikely, 1.0, np.nan_to_num(chosen.p_value, nan=1.0))
-    p_value = np.minimum(N_TESTS * np.minimum(before, impact.p_value), 1.0)
-    q_value = lagged_q_values(_of_candidates(p_value, data))
-    q_value = np.where(data.candidates, q_value, 1.0)
-    found = (q_value <= q, np.where(data.known.lagged.allowed, p_value, np.nan), q_value)
-    if not has_few_links(data):
-        old = (chosen.supported, chosen.p_value, chosen.q_value)
-        pairs = zip(old, found, strict=True)
-        found = tuple(np.where(by_tests[None, :, None], kept, new) for kept, new in pairs)
-    supported, p_value, q_value = found
-    return chosen._replace(supported=supported, p_value=p_value, q_value=q_value)
+    alone = np.where(unlikely | np.isnan(old_p), 1.0, old_p)
+    p_value = np.minimum(N_TESTS * np.minimum(alone, impact.p_value), 1.0)
+    q_value = np.where(data.candidates, lagged_q_values(_of_candidates(p_value, data)), 1.0)
+    p_value = np.where(data.known.lagged.allowed, p_value, np.nan)
+    kept = by_tests[None, :, None] & (not has_few_links(data))
+    return chosen._replace(
+        supported=np.where(kept, chosen.supported, q_value <= q),
+        p_value=np.where(kept, old_p, p_value),
+        q_value=np.where(kept, old_q, q_value),
+    )
 
 
 def _of_candidates(p_value: np.ndarray, data: Prepared) -> Float[np.ndarray, "vars vars lags"]:

@@ -65,6 +65,8 @@ class DiscoveryInfo:
             tests were weighted for them.
         residual_autocorrelation: For each variable whose forecast errors depend on their own past,
             the ``lag`` at which they do most, and the ``correlation`` there.
+        impact_windows: Held-out windows on which forecasts without each input chose edges as well
+            (`jaxcause.attribution.predictive_impact`); None if they were not asked.
         widened: Factor by which the t-tests were widened, where that was needed.
         skip: Whether a linear autoregression is part of the forecaster.
         model: Sizes of the forecaster.
@@ -118,6 +120,7 @@ class DiscoveryInfo:
     gain: Mapping[str, Any] | None = None
     noise: Mapping[str, float] | None = None
     residual_autocorrelation: Mapping[str, Mapping[str, Any]] | None = None
+    impact_windows: int | None = None
     widened: float | None = None
     skip: bool | None = None
     model: Mapping[str, Any] | None = None

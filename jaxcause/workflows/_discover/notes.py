@@ -93,17 +93,18 @@ def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: Selecte
     if not selected.by_tests.all():
         better = first_of([data.names[k] for k in np.flatnonzero(~selected.by_tests)])
         return (
-            f"The Transformer forecasts {better} better than the linear model, so its gradients "
-            "chose the edges into them. Elsewhere the t-tests of the linear model did; they miss "
-            "an effect that no line shows, such as that of a product."
+            f"The gradients of the Transformer chose the edges into {better}, which it forecasts "
+            "better than the linear model does or by inputs that no line shows. Elsewhere the "
+            "t-tests of the linear model did; they miss an effect that no line shows, such as that "
+            "of a product."
         )
     why = "The Transformer adds nothing that counts to the forecast of the linear model, so its"
     if data.windows_per_input < 1:
         why = "There are fewer windows than inputs, too few for gradients, so the linear model's"
-    said = (
-        f"{why} t-tests chose the edges. They miss an effect that no line shows, such as that of a "
-        "product."
-    )
+    missed = "They miss an effect that no line shows, such as that of a product."
+    if selected.impact is not None:
+        missed = "Forecasts of the held-out windows show no effect that they miss."
+    said = f"{why} t-tests chose the edges. {missed}"
     if fitted.training.get("status") != "stopped early":
         return said
     return (
@@ -114,6 +115,13 @@ def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: Selecte
 
 def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple[str, ...]:
     n_candidates = int(data.known.lagged.allowed.sum())
+    if selected.impact is not None:
+        return (
+            f"{n_edges} of {n_candidates} candidate edges were found. So few candidates, or so "
+            "many edges among them, do not show what chance looks like. So an edge also counts if "
+            f"forecasts of the {int(selected.impact.n_windows.max())} held-out windows get worse "
+            "when its input is replaced by what the other inputs say of it.",
+        )
     rough = n_edges == 0 or n_candidates < FEW_CANDIDATES
     if selected.rule not in ("empirical null", "both") or not rough:
         return ()

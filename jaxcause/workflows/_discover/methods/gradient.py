@@ -43,7 +43,9 @@ class Gradient(SharedMethod):
     counts, training stops early, and the t-tests of the linear model choose the edges, since they
     have more power. Scores are then the evidence of the linear model
     (`jaxcause.stats.linear_evidence`), elsewhere the root gradient energy over its standard
-    error with some of it; ``info.selection``, ``info.gain`` and the notes say so.
+    error with some of it; ``info.selection``, ``info.gain`` and the notes say so. Where few links
+    are candidates or most of them may be edges, `jaxcause.attribution.predictive_impact` on the
+    held-out windows is asked for each link besides; ``info.impact_windows`` says so.
 
     Args:
         q: False-discovery rate of the edges between variables, and of those of a variable with its
@@ -354,6 +356,7 @@ class Gradient(SharedMethod):
             gain=fitted.gain.record(data.names),
             noise=record_of_noise(data.noise, data.names),
             residual_autocorrelation=self._leftover(data, fitted, selected),
+            impact_windows=selected.impact_windows,
             widened=selected.widened if selected.widened > 1 else None,
             parts=scores.parts,
             member_scores=scores.members,
