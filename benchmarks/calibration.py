@@ -34,6 +34,7 @@ TRAINED = (
     ("nonlinear", 25, 5, 10_000, 3),
 )
 QUICK = (("nonlinear", 5, 3, 2_000, 2), ("linear", 5, 3, 2_000, 0))
+FEW = ((3, 1_000), (5, 1_000), (12, 1_000), (3, 30_000), (12, 30_000))
 WEAK = (
     ("linear", "normal", 500),
     ("linear", "normal", 2_000),
@@ -189,12 +190,12 @@ def _weak(n_seeds: int) -> Iterator[dict]:
 
 
 def _few(n_seeds: int) -> Iterator[dict]:
-    """The same where candidates are few, and most of them are edges or few are."""
-    for n_vars in (3, 5):
+    """The same where candidates are few, or where most of them may be edges."""
+    for n_vars, n_steps in FEW:
         for share in (0.0, 0.3, 0.8):
-            systems = [bent_system(1000 + seed, n_vars, share) for seed in range(n_seeds)]
+            systems = [bent_system(1000 + seed, n_vars, share, n_steps) for seed in range(n_seeds)]
             for row in _by_method(systems, 1, own=False):
-                data = f"n={n_vars} L=1 T={len(systems[0][0])}, {share:.0%} of pairs are edges"
+                data = f"n={n_vars} L=1 T={n_steps}, {share:.0%} of pairs are edges"
                 yield {"table": "few candidates", "data": data} | row
 
 
@@ -264,8 +265,10 @@ def weak_system(
     return x[200:], truth
 
 
-def bent_system(seed: int, n_vars: int, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Effects at lag 1 that saturate, of squares, or of products with the target; 1,000 rows."""
+def bent_system(
+    seed: int, n_vars: int, share: float, n_steps: int = 1_000
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effects at lag 1 that saturate, of squares, or of products with the target."""
     rng = np.random.default_rng(seed)
     truth = rng.random((n_vars, n_vars, 2)) < share
     truth[:, :, 0] = False
@@ -274,7 +277,7 @@ def bent_system(seed: int, n_vars: int, share: float) -> tuple[np.ndarray, np.nd
     weight = rng.choice([-1, 1], (n_vars, n_vars)) * rng.uniform(0.4, 0.8, (n_vars, n_vars))
     kind = rng.integers(3, size=(n_vars, n_vars))
     weight *= truth[:, :, 1] & ~np.eye(n_vars, dtype=bool)
-    x = np.zeros((1_050, n_vars))
+    x = np.zeros((n_steps + 50, n_vars))
     for t in range(1, len(x)):
         near = np.clip(x[t - 1], -2, 2)
         shapes = np.tanh(2 * near)[:, None], (near**2 - 1)[:, None], 0.6 * np.outer(near, near)

@@ -1,0 +1,87 @@
+"""Edges where most links may be: forecasts of held-out windows without each input."""
+
+import jax
+import numpy as np
+import pytest
+
+import jaxcause as jc
+from jaxcause.attribution import PredictiveImpact
+from jaxcause.workflows._discover.impact import _pooled
+
+QUICK = {"key": jax.random.key(0), "progress": False}
+
+
+def bent(n_vars, n_steps, links, seed=0):
+    """Each link is a cosine, or a product with the target's own past, at lag 1."""
+    rng = np.random.default_rng(seed)
+    x = np.zeros((n_steps + 50, n_vars))
+    noise = rng.normal(size=x.shape)
+    for t in range(1, len(x)):
+        near = np.clip(x[t - 1], -2, 2)
+        x[t] = 0.4 * x[t - 1] + noise[t]
+        for source, target, kind in links:
+            shape = (
+                near[source] * near[target] if kind == "product" else 2 * np.cos(2 * near[source])
+            )
+            x[t, target] += 0.6 * shape
+    return x[50:]
+
+
+def edges_of(found):
+    mask = np.asarray(found.graph.directed).any(axis=2)
+    return {tuple(pair) for pair in np.argwhere(mask & ~np.eye(len(mask), dtype=bool)).tolist()}
+
+
+@pytest.mark.parametrize("n_steps", [1_000, 26_000])
+def test_edges_are_found_where_all_links_are_edges(n_steps):
+    links = [(i, j, "cosine") for i in range(3) for j in range(3) if i != j]
+    found = jc.discover(bent(3, n_steps, links), 1, **QUICK)
+    assert len(edges_of(found)) >= 5
+    assert found.info.impact_windows > 0.15 * n_steps
+    assert any("held-out windows get worse" in note for note in found.info.notes)
+
+
+def test_nothing_is_found_where_nothing_is_there():
+    falsely = [edges_of(jc.discover(bent(3, 1_000, (), seed), 1, **QUICK)) for seed in range(8)]
+    assert sum(map(bool, falsely)) <= 2
+
+
+def test_an_edge_that_no_line_shows_is_read_from_the_forecasts():
+    """The gain of one product among four variables counts for little of all errors."""
+    found = jc.discover(bent(4, 1_500, [(0, 3, "product")]), 2, **QUICK)
+    assert edges_of(found) == {(0, 3)}
+    assert float(np.asarray(found.info.p_value)[0, 3, 1]) < 1e-3
+
+
+def test_edges_that_stand_apart_are_left_to_the_null():
+    made = jc.simulate.lagged_system(
+        jax.random.key(11), n_vars=10, max_lag=5, n_steps=2000, n_parents=3, function="pl+m"
+    )
+    found = jc.discover(np.asarray(made.series), 5, **QUICK)
+    assert found.info.selection == "empirical null"
+    assert found.info.impact_windows is None
+
+
+def test_a_rule_of_the_callers_is_asked_alone():
+    from jaxcause.attribution import select_top_k
+
+    found = jc.discover(
+        bent(3, 600, [(0, 1, "cosine")]), 1, select=lambda s: select_top_k(s, 1), **QUICK
+    )
+    assert found.info.impact_windows is None
+
+
+def test_regimes_are_pooled_by_their_windows():
+    rng = np.random.default_rng(0)
+    lost = rng.normal(size=(40, 2, 2, 2)), rng.normal(size=(10, 2, 2, 2)) + 1
+
+    def of(part):
+        n = np.full(2, float(len(part)))
+        return PredictiveImpact(part.mean(axis=0), part.std(axis=0) / np.sqrt(len(part)), n)
+
+    pooled = _pooled([of(part) for part in lost])
+    every = np.concatenate(lost)
+    np.testing.assert_allclose(pooled.impact, every.mean(axis=0))
+    within = sum(len(part) * part.var(axis=0) for part in lost) / len(every)
+    np.testing.assert_allclose(pooled.standard_error, np.sqrt(within / len(every)))
+    assert pooled.n_windows.tolist() == [50, 50]
