@@ -15,8 +15,7 @@ from jaxcause._pytree import pytree_dataclass
 from jaxcause._small_work import pays_to_compile
 from jaxcause._typing import AnyArray, CIResult, Nodes
 from jaxcause.stats._check_correlation import checked_correlation, checked_n_samples
-from jaxcause.stats._definite import least_variance
-from jaxcause.stats._elimination import eliminate
+from jaxcause.stats._elimination import eliminate, redundant_below
 from jaxcause.stats._fisher_z import fisher_z_p_value
 
 
@@ -149,7 +148,8 @@ def partial_correlation(
     dependence. A member of S that the earlier ones determine changes nothing. A member that would
     determine X or Y, such as a copy of X, is left out: given such a set X is constant, and every
     answer would be arbitrary. Only X and Y that are copies of one another have r = ±1. What is left
-    of a variance counts as zero up to 64 rounding errors.
+    of a variance counts as zero up to 64,000 rounding errors, but no more than 1e-5: correlations
+    that were computed from data carry rounding errors of their own.
 
     A padded entry of S is a variable that is correlated with nothing. Two batched forms avoid the
     cost of one call per test: `discovery/_kernel/partial_correlation.py` in searches, where a
@@ -180,7 +180,7 @@ def partial_correlation_of(
     Args:
         sigma: Correlations among the members of each set.
     """
-    xp, tolerance = namespace(sigma), least_variance(sigma.dtype)
+    xp, tolerance = namespace(sigma), redundant_below(sigma.dtype)
     (xx, xy), (_, yy) = eliminate(sigma, 2, tolerance=tolerance)
     distinct = (xx * yy - xy * xy) > tolerance * xx
     sign = xp.where(xy < 0, -xp.ones_like(xy), xp.ones_like(xy))
