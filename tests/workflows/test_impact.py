@@ -54,15 +54,6 @@ def test_an_edge_that_no_line_shows_is_read_from_the_forecasts():
     assert float(np.asarray(found.info.p_value)[0, 3, 1]) < 1e-3
 
 
-def test_edges_that_stand_apart_are_left_to_the_null():
-    made = jc.simulate.lagged_system(
-        jax.random.key(11), n_vars=10, max_lag=5, n_steps=2000, n_parents=3, function="pl+m"
-    )
-    found = jc.discover(np.asarray(made.series), 5, **QUICK)
-    assert found.info.selection == "empirical null"
-    assert found.info.impact_windows is None
-
-
 def test_a_rule_of_the_callers_is_asked_alone():
     from jaxcause.attribution import select_top_k
 

@@ -79,6 +79,8 @@ def test_a_bent_system_beneath_much_noise_is_read_by_gradients():
     )
     found = jc.discover(np.asarray(made.series), 5, key=jax.random.key(0), progress=False)
     assert found.info.selection == "empirical null"
+    # Edges stand apart from the others, so that forecasts without each input are not asked.
+    assert found.info.impact_windows is None
     right = np.asarray(found.graph.directed) & np.asarray(made.truth.directed)
     n_found, n_true = (int(np.asarray(g.directed).sum()) for g in (found.graph, made.truth))
     assert 2 * int(right.sum()) / (n_found + n_true) > 0.85
