@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.tree_util import Partial
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, Num, PRNGKeyArray
 
-from jaxcause._checks import InputError, check_at_least
+from jaxcause._checks import InputError, check_at_least, is_concrete
+from jaxcause._namespace import namespace
 from jaxcause._typing import AnyArray, PredictFn
 from jaxcause.attribution._changed_inputs import (
     AT_ONCE,
@@ -36,25 +37,33 @@ class PredictiveImpact(NamedTuple):
         n_windows: Windows whose next row is known, for each target ``[vars]``.
     """
 
-    impact: Float[np.ndarray, "vars vars lags"]
-    standard_error: Float[np.ndarray, "vars vars lags"]
-    n_windows: Float[np.ndarray, "vars"]
+    impact: Float[AnyArray, "vars vars lags"]
+    standard_error: Float[AnyArray, "vars vars lags"]
+    n_windows: Num[AnyArray, "vars"]
 
     @property
-    def t_statistic(self) -> Float[np.ndarray, "vars vars lags"]:
+    def t_statistic(self) -> Float[AnyArray, "vars vars lags"]:
         """Impact over its standard error; 0 where the forecast never changes."""
-        spread = self.standard_error
-        return np.divide(self.impact, spread, out=np.zeros_like(spread), where=spread > 0)
+        xp, changes = namespace(self), self.standard_error > 0
+        spread = xp.where(changes, self.standard_error, xp.ones_like(self.standard_error))
+        return xp.where(changes, self.impact / spread, xp.zeros_like(self.impact))
 
     @property
-    def p_value(self) -> Float[np.ndarray, "vars vars lags"]:
-        """Probability of at least this t-statistic if the input says nothing new; 1 at lag 0."""
-        t = self.t_statistic
-        degrees = np.broadcast_to(np.maximum(self.n_windows - 1, 1)[None, :, None], t.shape)
-        one_sided = student_p_value(np.abs(t), degrees) / 2
-        p_value = np.where(t > 0, one_sided, 1 - one_sided)
-        p_value[:, :, 0] = 1.0
-        return p_value
+    def p_value(self) -> Float[AnyArray, "vars vars lags"]:
+        """Probability of at least this t-statistic if the input says nothing new; 1 at lag 0.
+
+        In float64 on the host or, within a compiled program, in its own precision.
+        """
+        n_windows = self.n_windows[None, :, None] + 0 * self.impact
+        if is_concrete(self.impact):
+            t, degrees = np.asarray(self.t_statistic), np.maximum(np.asarray(n_windows) - 1, 1)
+            both = student_p_value(t, degrees)
+        else:
+            t, degrees = self.t_statistic, jnp.maximum(n_windows - 1, 1)
+            both = jax.scipy.special.betainc(degrees / 2, 0.5, degrees / (degrees + t**2))
+        xp = namespace(t)
+        later = xp.arange(t.shape[2]) > 0
+        return xp.where(later, xp.where(t > 0, both / 2, 1 - both / 2), xp.ones_like(both))
 
 
 def predictive_impact(
@@ -83,7 +92,8 @@ def predictive_impact(
     The windows must be others than those that the forecaster was trained on. A small effect that
     the forecaster did not learn is not found, and hidden causes are not told from causes. If
     residuals depend on the other inputs (a nonlinear dependence of inputs), new windows may be
-    unlike any of the data, and p-values are too small.
+    unlike any of the data, and p-values are too small. The function may be called within a compiled
+    program.
 
     Args:
         predict_fn: Any forecast of the next row from one window; see `gradient_energy`.
@@ -122,40 +132,33 @@ def predictive_impact(
         )
     law = windows if regressed_on is None else checked_windows(regressed_on)
     check_regression(law, what="predictive_impact")
-    known = np.isfinite(np.asarray(newest))
     forecast = predict_fn if isinstance(predict_fn, Partial) else Partial(predict_fn)
     x = jnp.asarray(windows)
     check_forecast(forecast, jax.ShapeDtypeStruct(x.shape[1:], x.dtype), n_outputs=1)
-    first, second = _sums(
+    return _impact(
         forecast,
         x,
-        jnp.asarray(np.where(known, newest, 0.0), x.dtype),
-        at_least_single(jnp.asarray(known, x.dtype)),
+        jnp.asarray(newest, x.dtype),
         jnp.asarray(law, x.dtype),
         key,
         n_draws=n_draws,
         batch_size=batch_size or max(1, AT_ONCE // n_draws),
     )
-    n_windows = known.sum(axis=0).astype(float)
-    count = np.maximum(n_windows, 1)[None, :, None]
-    mean = np.asarray(first, float) / count
-    variance = np.maximum(np.asarray(second, float) / count - mean**2, 0)
-    return PredictiveImpact(mean, np.sqrt(variance / count), n_windows)
 
 
 @partial(jax.jit, static_argnames=("n_draws", "batch_size"))
-def _sums(
+def _impact(
     forecast: Partial,
     x: Float[Array, "windows time vars"],
     newest: Float[Array, "windows vars"],
-    known: Float[Array, "windows vars"],
     law: Float[Array, "more time vars"],
     key: PRNGKeyArray,
     *,
     n_draws: int,
     batch_size: int,
-) -> tuple[Float[Array, "vars vars lags"], Float[Array, "vars vars lags"]]:
-    """Sums of the increases of the squared errors, and of the squares of these increases."""
+) -> PredictiveImpact:
+    known = jnp.isfinite(newest)
+    counted = at_least_single(known.astype(x.dtype))
 
     def increase(
         before: Float[Array, "batch vars"],
@@ -172,4 +175,10 @@ def _sums(
         return (weight * lost).sum(axis=0), (weight * lost**2).sum(axis=0)
 
     steps = steps_to_other_windows(x, key, n_draws, law=law)
-    return sum_over_inputs(forecast, x, steps, increase, (newest, known), batch_size=batch_size)
+    given = jnp.where(known, newest, 0), counted
+    first, second = sum_over_inputs(forecast, x, steps, increase, given, batch_size=batch_size)
+    n_windows = counted.sum(axis=0)
+    count = jnp.maximum(n_windows, 1)[None, :, None]
+    mean = first / count
+    variance = jnp.maximum(second / count - mean**2, 0)
+    return PredictiveImpact(mean, jnp.sqrt(variance / count), n_windows)

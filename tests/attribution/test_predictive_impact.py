@@ -114,3 +114,18 @@ def test_a_next_row_of_another_shape_is_refused():
     x, newest = drawn(20)
     with pytest.raises(InputError, match=r"newest has shape \(19, 3\).*\(20, 3\)"):
         predictive_impact(mechanism, x, newest[1:], key=KEY)
+
+
+def test_it_is_the_same_within_a_compiled_program():
+    x, newest = drawn(60)
+    newest[3, 0] = np.nan
+
+    @jax.jit
+    def both(x, newest, key):
+        found = predictive_impact(mechanism, x, newest, key=key)
+        return found, found.p_value
+
+    found, p_value = both(x, newest, KEY)
+    expected = predictive_impact(mechanism, x, newest, key=KEY)
+    np.testing.assert_allclose(found.impact, expected.impact, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(p_value, expected.p_value, rtol=1e-4, atol=1e-9)

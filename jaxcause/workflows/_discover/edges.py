@@ -99,7 +99,7 @@ def ask(
         return Asked(by_tests, None)
     impact = held_out_impact(data, fitted)
     if impact is not None and by_tests.any():
-        seen = lagged_q_values(_of_candidates(N_TESTS * impact.p_value, data)) <= q
+        seen = lagged_q_values(_of_candidates(N_TESTS * np.asarray(impact.p_value), data)) <= q
         missed = seen & (data.linear_tests().q_value > q)
         by_tests &= ~missed.any(axis=(0, 2))
     return Asked(by_tests, impact)

@@ -77,6 +77,7 @@ def _of_regime(
 
 def _pooled(parts: list[PredictiveImpact]) -> PredictiveImpact:
     """The mean over the windows of all parts."""
+    parts = [PredictiveImpact(*(np.asarray(field, np.float64) for field in part)) for part in parts]
     n_windows = np.sum([part.n_windows for part in parts], axis=0)
     share = [(part.n_windows / np.maximum(n_windows, 1))[None, :, None] for part in parts]
     both = list(zip(share, parts, strict=True))
