@@ -7,7 +7,9 @@ import optax
 from jax.tree_util import Partial
 
 from jaxcause import attribution
+from jaxcause.graph import LaggedGraph
 from jaxcause.nn import ATTN_LRP, STANDARD
+from jaxcause.stats import lagged_q_values
 
 NAMES, LAGS, STEPS, HIDDEN = ["a", "b", "c", "d"], 3, 4000, 24
 TRUTH = {("a", 1, "a"), ("a", 2, "b"), ("b", 1, "c"), ("c", 1, "c"), ("c", 1, "d")}
@@ -84,7 +86,8 @@ keys = jax.random.split(jax.random.key(0), 5)
 
 kernels = [layer(keys[0], 2, 4, HIDDEN), layer(keys[1], LAGS - 1, HIDDEN, HIDDEN)]
 params = {"kernels": kernels, "biases": [jnp.zeros(HIDDEN)] * 2, "out": layer(keys[2], HIDDEN, 4)}
-params = train(squared_error, params, windows, rows)
+seen, unseen = slice(None, 3000), slice(3000, None)
+params = train(squared_error, params, windows[seen], rows[seen])
 show(
     "CNN, gradient energy (it does not detect effects on the variance of d)",
     attribution.gradient_energy(Partial(cnn, params), read),
@@ -92,6 +95,15 @@ show(
 explained = lambda params, window: cnn(params, window, ATTN_LRP)  # noqa: E731
 show("CNN, relevance", attribution.relevance(Partial(explained, params), read))
 show("CNN, stability of ranks", attribution.rank_mean_over_std(Partial(cnn, params), read).score)
+
+# How many edges are there? Forecasts of windows that were not trained on get worse without a cause.
+impact = attribution.predictive_impact(
+    Partial(cnn, params), windows[unseen], rows[unseen], key=keys[0]
+)
+graph = LaggedGraph.from_mask(lagged_q_values(impact.p_value) <= 0.01)
+found = graph.edges(NAMES)
+print("CNN, predictive impact at a false-discovery rate of 1 %:")
+print("  " + "  ".join(f"{source}(t-{lag}) -> {target}" for source, lag, _, target in found))
 
 params = {
     "in": layer(keys[3], LAGS * 4, 2 * HIDDEN),
