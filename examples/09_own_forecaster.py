@@ -98,7 +98,7 @@ show("CNN, stability of ranks", attribution.rank_mean_over_std(Partial(cnn, para
 
 # How many edges are there? Forecasts of windows that were not trained on get worse without a cause.
 impact = attribution.predictive_impact(
-    Partial(cnn, params), windows[unseen], rows[unseen], key=keys[0]
+    Partial(cnn, params), windows[unseen], rows[unseen], key=keys[0], regressed_on=windows
 )
 graph = LaggedGraph.from_mask(lagged_q_values(impact.p_value) <= 0.01)
 found = graph.edges(NAMES)

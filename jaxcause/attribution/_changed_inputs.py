@@ -15,6 +15,8 @@ from jaxcause.sharding import padded_rows
 
 AT_ONCE = 512
 """Forecasts at a time, about."""
+LARGEST_SQUARE = 9.0
+"""Squares of standardised inputs are cut off there, as single ones would outweigh all others."""
 RIDGE = 1e-6
 """Added to the diagonal of a correlation matrix before it is inverted."""
 
@@ -41,12 +43,14 @@ def steps_to_other_windows(
     n_draws: int,
     *,
     law: Float[Array, "more time vars"] | None,
+    squares: bool = False,
 ) -> Float[Array, "windows draws time vars"]:
     """From the value of each input to that of another window; given windows, between residuals.
 
-    These are of linear regressions of each input on all others, fitted on the windows ``law``.
+    These are of regressions of each input on all others, fitted on the windows ``law``; with
+    ``squares``, on the squares of the others, too.
     """
-    own = x if law is None else residuals_of_inputs(x, law)
+    own = x if law is None else residuals_of_inputs(x, law, squares=squares)
     orders = jax.vmap(lambda k: jax.random.permutation(k, len(x)))(jax.random.split(key, n_draws))
     return jnp.swapaxes(own[orders], 0, 1) - own[:, None]
 
@@ -113,29 +117,46 @@ def sum_over_inputs(
 
 
 def residuals_of_inputs(
-    x: Float[Array, "windows time vars"], law: Float[Array, "more time vars"]
+    x: Float[Array, "windows time vars"],
+    law: Float[Array, "more time vars"],
+    *,
+    squares: bool,
 ) -> Float[Array, "windows time vars"]:
     """Residual of the regression of each input on all others, scaled to its true variance.
 
     Row c of the inverse of a correlation matrix holds the regression of input c: multiplied by the
-    inputs and divided by its diagonal entry it is the residual.
+    inputs and divided by its diagonal entry it is the residual. With squares, those of the others
+    are regressed on as well, and the input's own is taken out of the inverse.
     """
     n_law, n_inputs = len(law), law.shape[1] * law.shape[2]
     known = at_least_single(law.reshape(n_law, n_inputs))
-    mean = known.mean(axis=0, keepdims=True)
-    size = jnp.sqrt(((known - mean) ** 2).mean(axis=0, keepdims=True))
+    mean, size = known.mean(axis=0, keepdims=True), known.std(axis=0, keepdims=True)
 
-    def in_units(rows: Array) -> Array:
-        wide = at_least_single(rows.reshape(-1, n_inputs)) - mean
-        return wide / jnp.where(size > 0, size, 1)
+    def standard(rows: Array, mean: Array, size: Array) -> Array:
+        return (rows - mean) / jnp.where(size > 0, size, 1)
 
-    unit = in_units(law)
-    corr = jnp.matmul(unit.T, unit, precision=lax.Precision.HIGHEST) / n_law
+    def capped_squares(unit: Array) -> Array:
+        return jnp.minimum(unit**2, LARGEST_SQUARE)
+
+    unit = standard(known, mean, size)
+    terms, of_windows = unit, standard(at_least_single(x.reshape(-1, n_inputs)), mean, size)
+    if squares:
+        square = capped_squares(unit)
+        scales = square.mean(axis=0, keepdims=True), square.std(axis=0, keepdims=True)
+        terms = jnp.concatenate([unit, standard(square, *scales)], axis=1)
+        more = standard(capped_squares(of_windows), *scales)
+        of_windows = jnp.concatenate([of_windows, more], axis=1)
+    corr = jnp.matmul(terms.T, terms, precision=lax.Precision.HIGHEST) / n_law
     # An input that the others determine has a residual of zero, not a singular regression.
-    inverse = jnp.linalg.inv(corr + RIDGE * jnp.eye(n_inputs, dtype=corr.dtype))
-    found = jnp.matmul(in_units(x), inverse, precision=lax.Precision.HIGHEST)
-    scaled = found / jnp.diag(inverse)[None] * size * (n_law / (n_law - n_inputs)) ** 0.5
-    return scaled.reshape(x.shape).astype(x.dtype)
+    inverse = jnp.linalg.inv(corr + RIDGE * jnp.eye(len(corr), dtype=corr.dtype))
+    rows = inverse[:n_inputs]
+    if squares:
+        own = inverse[n_inputs:]
+        share = jnp.diag(own[:, :n_inputs]) / jnp.diag(own[:, n_inputs:])
+        rows = rows - share[:, None] * own
+    found = jnp.matmul(of_windows, rows.T, precision=lax.Precision.HIGHEST)
+    spare = (n_law / (n_law - len(corr))) ** 0.5
+    return (found / jnp.diag(rows)[None] * size * spare).reshape(x.shape).astype(x.dtype)
 
 
 def at_least_single(x: Array) -> Array:

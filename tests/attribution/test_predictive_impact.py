@@ -8,6 +8,7 @@ from jax.tree_util import Partial
 
 from jaxcause import InputError
 from jaxcause.attribution import predictive_impact
+from jaxcause.attribution._changed_inputs import residuals_of_inputs
 from jaxcause.stats._tails import student_p_value
 
 KEY = jax.random.key(0)
@@ -129,3 +130,45 @@ def test_it_is_the_same_within_a_compiled_program():
     expected = predictive_impact(mechanism, x, newest, key=KEY)
     np.testing.assert_allclose(found.impact, expected.impact, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(p_value, expected.p_value, rtol=1e-4, atol=1e-9)
+
+
+def test_an_input_that_follows_the_square_of_another_is_no_cause():
+    """A forecaster that mixes both up makes errors off the data, which are not held against it."""
+    rng = np.random.default_rng(0)
+    first = rng.uniform(-2, 2, size=2000)
+    second = first**2 + 0.3 * rng.normal(size=2000)
+    x = np.stack([first, second], axis=1)[:, None]
+    newest = np.stack([first + 0.1 * rng.normal(size=2000), np.zeros(2000)], axis=1)
+
+    def mixed_up(window):
+        miss = window[-1, 1] - window[-1, 0] ** 2
+        return jnp.stack([window[-1, 0] + 0.3 * miss**2, 0 * miss])
+
+    few = predictive_impact(mixed_up, x[:100], newest[:100], key=KEY, regressed_on=x[:150])
+    many = predictive_impact(mixed_up, x[:1000], newest[:1000], key=KEY)
+    assert few.p_value[1, 0, 1] < 0.01
+    assert many.p_value[1, 0, 1] > 0.1
+    assert many.p_value[0, 0, 1] < 1e-9
+
+
+def residuals_one_by_one(x, squares):
+    """Least squares of each input on the others and on their capped squares."""
+    flat = x.reshape(len(x), -1)
+    unit = (flat - flat.mean(axis=0)) / flat.std(axis=0)
+    found = np.empty_like(flat)
+    for k in range(unit.shape[1]):
+        others = np.delete(unit, k, axis=1)
+        terms = [others, np.minimum(others**2, 9.0)] if squares else [others]
+        design = np.column_stack([*terms, np.ones(len(x))])
+        found[:, k] = unit[:, k] - design @ np.linalg.lstsq(design, unit[:, k], rcond=None)[0]
+    return (found * flat.std(axis=0)).reshape(x.shape)
+
+
+@pytest.mark.parametrize("squares", [False, True])
+def test_residuals_are_those_of_least_squares(squares):
+    x, _ = drawn(400)
+    x[:, 0, 1] += x[:, 1, 2] ** 2
+    found = residuals_of_inputs(jnp.asarray(x), jnp.asarray(x), squares=squares)
+    n_terms = TIME * VARS * (1 + squares)
+    expected = residuals_one_by_one(x, squares) * (400 / (400 - n_terms)) ** 0.5
+    np.testing.assert_allclose(found, expected, atol=1e-4)
