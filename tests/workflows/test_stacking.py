@@ -14,7 +14,7 @@ from jaxcause.attribution._empirical_null import HALF_NORMAL_MEDIAN
 from jaxcause.models.forecaster import ForecasterConfig, init_params, predictor
 from jaxcause.stats import fit_var
 from jaxcause.training import TrainingConfig
-from jaxcause.workflows._discover.edges import widened_tests
+from jaxcause.workflows._discover.choice import widened_tests
 from jaxcause.workflows._discover.forecaster import TrainedForecaster
 from jaxcause.workflows._discover.stacking import gain_over_linear, stacked, without_linear_part
 
