@@ -7,7 +7,7 @@ from jaxtyping import Int
 from jaxcause.attribution import PredictiveImpact, predictive_impact
 from jaxcause.attribution._select import FEW
 from jaxcause.models.forecaster import predictor
-from jaxcause.workflows._discover.forecast import FittedForecaster
+from jaxcause.workflows._discover.forecast import FittedForecaster, nothing_in_sight
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.scores import spread_windows
 
@@ -29,12 +29,14 @@ def has_few_links(data: Prepared) -> bool:
 def held_out_impact(data: Prepared, fitted: FittedForecaster) -> PredictiveImpact | None:
     """The predictive impact of every input, each regime on its own windows.
 
-    None if the forecaster is the linear model alone or forecasts more than a mean, if few windows
-    were held out, or if the forecasts would take too long.
+    None if the forecaster is the linear model alone, was trained no further since nothing nonlinear
+    was in sight, or forecasts more than a mean; if few windows were held out; or if the forecasts
+    would take too long.
     """
     forecaster = fitted.forecaster
     config = forecaster.config
-    if config.head != "mean" or forecaster.weight == 0:
+    untrained = forecaster.weight == 0 or nothing_in_sight(fitted)
+    if config.head != "mean" or untrained:
         return None
     effort = config.flops * config.n_vars * config.max_lag
     affordable = int(min(MOST_EFFORT / effort, MOST_WINDOWS))
