@@ -1,6 +1,5 @@
 """What forecasts of the held-out windows lose without each input."""
 
-import jax
 import numpy as np
 from jaxtyping import Int
 
@@ -9,6 +8,7 @@ from jaxcause.attribution._select import FEW
 from jaxcause.models.forecaster import predictor
 from jaxcause.workflows._discover.forecast import FittedForecaster, nothing_in_sight
 from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.random_keys import default_key
 from jaxcause.workflows._discover.scores import spread_windows
 
 FEWEST_WINDOWS = 30
@@ -71,7 +71,7 @@ def _of_regime(
         predictor(forecaster.config, forecaster.params, domain=regime),
         data.filled[starts[:, None] + np.arange(data.max_lag)].astype(np.float32),
         data.values[starts + data.max_lag].astype(np.float32),
-        key=jax.random.key(0),
+        key=default_key(),
         n_draws=n_draws,
         regressed_on=law,
     )
