@@ -140,11 +140,6 @@ def check_forecaster(forecaster: TrainedForecaster, table: SeriesTable, max_lag:
         )
 
 
-def nothing_in_sight(fitted: FittedForecaster) -> bool:
-    """Whether training stopped early and the Transformer then added nothing that counts."""
-    return fitted.training.get("status") == "stopped early" and not fitted.gain.targets.any()
-
-
 def _judged(
     data: Prepared,
     forecaster: TrainedForecaster,

@@ -6,7 +6,7 @@ from jaxtyping import Int
 from jaxcause.attribution import PredictiveImpact, predictive_impact
 from jaxcause.attribution._select import FEW
 from jaxcause.models.forecaster import predictor
-from jaxcause.workflows._discover.forecast import FittedForecaster, nothing_in_sight
+from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.random_keys import default_key
 from jaxcause.workflows._discover.scores import spread_windows
@@ -26,24 +26,31 @@ def has_few_links(data: Prepared) -> bool:
     return int(cross.sum()) < FEW
 
 
+def shared_number(n: int) -> int:
+    """Rounded down by less than an eighth: series of about the same length share a program.
+
+    >>> [shared_number(n) for n in (7, 97, 100, 498)]
+    [7, 96, 96, 480]
+    """
+    return n - n % 2 ** max(n.bit_length() - 4, 0)
+
+
 def held_out_impact(data: Prepared, fitted: FittedForecaster) -> PredictiveImpact | None:
     """The predictive impact of every input, each regime on its own windows.
 
-    None if the forecaster is the linear model alone, was trained no further since nothing nonlinear
-    was in sight, or forecasts more than a mean; if few windows were held out; or if the forecasts
-    would take too long.
+    None if the forecaster is the linear model alone or forecasts more than a mean, if few windows
+    were held out, or if the forecasts would take too long.
     """
     forecaster = fitted.forecaster
     config = forecaster.config
-    untrained = forecaster.weight == 0 or nothing_in_sight(fitted)
-    if config.head != "mean" or untrained:
+    if config.head != "mean" or forecaster.weight == 0:
         return None
     effort = config.flops * config.n_vars * config.max_lag
     affordable = int(min(MOST_EFFORT / effort, MOST_WINDOWS))
-    starts = data.split.held_out
-    if len(starts) > affordable:
-        starts = starts[np.unique(np.linspace(0, len(starts) - 1, affordable).astype(int))]
-    law = spread_windows(data, MOST_FOR_REGRESSIONS).windows
+    starts, n_all = data.split.held_out, sum(map(len, data.split))
+    most = shared_number(min(len(starts), affordable))
+    starts = starts[np.unique(np.linspace(0, len(starts) - 1, most).astype(int))]
+    law = spread_windows(data, shared_number(min(n_all, MOST_FOR_REGRESSIONS))).windows
     if len(starts) < FEWEST_WINDOWS or len(law) <= law.shape[1] * law.shape[2]:
         return None
     domain = np.zeros(len(starts), int)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxcause.graph import LaggedGraph
 from jaxcause.series import usable_windows
 from jaxcause.workflows._discover.edges import SelectedEdges
-from jaxcause.workflows._discover.forecast import FittedForecaster, nothing_in_sight
+from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
 from jaxcause.workflows._discover.info import share_on_variance
 from jaxcause.workflows._discover.listing import first_of
@@ -105,7 +105,7 @@ def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: Selecte
     if selected.impact is not None:
         missed = "Forecasts of the held-out windows show no effect that they miss."
     said = f"{why} t-tests chose the edges. {missed}"
-    if not nothing_in_sight(fitted):
+    if fitted.training.get("status") != "stopped early":
         return said
     return (
         f"{said} Training stopped after {fitted.training['steps']} steps, since nothing nonlinear "
