@@ -76,7 +76,7 @@ def predictive_impact(
     *,
     key: PRNGKeyArray,
     n_draws: int = 4,
-    regressed_on: Float[AnyArray, "more time vars"] | None = None,
+    regressed_on: Float[AnyArray, "more rows_of_each columns"] | None = None,
     batch_size: int | None = None,
 ) -> PredictiveImpact:
     r"""Test every lagged input by what forecasts of unseen windows lose without it.
@@ -110,7 +110,8 @@ def predictive_impact(
 
     Raises:
         InputError: As for `gradient_energy`, ``newest`` has another shape than one row per window,
-            or there are no more windows to regress on than inputs.
+            ``regressed_on`` has other rows or variables than ``windows``, or there are no more
+            windows to regress on than inputs.
 
     Source: the conditional predictive impact of Watson & Wright (2021), "Testing conditional
     independence in supervised learning algorithms", with permuted residuals of regressions in
@@ -134,6 +135,11 @@ def predictive_impact(
             f"{(len(windows), windows.shape[2])}"
         )
     law = windows if regressed_on is None else checked_windows(regressed_on)
+    if law.shape[1:] != windows.shape[1:]:
+        raise InputError(
+            f"regressed_on has windows of shape {law.shape[1:]}, but those of windows are "
+            f"{windows.shape[1:]}; give windows of the same rows and variables"
+        )
     check_regression(law, what="predictive_impact")
     forecast = predict_fn if isinstance(predict_fn, Partial) else Partial(predict_fn)
     x = jnp.asarray(windows)

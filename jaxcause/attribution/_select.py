@@ -152,7 +152,7 @@ def evidence_null(
     tested = np.ones(lagged.shape, bool) if candidates is None else _tested(candidates, lagged)
     mixture = empirical_null(np.asarray(evidence, np.float64) ** 2, candidates=candidates)
     cross = tested & ~np.eye(len(lagged), dtype=bool)[:, :, None]
-    few = bounded and int(cross.sum()) < FEW
+    few = bounded and has_few_links(tested)
     # Among few, the own pasts may be all that stands apart.
     if mixture.separation >= STANDS_APART and not few:
         return mixture
@@ -167,6 +167,11 @@ def evidence_null(
         _with_lag_0(np.where(tested, 0.0, 1.0), lagged.dtype),
         mixture.separation,
     )
+
+
+def has_few_links(candidates: Bool[np.ndarray, "vars vars lags"]) -> bool:
+    """Whether so few links between variables are candidates that their bulk says little."""
+    return int((candidates & ~np.eye(len(candidates), dtype=bool)[:, :, None]).sum()) < FEW
 
 
 def _with_lag_0(lagged: np.ndarray, dtype: Any) -> Float[np.ndarray, "vars vars lags"]:

@@ -115,6 +115,8 @@ def test_a_next_row_of_another_shape_is_refused():
     x, newest = drawn(20)
     with pytest.raises(InputError, match=r"newest has shape \(19, 3\).*\(20, 3\)"):
         predictive_impact(mechanism, x, newest[1:], key=KEY)
+    with pytest.raises(InputError, match=r"regressed_on has windows of shape \(1, 3\)"):
+        predictive_impact(mechanism, x, newest, key=KEY, regressed_on=x[:, :1])
 
 
 def test_it_is_the_same_within_a_compiled_program():

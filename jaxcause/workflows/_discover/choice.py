@@ -7,9 +7,8 @@ from jaxtyping import Bool, Float
 
 from jaxcause.attribution import EdgeTest, PredictiveImpact
 from jaxcause.attribution._empirical_null import HALF_NORMAL_MEDIAN
-from jaxcause.attribution._select import UNLIKELY_EDGE
+from jaxcause.attribution._select import UNLIKELY_EDGE, has_few_links
 from jaxcause.stats import VarFit, lagged_q_values
-from jaxcause.workflows._discover.impact import has_few_links
 from jaxcause.workflows._discover.prepare import Prepared
 
 WIDEST = 1.434
@@ -83,7 +82,7 @@ def with_impact(
     p_value = np.minimum(N_TESTS * np.minimum(alone, impact.p_value), 1.0)
     q_value = np.where(data.candidates, lagged_q_values(of_candidates(p_value, data)), 1.0)
     p_value = np.where(data.known.lagged.allowed, p_value, np.nan)
-    kept = by_tests[None, :, None] & (not has_few_links(data))
+    kept = by_tests[None, :, None] & (not has_few_links(data.candidates))
     return chosen._replace(
         supported=np.where(kept, chosen.supported, q_value <= q),
         p_value=np.where(kept, old_p, p_value),

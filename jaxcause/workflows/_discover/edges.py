@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
 from jaxcause.attribution import PredictiveImpact, empirical_null, evidence_null
-from jaxcause.attribution._select import STANDS_APART
+from jaxcause.attribution._select import STANDS_APART, has_few_links
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import FEW_TO_TEST, VarFit, lagged_q_values
 from jaxcause.workflows._discover.choice import (
@@ -20,7 +20,7 @@ from jaxcause.workflows._discover.choice import (
 )
 from jaxcause.workflows._discover.evidence import combined_evidence, gradient_evidence
 from jaxcause.workflows._discover.forecast import FittedForecaster
-from jaxcause.workflows._discover.impact import has_few_links, held_out_impact
+from jaxcause.workflows._discover.impact import held_out_impact
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.scores import READOUTS, EdgeScores
 from jaxcause.workflows._discover.training import LONG
@@ -67,6 +67,20 @@ class SelectedEdges(NamedTuple):
         return None if self.impact is None else int(self.impact.n_windows.max())
 
 
+class Wanted(NamedTuple):
+    """What the caller wants.
+
+    Args:
+        q: False-discovery rate.
+        rule: A rule of the caller's own, if there is one.
+        readout: A readout, if not the default.
+    """
+
+    q: float
+    rule: SelectionRule | None
+    readout: str | None
+
+
 class Asked(NamedTuple):
     """What the edges into each target are chosen by, before scores are read.
 
@@ -86,20 +100,20 @@ class Asked(NamedTuple):
 def ask(
     data: Prepared,
     fitted: FittedForecaster,
+    wanted: Wanted,
     *,
-    q: float,
-    rule: SelectionRule | None,
-    readout: str | None,
+    progress: bool,
 ) -> Asked:
     """Decide for each target whether t-tests choose its edges: see `select_edges`.
 
     Where few links are candidates, those do not that miss an edge which the forecasts show.
     """
+    q, rule, readout = wanted
     better = fitted.gain.targets & (data.windows_per_input >= 1)
     as_linear = ~better & (rule is None and _is_short(data, fitted))
-    if rule is not None or readout is not None or not has_few_links(data):
+    if rule is not None or readout is not None or not has_few_links(data.candidates):
         return Asked(as_linear, as_linear, None)
-    by_tests, impact = as_linear, held_out_impact(data, fitted)
+    by_tests, impact = as_linear, held_out_impact(data, fitted, progress=progress)
     if impact is not None and by_tests.any():
         seen = lagged_q_values(of_candidates(N_TESTS * np.asarray(impact.p_value), data)) <= q
         missed = seen & (data.linear_tests().q_value > q)
@@ -128,11 +142,10 @@ def select_edges(
     data: Prepared,
     fitted: FittedForecaster,
     scores: EdgeScores,
-    *,
     asked: Asked,
-    q: float,
-    rule: SelectionRule | None,
-    readout: str | None,
+    wanted: Wanted,
+    *,
+    progress: bool,
 ) -> SelectedEdges:
     """Keep edges by the caller's rule, by t-tests, or by the empirical null of the scores.
 
@@ -153,12 +166,12 @@ def select_edges(
         fitted: The forecaster.
         scores: Its scores.
         asked: What `ask` returned.
-        q: False-discovery rate.
-        rule: The caller's rule, if there is one.
-        readout: The readout that the caller wants, if any.
+        wanted: What the caller wants.
+        progress: Whether to say what is done.
     """
     known = data.known.lagged
     as_linear, by_tests, impact = asked
+    q, rule, readout = wanted
     strength = np.sqrt(scores.total) if READOUTS[scores.name].squared else scores.total
     ranked = scores.total
     measure, gradients = scores.name.replace("_", " "), None
@@ -178,7 +191,7 @@ def select_edges(
         chosen = choose_edges(data, null, by_tests, q=q, is_short=_is_short(data, fitted))
         overlap = null.separation < STANDS_APART and not by_tests.all()
         if overlap and readout is None and impact is None:
-            impact = held_out_impact(data, fitted)
+            impact = held_out_impact(data, fitted, progress=progress)
         if impact is not None:
             chosen = with_impact(data, chosen, null, impact, by_tests, q=q)
     graph = LaggedGraph.from_mask((chosen.supported & known.allowed) | known.required)

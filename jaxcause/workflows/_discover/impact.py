@@ -4,10 +4,10 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxcause.attribution import PredictiveImpact, predictive_impact
-from jaxcause.attribution._select import FEW
 from jaxcause.models.forecaster import predictor
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.prepare import Prepared
+from jaxcause.workflows._discover.progress import stage
 from jaxcause.workflows._discover.random_keys import default_key
 from jaxcause.workflows._discover.scores import spread_windows
 
@@ -20,12 +20,6 @@ MOST_EFFORT = 5e10
 """Operations of all forecasts: a few seconds on two cores."""
 
 
-def has_few_links(data: Prepared) -> bool:
-    """Whether so few links between variables are candidates that their bulk says little."""
-    cross = data.candidates & ~np.eye(len(data.names), dtype=bool)[:, :, None]
-    return int(cross.sum()) < FEW
-
-
 def shared_number(n: int) -> int:
     """Rounded down by less than an eighth: series of about the same length share a program.
 
@@ -35,7 +29,9 @@ def shared_number(n: int) -> int:
     return n - n % 2 ** max(n.bit_length() - 4, 0)
 
 
-def held_out_impact(data: Prepared, fitted: FittedForecaster) -> PredictiveImpact | None:
+def held_out_impact(
+    data: Prepared, fitted: FittedForecaster, *, progress: bool
+) -> PredictiveImpact | None:
     """The predictive impact of every input, each regime on its own windows.
 
     None if the forecaster is the linear model alone or forecasts more than a mean, if few windows
@@ -57,12 +53,13 @@ def held_out_impact(data: Prepared, fitted: FittedForecaster) -> PredictiveImpac
     if data.domain is not None:
         domain = np.asarray(data.domain)[starts + data.max_lag]
     n_draws = int(np.clip(affordable // len(starts), 1, MOST_DRAWS))
-    parts = [
-        _of_regime(data, fitted, starts[domain == regime], int(regime), law, n_draws)
-        for regime in np.unique(domain)
-        if (domain == regime).sum() > 1
-    ]
-    return _pooled(parts)
+    with stage("Forecasting without each input", show=progress):
+        parts = [
+            _of_regime(data, fitted, starts[domain == regime], int(regime), law, n_draws)
+            for regime in np.unique(domain)
+            if (domain == regime).sum() > 1
+        ]
+    return _pooled(parts) if parts else None
 
 
 def _of_regime(

@@ -188,7 +188,7 @@ class Gradient(SharedMethod):
         """Prepare, forecast, read scores, select edges, allow for hidden causes, take notes."""
         import numpy as np
 
-        from jaxcause.workflows._discover.edges import ask, select_edges
+        from jaxcause.workflows._discover.edges import Wanted, ask, select_edges
         from jaxcause.workflows._discover.hidden import search_hidden
         from jaxcause.workflows._discover.info import Finding
         from jaxcause.workflows._discover.network_effects import effects_of_forecaster
@@ -197,10 +197,10 @@ class Gradient(SharedMethod):
         began = time.perf_counter()
         data, fitted = self._forecast(table, max_lag, key=key, progress=progress)
         trained = time.perf_counter()
-        choice = {"q": self.q, "rule": self.select, "readout": self.readout}
-        asked = ask(data, fitted, **choice)
+        wanted = Wanted(self.q, self.select, self.readout)
+        asked = ask(data, fitted, wanted, progress=progress)
         scores = self._scores(data, fitted, asked, progress=progress)
-        selected = select_edges(data, fitted, scores, asked=asked, **choice)
+        selected = select_edges(data, fitted, scores, asked, wanted, progress=progress)
         found = search_hidden(
             data,
             fitted,
