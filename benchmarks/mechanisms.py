@@ -11,7 +11,7 @@ import scipy.stats
 from jax.tree_util import Partial
 
 import jaxcause as jc
-from benchmarks.calibration import f1_at_true_number
+from benchmarks.calibration.figures import f1_at_true_number
 from jaxcause.attribution import intervention
 from jaxcause.training import TrainingConfig
 

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import scipy.stats
 
-from benchmarks.calibration import f1_at_true_number
+from benchmarks.calibration.figures import f1_at_true_number
 from benchmarks.core.timing import say
 from benchmarks.mechanisms import System, draw_system, excess_error, train
 from jaxcause import attribution

@@ -104,7 +104,7 @@ def test_it_learns_what_comes_next():
     with jax.numpy_dtype_promotion("standard"):
         for n in range(60):
             params, state, _ = step(params, state, jax.random.key(n))
-    best = np.asarray(model.apply(params, sessions).logits)[:, -1].argmax(axis=-1)
+    best = np.asarray(jax.jit(model.apply)(params, sessions).logits)[:, -1].argmax(axis=-1)
     assert (best == np.asarray(answers)).mean() > 0.98
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from jaxcause import InputError
+from jaxcause.models import forecaster
 from jaxcause.models.forecaster import (
     PRESETS,
     ForecasterConfig,
     attention,
     density_predictor,
-    forward,
     init_params,
     positional_attention,
     predictor,
@@ -20,6 +20,9 @@ from jaxcause.models.forecaster import (
 )
 from jaxcause.models.forecaster import positional as positional_module
 from jaxcause.nn import ATTN_LRP
+
+# Compiled as a whole: operation by operation the tests would mostly compile.
+forward = jax.jit(forecaster.forward, static_argnums=0)
 
 SIZES = {"n_vars": 3, "max_lag": 4, "width": 8, "n_heads": 2}
 CONTENT = ForecasterConfig(**SIZES, attention="content", mlp_ratio=2)
@@ -136,23 +139,25 @@ def test_lags_in_blocks_give_the_same_and_the_same_gradient(monkeypatch):
     x = windows()
 
     def total(x):
-        return (forward(POSITIONAL, params, x).mean ** 2).sum()
+        return (forecaster.forward(POSITIONAL, params, x).mean ** 2).sum()
 
-    whole = jax.value_and_grad(total)(x)
+    whole = jax.jit(jax.value_and_grad(total))(x)
     monkeypatch.setattr(positional_module, "MOST_INPUTS_AT_ONCE", 3 * 3)
-    blocks = jax.value_and_grad(total)(x)
+    blocks = jax.jit(jax.value_and_grad(lambda x: total(x)))(x)
     np.testing.assert_allclose(whole[0], blocks[0], rtol=1e-5)
     np.testing.assert_allclose(whole[1], blocks[1], atol=1e-5)
 
 
 def test_content_attention_is_causal_by_time_step():
     params = init_params(jax.random.key(0), CONTENT)
-    jacobian = jax.jacrev(lambda w: forward(CONTENT, params, w[None]).mean[0])(windows()[0])
+    jacobian = jax.jit(jax.jacrev(lambda w: forward(CONTENT, params, w[None]).mean[0]))(
+        windows()[0]
+    )
     for at in range(4):
         future = np.abs(np.asarray(jacobian))[at, :, at + 1 :]
         assert (future == 0).all()
         assert (np.abs(np.asarray(jacobian))[at, :, : at + 1] > 0).all()
-    weights = np.asarray(attention(CONTENT, params, windows()))
+    weights = np.asarray(jax.jit(attention, static_argnums=0)(CONTENT, params, windows()))
     assert weights.shape == (2, 5, 2, 12, 12)
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
     assert (weights[..., 0, 3:] == 0).all()
@@ -183,10 +188,10 @@ def test_what_is_not_allowed_is_never_used():
     params = with_skip(init_params(jax.random.key(0), config), np.ones((3, 3, 5)))
     params = with_allowed(params, allowed)
     params["readout"] = params["readout"] + 1.0
-    jacobian = jax.jacrev(predictor(config, params))(windows()[0])
+    jacobian = jax.jit(jax.jacrev(predictor(config, params)))(windows()[0])
     used = np.asarray(jacobian)[:, ::-1].transpose(2, 0, 1) != 0
     np.testing.assert_array_equal(used, allowed[:, :, 1:])
-    gradient = jax.grad(lambda p: (forward(config, p, windows()).mean ** 2).sum())(params)
+    gradient = jax.jit(jax.grad(lambda p: (forward(config, p, windows()).mean ** 2).sum()))(params)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
     at_forbidden = np.asarray(gradient["logits"])[:, ~allowed[:, :, 1:].swapaxes(0, 1)]
     assert (at_forbidden == 0).all()
@@ -210,7 +215,7 @@ def test_the_regime_is_an_input(config):
     params = init_params(jax.random.key(0), config)
     params = jax.tree.map(lambda leaf: leaf + 0.1, params)
     x = windows()[0]
-    by_regime = [predictor(config, params, domain=d)(x) for d in range(3)]
+    by_regime = [jax.jit(predictor(config, params, domain=d))(x) for d in range(3)]
     assert not np.allclose(by_regime[0], by_regime[1])
     length = 4 if config.attention == "content" else 1
     domain = jnp.full((1, length), 2, jnp.int32)
@@ -222,10 +227,10 @@ def test_the_regime_is_an_input(config):
 def test_the_gaussian_head_has_a_positive_variance_that_depends_on_the_past(config):
     config = dataclasses.replace(config, head="gaussian")
     params = init_params(jax.random.key(0), config)
-    mean, variance = density_predictor(config, params)(windows()[0])
+    mean, variance = jax.jit(density_predictor(config, params))(windows()[0])
     assert mean.shape == variance.shape == (3,)
     assert (variance > 0).all()
-    gradient = jax.jacrev(lambda w: density_predictor(config, params)(w)[1])(windows()[0])
+    gradient = jax.jit(jax.jacrev(lambda w: density_predictor(config, params)(w)[1]))(windows()[0])
     assert (np.abs(gradient) > 0).any()
 
 
@@ -234,8 +239,9 @@ def test_relevance_rules_change_the_gradient_alone(config):
     params = init_params(jax.random.key(0), config)
     x = windows()[0]
     plain, ruled = predictor(config, params), predictor(config, params, ops=ATTN_LRP)
-    np.testing.assert_allclose(plain(x), ruled(x), atol=1e-6)
-    assert not np.allclose(jax.jacrev(plain)(x), jax.jacrev(ruled)(x))
+    np.testing.assert_allclose(jax.jit(plain)(x), jax.jit(ruled)(x), atol=1e-6)
+    derivatives = jax.jit(lambda x: (jax.jacrev(plain)(x), jax.jacrev(ruled)(x)))(x)
+    assert not np.allclose(*derivatives)
 
 
 @BOTH
@@ -252,7 +258,7 @@ def test_the_predictor_reads_the_newest_step(config):
     params = init_params(jax.random.key(0), config)
     x = windows()
     expected = forward(config, params, x).mean[0, -1]
-    np.testing.assert_allclose(predictor(config, params)(x[0]), expected, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(predictor(config, params))(x[0]), expected, atol=1e-6)
 
 
 @BOTH

@@ -20,6 +20,9 @@ from jaxcause.models import _hub, load_pretrained
 
 GOLDENS = Path(__file__).parent / "goldens"
 
+PATIENCE = 8
+"""Seconds: less than the hub's own tries take, more than a busy machine needs."""
+
 
 class Hub(http.server.BaseHTTPRequestHandler):
     """Serves one model as the hub does."""
@@ -87,7 +90,7 @@ def test_a_hub_id_without_a_network_fails_at_once():
     began = time.perf_counter()
     with pytest.raises(InputError, match=r"config\.json, and HF_HUB_OFFLINE is set"):
         load_pretrained("nobody/has-this-model")
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < PATIENCE
 
 
 def test_an_unreachable_hub_fails_at_once(monkeypatch):
@@ -96,7 +99,7 @@ def test_an_unreachable_hub_fails_at_once(monkeypatch):
     began = time.perf_counter()
     with pytest.raises(InputError, match="http://127.0.0.1:9 cannot be reached"):
         load_pretrained("nobody/has-this-model")
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < PATIENCE
 
 
 def test_a_hub_that_never_answers_is_given_up(monkeypatch):
@@ -108,7 +111,7 @@ def test_a_hub_that_never_answers_is_given_up(monkeypatch):
         began = time.perf_counter()
         with pytest.raises(InputError, match="cannot be reached"):
             load_pretrained("nobody/has-this-model")
-        assert time.perf_counter() - began < 2
+        assert time.perf_counter() - began < PATIENCE
 
 
 def test_what_was_fetched_before_is_found_without_a_network(tmp_path, monkeypatch):
