@@ -212,6 +212,6 @@ def _with_keys(
     trees: Trees, contexts: _Contexts, sets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The key (pair, sum of distances, side) of each set, and its members."""
-    nodes = members(sets)[1].reshape(len(sets), -1).astype(np.int32)
+    nodes = members(sets, trees.distance.shape[1])[1].reshape(len(sets), -1).astype(np.int32)
     total = trees.distance[contexts.tree[:, None], nodes].sum(axis=1)
     return np.stack([contexts.pair, total, contexts.side], axis=1), nodes

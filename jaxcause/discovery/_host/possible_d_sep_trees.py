@@ -159,7 +159,7 @@ def _next_layer(layer: _Layer, edges: _Edges) -> tuple[Int[np.ndarray, "more"], 
     onward = edges.onward[graph, a]
     collider = edges.into[graph, b, a]
     onward[collider] |= edges.sources[graph[collider], b[collider]]
-    branch, c = members(onward & edges.unused[tree, b])
+    branch, c = members(onward & edges.unused[tree, b], n)
     tree, b = tree[branch], b[branch]
     edge = (tree * n + np.minimum(b, c)) * n + np.maximum(b, c)
     first = first_of_each_value(edge, edges.unused.shape[0] * n * n)
@@ -186,14 +186,14 @@ def one_node(node: Int[np.ndarray, "sets"], n: int) -> UInt64[np.ndarray, "sets 
 
 
 def members(
-    sets: UInt64[np.ndarray, "sets words"],
+    sets: UInt64[np.ndarray, "sets words"], n: int
 ) -> tuple[Int[np.ndarray, "members"], Int[np.ndarray, "members"]]:
-    """Which set, and which node: the members of all sets, in ascending order."""
+    """Which set, and which of ``n`` nodes: the members of all sets, in ascending order."""
     some = np.flatnonzero(sets.any(axis=1))
-    octets = sets[some].astype(">u8").view(np.uint8)
+    octets = sets[some].astype(">u8").view(np.uint8)[:, : -(-n // 8)]
     # Flat and boolean, they are found several times faster.
     found = np.flatnonzero(np.unpackbits(octets.reshape(-1)).view(bool))
-    width = sets.shape[1] * BITS
+    width = 8 * octets.shape[1]
     row = found // width
     return some[row], found - row * width
 
