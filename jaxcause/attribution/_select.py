@@ -150,12 +150,13 @@ def evidence_null(
     """
     lagged = _lagged(evidence)
     tested = np.ones(lagged.shape, bool) if candidates is None else _tested(candidates, lagged)
-    mixture = empirical_null(np.asarray(evidence, np.float64) ** 2, candidates=candidates)
+    squares = np.asarray(evidence, np.float64) ** 2
     cross = tested & ~np.eye(len(lagged), dtype=bool)[:, :, None]
     few = bounded and has_few_links(tested)
-    # Among few, the own pasts may be all that stands apart.
-    if mixture.separation >= STANDS_APART and not few:
-        return mixture
+    separation = separation_of_links(squares, candidates=candidates)
+    mixture = empirical_null(squares, candidates=candidates)
+    if separation >= STANDS_APART and not few:
+        return mixture._replace(separation=separation)
     by_scale = half_normal_p_value(np.asarray(lagged, np.float64), cross, bounded=few)
     p_value = np.where(tested, by_scale, 1.0)
     if mixture.separation > 0:
@@ -165,8 +166,24 @@ def evidence_null(
         _with_lag_0(p_value, lagged.dtype),
         _with_lag_0(q_value, lagged.dtype),
         _with_lag_0(np.where(tested, 0.0, 1.0), lagged.dtype),
-        mixture.separation,
+        separation,
     )
+
+
+def separation_of_links(
+    scores: Float[AnyArray, "vars vars lags"],
+    *,
+    candidates: Bool[AnyArray, "vars vars lags"] | None = None,
+) -> float:
+    """How far edges between variables stand apart: the separation of an `empirical_null`.
+
+    A variable's own past is left out. Where variables change slowly, it would stand apart by far,
+    whether or not anything else does.
+    """
+    lagged = _lagged(scores)
+    tested = np.ones(lagged.shape, bool) if candidates is None else _tested(candidates, lagged)
+    cross = tested & ~np.eye(len(lagged), dtype=bool)[:, :, None]
+    return fit_null(np.asarray(lagged, np.float64), cross).separation if cross.any() else 0.0
 
 
 def has_few_links(candidates: Bool[np.ndarray, "vars vars lags"]) -> bool:

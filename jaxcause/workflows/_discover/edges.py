@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from jaxcause._typing import AnyArray
 from jaxcause.attribution import PredictiveImpact, empirical_null, evidence_null
-from jaxcause.attribution._select import STANDS_APART, has_few_links
+from jaxcause.attribution._select import STANDS_APART, has_few_links, separation_of_links
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import FEW_TO_TEST, VarFit, lagged_q_values
 from jaxcause.workflows._discover.choice import (
@@ -121,6 +121,12 @@ def ask(
     return Asked(as_linear, by_tests, impact)
 
 
+def _links_overlap(data: Prepared, scores: EdgeScores, gradients: np.ndarray | None) -> bool:
+    """Whether the scores of edges between variables do not stand apart."""
+    measured = scores.total if gradients is None else np.asarray(gradients, np.float64) ** 2
+    return separation_of_links(measured, candidates=data.candidates) < STANDS_APART
+
+
 def _is_short(data: Prepared, fitted: FittedForecaster) -> bool:
     """Whether the linear model is asked besides the Transformer."""
     return len(data.split.train) < LONG and fitted.forecaster.config.head == "mean"
@@ -189,7 +195,7 @@ def select_edges(
             else evidence_null(gradients, candidates=data.candidates, bounded=data.noise is None)
         )
         chosen = choose_edges(data, null, by_tests, q=q, is_short=_is_short(data, fitted))
-        overlap = null.separation < STANDS_APART and not by_tests.all()
+        overlap = _links_overlap(data, scores, gradients) and not by_tests.all()
         if overlap and readout is None and impact is None:
             impact = held_out_impact(data, fitted, progress=progress)
         if impact is not None:
