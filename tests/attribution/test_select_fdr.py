@@ -12,6 +12,7 @@ from typechecker import tolerance
 from jaxcause import InputError
 from jaxcause.attribution import empirical_null, evidence_null, select_fdr
 from jaxcause.attribution._empirical_null import fit_mixture
+from jaxcause.attribution._select import separation_of_links
 from jaxcause.stats import benjamini_hochberg, lagged_q_values
 
 
@@ -264,6 +265,24 @@ def test_edges_far_apart_are_left_to_the_mixture():
     mixture, both = empirical_null(scores), evidence_null(np.sqrt(scores))
     assert mixture.separation > 3.5
     np.testing.assert_allclose(both.p_value, mixture.p_value, rtol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([5.0, 30.0, 300.0]))
+@settings(max_examples=20, deadline=None)
+def test_strong_own_pasts_hide_no_edges_between_variables(seed, strength):
+    """Where variables change slowly, their own pasts stand apart by far, and edges do not."""
+    rng, n = np.random.default_rng(seed), 12
+    own, edge = np.eye(n, dtype=bool), rng.random((n, n)) < 0.3
+    evidence = np.zeros((n, n, 2))
+    evidence[:, :, 1] = np.abs(rng.normal(size=(n, n)) + edge * rng.uniform(0, 9, (n, n)))
+    found = []
+    for factor in (1.0, strength):
+        evidence[own, 1] = factor * rng.uniform(3, 6, n)
+        test = evidence_null(evidence)
+        assert test.separation == separation_of_links(evidence**2)
+        found.append(np.asarray(test.edges(0.1).directed)[:, :, 1] & ~own)
+    assert found[1].sum() >= 0.5 * found[0].sum()
+    assert (evidence[:, :, 1] > 8)[edge & ~own & ~found[1]].sum() <= 1
 
 
 def test_own_pasts_do_not_pay_for_false_edges_between_variables():
