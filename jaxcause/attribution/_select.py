@@ -153,10 +153,10 @@ def evidence_null(
     squares = np.asarray(evidence, np.float64) ** 2
     cross = tested & ~np.eye(len(lagged), dtype=bool)[:, :, None]
     few = bounded and has_few_links(tested)
-    separation = separation_of_links(squares, candidates=candidates)
     mixture = empirical_null(squares, candidates=candidates)
-    if separation >= STANDS_APART and not few:
-        return mixture._replace(separation=separation)
+    # Among few, the own pasts may be all that stands apart.
+    if mixture.separation >= STANDS_APART and not few:
+        return mixture
     by_scale = half_normal_p_value(np.asarray(lagged, np.float64), cross, bounded=few)
     p_value = np.where(tested, by_scale, 1.0)
     if mixture.separation > 0:
@@ -166,7 +166,7 @@ def evidence_null(
         _with_lag_0(p_value, lagged.dtype),
         _with_lag_0(q_value, lagged.dtype),
         _with_lag_0(np.where(tested, 0.0, 1.0), lagged.dtype),
-        separation,
+        mixture.separation,
     )
 
 

@@ -1,11 +1,15 @@
 """Edges where most links may be: forecasts of held-out windows without each input."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
 
 import jaxcause as jc
-from jaxcause.attribution import PredictiveImpact
+from jaxcause.attribution import PredictiveImpact, evidence_null
+from jaxcause.attribution._select import STANDS_APART
+from jaxcause.workflows._discover.choice import ChosenEdges, with_impact
 from jaxcause.workflows._discover.impact import _pooled
 
 QUICK = {"key": jax.random.key(0), "progress": False}
@@ -77,3 +81,31 @@ def test_regimes_are_pooled_by_their_windows():
     within = sum(len(part) * part.var(axis=0) for part in lost) / len(every)
     np.testing.assert_allclose(pooled.standard_error, np.sqrt(within / len(every)))
     assert pooled.n_windows.tolist() == [50, 50]
+
+
+@pytest.mark.usefixtures("untyped")
+def test_where_own_pasts_stand_apart_forecasts_add_edges_and_take_none_away():
+    """Of twelve slow variables, the null knows their own pasts and one strong edge."""
+    n, rng = 12, np.random.default_rng(0)
+    own = np.eye(n, dtype=bool)
+    evidence = np.zeros((n, n, 2))
+    evidence[:, :, 1] = np.where(own, 100.0, np.abs(rng.normal(size=(n, n))))
+    evidence[0, 1, 1] = 90.0
+    null = evidence_null(evidence)
+    assert null.separation > STANDS_APART
+    everywhere = np.ones((n, n, 2), bool)
+    everywhere[:, :, 0] = False
+    data = SimpleNamespace(
+        candidates=everywhere, known=SimpleNamespace(lagged=SimpleNamespace(allowed=everywhere))
+    )
+    chosen = ChosenEdges(
+        np.asarray(null.edges(0.1).directed), "empirical null", 1.0, null.p_value, null.q_value
+    )
+    t_statistic = np.zeros((n, n, 2))
+    t_statistic[2, 3, 1] = 9.0
+    impact = PredictiveImpact(t_statistic, np.ones((n, n, 2)), np.full(n, 500.0))
+    both = with_impact(data, chosen, null, impact, np.zeros(n, bool), q=0.1)
+    cross = np.argwhere(both.supported[:, :, 1] & ~own).tolist()
+    assert cross == [[0, 1], [2, 3]]
+    assert both.supported[own, 1].all()
+    assert both.q_value[0, 1, 1] == chosen.q_value[0, 1, 1]

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from jaxcause.attribution import EdgeTest, PredictiveImpact
 from jaxcause.attribution._empirical_null import HALF_NORMAL_MEDIAN
-from jaxcause.attribution._select import UNLIKELY_EDGE, has_few_links
+from jaxcause.attribution._select import STANDS_APART, UNLIKELY_EDGE, has_few_links
 from jaxcause.stats import VarFit, lagged_q_values
 from jaxcause.workflows._discover.prepare import Prepared
 
@@ -75,14 +75,21 @@ def with_impact(
     *,
     q: float,
 ) -> ChosenEdges:
-    """Two tests of each link; many links into a target whose edges t-tests chose keep these."""
+    """Two tests of each link; many links into a target whose edges t-tests chose keep these.
+
+    Where the null has a component of edges that stands apart, if only by the variables' own pasts,
+    the edges that it chose stay.
+    """
     old_p, old_q = np.asarray(chosen.p_value), np.asarray(chosen.q_value)
     unlikely = (np.asarray(null.local_fdr) > UNLIKELY_EDGE) & ~by_tests[None, :, None]
     alone = np.where(unlikely | np.isnan(old_p), 1.0, old_p)
     p_value = np.minimum(N_TESTS * np.minimum(alone, impact.p_value), 1.0)
     q_value = np.where(data.candidates, lagged_q_values(of_candidates(p_value, data)), 1.0)
     p_value = np.where(data.known.lagged.allowed, p_value, np.nan)
-    kept = by_tests[None, :, None] & (not has_few_links(data.candidates))
+    many = not has_few_links(data.candidates)
+    kept = by_tests[None, :, None] & many
+    if null.separation >= STANDS_APART and many:
+        kept = kept | chosen.supported
     return chosen._replace(
         supported=np.where(kept, chosen.supported, q_value <= q),
         p_value=np.where(kept, old_p, p_value),

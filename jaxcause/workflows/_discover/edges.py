@@ -163,9 +163,10 @@ def select_edges(
     required ones always are.
 
     A null that is fitted to the scores needs many non-edges. Where fewer than 100 links between
-    variables are candidates, or where the scores of edges do not stand apart, most links may be
-    edges, and the forecasts of held-out windows are asked, too: the p-value of a link is twice the
-    smaller of the two (Bonferroni).
+    variables are candidates, or where the scores of edges between variables do not stand apart,
+    most links may be edges, and the forecasts of held-out windows are asked, too: the p-value of a
+    link is twice the smaller of the two (Bonferroni). Where variables change slowly, their own
+    pasts alone may stand apart; the edges that the null keeps then stay, and forecasts add others.
 
     Args:
         data: The series.
