@@ -153,7 +153,8 @@ def _few(n_seeds: int) -> Iterator[dict]:
 
 
 def _shaped(n_seeds: int) -> Iterator[dict]:
-    """The same by the shape of the effects, in sparse to dense graphs."""
+    """The same by the shape of the effects, in sparse to dense graphs, and means for each shape."""
+    rows = []
     for n_vars, max_lag, n_steps in SHAPED:
         for shape in ("tanh", "square", "absolute value", "product", "mixed"):
             for share in (0.2, 0.5, 0.85):
@@ -162,8 +163,21 @@ def _shaped(n_seeds: int) -> Iterator[dict]:
                     for seed in range(n_seeds)
                 ]
                 for row in _by_method(systems, max_lag, own=False):
-                    data = f"{shape}, n={n_vars} L={max_lag} T={n_steps}, {share:.0%} of pairs"
-                    yield {"table": "shapes", "data": data} | row
+                    size = f"n={n_vars} L={max_lag} T={n_steps}"
+                    where = {"shape": shape, "size": size, "share of pairs": share}
+                    rows.append({"table": "shapes"} | where | row)
+                    yield rows[-1]
+    yield from means_by_shape(rows)
+
+
+def means_by_shape(rows: list[dict]) -> Iterator[dict]:
+    """The mean of all sizes and densities, by shape and method."""
+    for shape in dict.fromkeys(row["shape"] for row in rows):
+        for method in dict.fromkeys(row["method"] for row in rows):
+            chosen = [row for row in rows if (row["shape"], row["method"]) == (shape, method)]
+            figures = [name for name in chosen[0] if name.split()[0] in ("FDR", "F1")]
+            means = {name: float(np.mean([row[name] for row in chosen])) for name in figures}
+            yield {"table": "shapes (means)", "shape": shape, "method": method} | means
 
 
 def _by_method(
