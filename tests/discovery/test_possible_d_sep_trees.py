@@ -89,7 +89,7 @@ def test_both_searches_grow_the_same_trees(n, density, depth):
 
 def sets(words, n):
     """Sets of nodes as Python's."""
-    row, node = members(words)
+    row, node = members(words, n)
     return [frozenset(node[row == k].tolist()) for k in range(len(words))]
 
 
