@@ -17,9 +17,9 @@ def _f1(mask: np.ndarray, truth: np.ndarray) -> float:
 
 def columns(found: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> dict[str, float]:
     """Share of false edges (without edges: how often any is found), and F1."""
-    columns = {}
+    figures = {}
     for name, pairs in found.items():
         false = [(mask & ~truth).sum() / max(mask.sum(), 1) for mask, truth in pairs]
-        columns[f"FDR {name}"] = float(np.mean(false))
-        columns[f"F1 {name}"] = float(np.mean([_f1(mask, truth) for mask, truth in pairs]))
-    return columns
+        figures[f"FDR {name}"] = float(np.mean(false))
+        figures[f"F1 {name}"] = float(np.mean([_f1(mask, truth) for mask, truth in pairs]))
+    return figures

@@ -150,14 +150,12 @@ def evidence_null(
     """
     lagged = _lagged(evidence)
     tested = np.ones(lagged.shape, bool) if candidates is None else _tested(candidates, lagged)
-    squares = np.asarray(evidence, np.float64) ** 2
-    cross = tested & ~np.eye(len(lagged), dtype=bool)[:, :, None]
+    mixture = empirical_null(np.asarray(evidence, np.float64) ** 2, candidates=candidates)
     few = bounded and has_few_links(tested)
-    mixture = empirical_null(squares, candidates=candidates)
     # Among few, the own pasts may be all that stands apart.
     if mixture.separation >= STANDS_APART and not few:
         return mixture
-    by_scale = half_normal_p_value(np.asarray(lagged, np.float64), cross, bounded=few)
+    by_scale = half_normal_p_value(np.asarray(lagged, np.float64), _links(tested), bounded=few)
     p_value = np.where(tested, by_scale, 1.0)
     if mixture.separation > 0:
         p_value = np.minimum(p_value, mixture.p_value[:, :, 1:])
@@ -178,17 +176,21 @@ def separation_of_links(
     """How far edges between variables stand apart: the separation of an `empirical_null`.
 
     A variable's own past is left out. Where variables change slowly, it would stand apart by far,
-    whether or not anything else does.
+    whether or not anything else does. Infinite without links, or if most of their scores are zero.
     """
     lagged = _lagged(scores)
     tested = np.ones(lagged.shape, bool) if candidates is None else _tested(candidates, lagged)
-    cross = tested & ~np.eye(len(lagged), dtype=bool)[:, :, None]
-    return fit_null(np.asarray(lagged, np.float64), cross).separation if cross.any() else 0.0
+    return fit_null(np.asarray(lagged, np.float64), _links(tested)).separation
 
 
 def has_few_links(candidates: Bool[np.ndarray, "vars vars lags"]) -> bool:
     """Whether so few links between variables are candidates that their bulk says little."""
-    return int((candidates & ~np.eye(len(candidates), dtype=bool)[:, :, None]).sum()) < FEW
+    return int(_links(candidates).sum()) < FEW
+
+
+def _links(candidates: Bool[np.ndarray, "vars vars lags"]) -> Bool[np.ndarray, "vars vars lags"]:
+    """The candidates that lead from one variable to another."""
+    return candidates & ~np.eye(len(candidates), dtype=bool)[:, :, None]
 
 
 def _with_lag_0(lagged: np.ndarray, dtype: Any) -> Float[np.ndarray, "vars vars lags"]:

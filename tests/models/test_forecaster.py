@@ -143,6 +143,7 @@ def test_lags_in_blocks_give_the_same_and_the_same_gradient(monkeypatch):
 
     whole = jax.jit(jax.value_and_grad(total))(x)
     monkeypatch.setattr(positional_module, "MOST_INPUTS_AT_ONCE", 3 * 3)
+    # A function of its own is traced anew.
     blocks = jax.jit(jax.value_and_grad(lambda x: total(x)))(x)
     np.testing.assert_allclose(whole[0], blocks[0], rtol=1e-5)
     np.testing.assert_allclose(whole[1], blocks[1], atol=1e-5)

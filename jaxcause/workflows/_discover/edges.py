@@ -196,8 +196,8 @@ def select_edges(
             else evidence_null(gradients, candidates=data.candidates, bounded=data.noise is None)
         )
         chosen = choose_edges(data, null, by_tests, q=q, is_short=_is_short(data, fitted))
-        overlap = _links_overlap(data, scores, gradients) and not by_tests.all()
-        if overlap and readout is None and impact is None:
+        unasked = readout is None and impact is None and not by_tests.all()
+        if unasked and _links_overlap(data, scores, gradients):
             impact = held_out_impact(data, fitted, progress=progress)
         if impact is not None:
             chosen = with_impact(data, chosen, null, impact, by_tests, q=q)
