@@ -24,6 +24,9 @@ from jaxtyping import Bool, Int, Integer, UInt64
 from jaxcause.graph import Mark
 
 BITS = 64
+TREES_PER_BLOCK = 512
+"""Trees that grow together: their branches stay in the cache."""
+
 MOST_SLOTS = 1 << 26
 """Values of which the first occurrence is looked up in a table; more are sorted."""
 
@@ -111,8 +114,29 @@ def grow_trees(
         unknown: Pairs that are not adjacent though no set is known that separates them: a path
             goes on past them as if they were adjacent, since its middle may be a collider.
     """
+    roots = np.arange(marks.shape[1]) if root is None else np.array([root])
+    step = max(1, TREES_PER_BLOCK // max(1, roots.size))
+    blocks = [slice(start, start + step) for start in range(0, max(1, len(marks)), step)]
+    grown = [
+        _grow(marks[block], roots, depth, None if unknown is None else unknown[block])
+        for block in blocks
+    ]
+    if len(grown) == 1:
+        return grown[0]
+    ends = np.cumsum([trees.starts[-1] for trees in grown])
+    starts = [trees.starts[1:] + before for trees, before in zip(grown[1:], ends, strict=False)]
+    _, *rest = zip(*grown, strict=True)
+    return Trees(np.concatenate([grown[0].starts, *starts]), *map(np.concatenate, rest))
+
+
+def _grow(
+    marks: Integer[np.ndarray, "graphs nodes nodes"],
+    roots: Int[np.ndarray, "roots"],
+    depth: int | None,
+    unknown: Bool[np.ndarray, "graphs nodes nodes"] | None,
+) -> Trees:
+    """The trees of some roots in each graph, as `grow_trees` describes them."""
     n_graphs, n, _ = marks.shape
-    roots = np.arange(n) if root is None else np.array([root])
     root_of = np.tile(roots, n_graphs)
     adjacent = marks != Mark.NONE
     tree, b = np.nonzero(adjacent[:, roots].reshape(-1, n))
@@ -124,12 +148,12 @@ def grow_trees(
     layers = []
     for steps in itertools.count(1) if depth is None else range(1, depth + 1):
         layers.append((layer.tree, layer.b, before, nodes))
-        new = distance[layer.tree, layer.b] == 0
-        distance[layer.tree[new], layer.b[new]] = steps
+        place = layer.tree * n + layer.b
+        distance.reshape(-1)[place[distance.take(place) == 0]] = steps
         if steps == depth or not layer.b.size:
             break
-        branch, layer = _next_layer(layer, edges)
-        before = nodes[branch]
+        branch, layer = _next_layer(layer, edges, is_last=steps + 1 == depth)
+        before = nodes.take(branch, axis=0)
         nodes = before | one_node(layer.b, n)
     tree, head, before, nodes = (np.concatenate(part) for part in zip(*layers, strict=True))
     order = np.argsort(tree, kind="stable")
@@ -149,25 +173,37 @@ def _edges(marks: np.ndarray, root_of: np.ndarray, unknown: np.ndarray | None) -
     return _Edges(graph, into, onward, as_words(into), unused)
 
 
-def _next_layer(layer: _Layer, edges: _Edges) -> tuple[Int[np.ndarray, "more"], _Layer]:
+def _next_layer(
+    layer: _Layer, edges: _Edges, is_last: bool
+) -> tuple[Int[np.ndarray, "more"], _Layer]:
     """The branches with one more node, and which branch each of them continues.
 
-    The edges that they use are taken out of ``edges.unused``.
+    The edges that they use are taken out of ``edges.unused``, unless no layer follows.
     """
     tree, a, b = layer
-    n, graph = edges.into.shape[1], edges.graph[tree]
-    onward = edges.onward[graph, a]
-    collider = edges.into[graph, b, a]
-    onward[collider] |= edges.sources[graph[collider], b[collider]]
-    branch, c = members(onward & edges.unused[tree, b], n)
-    tree, b = tree[branch], b[branch]
-    edge = (tree * n + np.minimum(b, c)) * n + np.maximum(b, c)
+    n, n_words = edges.into.shape[1], edges.unused.shape[2]
+    onward, sources, unused = (
+        sets.reshape(-1, n_words) for sets in (edges.onward, edges.sources, edges.unused)
+    )
+    node = edges.graph.take(tree) * n + b
+    possible = onward.take(node - b + a, axis=0)
+    collider = np.flatnonzero(edges.into.take(node * n + a))
+    possible[collider] |= sources.take(node.take(collider), axis=0)
+    possible &= unused.take(tree * n + b, axis=0)
+    branch, c = members(possible, n)
+    tree, b = tree.take(branch), b.take(branch)
+    edge = tree * n
+    edge += np.minimum(b, c)
+    edge *= n
+    edge += np.maximum(b, c)
     first = first_of_each_value(edge, edges.unused.shape[0] * n * n)
-    branch, longer = branch[first], _Layer(tree[first], b[first], c[first])
+    branch, longer = branch.take(first), _Layer(*(part.take(first) for part in (tree, b, c)))
+    if is_last:
+        return branch, longer
     for end, other in ((longer.a, longer.b), (longer.b, longer.a)):
         # An edge is used once, so that subtracting its bit takes it out; `subtract.at` is fast.
-        word = (longer.tree * n + end) * edges.unused.shape[2] + other // BITS
-        np.subtract.at(edges.unused.reshape(-1), word, _bit(other))
+        word = (longer.tree * n + end) * n_words + other // BITS
+        np.subtract.at(unused.reshape(-1), word, _bit(other))
     return branch, longer
 
 
@@ -189,13 +225,13 @@ def members(
     sets: UInt64[np.ndarray, "sets words"], n: int
 ) -> tuple[Int[np.ndarray, "members"], Int[np.ndarray, "members"]]:
     """Which set, and which of ``n`` nodes: the members of all sets, in ascending order."""
-    some = np.flatnonzero(sets.any(axis=1))
+    count = np.bitwise_count(sets).sum(axis=1, dtype=np.int64)
+    some = np.flatnonzero(count)
     octets = sets[some].astype(">u8").view(np.uint8)[:, : -(-n // 8)]
     # Flat and boolean, they are found several times faster.
     found = np.flatnonzero(np.unpackbits(octets.reshape(-1)).view(bool))
-    width = 8 * octets.shape[1]
-    row = found // width
-    return some[row], found - row * width
+    found -= np.repeat(np.arange(some.size) * (8 * octets.shape[1]), count[some])
+    return np.repeat(some, count[some]), found
 
 
 def first_of_each_value(

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from jaxcause._checks import is_concrete
 from jaxcause._small_work import pays_to_compile
 from jaxcause._typing import AnyArray
-from jaxcause.discovery._kernel import sizes
+from jaxcause.discovery._kernel import short_lists, sizes
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.in_numpy import first_of_each, first_separating_in_numpy
 from jaxcause.discovery._kernel.one_condition import (
@@ -28,6 +28,7 @@ from jaxcause.discovery._kernel.one_condition import (
     best_single_conditions,
     is_worth_a_sweep,
 )
+from jaxcause.discovery._kernel.over_cores import n_shares
 from jaxcause.discovery._kernel.over_devices import scan_rows
 from jaxcause.discovery._kernel.partial_correlation import (
     Correlations,
@@ -36,6 +37,7 @@ from jaxcause.discovery._kernel.partial_correlation import (
     squared_correlations,
 )
 from jaxcause.discovery._kernel.rows import Found, KernelRows, RowBatch
+from jaxcause.discovery._kernel.short_lists import first_single_conditions
 from jaxcause.discovery._kernel.sizes import (
     ROWS,
     TESTS,
@@ -121,9 +123,12 @@ class GaussianEngine:
     ) -> Float[np.ndarray, "*pairs"]:
         """√(N-|S|-3) · atanh|r|; infinite where r² ≥ 1 or nothing could be tested."""
         root = self._roots(size)[graph]
+        z = np.sqrt(value)
         with np.errstate(divide="ignore", invalid="ignore"):
-            z = root * np.arctanh(np.sqrt(np.minimum(value, 1.0)))
-        return np.where((value >= 1) | (root <= 0), np.inf, z)
+            np.arctanh(z, out=z)
+            z *= root
+        z[(value >= 1) | (root <= 0)] = np.inf
+        return z
 
     def p_values(self, strength: Float[np.ndarray, "*pairs"]) -> Float[np.ndarray, "*pairs"]:
         """Probability that a standard normal variable exceeds ``strength`` in absolute value."""
@@ -219,6 +224,10 @@ class GaussianEngine:
         flat = np.asarray(self.test.corr, np.float64).reshape(-1)
         correlations = Correlations(flat, np.array(self.test.n_nodes, np.int32), lists)
         one_sided = self.test.one_sided
+        if sets.size == 1:
+            return first_single_conditions(
+                correlations, batch, sets, one_sided=one_sided, best=best
+            )
 
         def values(tests: KernelRows, positions: np.ndarray) -> np.ndarray:
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -247,6 +256,7 @@ class GaussianEngine:
             batch.packed(n_tests, length, dtype),
             subsets,
             mesh=self.mesh,
+            cores=n_shares(length),
             one_sided=self.test.one_sided,
             best=best,
             guarded=dtype == np.float32,
@@ -360,6 +370,8 @@ class GaussianEngine:
 
 def _seconds_per_test(size: int) -> float:
     """Of numpy, given sets of ``size``, by the operations of an unrolled elimination."""
+    if size == 1:
+        return short_lists.SECONDS_PER_TEST
     return 1e-8 * (2 + 3 * size + size * size + size**3 / 6)
 
 

@@ -1,4 +1,4 @@
-"""The rows of a level on one device, or shared out over the devices of a mesh.
+"""The rows of a level on one device or its cores, or shared out over the devices of a mesh.
 
 Every device holds all correlations and looks at some of the rows. One collective joins what they
 found, so that every device, and every process, ends with the whole level.
@@ -14,6 +14,7 @@ from jax import Array, lax
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Int
 
+from jaxcause.discovery._kernel.over_cores import on_cores
 from jaxcause.discovery._kernel.rows import Found, PackedRows
 
 
@@ -24,6 +25,7 @@ def scan_rows(
     subsets: Int[np.ndarray, "sets k"],
     *,
     mesh: Mesh | None,
+    cores: int = 1,
     lanes: int,
     **options: Any,
 ) -> Found:
@@ -36,12 +38,18 @@ def scan_rows(
             ``lanes``.
         subsets: Conditioning sets as positions among the candidates.
         mesh: The devices; None for one.
+        cores: Cores of a single device that share the rows: a divisor of their number.
         lanes: Rows per block.
         options: Static arguments of the kernel.
     """
-    if mesh is None or mesh.size == 1:
-        return kernel(*shared, rows, subsets, _longest(rows, lanes), lanes=lanes, **options)
     n_rows = rows.limit.size
+    if mesh is None or mesh.size == 1:
+        lanes = min(lanes, n_rows // cores)
+
+        def scan(rows: PackedRows) -> Found:
+            return kernel(*shared, rows, subsets, _longest(rows, lanes), lanes=lanes, **options)
+
+        return on_cores(scan, rows, cores)
     lanes = min(lanes, max(1, n_rows // mesh.size))
     order = deal(-(-n_rows // (lanes * mesh.size)) * lanes, mesh.size)
     dealt = _reordered(rows, order)

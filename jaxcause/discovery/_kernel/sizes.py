@@ -25,6 +25,9 @@ SET_SIZES = (0, 1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
 NODES = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 """Nodes of the graphs that the orientation rules look at."""
 
+FEWEST_ROWS_OF_A_CORE = 512
+"""Fewer rows are not divided further: starting a call on another core takes 0.1 ms."""
+
 FEWEST_LANES, MOST_LANES = 256, 4096
 """Bounds on the rows of one block, where levels are decided on the host."""
 TRACED_LANES = 2048
