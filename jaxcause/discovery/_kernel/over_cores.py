@@ -35,7 +35,7 @@ def on_cores(scan: Callable[[PackedRows], Found], rows: PackedRows, n: int) -> F
     if n == 1:
         return scan(rows)
     shares = [PackedRows(rows.fields[:, k::n], rows.limit[k::n]) for k in range(n)]
-    double = jax.config.jax_enable_x64
+    double = bool(jax.config.read("jax_enable_x64"))
 
     def scan_again(share: PackedRows) -> Found:
         # Settings that hold in a ``with`` hold in one thread only.

@@ -104,7 +104,7 @@ def _squares(
     for at, r in ((at_x, v_x), (at_y, v_y)):
         np.add(at[:, None], nodes, out=place)
         # Entries beyond a list may lie outside of the matrices.
-        correlations.flat.take(place, out=r, mode="clip")
+        np.take(correlations.flat, place, out=r, mode="clip")
     np.multiply(v_x, v_y, out=square)
     np.subtract(r_xy, square, out=square)
     negative = square <= 0 if one_sided else None
