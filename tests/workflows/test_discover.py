@@ -396,14 +396,17 @@ def test_relevance_is_a_readout(readout):
 
 
 @pytest.mark.usefixtures("untyped")
-def test_the_intervention_readout_tells_the_size_of_an_effect_that_saturates():
+def test_the_intervention_readout_tells_the_size_of_an_effect_that_saturates(capsys):
     """A step of ±1 moves the target by 1 standard deviation of it; its slope at 0 is 10."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(4000, 2))
     x[1:, 1] = 0.9 * np.tanh(10 * x[:-1, 0]) + 0.3 * rng.normal(size=3999)
     found = discover(x, 1, key=jax.random.key(0), **SMALL | {"training": TrainingConfig(1200)})
     read = discover(x, 1, forecaster=found.forecaster, readout="intervention", progress=False)
-    again = discover(x, 1, forecaster=found.forecaster, readout="intervention", progress=False)
+    again = discover(x, 1, forecaster=found.forecaster, readout="intervention", progress=True)
+    said = capsys.readouterr().err
+    assert "Setting inputs to their values in other windows" in said
+    assert "gradients" not in said
     np.testing.assert_array_equal(read.scores, again.scores)
     true = np.std(0.9 * np.tanh(10 * x[:-1, 0])) / np.std(x[1:, 1])
     sizes = [float(result.strength[0, 1, 1]) for result in (found, read)]

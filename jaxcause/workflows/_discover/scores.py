@@ -27,13 +27,17 @@ Scores = Float[np.ndarray, "source target lag"]
 
 
 class Readout(NamedTuple):
-    """How scores are read: the rule, the backward pass, and what the strength of an edge is."""
+    """How scores are read: the rule, the backward pass, and what the strength of an edge is.
+
+    ``doing`` is what progress says meanwhile.
+    """
 
     rule: Callable[..., Any]
     ops: Ops
     squared: bool
     strength: str
     density: bool = False
+    doing: str = "Reading input gradients"
 
 
 def _intervention(
@@ -70,6 +74,7 @@ READOUTS = {
         True,
         "root of half the mean squared change of the target, in standard deviations, when the "
         "source is set to its value in another window",
+        doing="Setting inputs to their values in other windows",
     ),
 }
 """Readouts by name."""
@@ -141,7 +146,7 @@ def score_edges(
     config = fitted.forecaster.config
     name = default_readout(readout, config.head)
     read = spread_windows(data, n_windows)
-    with stage("Reading input gradients", show=progress):
+    with stage(READOUTS[name].doing, show=progress):
         found = [read_scores(name, config, params, read, mesh) for params in fitted.members]
         totals = [total for total, _ in found]
         parts = {part: np.mean([p[part] for _, p in found], axis=0) for part in found[0][1]}
