@@ -118,9 +118,7 @@ class Evaluator:
     def _closest(self, rows: Rows, n_sets: np.ndarray, n_pairs: int, size: int) -> Closest:
         """Run the rounds; a pair that is separated takes part in no later one."""
         closest = Closest.none(n_pairs)
-        # Rows of one list stand together, so that they find in the cache what they share.
-        order = ascending(rows.owner)
-        order = order[ascending(n_sets[order])]
+        order = ascending(n_sets)
         ordered, n_ordered = rows.at(order), n_sets[order]
         for start, stop in rounds(n_sets, everything=self.max_p):
             alive = where((closest.number[ordered.pair] == NEVER) & (n_ordered > start))

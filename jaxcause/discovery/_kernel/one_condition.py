@@ -83,7 +83,7 @@ def best_single_conditions(
     batch = _from_owners(batch, lists)
     for rows in _with_one_list(batch):
         here = batch.at(rows)
-        n_listed = int((here.n_candidates + (here.skip < NULL)).max())
+        n_listed = int(here.n_listed.max())
         positions = np.arange(sets.start, min(n_listed, sets.stop + 1))
         columns = _Columns.of(sweep, here, lists, positions)
         parts = list(_closest(columns, here, sets, sweep.error))

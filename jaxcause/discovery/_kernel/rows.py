@@ -103,6 +103,11 @@ class RowBatch(NamedTuple):
     n_sets: Int[np.ndarray, "rows"]
     limit: Float[np.ndarray, "rows"]
 
+    @property
+    def n_listed(self) -> Int[np.ndarray, "rows"]:
+        """Length of each row's list, with the candidate that is left out."""
+        return self.n_candidates + (self.skip < NULL)
+
     def at(self, index: np.ndarray | slice) -> "RowBatch":
         """Some of the rows."""
         return RowBatch(*(field[index] for field in self))

@@ -6,7 +6,6 @@ that of `jaxcause.discovery._kernel.partial_correlation` in numpy.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.partial_correlation import Correlations
-from jaxcause.discovery._kernel.rows import NEVER, NULL, Found, RowBatch
+from jaxcause.discovery._kernel.rows import NEVER, Found, RowBatch
 from jaxcause.stats._definite import SINGULAR
 
 TESTS_IN_CACHE = 1 << 15
@@ -41,11 +40,11 @@ def first_single_conditions(
         one_sided: Negative partial correlations count as zero.
         best: Whether the candidate with the smallest value is wanted.
     """
-    parts, work = [], _Work.of(batch, sets)
+    parts = []
     for rows in _blocks(batch, sets):
         here = batch.at(rows)
         with np.errstate(divide="ignore", invalid="ignore"):
-            square = _squares(correlations, here, sets, one_sided, work)
+            square = _squares(correlations, here, sets, one_sided)
         column, value = _chosen(square, here.limit, best)
         # Positions behind the one that is left out have numbers that are smaller by one.
         number = column - (column + sets.start > here.skip)
@@ -54,32 +53,10 @@ def first_single_conditions(
     return Found(first, value, None)
 
 
-class _Work(NamedTuple):
-    """Memory that every block uses: new memory would cost more than the arithmetic."""
-
-    numbers: tuple[Float[np.ndarray, "entries"], ...]
-    places: Int[np.ndarray, "entries"]
-
-    @classmethod
-    def of(cls, batch: RowBatch, sets: SetRange) -> "_Work":
-        """Enough for the widest row."""
-        n_entries = max(TESTS_IN_CACHE, int(_widths(batch, sets)[-1]))
-        return cls(tuple(np.empty((3, n_entries))), np.empty(n_entries, np.int64))
-
-
-def _n_listed(batch: RowBatch) -> Int[np.ndarray, "rows"]:
-    """Length of each row's list, with the candidate that is left out."""
-    return batch.n_candidates + (batch.skip < NULL)
-
-
-def _widths(batch: RowBatch, sets: SetRange) -> Int[np.ndarray, "rows"]:
-    """Columns that a block needs whose last row this is."""
-    return np.maximum.accumulate(np.minimum(_n_listed(batch), sets.stop + 1) - sets.start)
-
-
 def _blocks(batch: RowBatch, sets: SetRange) -> Iterator[slice]:
     """Runs of rows that fit into the cache together, or one row."""
-    width = _widths(batch, sets)
+    # Columns that a block needs whose last row this is.
+    width = np.maximum.accumulate(np.minimum(batch.n_listed, sets.stop + 1) - sets.start)
     start, n = 0, width.size
     while start < n:
         widest = min(n, start + max(1, TESTS_IN_CACHE // int(width[start]))) - 1
@@ -89,42 +66,28 @@ def _blocks(batch: RowBatch, sets: SetRange) -> Iterator[slice]:
 
 
 def _squares(
-    correlations: Correlations, rows: RowBatch, sets: SetRange, one_sided: bool, work: _Work
+    correlations: Correlations, rows: RowBatch, sets: SetRange, one_sided: bool
 ) -> Float[np.ndarray, "rows columns"]:
     """Squared partial correlations given each node of a row's list; infinite for what is no set."""
-    n, lists = int(correlations.n_nodes), correlations.lists
-    n_listed = _n_listed(rows)
+    flat, n, lists = np.asarray(correlations.flat), int(correlations.n_nodes), correlations.lists
+    n_listed = rows.n_listed
     n_columns = min(int(n_listed.max()), sets.stop + 1) - sets.start
-    shape = (rows.x.size, n_columns)
     nodes = sliding_window_view(lists, n_columns)[rows.start + sets.start]
     at_x, at_y = ((rows.graph.astype(np.int64) * n + end) * n for end in (rows.x, rows.y))
-    r_xy = correlations.flat.take(at_x + rows.y)[:, None]
-    v_x, v_y, square = (part[: nodes.size].reshape(shape) for part in work.numbers)
-    place = work.places[: nodes.size].reshape(shape)
-    for at, r in ((at_x, v_x), (at_y, v_y)):
-        np.add(at[:, None], nodes, out=place)
-        # Entries beyond a list may lie outside of the matrices.
-        np.take(correlations.flat, place, out=r, mode="clip")
-    np.multiply(v_x, v_y, out=square)
-    np.subtract(r_xy, square, out=square)
-    negative = square <= 0 if one_sided else None
-    square *= square
-    for v in (v_x, v_y):
-        np.multiply(v, v, out=v)
-        np.subtract(1, v, out=v)
-    none = _no_set(rows.skip - sets.start, n_listed - sets.start, sets.stop - sets.start, shape)
+    r_xy = flat.take(at_x + rows.y)[:, None]
+    # Entries beyond a list may lie outside of the matrices.
+    r_x, r_y = (flat.take(at[:, None] + nodes, mode="clip") for at in (at_x, at_y))
+    covariance = r_xy - r_x * r_y
+    v_x, v_y = 1 - r_x * r_x, 1 - r_y * r_y
+    none = _no_set(rows.skip - sets.start, n_listed - sets.start, sets.stop - sets.start, v_x.shape)
     for row, column in none:
         v_x[row, column] = v_y[row, column] = 1
+    square = covariance * covariance / (v_x * v_y)
+    if one_sided:
+        square[(covariance <= 0) & (square < 1)] = 0
     tolerance = SINGULAR * np.finfo(np.float64).eps
-    singular = None
     if min(v_x.min(), v_y.min()) <= tolerance:
-        singular = (v_x <= tolerance) | (v_y <= tolerance)
-    v_x *= v_y
-    square /= v_x
-    if negative is not None:
-        square[negative & (square < 1)] = 0
-    if singular is not None:
-        square[singular] = np.inf
+        square[(v_x <= tolerance) | (v_y <= tolerance)] = np.inf
     for row, column in none:
         square[row, column] = np.inf
     return square
