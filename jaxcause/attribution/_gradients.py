@@ -1,26 +1,27 @@
 """Scores of lagged edges from the input gradients of any forecaster."""
 
+from typing import Unpack
+
 import jax.numpy as jnp
 from jax import Array
-from jax.sharding import Mesh
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from jaxcause._checks import check_choice
+from jaxcause._options import shows_options
 from jaxcause._typing import AnyArray, PredictFn
-from jaxcause.attribution._stream import Terms, moments_over_windows
+from jaxcause.attribution._options import WindowOptions
+from jaxcause.attribution._stream import moments_over_windows
 
 SQUARE, MAGNITUDE = "square", "magnitude"
 
 
+@shows_options(WindowOptions, of=moments_over_windows)
 def gradient_energy(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
     *,
     mean_of: str = SQUARE,
-    targets: Int[AnyArray, "targets"] | None = None,
-    batch_size: int | None = None,
-    target_block: int | None = None,
-    mesh: Mesh | None = None,
+    **options: Unpack[WindowOptions],
 ) -> Float[Array, "vars targets lags"]:
     r"""Mean squared gradient of every prediction with respect to every lagged input.
 
@@ -31,8 +32,7 @@ def gradient_energy(
     the log-density, which vanishes iff :math:`X_j(t-\ell)` is no parent of :math:`X_i(t)`.
 
     The windows are read once. Memory holds the residuals of the forward pass of ``batch_size``
-    windows and ``batch_size * target_block`` copies of the cotangents of one window. By default
-    both sizes are chosen for about 8 MiB on a CPU and 256 MiB on an accelerator.
+    windows and ``batch_size * target_block`` copies of the cotangents of one window.
 
     Args:
         predict_fn: Any differentiable forecast of the next row from one window. A
@@ -40,10 +40,6 @@ def gradient_energy(
             and can hold further inputs, such as the index of a regime.
         windows: Windows to average over, newest row last.
         mean_of: ``"square"``, or ``"magnitude"`` for the mean absolute gradient.
-        targets: Variables whose forecast is differentiated, in this order; all by default.
-        batch_size: Windows differentiated at a time.
-        target_block: Targets differentiated at a time.
-        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
 
     Returns:
         Scores ``[source, target, lag]`` with lags 0 … time; lag 0 is all zero.
@@ -61,17 +57,14 @@ def gradient_energy(
     """
     check_choice("mean_of", mean_of, (SQUARE, MAGNITUDE))
     terms = _squared if mean_of == SQUARE else _absolute
-    return _mean(terms, predict_fn, windows, targets, batch_size, target_block, mesh)
+    return moments_over_windows(terms, predict_fn, windows, **options)[0]
 
 
+@shows_options(WindowOptions, of=moments_over_windows)
 def mean_gradient(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
-    *,
-    targets: Int[AnyArray, "targets"] | None = None,
-    batch_size: int | None = None,
-    target_block: int | None = None,
-    mesh: Mesh | None = None,
+    **options: Unpack[WindowOptions],
 ) -> Float[Array, "vars targets lags"]:
     r"""Mean gradient, with its sign, of every prediction with respect to every lagged input.
 
@@ -84,10 +77,6 @@ def mean_gradient(
     Args:
         predict_fn: Any differentiable forecast of the next row from one window.
         windows: Windows to average over, newest row last.
-        targets: Variables whose forecast is differentiated, in this order; all by default.
-        batch_size: Windows differentiated at a time; see `gradient_energy`.
-        target_block: Targets differentiated at a time.
-        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
 
     Returns:
         Mean gradients ``[source, target, lag]`` with lags 0 … time; lag 0 is all zero.
@@ -100,18 +89,16 @@ def mean_gradient(
     >>> mean_gradient(swap, jnp.ones((3, 1, 2)))[:, :, 1].tolist()
     [[0.0, -2.0], [-2.0, 0.0]]
     """
-    return _mean(_signed, predict_fn, windows, targets, batch_size, target_block, mesh)
+    return moments_over_windows(_signed, predict_fn, windows, **options)[0]
 
 
+@shows_options(WindowOptions, of=moments_over_windows)
 def input_x_gradient(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
     *,
     mean_of: str = MAGNITUDE,
-    targets: Int[AnyArray, "targets"] | None = None,
-    batch_size: int | None = None,
-    target_block: int | None = None,
-    mesh: Mesh | None = None,
+    **options: Unpack[WindowOptions],
 ) -> Float[Array, "vars targets lags"]:
     r"""Mean absolute product of every lagged input and its gradient.
 
@@ -122,10 +109,6 @@ def input_x_gradient(
         predict_fn: Any differentiable forecast of the next row from one window.
         windows: Windows to average over, newest row last.
         mean_of: ``"magnitude"``, or ``"square"`` for the mean squared product.
-        targets: Variables whose forecast is differentiated, in this order; all by default.
-        batch_size: Windows differentiated at a time; see `gradient_energy`.
-        target_block: Targets differentiated at a time.
-        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
 
     Returns:
         Scores ``[source, target, lag]`` with lags 0 … time; lag 0 is all zero.
@@ -140,18 +123,16 @@ def input_x_gradient(
     """
     check_choice("mean_of", mean_of, (SQUARE, MAGNITUDE))
     terms = _absolute_product if mean_of == MAGNITUDE else _squared_product
-    return _mean(terms, predict_fn, windows, targets, batch_size, target_block, mesh)
+    return moments_over_windows(terms, predict_fn, windows, **options)[0]
 
 
+@shows_options(WindowOptions, of=moments_over_windows)
 def relevance(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
     *,
     mean_of: str = MAGNITUDE,
-    targets: Int[AnyArray, "targets"] | None = None,
-    batch_size: int | None = None,
-    target_block: int | None = None,
-    mesh: Mesh | None = None,
+    **options: Unpack[WindowOptions],
 ) -> Float[Array, "vars targets lags"]:
     r"""Mean absolute relevance of every lagged input, by layer-wise relevance propagation.
 
@@ -169,10 +150,6 @@ def relevance(
         predict_fn: A forecast whose layers use operations of `jaxcause.nn`.
         windows: Windows to average over, newest row last.
         mean_of: ``"magnitude"``, or ``"square"`` for the mean squared relevance.
-        targets: Variables whose forecast is differentiated, in this order; all by default.
-        batch_size: Windows differentiated at a time; see `gradient_energy`.
-        target_block: Targets differentiated at a time.
-        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
 
     Returns:
         Scores ``[source, target, lag]`` with lags 0 … time; lag 0 is all zero.
@@ -191,37 +168,7 @@ def relevance(
     >>> bool(jnp.allclose(relevance(forecast, x)[:, :, 1], jnp.diag(jnp.abs(jnp.tanh(x[0, 0])))))
     True
     """
-    return input_x_gradient(
-        predict_fn,
-        windows,
-        mean_of=mean_of,
-        targets=targets,
-        batch_size=batch_size,
-        target_block=target_block,
-        mesh=mesh,
-    )
-
-
-def _mean(
-    terms: Terms,
-    predict_fn: PredictFn,
-    windows: AnyArray,
-    targets: AnyArray | None,
-    batch_size: int | None,
-    target_block: int | None,
-    mesh: Mesh | None,
-) -> Array:
-    mean, _ = moments_over_windows(
-        terms,
-        predict_fn,
-        windows,
-        n_outputs=1,
-        targets=targets,
-        batch_size=batch_size,
-        target_block=target_block,
-        mesh=mesh,
-    )
-    return mean
+    return input_x_gradient(predict_fn, windows, mean_of=mean_of, **options)
 
 
 def _squared(jacobians: tuple[Array, ...], outputs: tuple[Array, ...], window: Array) -> Array:

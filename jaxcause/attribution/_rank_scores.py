@@ -1,14 +1,15 @@
 """Scores from the rank of an input over windows: a high and steady rank scores high."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import jax.numpy as jnp
 from jax import Array
-from jax.sharding import Mesh
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from jaxcause._checks import check_choice
+from jaxcause._options import shows_options
 from jaxcause._typing import AnyArray, PredictFn
+from jaxcause.attribution._options import WindowOptions
 from jaxcause.attribution._stream import moments_over_windows
 
 ROUNDING = 1 / 12
@@ -23,15 +24,13 @@ class RankScores(NamedTuple):
     std: Float[Array, "vars targets lags"]
 
 
+@shows_options(WindowOptions, of=moments_over_windows)
 def rank_mean_over_std(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
     *,
     of: str = "gradient",
-    targets: Int[AnyArray, "targets"] | None = None,
-    batch_size: int | None = None,
-    target_block: int | None = None,
-    mesh: Mesh | None = None,
+    **options: Unpack[WindowOptions],
 ) -> RankScores:
     r"""Mean over standard deviation of the rank of an input among all inputs of a target.
 
@@ -50,10 +49,6 @@ def rank_mean_over_std(
             `gradient_energy`.
         windows: Windows to average over, newest row last.
         of: What is ranked: the ``"gradient"``, or the ``"input_x_gradient"``.
-        targets: Variables whose forecast is differentiated, in this order; all by default.
-        batch_size: Windows differentiated at a time.
-        target_block: Targets differentiated at a time.
-        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
 
     Raises:
         InputError: As for `gradient_energy`, or ``of`` is not known.
@@ -68,17 +63,8 @@ def rank_mean_over_std(
     ([[2.0, 1.0], [1.0, 2.0]], [[0.0, 0.0], [0.0, 0.0]])
     """
     check_choice("of", of, ("gradient", "input_x_gradient"))
-    mean, std = moments_over_windows(
-        _rank_of_gradient if of == "gradient" else _rank_of_product,
-        predict_fn,
-        windows,
-        n_outputs=1,
-        targets=targets,
-        batch_size=batch_size,
-        target_block=target_block,
-        mesh=mesh,
-        spread=True,
-    )
+    terms = _rank_of_gradient if of == "gradient" else _rank_of_product
+    mean, std = moments_over_windows(terms, predict_fn, windows, spread=True, **options)
     return RankScores(mean / jnp.sqrt(std**2 + ROUNDING), mean, std)
 
 

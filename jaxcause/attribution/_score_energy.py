@@ -1,14 +1,15 @@
 """Expected squared gradient of a Gaussian log-density: parents of the mean and of the variance."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import jax.numpy as jnp
 from jax import Array
-from jax.sharding import Mesh
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
+from jaxcause._options import shows_options
 from jaxcause._typing import AnyArray
+from jaxcause.attribution._options import WindowOptions
 from jaxcause.attribution._stream import moments_over_windows
 
 DensityFn = Callable[[Float[Array, "time vars"]], tuple[Float[Array, "vars"], Float[Array, "vars"]]]
@@ -23,14 +24,11 @@ class ScoreEnergy(NamedTuple):
     total: Float[Array, "vars targets lags"]
 
 
+@shows_options(WindowOptions, of=moments_over_windows)
 def score_energy(
     predict_fn: DensityFn,
     windows: Float[AnyArray, "windows time vars"],
-    *,
-    targets: Int[AnyArray, "targets"] | None = None,
-    batch_size: int | None = None,
-    target_block: int | None = None,
-    mesh: Mesh | None = None,
+    **options: Unpack[WindowOptions],
 ) -> ScoreEnergy:
     r"""Expected squared derivative of the log-density of a Gaussian forecast, in closed form.
 
@@ -48,10 +46,6 @@ def score_energy(
     Args:
         predict_fn: Any differentiable forecast of mean and variance of the next row.
         windows: Windows to average over, newest row last.
-        targets: Variables whose forecast is differentiated, in this order; all by default.
-        batch_size: Windows differentiated at a time; see `gradient_energy`.
-        target_block: Targets differentiated at a time.
-        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
 
     Returns:
         The two terms and their sum; NaN for a target whose predicted variance is not positive.
@@ -69,14 +63,7 @@ def score_energy(
     ([[9.0, 0.0], [0.0, 9.0]], [[0.0, 2.0], [2.0, 0.0]])
     """
     (mean_part, variance_part), _ = moments_over_windows(
-        _parts,
-        predict_fn,
-        windows,
-        n_outputs=2,
-        targets=targets,
-        batch_size=batch_size,
-        target_block=target_block,
-        mesh=mesh,
+        _parts, predict_fn, windows, n_outputs=2, **options
     )
     return ScoreEnergy(mean_part, variance_part, mean_part + variance_part)
 

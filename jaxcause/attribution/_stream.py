@@ -36,11 +36,11 @@ def moments_over_windows(
     predict_fn: Callable[[Array], Any],
     windows: Float[AnyArray, "windows time vars"],
     *,
-    n_outputs: int,
-    targets: Int[AnyArray, "targets"] | None,
-    batch_size: int | None,
-    target_block: int | None,
-    mesh: Mesh | None,
+    n_outputs: int = 1,
+    targets: Int[AnyArray, "targets"] | None = None,
+    batch_size: int | None = None,
+    target_block: int | None = None,
+    mesh: Mesh | None = None,
     spread: bool = False,
 ) -> tuple[Any, Any]:
     """Mean and standard deviation over windows of every leaf, ``[source, target, lag]``.
@@ -48,8 +48,8 @@ def moments_over_windows(
     The windows are read once. The forward pass of a batch runs once, and its pull-back is applied
     to one block of targets at a time (but see `with_derivatives`). Memory therefore holds the
     residuals of a batch and ``batch_size * target_block`` cotangents of every intermediate value.
-    With a mesh, every device
-    reads its share of the windows, and the moments are combined once at the end.
+    With a mesh, every device reads its share of the windows, and the moments are combined once at
+    the end.
 
     Args:
         terms: The function that is averaged. It is compiled by identity, so it must not be created
@@ -57,10 +57,11 @@ def moments_over_windows(
         predict_fn: See `gradient_energy`; it returns an array, or a tuple of ``n_outputs`` arrays.
         windows: Windows to average over.
         n_outputs: Number of arrays in a forecast.
-        targets: Variables whose forecast is differentiated; all by default.
-        batch_size: Windows at a time.
-        target_block: Targets at a time.
-        mesh: Devices that share the windows.
+        targets: Variables whose forecast is differentiated, in this order; all by default.
+        batch_size: Windows differentiated at a time. By default this and ``target_block`` are
+            chosen for about 8 MiB on a CPU and 256 MiB on an accelerator.
+        target_block: Targets differentiated at a time.
+        mesh: Devices that share the windows: see `jaxcause.sharding.row_mesh`.
         spread: Whether the standard deviation is wanted; else it is None.
     """
     windows = checked_windows(windows)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +21,7 @@ from jaxcause._checks import (
     is_concrete,
 )
 from jaxcause._memory import check_memory
+from jaxcause._options import shows_options
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._given import Given, as_test
@@ -29,7 +30,14 @@ from jaxcause.discovery._host.record import SearchRecord
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._kernel.sizes import NODES, bucket
 from jaxcause.discovery._mesh import search_on_devices
-from jaxcause.discovery._problem import Caps, Constraints, Problem
+from jaxcause.discovery._options import SearchOptions
+from jaxcause.discovery._problem import (
+    Caps,
+    Constraints,
+    Problem,
+    TracedInputs,
+    selection_applies,
+)
 from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
 from jaxcause.graph import BackgroundKnowledge, CausalGraph, SepSets
 from jaxcause.sharding import check_row_mesh
@@ -55,9 +63,9 @@ def search_graphs(
     given: Given,
     *,
     alpha: float | Float[AnyArray, ""],
-    max_cond_size: int | None,
-    knowledge: BackgroundKnowledge | None,
-    node_mask: Bool[AnyArray, "*graphs nodes"] | None,
+    knowledge: BackgroundKnowledge | None = None,
+    max_cond_size: int | None = None,
+    node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
     sepset: str = "max_p",
     caps: Caps | None = None,
     mesh: Mesh | None = None,
@@ -66,9 +74,27 @@ def search_graphs(
 ) -> SearchResult:
     """Check the arguments, and search every graph of the batch, in chunks of bounded memory.
 
-    ``host_search`` is a function of a `Problem`, its `Evaluator` and a `SearchRecord`, with its
-    options. ``given`` is a test, or data to make one of (`as_test`). With ``cubic``, orientation
-    looks at all triples of nodes, as that of PAGs does.
+    Args:
+        host_search: A function of a `Problem`, its `Evaluator` and a `SearchRecord`.
+        traced_search: The same search as one traced program.
+        given: A test, or data to make one of (`as_test`).
+        alpha: X and Y are taken as independent given S iff p > alpha.
+        knowledge: What is known of the graphs.
+        max_cond_size: Largest conditioning set; none by default.
+        node_mask: Which nodes take part; the others stay without edges.
+        sepset: ``max_p`` keeps the separating set of a level with the largest p-value, so that the
+            result does not depend on the order of the nodes. ``first`` keeps the first one, as the
+            papers have it: with data, renumbering the nodes then changes marks, and fewer of them
+            are right.
+        caps: Static bounds; with them the search is one compiled program, which also runs inside
+            the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
+        mesh: Devices that share the work (`jaxcause.sharding.row_mesh`): the rows of every large
+            level, or with caps the graphs of a batch. The result is that of one device.
+        checkpoint: File to which the search is written after each level, and from which the same
+            call goes on after its process was killed, to the same result bit for bit; chunks of a
+            batch have one each (``name``, ``name.1``, …). A test of your own is told from another
+            by its type and arrays.
+        cubic: Whether orientation looks at all triples of nodes, as that of PAGs does.
 
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
@@ -100,11 +126,11 @@ def search_graphs(
         mask = jnp.ones(n, bool) if node_mask is None else jnp.asarray(node_mask, bool)
         mask = jnp.broadcast_to(mask, (*batch_shape, n)).reshape(-1, n)
         with float64_where_asked(test, alpha):
-            arguments = (test, jnp.asarray(alpha), constraints, mask, caps, max_p)
+            inputs = TracedInputs(test, jnp.asarray(alpha), constraints, mask)
             if mesh is None:
-                found = traced_search(*arguments)
+                found = traced_search(inputs, caps, max_p)
             else:
-                found = search_on_devices(traced_search, *arguments, mesh=mesh)
+                found = search_on_devices(traced_search, inputs, caps, max_p, mesh=mesh)
             return outside(found)
     if not is_concrete(test, alpha, node_mask):
         raise InputError(
@@ -124,6 +150,45 @@ def search_graphs(
             record = _record(Path(checkpoint), number, host_search, part, problem, mesh)
         results.append(host_search(problem, evaluate, record))
     return join_results(results, batch_shape)
+
+
+@shows_options(SearchOptions, of=search_graphs)
+def search_pags(
+    host_search: Callable[..., SearchResult],
+    traced_search: TracedSearch,
+    given: Given,
+    *,
+    alpha: float | Float[AnyArray, ""],
+    knowledge: BackgroundKnowledge | None = None,
+    selection_bias: bool | None = None,
+    **options: Unpack[SearchOptions],
+) -> SearchResult:
+    """`search_graphs` for graphs that are PAGs, whose marks depend on selection bias.
+
+    Args:
+        host_search: A function of ``selection_bias`` and what `search_graphs` says.
+        traced_search: The same search as one traced program.
+        given: A test, or data to make one of.
+        alpha: X and Y are taken as independent given S iff p > alpha.
+        knowledge: What cannot cause another node has an arrowhead where the two are adjacent; a
+            required edge is directed; an edge forbidden both ways is left out, which says that no
+            hidden cause joins its ends either. `BackgroundKnowledge` says which rules are complete.
+        selection_bias: Whether the sample may have been selected by its values (R5–R7); by default
+            yes, unless knowledge gives directions, which says nothing about marks under selection.
+
+    Raises:
+        InputError: ``selection_bias=True`` comes with directions, or as for `search_graphs`.
+    """
+    selected = selection_applies(selection_bias, knowledge)
+    return search_graphs(
+        partial(host_search, selected),
+        partial(traced_search, selection_bias=selected),
+        given,
+        alpha=alpha,
+        knowledge=knowledge,
+        cubic=True,
+        **options,
+    )
 
 
 def _record(

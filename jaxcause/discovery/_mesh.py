@@ -8,21 +8,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import lax
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Bool, Float
 
 from jaxcause._errors import InputError
-from jaxcause.discovery._problem import Caps, Constraints
+from jaxcause.discovery._problem import Caps, TracedInputs
 from jaxcause.discovery._result import SearchResult
 
 
 def search_on_devices(
     traced_search: Callable[..., SearchResult],
-    test: Any,
-    alpha: Float[Array, ""],
-    constraints: Constraints,
-    mask: Bool[Array, "graphs nodes"],
+    inputs: TracedInputs,
     caps: Caps,
     max_p: bool,
     *,
@@ -35,6 +31,7 @@ def search_on_devices(
     Raises:
         InputError: There is only one graph.
     """
+    test: Any = inputs.test
     batch_shape = test.batch_shape
     if not batch_shape:
         raise InputError(
@@ -51,7 +48,7 @@ def search_on_devices(
     # Two partials of the same function and arguments differ, and would be compiled twice.
     settings = traced_search.keywords if isinstance(traced_search, partial) else {}
     found = _search(
-        (flat, alpha, constraints, mask[graphs]),
+        inputs._replace(test=flat, mask=inputs.mask[graphs]),
         search=traced_search.func if isinstance(traced_search, partial) else traced_search,
         settings=tuple(sorted(settings.items())),
         mesh=mesh,
@@ -66,7 +63,7 @@ def search_on_devices(
 
 @partial(jax.jit, static_argnames=("search", "settings", "mesh", "caps", "max_p", "batched"))
 def _search(
-    given: tuple[Any, ...],
+    inputs: TracedInputs,
     *,
     search: Callable[..., SearchResult],
     settings: tuple[tuple[str, Any], ...],
@@ -77,19 +74,18 @@ def _search(
 ) -> SearchResult:
     axis = mesh.axis_names[0]
     everywhere, share = PartitionSpec(), PartitionSpec(axis)
-    test, *_ = given
     specs = [share if has_graphs else everywhere for has_graphs in batched]
-    of_test = jax.tree.unflatten(jax.tree.structure(test), specs)
+    of_test = jax.tree.unflatten(jax.tree.structure(inputs.test), specs)
 
-    def of_share(given: tuple[Any, ...]) -> SearchResult:
-        found = search(*given, caps, max_p, **dict(settings))
+    def of_share(inputs: TracedInputs) -> SearchResult:
+        found = search(inputs, caps, max_p, **dict(settings))
         return jax.tree.map(lambda leaf: lax.all_gather(leaf, axis, tiled=True), found)
 
     return jax.shard_map(
         of_share,
         mesh=mesh,
-        in_specs=((of_test, everywhere, everywhere, share),),
+        in_specs=(TracedInputs(of_test, everywhere, everywhere, share),),  # pyright: ignore[reportArgumentType]
         out_specs=everywhere,
         # What has been gathered is the same everywhere, which the check does not see.
         check_vma=False,
-    )(jax.tree.map(jnp.asarray, given))
+    )(jax.tree.map(jnp.asarray, inputs))

@@ -8,7 +8,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int, Int8
 
 from jaxcause._checks import InputError
-from jaxcause._typing import AnyArray
+from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._kernel.engine import Engine
 from jaxcause.graph import BackgroundKnowledge, Mark
 
@@ -205,6 +205,22 @@ def selection_applies(selection_bias: bool | None, knowledge: BackgroundKnowledg
             " under selection they say nothing about marks; set selection_bias=False"
         )
     return not gives_marks if selection_bias is None else selection_bias
+
+
+class TracedInputs(NamedTuple):
+    """The arrays that a search with `Caps` takes.
+
+    Args:
+        test: The test.
+        alpha: Level of significance.
+        constraints: Knowledge.
+        mask: Which nodes take part.
+    """
+
+    test: CITest
+    alpha: Float[Array, ""]
+    constraints: Constraints
+    mask: Bool[Array, "graphs nodes"]
 
 
 class Problem(NamedTuple):

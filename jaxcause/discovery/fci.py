@@ -1,44 +1,37 @@
 """The FCI algorithm."""
 
 from functools import partial
-from pathlib import Path
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
-from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int8
 
+from jaxcause._options import shows_options
 from jaxcause._small_work import numpy_or_xla
-from jaxcause._typing import AnyArray, CITest
-from jaxcause.discovery._entry import search_graphs
+from jaxcause._typing import AnyArray
+from jaxcause.discovery._entry import search_pags
 from jaxcause.discovery._given import Given
 from jaxcause.discovery._host import search as host
 from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.record import SearchRecord
+from jaxcause.discovery._options import PagSearchOptions
 from jaxcause.discovery._orientation.pag import orient_colliders, orient_pag
 from jaxcause.discovery._orientation.possible_d_sep import possible_d_sep, unknown_separations
-from jaxcause.discovery._problem import Caps, Constraints, Problem, selection_applies
+from jaxcause.discovery._problem import Caps, Problem, TracedInputs
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._traced import search as traced
-from jaxcause.discovery._traced import skeleton as traced_skeleton
-from jaxcause.graph import BackgroundKnowledge, SepSets
+from jaxcause.graph import SepSets
 
 
+@shows_options(PagSearchOptions, of=search_pags)
 def fci(
     test: Given,
     *,
     alpha: float | Float[AnyArray, ""] = 0.01,
-    max_cond_size: int | None = None,
-    knowledge: BackgroundKnowledge | None = None,
-    node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
-    selection_bias: bool | None = None,
-    sepset: str = "max_p",
-    caps: Caps | None = None,
-    mesh: Mesh | None = None,
-    checkpoint: str | Path | None = None,
+    **options: Unpack[PagSearchOptions],
 ) -> SearchResult:
     """Learn a PAG by FCI: common causes may be unobserved.
 
@@ -51,25 +44,6 @@ def fci(
             ``[..., samples, variables]`` (an array, or a frame of numbers), which are tested by
             partial correlations, as by `jaxcause.stats.partial_correlation_test_from_data`.
         alpha: X and Y are taken as independent given S iff p > alpha.
-        max_cond_size: Largest conditioning set; none by default.
-        knowledge: What cannot cause another node has an arrowhead where the two are adjacent; a
-            required edge is directed; an edge forbidden both ways is left out, which says that no
-            hidden cause joins its ends either. `BackgroundKnowledge` says which rules are complete.
-        node_mask: Which nodes take part; the others stay without edges.
-        selection_bias: Whether the sample may have been selected by its values (R5–R7); by default
-            yes, unless knowledge gives directions, which says nothing about marks under selection.
-        sepset: ``max_p`` keeps the separating set of a level with the largest p-value, so that the
-            result does not depend on the order of the nodes. ``first`` keeps the first one, as the
-            papers have it: with data, renumbering the nodes then changes marks, and fewer of them
-            are right.
-        caps: Static bounds; with them the search is one compiled program, which also runs inside
-            the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
-        mesh: Devices that share the work (`jaxcause.sharding.row_mesh`): the rows of every large
-            level, or with caps the graphs of a batch. The result is that of one device.
-        checkpoint: File to which the search is written after each level, and from which the same
-            call goes on after its process was killed, to the same result bit for bit; chunks of a
-            batch have one each (``name``, ``name.1``, …). A test of your own is told from another
-            by its type and arrays.
 
     Returns:
         Graph, separating sets, p-values, and what each level did, those of the second phase after
@@ -90,21 +64,7 @@ def fci(
     >>> fci(oracle_test(dag, np.arange(4)), alpha=0.5).graph.edges(["a", "b", "c", "d"])
     [('a', 'o->', 'c'), ('b', 'o->', 'd'), ('c', '<->', 'd')]
     """
-    selection_bias = selection_applies(selection_bias, knowledge)
-    return search_graphs(
-        partial(_fci_on_host, selection_bias),
-        partial(_fci_with_caps, selection_bias=selection_bias),
-        test,
-        alpha=alpha,
-        max_cond_size=max_cond_size,
-        knowledge=knowledge,
-        node_mask=node_mask,
-        sepset=sepset,
-        caps=caps,
-        mesh=mesh,
-        checkpoint=checkpoint,
-        cubic=True,
-    )
+    return search_pags(_fci_on_host, _fci_with_caps, test, alpha=alpha, **options)
 
 
 def _fci_on_host(
@@ -141,18 +101,10 @@ def _possible_d_sep(
 
 @partial(jax.jit, static_argnames=("caps", "max_p", "selection_bias"))
 def _fci_with_caps(
-    test: CITest,
-    alpha: Float[Array, ""],
-    constraints: Constraints,
-    mask: Bool[Array, "graphs nodes"],
-    caps: Caps,
-    max_p: bool,
-    *,
-    selection_bias: bool,
+    inputs: TracedInputs, caps: Caps, max_p: bool, *, selection_bias: bool
 ) -> SearchResult:
-    problem, evaluate = traced.problem_of(test, alpha, constraints, mask, caps, max_p)
-    skeleton = traced_skeleton.every_possible_edge(problem)
-    skeleton = traced_skeleton.run_level_0(problem, evaluate, skeleton)
+    problem, evaluate, skeleton = traced.begin(inputs, caps, max_p)
+    constraints = problem.constraints
     skeleton = traced.remove_separable(problem, evaluate, skeleton)
     known = jnp.asarray(constraints.orient(skeleton.adjacency))
     wider = _possible_d_sep(known, skeleton.sepsets)

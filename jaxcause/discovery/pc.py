@@ -1,17 +1,16 @@
 """The PC algorithm."""
 
 from functools import partial
-from pathlib import Path
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
-from jax.sharding import Mesh
-from jaxtyping import Bool, Float, Int, Int8
+from jaxtyping import Float, Int, Int8
 
 from jaxcause._checks import InputError, check_choice
-from jaxcause._typing import AnyArray, CITest
+from jaxcause._options import shows_options
+from jaxcause._typing import AnyArray
 from jaxcause.discovery._entry import search_graphs
 from jaxcause.discovery._given import Given
 from jaxcause.discovery._host import search as host
@@ -20,26 +19,22 @@ from jaxcause.discovery._host.cpdag import orient_by_edges
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.record import SearchRecord
 from jaxcause.discovery._host.skeleton import Skeleton
+from jaxcause.discovery._options import SearchOptions
 from jaxcause.discovery._orientation.cpdag import orient_cpdag
-from jaxcause.discovery._problem import Caps, Constraints, Problem
+from jaxcause.discovery._problem import Caps, Problem, TracedInputs
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._traced import search as traced
-from jaxcause.discovery._traced import skeleton as traced_skeleton
 from jaxcause.graph import BackgroundKnowledge, Mark, SepSets
 
 
+@shows_options(SearchOptions, of=search_graphs)
 def pc(
     test: Given,
     *,
     alpha: float | Float[AnyArray, ""] = 0.01,
-    max_cond_size: int | None = None,
     knowledge: BackgroundKnowledge | None = None,
-    node_mask: Bool[AnyArray, "*graphs nodes"] | None = None,
-    sepset: str = "max_p",
     colliders: ColliderRule = "sepset",
-    caps: Caps | None = None,
-    mesh: Mesh | None = None,
-    checkpoint: str | Path | None = None,
+    **options: Unpack[SearchOptions],
 ) -> SearchResult:
     """Learn a CPDAG by PC-stable: assumes that no common cause is unobserved.
 
@@ -53,25 +48,11 @@ def pc(
             ``[..., samples, variables]`` (an array, or a frame of numbers), which are tested by
             partial correlations, as by `jaxcause.stats.partial_correlation_test_from_data`.
         alpha: X and Y are taken as independent given S iff p > alpha.
-        max_cond_size: Largest conditioning set; none by default.
         knowledge: Tiers, forbidden and required edges, stationarity.
-        node_mask: Which nodes take part; the others stay without edges.
-        sepset: ``max_p`` keeps the separating set of a level with the largest p-value, so that the
-            result does not depend on the order of the nodes. ``first`` keeps the first one, as the
-            papers have it: with data, renumbering the nodes then changes marks, and fewer of them
-            are right.
         colliders: ``sepset`` makes b a collider between a and c where the set that separated them
             lacks b; ``conservative`` where all sets that separate them do, ``majority`` where more
             than half do. Triples that these two leave open orient nothing, and are counted in
             ``info.n_open``.
-        caps: Static bounds; with them the search is one compiled program, which also runs inside
-            the caller's ``jit`` and ``vmap``, and flags what does not fit in ``info.overflow``.
-        mesh: Devices that share the work (`jaxcause.sharding.row_mesh`): the rows of every large
-            level, or with caps the graphs of a batch. The result is that of one device.
-        checkpoint: File to which the search is written after each level, and from which the same
-            call goes on after its process was killed, to the same result bit for bit; chunks of a
-            batch have one each (``name``, ``name.1``, …). A test of your own is told from another
-            by its type and arrays.
 
     Returns:
         Graph, separating sets, p-values, and what each level did.
@@ -91,20 +72,15 @@ def pc(
     [('a', '-->', 'c'), ('b', '-->', 'c')]
     """
     check_choice("colliders", colliders, ("sepset", "conservative", "majority"))
-    if caps is not None and colliders != "sepset":
+    if options.get("caps") is not None and colliders != "sepset":
         raise InputError(f"colliders={colliders!r} cannot run with caps; leave one of them out")
     return search_graphs(
         partial(_pc_on_host, colliders),
         _pc_with_caps,
         test,
         alpha=alpha,
-        max_cond_size=max_cond_size,
         knowledge=knowledge,
-        node_mask=node_mask,
-        sepset=sepset,
-        caps=caps,
-        mesh=mesh,
-        checkpoint=checkpoint,
+        **options,
     )
 
 
@@ -152,21 +128,15 @@ def _n_conflicts(marks: Int8[AnyArray, "graphs nodes nodes"]) -> Int[AnyArray, "
 
 
 @partial(jax.jit, static_argnames=("caps", "max_p"))
-def _pc_with_caps(
-    test: CITest,
-    alpha: Float[Array, ""],
-    constraints: Constraints,
-    mask: Bool[Array, "graphs nodes"],
-    caps: Caps,
-    max_p: bool,
-) -> SearchResult:
-    problem, evaluate = traced.problem_of(test, alpha, constraints, mask, caps, max_p)
-    skeleton = traced_skeleton.every_possible_edge(problem)
-    skeleton = traced_skeleton.run_level_0(problem, evaluate, skeleton)
+def _pc_with_caps(inputs: TracedInputs, caps: Caps, max_p: bool) -> SearchResult:
+    problem, evaluate, skeleton = traced.begin(inputs, caps, max_p)
     skeleton = traced.remove_separable(problem, evaluate, skeleton)
-    adjacency, width = skeleton.adjacency, min(caps.max_degree, mask.shape[1])
+    adjacency, constraints = skeleton.adjacency, problem.constraints
     marks = orient_cpdag(
-        adjacency, skeleton.sepsets, cannot_cause=constraints.cannot_cause, width=width
+        adjacency,
+        skeleton.sepsets,
+        cannot_cause=constraints.cannot_cause,
+        width=min(caps.max_degree, adjacency.shape[1]),
     )
     return traced.as_result(
         problem,

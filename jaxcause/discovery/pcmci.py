@@ -1,16 +1,17 @@
 """PCMCI: lagged links, each tested given the parents of both ends."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
-from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
 from jaxcause._checks import check_probability
+from jaxcause._options import shows_options
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._pcmci.links import LaggedLinks, mci_conditions, parents_as_mask
 from jaxcause.discovery._pcmci.parents import select_lagged_parents
-from jaxcause.discovery._pcmci.problem import pcmci_problem
+from jaxcause.discovery._pcmci.problem import LinkOptions, pcmci_problem
 from jaxcause.discovery._pcmci.result import PcmciInfo, PcmciResult
 from jaxcause.graph import LaggedGraph, Mark
 from jaxcause.stats import HoledSamples
@@ -19,6 +20,7 @@ PC_ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Levels that ``pc_alpha=None`` chooses from."""
 
 
+@shows_options(LinkOptions, of=pcmci_problem)
 def pcmci(
     corr: Float[AnyArray, "*#targets nodes nodes"] | HoledSamples,
     n_samples: int,
@@ -26,12 +28,7 @@ def pcmci(
     n_vars: int,
     pc_alpha: float | Sequence[float] | None = 0.2,
     alpha: float = 0.05,
-    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
-    required: Bool[AnyArray, "vars vars lags"] | None = None,
-    max_cond_size: int | None = None,
-    max_target_parents: int | None = None,
-    max_source_parents: int | None = None,
-    mesh: Mesh | None = None,
+    **options: Unpack[LinkOptions],
 ) -> PcmciResult:
     r"""Test every link :math:`X_i(t-\tau) \to X_j(t)` by momentary conditional independence.
 
@@ -57,15 +54,6 @@ def pcmci(
         pc_alpha: Level of significance of the first phase. Of several levels, each variable takes
             the one with the smallest Akaike criterion; None tries 0.05, 0.1, 0.2, 0.3, 0.4 and 0.5.
         alpha: The graph holds the links with p ≤ alpha.
-        allowed: ``[source, target, lag]``: which links to consider, by default all. A pair at lag 0
-            that is allowed in one direction has that direction if it is linked.
-        required: ``[source, target, lag]``: links that are in the graph and conditioned on,
-            whatever the tests say; they are tested for their p-values only.
-        max_cond_size: Largest conditioning set of the first phase.
-        max_target_parents: Condition on only that many parents of the target, the strongest.
-        max_source_parents: Condition on only that many parents of the source, the strongest.
-        mesh: Devices that share the tests (`jaxcause.sharding.row_mesh`). The result is that of one
-            device.
 
     Returns:
         Graph, partial correlations, p-values, and how the search went.
@@ -89,17 +77,20 @@ def pcmci(
     """
     check_probability("alpha", alpha)
     alphas = PC_ALPHAS if pc_alpha is None else pc_alpha
-    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, alphas, mesh)
+    problem = pcmci_problem(corr, n_samples, n_vars, alphas, **options)
     test, allowed = problem.test, problem.allowed
     n_lags = allowed.shape[2]
-    parents = select_lagged_parents(
-        test, allowed, problem.alphas, required=problem.required, max_cond_size=max_cond_size
-    )
+    parents = select_lagged_parents(problem)
     once = allowed.copy()
     once[:, :, 0] = np.triu(once[:, :, 0])
     links = LaggedLinks(*np.nonzero(once))
     cond = mci_conditions(
-        parents.order, links, n_vars, test.n_nodes, max_target_parents, max_source_parents
+        parents.order,
+        links,
+        n_vars,
+        test.n_nodes,
+        problem.max_target_parents,
+        problem.max_source_parents,
     )
     found = test(links.lag * n_vars + links.source, links.target, cond)
     statistic, p_value = np.zeros(allowed.shape), np.full(allowed.shape, np.nan)

@@ -1,21 +1,24 @@
 """PCMCI+: lagged and contemporaneous links, with orientation."""
 
+from typing import Unpack
+
 import numpy as np
-from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
 from jaxcause._checks import InputError, check_choice
+from jaxcause._options import shows_options
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._pcmci.links import parents_as_mask
 from jaxcause.discovery._pcmci.orientation import by_majority, by_separator, obeying, orient
 from jaxcause.discovery._pcmci.parents import LaggedParents, select_lagged_parents
-from jaxcause.discovery._pcmci.problem import pcmci_problem
+from jaxcause.discovery._pcmci.problem import LinkOptions, pcmci_problem
 from jaxcause.discovery._pcmci.result import PcmciInfo, PcmciResult
 from jaxcause.discovery._pcmci.skeleton import LaggedSkeleton, MomentaryTest, find_skeleton
 from jaxcause.graph import LaggedGraph, Mark, cyclic_edges
 from jaxcause.stats import HoledSamples
 
 
+@shows_options(LinkOptions, of=pcmci_problem)
 def pcmci_plus(
     corr: Float[AnyArray, "*#targets nodes nodes"] | HoledSamples,
     n_samples: int,
@@ -23,12 +26,7 @@ def pcmci_plus(
     n_vars: int,
     pc_alpha: float = 0.01,
     colliders: str = "majority",
-    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
-    required: Bool[AnyArray, "vars vars lags"] | None = None,
-    max_cond_size: int | None = None,
-    max_target_parents: int | None = None,
-    max_source_parents: int | None = None,
-    mesh: Mesh | None = None,
+    **options: Unpack[LinkOptions],
 ) -> PcmciResult:
     r"""Learn lagged and contemporaneous links, and orient the contemporaneous ones.
 
@@ -43,27 +41,13 @@ def pcmci_plus(
     as colliders, then three rules follow. It assumes that no common cause is unobserved.
 
     Args:
-        corr: Correlations of the lagged variables, node ``lag * n_vars + var``, for lags up to
-            twice the longest lag of a link (`lagged_correlation`). Where values are missing, the
-            samples instead (`jaxcause.stats.holed_samples`): each test then uses those that hold
-            all its nodes. Where samples count differently for each target (as by
-            `jaxcause.stats.noise_weights`), one matrix for each.
+        corr: Correlations of the lagged variables, or samples with holes, as for `pcmci`.
         n_samples: Number of windows behind it.
         n_vars: Number of variables.
         pc_alpha: Level of significance of all tests.
         colliders: ``"majority"`` makes a triple a collider where less than half of all separating
             sets hold its middle, and leaves it open at one half or where none separates; ``"none"``
             where the set that separated its ends lacks the middle.
-        allowed: ``[source, target, lag]``: which links to consider, by default all. A pair at lag 0
-            that is allowed in one direction has that direction if it is linked; no rule contradicts
-            it.
-        required: ``[source, target, lag]``: links that are in the graph and conditioned on,
-            whatever the tests say; they are tested for their p-values only.
-        max_cond_size: Largest S, and largest conditioning set of the first phase.
-        max_target_parents: Condition on only that many lagged parents of the target.
-        max_source_parents: Condition on only that many lagged parents of the source.
-        mesh: Devices that share the tests (`jaxcause.sharding.row_mesh`). The result is that of one
-            device.
 
     Returns:
         Graph (``o-o`` without orientation, ``x-x`` where the rules orient an edge both ways), the
@@ -92,19 +76,17 @@ def pcmci_plus(
     check_choice("colliders", colliders, ("majority", "none"))
     if np.ndim(pc_alpha) > 0:
         raise InputError(f"pc_alpha={pc_alpha!r} must be one level of significance")
-    problem = pcmci_problem(corr, n_samples, n_vars, allowed, required, pc_alpha, mesh)
+    problem = pcmci_problem(corr, n_samples, n_vars, pc_alpha, **options)
     test, allowed, alpha = problem.test, problem.allowed, float(problem.alphas[0])
-    parents = select_lagged_parents(
-        test, allowed, problem.alphas, required=problem.required, max_cond_size=max_cond_size
-    )
+    parents = select_lagged_parents(problem)
     selected = parents_as_mask(parents.order, n_vars, allowed.shape[2])
-    momentary = MomentaryTest(test, parents, max_target_parents, max_source_parents)
+    momentary = MomentaryTest(test, parents, problem.max_target_parents, problem.max_source_parents)
     start = selected.copy()
     start[:, :, 0] = allowed[:, :, 0]
-    state = find_skeleton(momentary, start, alpha, max_cond_size, problem.kept)
+    state = find_skeleton(momentary, start, alpha, problem.max_cond_size, problem.kept)
     n_tests = list(state.n_tests)
     if colliders == "majority":
-        found, n_more = by_majority(momentary, state, alpha, max_cond_size)
+        found, n_more = by_majority(momentary, state, alpha, problem.max_cond_size)
         n_tests.append(n_more)
     else:
         found = by_separator(state, allowed)

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause.discovery._pcmci.by_target import TestsByTarget
+from jaxcause.discovery._pcmci.problem import PcmciProblem
 from jaxcause.discovery._pcmci.student_test import StudentTest
 
 
@@ -44,14 +45,7 @@ class _Candidates(NamedTuple):
     statistic: Float[np.ndarray, "problems candidates"]
 
 
-def select_lagged_parents(
-    test: StudentTest | TestsByTarget,
-    allowed: Bool[np.ndarray, "vars vars lags"],
-    alphas: Float[np.ndarray, "alphas"],
-    *,
-    required: Bool[np.ndarray, "vars vars lags"],
-    max_cond_size: int | None = None,
-) -> LaggedParents:
+def select_lagged_parents(problem: PcmciProblem) -> LaggedParents:
     r"""PC₁: remove candidates that are independent of the target given its strongest others.
 
     At size s each candidate is tested given the s strongest of the target's other candidates. The
@@ -62,18 +56,12 @@ def select_lagged_parents(
     If there are several levels, each target takes the one whose parents minimise
     :math:`N \log(1 - R^2) + 2 k` with k parents, Akaike's criterion.
 
-    Args:
-        test: Partial correlations between the nodes ``lag * n_vars + var``.
-        allowed: Which lagged links to consider.
-        alphas: Levels of significance to choose from.
-        required: Which lagged links are parents, whatever the tests say.
-        max_cond_size: Largest conditioning set.
-
     Source: Runge, Nowack, Kretschmer, Flaxman & Sejdinovic (2019), algorithm S1.
     """
-    n_vars, _, n_lags = allowed.shape
+    test, alphas, n_vars = problem.test, problem.alphas, len(problem.allowed)
     candidates, certain = (
-        links[:, :, 1:].transpose(1, 2, 0).reshape(n_vars, -1) for links in (allowed, required)
+        links[:, :, 1:].transpose(1, 2, 0).reshape(n_vars, -1)
+        for links in (problem.allowed, problem.required)
     )
     open_to_tests = np.tile(~certain, (len(alphas), 1))
     shape = (len(alphas) * n_vars, candidates.shape[1])
@@ -82,7 +70,7 @@ def select_lagged_parents(
     target = np.tile(np.arange(n_vars), len(alphas))
     level = np.repeat(alphas, n_vars)
     n_tests = []
-    limit = shape[1] if max_cond_size is None else max_cond_size
+    limit = shape[1] if problem.max_cond_size is None else problem.max_cond_size
     for size in range(limit + 1):
         running = state.active.sum(axis=1) > size
         tested = state.active & open_to_tests & running[:, None]

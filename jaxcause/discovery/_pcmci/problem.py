@@ -1,7 +1,7 @@
 """The checked arguments of PCMCI and PCMCI+."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from jax.sharding import Mesh
@@ -15,6 +15,17 @@ from jaxcause.sharding import check_row_mesh
 from jaxcause.stats import HoledSamples, partial_correlation_test
 
 
+class LinkOptions(TypedDict, total=False):
+    """Options that `pcmci` and `pcmci_plus` share; `pcmci_problem` describes them."""
+
+    allowed: Bool[AnyArray, "vars vars lags"] | None
+    required: Bool[AnyArray, "vars vars lags"] | None
+    max_cond_size: int | None
+    max_target_parents: int | None
+    max_source_parents: int | None
+    mesh: Mesh | None
+
+
 class PcmciProblem(NamedTuple):
     """What PCMCI searches.
 
@@ -25,6 +36,9 @@ class PcmciProblem(NamedTuple):
         required: ``[source, target, lag]``: links that are there, whatever the tests say.
         now: ``[source, target]``: which directions an edge at lag 0 may have.
         alphas: Levels of significance to choose from in the first phase.
+        max_cond_size: Largest conditioning set of the first phase.
+        max_target_parents: How many parents of the target to condition on.
+        max_source_parents: How many parents of the source to condition on.
     """
 
     test: StudentTest | TestsByTarget
@@ -32,6 +46,9 @@ class PcmciProblem(NamedTuple):
     required: Bool[np.ndarray, "vars vars lags"]
     now: Bool[np.ndarray, "vars vars"]
     alphas: Float[np.ndarray, "alphas"]
+    max_cond_size: int | None
+    max_target_parents: int | None
+    max_source_parents: int | None
 
     @property
     def kept(self) -> Bool[np.ndarray, "vars vars lags"]:
@@ -45,12 +62,32 @@ def pcmci_problem(
     corr: Float[AnyArray, "*#targets nodes nodes"] | HoledSamples,
     n_samples: int,
     n_vars: int,
-    allowed: Bool[AnyArray, "vars vars lags"] | None,
-    required: Bool[AnyArray, "vars vars lags"] | None,
     alphas: float | Sequence[float],
-    mesh: Mesh | None,
+    *,
+    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+    required: Bool[AnyArray, "vars vars lags"] | None = None,
+    max_cond_size: int | None = None,
+    max_target_parents: int | None = None,
+    max_source_parents: int | None = None,
+    mesh: Mesh | None = None,
 ) -> PcmciProblem:
     """Check the arguments.
+
+    Args:
+        corr: Correlations of the lagged variables, or the samples.
+        n_samples: Number of windows behind them.
+        n_vars: Number of variables.
+        alphas: Levels of significance to choose from in the first phase.
+        allowed: ``[source, target, lag]``: which links to consider, by default all. A pair at lag 0
+            that is allowed in one direction has that direction if it is linked; no rule contradicts
+            it.
+        required: ``[source, target, lag]``: links that are in the graph and conditioned on,
+            whatever the tests say; they are tested for their p-values only.
+        max_cond_size: Largest conditioning set of the first phase, and largest S of `pcmci_plus`.
+        max_target_parents: Condition on only that many lagged parents of the target, the strongest.
+        max_source_parents: Condition on only that many lagged parents of the source, the strongest.
+        mesh: Devices that share the tests (`jaxcause.sharding.row_mesh`). The result is that of one
+            device.
 
     Raises:
         InputError: A shape does not fit, a level is outside (0, 1), a required link is not allowed
@@ -80,7 +117,9 @@ def pcmci_problem(
     # A required link at lag 0 excludes the other direction.
     now = possible[:, :, 0] & ~must[:, :, 0].T
     possible[:, :, 0] = now | now.T
-    return PcmciProblem(test, possible, must, now, levels)
+    return PcmciProblem(
+        test, possible, must, now, levels, max_cond_size, max_target_parents, max_source_parents
+    )
 
 
 def _test_of(

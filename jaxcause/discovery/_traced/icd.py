@@ -10,7 +10,6 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from jaxcause._typing import CITest
 from jaxcause.discovery._kernel.rows import NEVER
 from jaxcause.discovery._orientation.neighbourhoods import neighbour_lists
 from jaxcause.discovery._orientation.pag import complete, orient_r0_to_r4
@@ -19,36 +18,27 @@ from jaxcause.discovery._orientation.possible_d_sep import (
     unknown_separations,
 )
 from jaxcause.discovery._orientation.reachability import reachable
-from jaxcause.discovery._problem import Caps, Constraints, Problem
+from jaxcause.discovery._problem import Caps, Problem, TracedInputs
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._traced.candidates import candidate_rows, compact, without_later
 from jaxcause.discovery._traced.evaluator import Evaluator
 from jaxcause.discovery._traced.icd_sep import contexts, grow_tree, legal_sets
 from jaxcause.discovery._traced.rows import Rows, Separations
-from jaxcause.discovery._traced.search import as_result, problem_of
+from jaxcause.discovery._traced.search import as_result, begin
 from jaxcause.discovery._traced.skeleton import (
     Skeleton,
-    every_possible_edge,
     remove,
     run_level,
-    run_level_0,
 )
 
 
 @partial(jax.jit, static_argnames=("caps", "max_p", "selection_bias"))
 def icd_with_caps(
-    test: CITest,
-    alpha: Float[Array, ""],
-    constraints: Constraints,
-    mask: Bool[Array, "graphs nodes"],
-    caps: Caps,
-    max_p: bool,
-    *,
-    selection_bias: bool,
+    inputs: TracedInputs, caps: Caps, max_p: bool, *, selection_bias: bool
 ) -> SearchResult:
     """ICD up to ``max_cond_size``; see `jaxcause.icd`."""
-    problem, evaluate = problem_of(test, alpha, constraints, mask, caps, max_p)
-    skeleton = run_level_0(problem, evaluate, every_possible_edge(problem))
+    problem, evaluate, skeleton = begin(inputs, caps, max_p)
+    constraints, mask = problem.constraints, problem.mask
     marks = _oriented(problem, skeleton)
     history, ended = [marks], []
     active = jnp.ones(len(mask), bool)

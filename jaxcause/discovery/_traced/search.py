@@ -8,33 +8,33 @@ answers are those of the search whose levels are decided on the host.
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float, Int, Int8
+from jaxtyping import Bool, Int, Int8
 
-from jaxcause._typing import AnyArray, CITest
+from jaxcause._typing import AnyArray
 from jaxcause.discovery._kernel.bits import boolean_product
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._orientation.against_knowledge import colliders_against
 from jaxcause.discovery._orientation.reachability import reachable
-from jaxcause.discovery._problem import Caps, Constraints, Problem
+from jaxcause.discovery._problem import Caps, Problem, TracedInputs
 from jaxcause.discovery._result import SearchInfo, SearchResult
 from jaxcause.discovery._traced.candidates import candidate_rows
 from jaxcause.discovery._traced.evaluator import Evaluator
-from jaxcause.discovery._traced.skeleton import Skeleton, run_level
+from jaxcause.discovery._traced.skeleton import (
+    Skeleton,
+    every_possible_edge,
+    run_level,
+    run_level_0,
+)
 from jaxcause.graph import CausalGraph, Mark
 
 
-def problem_of(
-    test: CITest,
-    alpha: Float[Array, ""],
-    constraints: Constraints,
-    mask: Bool[Array, "graphs nodes"],
-    caps: Caps,
-    max_p: bool,
-) -> tuple[Problem, Evaluator]:
-    """The problem and its evaluator, from the arguments of a traced program."""
+def begin(inputs: TracedInputs, caps: Caps, max_p: bool) -> tuple[Problem, Evaluator, Skeleton]:
+    """The problem, its evaluator, and the skeleton after level 0."""
+    test, alpha, constraints, mask = inputs
     engine = engine_of(test)
     problem = Problem(engine, alpha, constraints, mask, max_p, caps.max_cond_size, caps.max_degree)
-    return problem, Evaluator(engine, alpha=alpha, max_p=max_p)
+    evaluate = Evaluator(engine, alpha=alpha, max_p=max_p)
+    return problem, evaluate, run_level_0(problem, evaluate, every_possible_edge(problem))
 
 
 def remove_separable(
