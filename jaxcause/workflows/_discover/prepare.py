@@ -81,7 +81,9 @@ class Stages(NamedTuple):
         return after_change(self.level, self.transform.inverse(z), last)
 
 
-def fit_stages(table: SeriesTable, max_lag: int, *, transform: str, holes: bool) -> Stages:
+def fit_stages(
+    table: SeriesTable, max_lag: int, *, transform: str, holes: bool, n_rows: int | None = None
+) -> Stages:
     """Fit a transform of the values of a series, or of their changes.
 
     Args:
@@ -89,12 +91,14 @@ def fit_stages(table: SeriesTable, max_lag: int, *, transform: str, holes: bool)
         max_lag: Longest lag.
         transform: Name of the transform.
         holes: Whether windows with missing values are used.
+        n_rows: Fit it to that many rows, the first; by default to all.
     """
     level = fit_level(table, transform)
     moved = changes(table, level)
     starts = usable_windows(moved, max_lag, mask_missing=holes)
     kind = transform if level is None else "standardise"
-    return Stages(level, fit_transform(used_values(moved, starts, max_lag + 1), kind=kind))
+    used = used_values(moved, starts, max_lag + 1)
+    return Stages(level, fit_transform(used if n_rows is None else used[:n_rows], kind=kind))
 
 
 class TransformedWindows(NamedTuple):
@@ -288,23 +292,26 @@ def prepare(
 
     Errors under different transforms are compared in one unit: forecasts are taken back to the data
     and mapped, as the truth is, to normal quantiles of their ranks. Plain standardising stays
-    unless another transform is better by 5 %.
+    unless another transform is better by 5 %. The transforms that are compared are fitted to the
+    training rows: fitted to all, ranks would know where a series that drifts is going.
     """
-    kinds = [transform]
-    if transform == "auto":
-        starts = usable_windows(table, max_lag, mask_missing=options.masked)
-        used = used_values(table, starts, max_lag + 1)
-        kinds = [k for k in TRANSFORMS if k != "log" or can_log(used)]
-    prepared = {}
-    for kind in kinds:
-        fitted = fit_stages(table, max_lag, transform=kind, holes=options.masked)
-        prepared[kind] = prepare_as(table, max_lag, known=known, stages=fitted, options=options)
-    best = min(prepared, key=lambda kind: prepared[kind].rank_error)
-    plain = prepared.get("standardise", prepared[best])
-    if prepared[best].rank_error > (1 - TRANSFORM_GAIN) * plain.rank_error:
-        best = plain.kind
-    errors = {kind: data.rank_error for kind, data in prepared.items()}
-    return prepared[best]._replace(transform_errors=errors)
+
+    def prepared(kind: str, n_rows: int | None = None) -> Prepared:
+        stages = fit_stages(table, max_lag, transform=kind, holes=options.masked, n_rows=n_rows)
+        return prepare_as(table, max_lag, known=known, stages=stages, options=options)
+
+    if transform != "auto":
+        found = prepared(transform)
+        return found._replace(transform_errors={found.kind: found.rank_error})
+    starts = usable_windows(table, max_lag, mask_missing=options.masked)
+    used = used_values(table, starts, max_lag + 1)
+    split = split_by_time(starts, length=max_lag + 1, held_out=options.held_out)
+    kinds = [k for k in TRANSFORMS if k != "log" or can_log(used)]
+    errors = {kind: prepared(kind, int(split.held_out[0])).rank_error for kind in kinds}
+    best = min(errors, key=lambda kind: errors[kind])
+    if errors[best] > (1 - TRANSFORM_GAIN) * errors["standardise"]:
+        best = "standardise"
+    return prepared(best)._replace(transform_errors=errors)
 
 
 def prepare_as(
