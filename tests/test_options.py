@@ -8,9 +8,9 @@ import pytest
 
 import jaxcause as jc
 from jaxcause import attribution, discovery
-from jaxcause.attribution._options import WindowOptions
-from jaxcause.discovery._options import PagSearchOptions, SearchOptions
+from jaxcause.attribution._stream import ReadoutOptions
 from jaxcause.discovery._pcmci.problem import LinkOptions
+from jaxcause.discovery._problem import PagSearchOptions, SearchOptions
 
 SHARING = {
     jc.pc: SearchOptions,
@@ -18,12 +18,12 @@ SHARING = {
     jc.icd: PagSearchOptions,
     discovery.pcmci: LinkOptions,
     discovery.pcmci_plus: LinkOptions,
-    attribution.gradient_energy: WindowOptions,
-    attribution.mean_gradient: WindowOptions,
-    attribution.input_x_gradient: WindowOptions,
-    attribution.relevance: WindowOptions,
-    attribution.score_energy: WindowOptions,
-    attribution.rank_mean_over_std: WindowOptions,
+    attribution.gradient_energy: ReadoutOptions,
+    attribution.mean_gradient: ReadoutOptions,
+    attribution.input_x_gradient: ReadoutOptions,
+    attribution.relevance: ReadoutOptions,
+    attribution.score_energy: ReadoutOptions,
+    attribution.rank_mean_over_std: ReadoutOptions,
 }
 
 

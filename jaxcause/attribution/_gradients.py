@@ -9,19 +9,18 @@ from jaxtyping import Float
 from jaxcause._checks import check_choice
 from jaxcause._options import shows_options
 from jaxcause._typing import AnyArray, PredictFn
-from jaxcause.attribution._options import WindowOptions
-from jaxcause.attribution._stream import moments_over_windows
+from jaxcause.attribution._stream import ReadoutOptions, moments_over_windows
 
 SQUARE, MAGNITUDE = "square", "magnitude"
 
 
-@shows_options(WindowOptions, of=moments_over_windows)
+@shows_options(ReadoutOptions, of=moments_over_windows)
 def gradient_energy(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
     *,
     mean_of: str = SQUARE,
-    **options: Unpack[WindowOptions],
+    **options: Unpack[ReadoutOptions],
 ) -> Float[Array, "vars targets lags"]:
     r"""Mean squared gradient of every prediction with respect to every lagged input.
 
@@ -60,11 +59,11 @@ def gradient_energy(
     return moments_over_windows(terms, predict_fn, windows, **options)[0]
 
 
-@shows_options(WindowOptions, of=moments_over_windows)
+@shows_options(ReadoutOptions, of=moments_over_windows)
 def mean_gradient(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
-    **options: Unpack[WindowOptions],
+    **options: Unpack[ReadoutOptions],
 ) -> Float[Array, "vars targets lags"]:
     r"""Mean gradient, with its sign, of every prediction with respect to every lagged input.
 
@@ -92,13 +91,13 @@ def mean_gradient(
     return moments_over_windows(_signed, predict_fn, windows, **options)[0]
 
 
-@shows_options(WindowOptions, of=moments_over_windows)
+@shows_options(ReadoutOptions, of=moments_over_windows)
 def input_x_gradient(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
     *,
     mean_of: str = MAGNITUDE,
-    **options: Unpack[WindowOptions],
+    **options: Unpack[ReadoutOptions],
 ) -> Float[Array, "vars targets lags"]:
     r"""Mean absolute product of every lagged input and its gradient.
 
@@ -126,13 +125,13 @@ def input_x_gradient(
     return moments_over_windows(terms, predict_fn, windows, **options)[0]
 
 
-@shows_options(WindowOptions, of=moments_over_windows)
+@shows_options(ReadoutOptions, of=moments_over_windows)
 def relevance(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
     *,
     mean_of: str = MAGNITUDE,
-    **options: Unpack[WindowOptions],
+    **options: Unpack[ReadoutOptions],
 ) -> Float[Array, "vars targets lags"]:
     r"""Mean absolute relevance of every lagged input, by layer-wise relevance propagation.
 

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from jaxcause._checks import check_choice
 from jaxcause._options import shows_options
 from jaxcause._typing import AnyArray, PredictFn
-from jaxcause.attribution._options import WindowOptions
-from jaxcause.attribution._stream import moments_over_windows
+from jaxcause.attribution._stream import ReadoutOptions, moments_over_windows
 
 ROUNDING = 1 / 12
 """Variance of the rounding error of a continuous quantity rounded to whole numbers."""
@@ -24,13 +23,13 @@ class RankScores(NamedTuple):
     std: Float[Array, "vars targets lags"]
 
 
-@shows_options(WindowOptions, of=moments_over_windows)
+@shows_options(ReadoutOptions, of=moments_over_windows)
 def rank_mean_over_std(
     predict_fn: PredictFn,
     windows: Float[AnyArray, "windows time vars"],
     *,
     of: str = "gradient",
-    **options: Unpack[WindowOptions],
+    **options: Unpack[ReadoutOptions],
 ) -> RankScores:
     r"""Mean over standard deviation of the rank of an input among all inputs of a target.
 

@@ -9,8 +9,7 @@ from jaxtyping import Float
 
 from jaxcause._options import shows_options
 from jaxcause._typing import AnyArray
-from jaxcause.attribution._options import WindowOptions
-from jaxcause.attribution._stream import moments_over_windows
+from jaxcause.attribution._stream import ReadoutOptions, moments_over_windows
 
 DensityFn = Callable[[Float[Array, "time vars"]], tuple[Float[Array, "vars"], Float[Array, "vars"]]]
 """Maps one window, newest row last, to mean and variance of the next row."""
@@ -24,11 +23,11 @@ class ScoreEnergy(NamedTuple):
     total: Float[Array, "vars targets lags"]
 
 
-@shows_options(WindowOptions, of=moments_over_windows)
+@shows_options(ReadoutOptions, of=moments_over_windows)
 def score_energy(
     predict_fn: DensityFn,
     windows: Float[AnyArray, "windows time vars"],
-    **options: Unpack[WindowOptions],
+    **options: Unpack[ReadoutOptions],
 ) -> ScoreEnergy:
     r"""Expected squared derivative of the log-density of a Gaussian forecast, in closed form.
 

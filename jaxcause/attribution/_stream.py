@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,15 @@ class Moments(NamedTuple):
     n_windows: Float[Array, ""]
     mean: Any
     squares: Any
+
+
+class ReadoutOptions(TypedDict, total=False):
+    """Options of every readout that is a mean over windows, such as `gradient_energy`."""
+
+    targets: Int[AnyArray, "targets"] | None
+    batch_size: int | None
+    target_block: int | None
+    mesh: Mesh | None
 
 
 def moments_over_windows(

@@ -30,11 +30,11 @@ from jaxcause.discovery._host.record import SearchRecord
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._kernel.sizes import NODES, bucket
 from jaxcause.discovery._mesh import search_on_devices
-from jaxcause.discovery._options import SearchOptions
 from jaxcause.discovery._problem import (
     Caps,
     Constraints,
     Problem,
+    SearchOptions,
     TracedInputs,
     selection_applies,
 )

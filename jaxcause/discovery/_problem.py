@@ -1,10 +1,12 @@
 """The problem that a search solves: a test, its level, limits, and knowledge as arrays."""
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypedDict
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int, Int8
 
 from jaxcause._checks import InputError
@@ -23,6 +25,24 @@ class Caps(NamedTuple):
 
     max_degree: int
     max_cond_size: int
+
+
+class SearchOptions(TypedDict, total=False):
+    """Options of every search: `pc`, `fci` and `icd`."""
+
+    max_cond_size: int | None
+    node_mask: Bool[AnyArray, "*graphs nodes"] | None
+    sepset: str
+    caps: Caps | None
+    mesh: Mesh | None
+    checkpoint: str | Path | None
+
+
+class PagSearchOptions(SearchOptions, total=False):
+    """Options of searches whose graph is a PAG: `fci` and `icd`."""
+
+    knowledge: BackgroundKnowledge | None
+    selection_bias: bool | None
 
 
 class Constraints(NamedTuple):

@@ -17,10 +17,9 @@ from jaxcause.discovery._host import search as host
 from jaxcause.discovery._host.blocks import in_blocks
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.record import SearchRecord
-from jaxcause.discovery._options import PagSearchOptions
 from jaxcause.discovery._orientation.pag import orient_colliders, orient_pag
 from jaxcause.discovery._orientation.possible_d_sep import possible_d_sep, unknown_separations
-from jaxcause.discovery._problem import Caps, Problem, TracedInputs
+from jaxcause.discovery._problem import Caps, PagSearchOptions, Problem, TracedInputs
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._traced import search as traced
 from jaxcause.graph import SepSets

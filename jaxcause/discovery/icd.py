@@ -9,7 +9,7 @@ from jaxcause._typing import AnyArray
 from jaxcause.discovery._entry import search_pags
 from jaxcause.discovery._given import Given
 from jaxcause.discovery._host.icd import icd_on_host
-from jaxcause.discovery._options import PagSearchOptions
+from jaxcause.discovery._problem import PagSearchOptions
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._traced.icd import icd_with_caps
 

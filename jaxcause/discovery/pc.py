@@ -19,9 +19,8 @@ from jaxcause.discovery._host.cpdag import orient_by_edges
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.record import SearchRecord
 from jaxcause.discovery._host.skeleton import Skeleton
-from jaxcause.discovery._options import SearchOptions
 from jaxcause.discovery._orientation.cpdag import orient_cpdag
-from jaxcause.discovery._problem import Caps, Problem, TracedInputs
+from jaxcause.discovery._problem import Caps, Problem, SearchOptions, TracedInputs
 from jaxcause.discovery._result import SearchResult
 from jaxcause.discovery._traced import search as traced
 from jaxcause.graph import BackgroundKnowledge, Mark, SepSets

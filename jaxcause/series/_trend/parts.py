@@ -15,6 +15,8 @@ HARMONICS = 3
 """Sines of a season: its period, and its half and third."""
 HEAVY = 10.0
 """Kurtosis of heavy tails; that of a normal distribution is 3."""
+ROUNDING = 1e-12
+"""Share of a column's variance up to which what trend and seasons leave of it is rounding."""
 CLOSE = 1e-6
 """Half-turns per row that count as a whole number."""
 
@@ -106,6 +108,9 @@ def detrended(
 ) -> tuple[SeriesTable, Trend]:
     """The series without a linear trend and without seasons; each column keeps its mean.
 
+    A column that is nothing else, such as the day of the week, stays as it is: rounding is all that
+    would be left of it.
+
     To leave trend and seasons out of every column is to add them as inputs to every regression of
     one column on the past of all (Frisch & Waugh 1933). If a column has heavy tails (kurtosis above
     10), all are normal quantiles of their ranks meanwhile, so that a few peaks do not decide.
@@ -123,10 +128,11 @@ def detrended(
 
     >>> from jaxcause.series import as_series_table
     >>> t = np.arange(48.0)
-    >>> x = np.stack([t / 10, np.sin(2 * np.pi * t / 12)], axis=1)
+    >>> noise = np.random.default_rng(0).normal(size=(48, 1))
+    >>> x = np.stack([t / 10, np.sin(2 * np.pi * t / 12)], axis=1) + 0.01 * noise
     >>> rest, trend = detrended(as_series_table(x), linear=True, periods=(12,))
-    >>> float(np.ptp(rest.values, axis=0).max().round(6)), trend.periods
-    (0.0, (12.0,))
+    >>> float(np.std(rest.values, axis=0).max().round(2)), trend.periods
+    (0.01, (12.0,))
     """
     rows = clock(table)
     if rows is None:
@@ -142,6 +148,8 @@ def detrended(
     values = given if shape is None else shape(given)
     columns = zip(table.names, values.T, strict=True)
     coefficients = np.stack([_fitted(name, terms - mean, column) for name, column in columns], 1)
+    rest = values - (terms - mean) @ coefficients
+    coefficients[:, np.nanvar(rest, axis=0) <= ROUNDING * np.nanvar(values, axis=0)] = 0.0
     trend = Trend(linear, lengths, centre, scale, mean, coefficients, shape)
     return table._replace(values=trend.out_of(given, rows)), trend
 

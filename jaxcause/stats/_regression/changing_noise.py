@@ -108,14 +108,16 @@ def noise_weights(
     [True, False]
     """
     newest = starts + max_lag
-    fit = fit_var(series, starts, max_lag=max_lag, ridge=1e-3, allowed=allowed)
-    residual = fit.residuals(series, starts)
+    moments = var_moments(series, starts, max_lag=max_lag)
+    residual = moments.fit(ridge=1e-3, allowed=allowed).residuals(series, starts)
     level = _levels(residual**2, newest)
     rng = np.random.default_rng(0)
     steady = [
         _efficiency(_levels(rng.permutation(residual**2), newest)) for _ in range(PERMUTATIONS)
     ]
     efficiency = _efficiency(level) / np.mean(steady, axis=0)
+    # What is left of a target that its past determines is rounding, whose size says nothing.
+    efficiency[moments.determined(allowed)] = 1.0
     weights = np.ones(residual.shape)
     changes = np.flatnonzero(efficiency >= WORTH)
     n_terms = max_lag * residual.shape[1]

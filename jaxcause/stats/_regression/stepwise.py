@@ -148,13 +148,14 @@ def _tests(
 ) -> tuple[Float[np.ndarray, "terms"], Float[np.ndarray, "terms"]]:
     """Coefficient and t-statistic of every term beside the chosen ones."""
     beta, t = np.zeros(len(cross)), np.zeros(len(cross))
-    # One for the mean, and one for the term under test.
-    degrees = max(n_windows - 2 - len(found.order), 1)
+    # One for the mean, and one for the term under test. Without any, nothing can be told.
+    degrees = max(n_windows - 2 - len(found.order), 0)
     np.divide(found.cross, found.own, out=beta, where=found.usable)
     left = np.maximum(found.left - beta * found.cross, DETERMINED)
     t[found.usable] = (beta * np.sqrt(degrees * np.maximum(found.own, 0) / left))[found.usable]
     inverse = np.linalg.pinv(gram[np.ix_(found.order, found.order)], hermitian=True)
     beta[found.order] = inverse @ cross[found.order]
-    error = np.sqrt(np.maximum(inverse.diagonal(), LEFT_OVER) * found.left / degrees)
-    t[found.order] = beta[found.order] / error
+    if degrees > 0:
+        error = np.sqrt(np.maximum(inverse.diagonal(), LEFT_OVER) * found.left / degrees)
+        t[found.order] = beta[found.order] / error
     return beta, t

@@ -135,6 +135,29 @@ class VarMoments:
             tested=as_scores(terms[:-1], n_vars),
         )
 
+    def determined(
+        self, allowed: Bool[AnyArray, "vars vars lags"] | None = None
+    ) -> Bool[np.ndarray, "vars"]:
+        """Which variables their past determines but for rounding: they have no noise to speak of.
+
+        None is, where the windows are so few that any variable would seem to be.
+
+        Args:
+            allowed: ``[source, target, lag]``: the terms of the regressions, by default all.
+        """
+        n_vars, n_terms = len(self.total), len(self.gram) - 1
+        spread = self.total - self.cross[-1] ** 2 / self.n_windows
+        terms = np.ones((n_terms, n_vars), bool)
+        if allowed is not None:
+            terms = checked_terms("allowed", allowed, n_vars, n_terms // n_vars)
+        if self.n_windows <= terms.sum(axis=0).max() + 1:
+            return np.zeros(n_vars, bool)
+        fit = self.fit(allowed=allowed)
+        slopes = fit.coefficients[:, :, 1:].transpose(2, 0, 1).reshape(-1, n_vars)
+        beta = np.concatenate([slopes, fit.intercept[None]])
+        left = self.total - ((2 * self.cross - self.gram @ beta) * beta).sum(axis=0)
+        return left <= DETERMINED * np.maximum(spread, 0)
+
     def conditional_variances(self) -> Float[np.ndarray, "vars lags"]:
         """Variance of each term that no linear function of the others explains; lag 0 is zero.
 

@@ -46,6 +46,8 @@ BYTES_PER_VALUE = 40.0
 """Copies of a series in memory: as it is, transformed, and in windows …"""
 BYTES_PER_ROW = 60.0
 """… and first rows of windows and stretches of a series that stays on disk."""
+FEWEST_WINDOWS = 4
+"""Windows below which no test of a method has a degree of freedom."""
 
 
 @kept_programs()
@@ -269,6 +271,12 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None
         raise InputError(
             f"series has no {length} complete rows in a row ({int(table.complete.sum())} of "
             f"{n_rows} rows are complete); fill missing values or give a smaller max_lag"
+        )
+    if len(starts) < FEWEST_WINDOWS:
+        raise InputError(
+            f"series has {len(starts)} window{'s' * (len(starts) != 1)} of {length} complete rows "
+            f"in a row, but tests need {FEWEST_WINDOWS} or more; give a longer series or a smaller "
+            "max_lag"
         )
     used = rows_of_windows(starts, length, n_rows)
     for name, varies in zip(table.names, _varying(table.values, used), strict=True):

@@ -9,6 +9,7 @@ from jaxcause._checks import InputError
 from jaxcause._stored import StoredRows
 from jaxcause.series import CHANGES, SeriesTable, Trend, detrended, find_trend, row_seconds
 from jaxcause.series._durations import as_seconds, in_words
+from jaxcause.workflows._discover.listing import first_of
 from jaxcause.workflows._discover.methods import Method
 from jaxcause.workflows._discover.resolution import PLAIN_LAG
 
@@ -143,7 +144,9 @@ def _note(table: SeriesTable, rest: SeriesTable, trend: Trend, *, found: bool) -
         f"every column first ({share[most]:.0%} of the variance of {table.names[most]!r})"
     )
     why = ", since a linear model of the past cannot do without" if found else ""
-    return f"{said}{why}. detrend=None (--detrend none) keeps the columns as they are."
+    bare = [table.names[k] for k in np.flatnonzero(~trend.coefficients.any(axis=0))]
+    stays = f" Nothing would be left of {first_of(bare)}, which stayed as before." if bare else ""
+    return f"{said}{why}.{stays} detrend=None (--detrend none) keeps the columns as they are."
 
 
 def _length(table: SeriesTable, period: float) -> str:
