@@ -44,12 +44,12 @@ def own_dynamics(kind, n_rows, n_vars, seed):
 @settings(max_examples=30, deadline=None)
 def test_what_goes_by_the_clock_goes_and_means_stay(seed, periods, missing):
     t = np.arange(400.0)
-    noise = 1e-5 * np.random.default_rng(seed).normal(size=(400, 3))
+    noise = 1e-3 * np.random.default_rng(seed).normal(size=(400, 3))
     x = by_the_clock(t, periods, 3, seed) + 7 + noise
     x[np.random.default_rng(seed).random(x.shape) < missing] = np.nan
     rest, trend = detrended(as_series_table(x), linear=True, periods=periods)
     np.testing.assert_array_equal(np.isnan(rest.values), np.isnan(x))
-    assert np.nanstd(rest.values, axis=0).max() < 1.2e-5
+    assert np.nanstd(rest.values, axis=0).max() < 1.2e-3
     np.testing.assert_allclose(rest.values + trend.at(t), x, atol=1e-8)
 
 
