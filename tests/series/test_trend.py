@@ -102,3 +102,33 @@ def test_too_few_values_are_named():
     x[:4, 1] = [1, 2, 1, 2]
     with pytest.raises(InputError, match=r"'X1' has 4 values, too few for the 7 terms"):
         detrended(as_series_table(x), linear=True, periods=(12,))
+
+
+def swinging(seed, n_rows=1000):
+    """Two coupled van der Pol oscillators, and Lorenz-96 of five: nobody's clock."""
+    rng, rows = np.random.default_rng(seed), []
+    u, w = rng.normal(size=4), 8 + rng.normal(size=5)
+
+    def of_oscillators(u):
+        a, b = (1 - u[0] ** 2) * u[1] - u[0], (1 - u[2] ** 2) * u[3] - 1.3 * u[2] + 0.3 * u[0]
+        return np.array([u[1], a, u[3], b])
+
+    def of_lorenz(w):
+        return (np.roll(w, -1) - np.roll(w, 2)) * np.roll(w, 1) - w + 8
+
+    for row in range(n_rows + 300):
+        for _ in range(5):
+            middle = u + 0.04 * of_oscillators(u)
+            u = u + 0.08 * of_oscillators(middle) + 0.03 * rng.normal(size=4) * [0, 1, 0, 1]
+            middle = w + 0.005 * of_lorenz(w)
+            w = w + 0.01 * of_lorenz(middle)
+        if row >= 300:
+            rows.append(np.concatenate([u, w]))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_system_that_swings_by_itself_has_no_season(seed):
+    x = swinging(seed)
+    for system in (x[:, :4], x[:, 4:]):
+        assert find_trend(as_series_table(system), 2).periods == ()

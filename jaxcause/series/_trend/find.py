@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxcause.series._table import SeriesTable
+from jaxcause.series._trend.held_out import helps_to_forecast
 from jaxcause.series._trend.parts import clock, detrended, terms_at, without_heavy_tails
 from jaxcause.series._windows import usable_windows
 
@@ -51,9 +52,10 @@ def find_trend(table: SeriesTable, max_lag: int) -> FoundTrend:
     A **season** is a sharp peak of the spectrum, averaged over the columns without their lines:
     half of the power around it must stand within it, and it must explain 5 % of the variance of
     some column. A **line** counts if it explains half of the variance of every fourth column.
-    Either must also lower the error of a linear autoregression of
-    all columns, by an F-test of its terms beside ``max_lag`` lags: many a drift and cycle is a
-    system's own doing, which its own past foretells.
+    Either must also lower the error of a linear autoregression of all columns, by an F-test of its
+    terms beside ``max_lag`` lags: many a drift and cycle is a system's own doing, which its own
+    past foretells. A season must lower the error of held-out forecasts by curves of the past as
+    well (`helps_to_forecast`), since the cycles of many a system are no lines of its past.
 
     Args:
         table: The series. Short ones, and several without a common clock, have none.
@@ -101,6 +103,8 @@ def _seasons(
         without, _ = detrended(rest, linear=False, periods=(period,))
         sure = np.mean(_tests_beside_lags(table, max_lag, terms) > SURE) >= MOSTLY
         if not sure or _explained(rest, without).max() < MATTERS:
+            break
+        if not helps_to_forecast(table, max_lag, terms, _terms(rows, True, periods)):
             break
         periods += (period,)
     return periods

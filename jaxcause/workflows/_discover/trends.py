@@ -143,7 +143,7 @@ def _note(table: SeriesTable, rest: SeriesTable, trend: Trend, *, found: bool) -
         f"{' and '.join(parts).capitalize()} {'was' if len(parts) == 1 else 'were'} taken out of "
         f"every column first ({share[most]:.0%} of the variance of {table.names[most]!r})"
     )
-    why = ", since a linear model of the past cannot do without" if found else ""
+    why = ", since the past alone forecasts worse" if found else ""
     bare = [table.names[k] for k in np.flatnonzero(~trend.coefficients.any(axis=0))]
     stays = f" Nothing would be left of {first_of(bare)}, which stayed as before." if bare else ""
     return f"{said}{why}.{stays} detrend=None (--detrend none) keeps the columns as they are."
