@@ -70,15 +70,22 @@ class Constraints(NamedTuple):
         )
 
     @classmethod
-    def of(cls, knowledge: BackgroundKnowledge) -> "Constraints":
-        """The constraints that background knowledge sets."""
+    def of(cls, knowledge: BackgroundKnowledge, *, latents: bool) -> "Constraints":
+        """The constraints that background knowledge sets.
+
+        Args:
+            knowledge: What is known.
+            latents: Whether causes may be hidden. A pair of which neither node causes the other has
+                no edge if none is; if one may be, only an edge that is forbidden both ways is left
+                out, while tiers and one forbidden direction make it ``<->``.
+        """
         cannot, required = knowledge.cannot_cause, np.asarray(knowledge.required)
         own, tiers = knowledge.stands_for_itself, np.asarray(knowledge.tiers)
         pairs = ~np.eye(len(tiers), dtype=bool)
-        possible = ~(cannot & cannot.T) & pairs
+        possible = ~(knowledge.never_adjacent if latents else cannot & cannot.T) & pairs
         decided = (~possible | required | required.T) & pairs
         not_ancestor = required.T | (tiers[:, None] > tiers)
-        late = cannot & ~cannot.T & ~not_ancestor
+        late = cannot & possible & ~not_ancestor
         return cls(
             possible=possible,
             tested=np.triu(own, 1),
@@ -197,8 +204,7 @@ def selection_applies(selection_bias: bool | None, knowledge: BackgroundKnowledg
     """
     gives_marks = False
     if knowledge is not None:
-        cannot = knowledge.cannot_cause
-        gives_marks = bool((cannot != cannot.T).any())
+        gives_marks = bool((knowledge.cannot_cause & ~knowledge.never_adjacent).any())
     if selection_bias and gives_marks:
         raise InputError(
             "selection_bias=True does not go with tiers, required edges or edges forbidden one way:"

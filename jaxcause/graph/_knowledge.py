@@ -44,8 +44,10 @@ class BackgroundKnowledge:
     Args:
         tiers: A later tier never causes an earlier one, not even by way of others, ``[nodes]``,
             whole numbers.
-        forbidden: Entry ``[i, j]`` forbids the edge ``i → j``; both directions forbid any edge. A
-            boolean matrix, or pairs ``(i, j)`` where another argument gives the number of nodes.
+        forbidden: Entry ``[i, j]`` forbids the edge ``i → j``; both directions forbid any edge. If
+            tiers rule out ``j → i`` as well, no edge is left for `pc`, and ``<->`` for searches
+            that allow hidden causes. A boolean matrix, or pairs ``(i, j)`` where another argument
+            gives the number of nodes.
         required: Entry ``[i, j]`` asserts ``i → j``, whatever the tests say. Matrix or pairs.
         stationary: Entry ``[i, j]`` is ``i' * n + j'`` of the pair ``(i', j')`` that stands for
             ``(i, j)``: only that pair is tested and oriented, the others copy it.
@@ -197,10 +199,13 @@ class BackgroundKnowledge:
         # Links backward in time are forbidden by the tiers.
         ago = np.clip(lag[:, None] - lag, 0, max_lag)
         forward, near = lag[:, None] >= lag, lag[:, None] - lag <= max_lag
+        backward = lag[:, None] < lag
         link = (var[:, None], var, ago)
+        left_out = forward & ~(near & possible[link])
         return cls(
             tiers=n_slices - 1 - lag,
-            forbidden=forward & ~(near & possible[link]),
+            # A lagged edge is left out whatever its marks, so it is forbidden in both directions.
+            forbidden=left_out | (left_out.T & backward),
             required=forward & near & required[link],
             stationary=i * lag.size + j,
         )
@@ -248,6 +253,12 @@ class BackgroundKnowledge:
         """Entry ``[i, j]``: ``i → j`` is impossible."""
         forbidden, required = np.asarray(self.forbidden), self._required
         return forbidden | required.T | (self._tiers[:, None] > self._tiers)
+
+    @property
+    def never_adjacent(self) -> Bool[np.ndarray, "nodes nodes"]:
+        """Entry ``[i, j]``: no edge joins i and j, since it is forbidden in both directions."""
+        forbidden = np.asarray(self.forbidden)
+        return forbidden & forbidden.T
 
     @property
     def stands_for_itself(self) -> Bool[np.ndarray, "nodes nodes"]:
