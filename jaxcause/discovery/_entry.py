@@ -36,6 +36,7 @@ from jaxcause.discovery._problem import (
     Constraints,
     Problem,
     TracedInputs,
+    check_knowledge,
     selection_applies,
 )
 from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
@@ -81,7 +82,7 @@ def search_graphs(
         alpha: X and Y are taken as independent given S iff p > alpha.
         knowledge: What is known of the graphs.
         max_cond_size: Largest conditioning set; none by default.
-        node_mask: Which nodes take part; the others stay without edges.
+        node_mask: Which nodes take part, as booleans; the others stay without edges.
         sepset: ``max_p`` keeps the separating set of a level with the largest p-value, so that the
             result does not depend on the order of the nodes. ``first`` keeps the first one, as the
             papers have it: with data, renumbering the nodes then changes marks, and fewer of them
@@ -231,9 +232,16 @@ def _check(
     if max_cond_size is not None:
         check_at_least("max_cond_size", max_cond_size, 0)
     n = test.n_nodes
+    check_knowledge(knowledge)
     if knowledge is not None and knowledge.n_nodes != n:
         raise InputError(f"knowledge is about {knowledge.n_nodes} nodes, but the test has {n}")
     if node_mask is not None:
+        dtype = node_mask.dtype if hasattr(node_mask, "dtype") else np.asarray(node_mask).dtype
+        if dtype.kind != "b":
+            raise InputError(
+                f"node_mask holds {dtype}, but must be boolean, True for each node that takes "
+                f"part; for numbers of nodes write node_mask=np.isin(np.arange({n}), numbers)"
+            )
         check_shape("node_mask", node_mask, (n,))
 
 

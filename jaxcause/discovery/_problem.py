@@ -1,6 +1,6 @@
 """The problem that a search solves: a test, its level, limits, and knowledge as arrays."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -193,6 +193,15 @@ class Constraints(NamedTuple):
         return np.where(adjacency, marks, np.int8(Mark.NONE))
 
 
+def check_knowledge(knowledge: Any) -> None:
+    """Raise unless ``knowledge`` is background knowledge, or none."""
+    if knowledge is not None and not isinstance(knowledge, BackgroundKnowledge):
+        raise InputError(
+            f"knowledge is of type {type(knowledge).__name__}, but must be BackgroundKnowledge; "
+            "write BackgroundKnowledge(…) or BackgroundKnowledge.named(names, …)"
+        )
+
+
 def selection_applies(selection_bias: bool | None, knowledge: BackgroundKnowledge | None) -> bool:
     """Whether edges may be due to selection (rules R5–R7).
 
@@ -200,8 +209,9 @@ def selection_applies(selection_bias: bool | None, knowledge: BackgroundKnowledg
     values: where i causes what decides the selection, i has a tail although it does not cause j.
 
     Raises:
-        InputError: Selection was asked for together with such knowledge.
+        InputError: Selection was asked for together with such knowledge, or it is none.
     """
+    check_knowledge(knowledge)
     gives_marks = False
     if knowledge is not None:
         gives_marks = bool((knowledge.cannot_cause & ~knowledge.never_adjacent).any())

@@ -214,3 +214,16 @@ def test_stationary_knowledge_leaves_a_series_sound():
             else:
                 assert reach.T[tails].all(), (seed, search)
                 assert not reach.T[arrows].any(), (seed, search)
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("search", [pc, fci, icd])
+@pytest.mark.parametrize("caps", [None, FEWEST])
+def test_what_is_no_knowledge_or_no_mask_is_refused(search, caps):
+    test = oracle_test(np.zeros((3, 3), bool))
+    for wrong in ({"forbidden": [(0, 1)]}, [(0, 1)], np.zeros((3, 3), bool)):
+        with pytest.raises(InputError, match="must be BackgroundKnowledge"):
+            search(test, alpha=0.5, knowledge=wrong, caps=caps)
+    for wrong in (np.array([0, 1, 2]), [1, 1, 0], np.ones(3)):
+        with pytest.raises(InputError, match="node_mask holds .*must be boolean.*np.isin"):
+            search(test, alpha=0.5, node_mask=wrong, caps=caps)
