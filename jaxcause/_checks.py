@@ -92,7 +92,7 @@ def place_in(names: Sequence[Any], given: Any) -> int | None:
     for name in (given, str(given) if isinstance(given, int | float | np.number) else given):
         if name in names:
             return list(names).index(name)
-    return int(given) if whole and 0 <= given < len(names) else None
+    return int(given) if whole and 0 <= int(given) < len(names) else None
 
 
 def limit(name: str, default: int) -> int:

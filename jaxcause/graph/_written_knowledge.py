@@ -40,7 +40,7 @@ def checked_tiers(given: Any) -> Int[np.ndarray, "nodes"]:
 def _is_whole(tier: Any) -> bool:
     if isinstance(tier, bool | np.bool_):
         return False
-    return isinstance(tier, int | float | np.number) and bool(tier == tier // 1)
+    return isinstance(tier, int | float | np.integer | np.floating) and bool(tier == tier // 1)
 
 
 def checked_stationary(given: Any, n_nodes: int) -> Int[np.ndarray, "nodes nodes"]:
@@ -142,8 +142,9 @@ def checked_edges(name: str, given: Any, n_nodes: int) -> Bool[np.ndarray, "node
     if _holds_pairs(given):
         pairs = given if isinstance(given, list) else given.reshape(-1, 2).tolist()
         edges = edges_of_pairs(name, pairs, range(n_nodes))
-        matrix = isinstance(given, np.ndarray) and given.shape == edges.shape == (2, 2)
-        if matrix and np.isin(given, (0, 1)).all() and (given.astype(bool) != edges).any():
+        if isinstance(given, list) or not given.shape == edges.shape == (2, 2):
+            return edges
+        if np.isin(given, (0, 1)).all() and (given.astype(bool) != edges).any():
             raise InputError(
                 f"{name}={given.tolist()} may be a matrix or two pairs; give a matrix with "
                 "dtype=bool, and pairs as tuples, such as [(0, 1)]"
