@@ -4,6 +4,7 @@ JAX and numpy are imported by the checks that need them: the command line checks
 """
 
 import os
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
@@ -70,6 +71,28 @@ def check_square(name: str, value: Any) -> None:
     shape = np.shape(value)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise InputError(f"{name} has shape {shape}, but must be [..., nodes, nodes]")
+
+
+def place_in(names: Sequence[Any], given: Any) -> int | None:
+    """Place of a variable that is given by its name, or by its place from 0 on.
+
+    Names come first: a number that reads as one of the names is that name, even where it is the
+    place of another variable.
+
+    >>> place_in(["2", "1", "rain"], 2), place_in(["2", "1", "rain"], 0)
+    (0, 0)
+    """
+    import numpy as np
+
+    if isinstance(given, bool | np.bool_) or np.ndim(given):
+        return None
+    whole = isinstance(given, Integral | np.integer)
+    if isinstance(names, range):
+        return int(given) if whole and given in names else None
+    for name in (given, str(given) if isinstance(given, int | float | np.number) else given):
+        if name in names:
+            return list(names).index(name)
+    return int(given) if whole and 0 <= int(given) < len(names) else None
 
 
 def limit(name: str, default: int) -> int:

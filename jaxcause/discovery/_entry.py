@@ -36,6 +36,7 @@ from jaxcause.discovery._problem import (
     Problem,
     SearchOptions,
     TracedInputs,
+    check_knowledge,
     selection_applies,
 )
 from jaxcause.discovery._result import SearchInfo, SearchResult, join_results
@@ -70,7 +71,7 @@ def search_graphs(
     caps: Caps | None = None,
     mesh: Mesh | None = None,
     checkpoint: str | Path | None = None,
-    cubic: bool = False,
+    latents: bool = False,
 ) -> SearchResult:
     """Check the arguments, and search every graph of the batch, in chunks of bounded memory.
 
@@ -81,7 +82,7 @@ def search_graphs(
         alpha: X and Y are taken as independent given S iff p > alpha.
         knowledge: What is known of the graphs.
         max_cond_size: Largest conditioning set; none by default.
-        node_mask: Which nodes take part; the others stay without edges.
+        node_mask: Which nodes take part, as booleans; the others stay without edges.
         sepset: ``max_p`` keeps the separating set of a level with the largest p-value, so that the
             result does not depend on the order of the nodes. ``first`` keeps the first one, as the
             papers have it: with data, renumbering the nodes then changes marks, and fewer of them
@@ -94,7 +95,8 @@ def search_graphs(
             call goes on after its process was killed, to the same result bit for bit; chunks of a
             batch have one each (``name``, ``name.1``, …). A test of your own is told from another
             by its type and arrays.
-        cubic: Whether orientation looks at all triples of nodes, as that of PAGs does.
+        latents: Whether causes may be hidden, so that graphs are PAGs, whose orientation looks at
+            all triples of nodes.
 
     Raises:
         InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
@@ -108,11 +110,13 @@ def search_graphs(
     batch_shape = engine_of(test).batch_shape  # raises if it is no test
     _check(test, alpha, max_cond_size, knowledge, node_mask, sepset, caps)
     n = test.n_nodes
-    constraints = Constraints.none(n) if knowledge is None else Constraints.of(knowledge)
+    constraints = Constraints.none(n)
+    if knowledge is not None:
+        constraints = Constraints.of(knowledge, latents=latents)
     max_p = sepset == "max_p"
     if not n or not math.prod(batch_shape):
         return _nothing(batch_shape, n)
-    _check_memory(math.prod(batch_shape), n, caps, cubic)
+    _check_memory(math.prod(batch_shape), n, caps, latents)
     if caps is not None:
         if checkpoint is not None:
             raise InputError(
@@ -172,7 +176,8 @@ def search_pags(
         alpha: X and Y are taken as independent given S iff p > alpha.
         knowledge: What cannot cause another node has an arrowhead where the two are adjacent; a
             required edge is directed; an edge forbidden both ways is left out, which says that no
-            hidden cause joins its ends either. `BackgroundKnowledge` says which rules are complete.
+            hidden cause joins its ends either. Tiers and one forbidden direction do not say that:
+            such an edge is ``<->``. `BackgroundKnowledge` says which rules are complete.
         selection_bias: Whether the sample may have been selected by its values (R5–R7); by default
             yes, unless knowledge gives directions, which says nothing about marks under selection.
 
@@ -186,7 +191,7 @@ def search_pags(
         given,
         alpha=alpha,
         knowledge=knowledge,
-        cubic=True,
+        latents=True,
         **options,
     )
 
@@ -227,17 +232,24 @@ def _check(
     if max_cond_size is not None:
         check_at_least("max_cond_size", max_cond_size, 0)
     n = test.n_nodes
+    check_knowledge(knowledge)
     if knowledge is not None and knowledge.n_nodes != n:
         raise InputError(f"knowledge is about {knowledge.n_nodes} nodes, but the test has {n}")
     if node_mask is not None:
+        dtype = node_mask.dtype if hasattr(node_mask, "dtype") else np.asarray(node_mask).dtype
+        if dtype.kind != "b":
+            raise InputError(
+                f"node_mask holds {dtype}, but must be boolean, True for each node that takes "
+                f"part; for numbers of nodes write node_mask=np.isin(np.arange({n}), numbers)"
+            )
         check_shape("node_mask", node_mask, (n,))
 
 
-def _check_memory(n_graphs: int, n: int, caps: Caps | None, cubic: bool) -> None:
+def _check_memory(n_graphs: int, n: int, caps: Caps | None, latents: bool) -> None:
     """Refuse a search whose arrays cannot fit: results of all graphs, and the work on a chunk."""
     at_once = n_graphs if caps is not None else min(n_graphs, max(1, PAIRS_PER_CHUNK // (n * n)))
     per_graph = BYTES_PER_PAIR * n**2
-    if cubic:
+    if latents:
         at_once_of_triples = 1 if caps is None else n_graphs
         per_triple = BYTES_PER_TRIPLE * float(bucket(n, NODES)) ** 3
         triples = at_once_of_triples * per_triple

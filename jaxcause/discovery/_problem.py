@@ -1,7 +1,7 @@
 """The problem that a search solves: a test, its level, limits, and knowledge as arrays."""
 
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import jax.numpy as jnp
 import numpy as np
@@ -90,15 +90,22 @@ class Constraints(NamedTuple):
         )
 
     @classmethod
-    def of(cls, knowledge: BackgroundKnowledge) -> "Constraints":
-        """The constraints that background knowledge sets."""
+    def of(cls, knowledge: BackgroundKnowledge, *, latents: bool) -> "Constraints":
+        """The constraints that background knowledge sets.
+
+        Args:
+            knowledge: What is known.
+            latents: Whether causes may be hidden. A pair of which neither node causes the other has
+                no edge if none is; if one may be, only an edge that is forbidden both ways is left
+                out, while tiers and one forbidden direction make it ``<->``.
+        """
         cannot, required = knowledge.cannot_cause, np.asarray(knowledge.required)
         own, tiers = knowledge.stands_for_itself, np.asarray(knowledge.tiers)
         pairs = ~np.eye(len(tiers), dtype=bool)
-        possible = ~(cannot & cannot.T) & pairs
+        possible = ~(knowledge.never_adjacent if latents else cannot & cannot.T) & pairs
         decided = (~possible | required | required.T) & pairs
         not_ancestor = required.T | (tiers[:, None] > tiers)
-        late = cannot & ~cannot.T & ~not_ancestor
+        late = cannot & possible & ~not_ancestor
         return cls(
             possible=possible,
             tested=np.triu(own, 1),
@@ -206,6 +213,15 @@ class Constraints(NamedTuple):
         return np.where(adjacency, marks, np.int8(Mark.NONE))
 
 
+def check_knowledge(knowledge: Any) -> None:
+    """Raise unless ``knowledge`` is background knowledge, or none."""
+    if knowledge is not None and not isinstance(knowledge, BackgroundKnowledge):
+        raise InputError(
+            f"knowledge is of type {type(knowledge).__name__}, but must be BackgroundKnowledge; "
+            "write BackgroundKnowledge(…) or BackgroundKnowledge.named(names, …)"
+        )
+
+
 def selection_applies(selection_bias: bool | None, knowledge: BackgroundKnowledge | None) -> bool:
     """Whether edges may be due to selection (rules R5–R7).
 
@@ -213,12 +229,12 @@ def selection_applies(selection_bias: bool | None, knowledge: BackgroundKnowledg
     values: where i causes what decides the selection, i has a tail although it does not cause j.
 
     Raises:
-        InputError: Selection was asked for together with such knowledge.
+        InputError: Selection was asked for together with such knowledge, or it is none.
     """
+    check_knowledge(knowledge)
     gives_marks = False
     if knowledge is not None:
-        cannot = knowledge.cannot_cause
-        gives_marks = bool((cannot != cannot.T).any())
+        gives_marks = bool((knowledge.cannot_cause & ~knowledge.never_adjacent).any())
     if selection_bias and gives_marks:
         raise InputError(
             "selection_bias=True does not go with tiers, required edges or edges forbidden one way:"

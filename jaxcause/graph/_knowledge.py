@@ -1,22 +1,26 @@
 """Background knowledge: order, forbidden and required edges, stationarity."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxcause._checks import InputError, check_at_least, check_shape
+from jaxcause._checks import InputError, check_at_least
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
 from jaxcause.graph._lagged_graph import LaggedGraph
 from jaxcause.graph._written_knowledge import (
     Pairs,
+    check_required_edges,
     checked_edges,
+    checked_nodes,
+    checked_stationary,
     checked_tiers,
     edges_of_pairs,
-    node_number,
     number_of_nodes,
+    read_edges,
+    tiers_by_node,
 )
 
 
@@ -43,16 +47,20 @@ class BackgroundKnowledge:
 
     Args:
         tiers: A later tier never causes an earlier one, not even by way of others, ``[nodes]``,
-            whole numbers.
-        forbidden: Entry ``[i, j]`` forbids the edge ``i → j``; both directions forbid any edge. A
-            boolean matrix, or pairs ``(i, j)`` where another argument gives the number of nodes.
+            whole numbers; what is kept is their rank, 0, 1, ….
+        forbidden: Entry ``[i, j]`` forbids the edge ``i → j``; both directions forbid any edge. If
+            tiers rule out ``j → i`` as well, no edge is left for `pc`, and ``<->`` for searches
+            that allow hidden causes. A boolean matrix, or pairs ``(i, j)`` where another argument
+            gives the number of nodes. Integers 0 and 1 of shape ``[2, 2]`` that may be either are
+            refused.
         required: Entry ``[i, j]`` asserts ``i → j``, whatever the tests say. Matrix or pairs.
         stationary: Entry ``[i, j]`` is ``i' * n + j'`` of the pair ``(i', j')`` that stands for
-            ``(i, j)``: only that pair is tested and oriented, the others copy it.
+            ``(i, j)``: only that pair is tested and oriented, the others copy it. Mirrored pairs
+            have mirrored ones, and a pair that stands for another stands for itself.
 
     Raises:
-        InputError: Nothing is given, shapes differ, tiers are not whole numbers, or the constraints
-            contradict one another.
+        InputError: Nothing is given, shapes differ, tiers are not whole numbers, ``stationary``
+            names pairs that do not exist or do not fit, or the constraints contradict one another.
 
     >>> BackgroundKnowledge(tiers=np.array([0, 0, 1])).cannot_cause.astype(int).tolist()
     [[0, 0, 0], [0, 0, 0], [1, 1, 0]]
@@ -65,64 +73,55 @@ class BackgroundKnowledge:
 
     def __post_init__(self) -> None:
         """Fill in what was left out, and refuse contradictions."""
-        matrices = {"forbidden": self.forbidden, "required": self.required}
-        n = number_of_nodes(self.tiers, {**matrices, "stationary": self.stationary})
+        edges = {name: read_edges(name, getattr(self, name)) for name in ("forbidden", "required")}
+        tiers = None if self.tiers is None else checked_tiers(self.tiers)
+        stationary = None if self.stationary is None else np.asarray(self.stationary)
+        n = number_of_nodes(tiers, {**edges, "stationary": stationary})
         own = np.arange(n * n, dtype=np.int32).reshape(n, n)
         fields = {
-            "tiers": np.zeros(n, np.int32) if self.tiers is None else checked_tiers(self.tiers),
-            **{name: checked_edges(name, value, n) for name, value in matrices.items()},
-            "stationary": own if self.stationary is None else np.asarray(self.stationary, np.int32),
+            "tiers": np.zeros(n, np.int32) if tiers is None else tiers,
+            **{name: checked_edges(name, value, n) for name, value in edges.items()},
+            "stationary": own if stationary is None else checked_stationary(stationary, n),
         }
         for name, value in fields.items():
-            check_shape(name, value, (n,) if name == "tiers" else (n, n))
             set_field(self, name, value)
-        required, forbidden = fields["required"], fields["forbidden"]
-        clash = required & (forbidden | (self._tiers[:, None] > self._tiers))
-        if clash.any():
-            i, j = np.argwhere(clash)[0]
-            raise InputError(
-                f"required edge {i} → {j} is forbidden or runs against tiers; drop one"
-            )
-        if _has_cycle(required):
-            raise InputError("required edges form a cycle; drop one of them")
+        check_required_edges(fields["required"], fields["forbidden"], fields["tiers"], range(n))
 
     @classmethod
     def named(
         cls,
-        names: Sequence[str] | int,
+        names: Sequence[Any] | int,
         *,
-        tiers: Mapping[str, int] | None = None,
-        forbidden: Pairs = (),
-        required: Pairs = (),
+        tiers: Mapping[Any, int] | None = None,
+        forbidden: Pairs | None = (),
+        required: Pairs | None = (),
     ) -> "BackgroundKnowledge":
         """Knowledge about nodes that have names, or are counted.
 
         Args:
             names: Names of the nodes in their order, or how many nodes there are.
-            tiers: Tier of every node.
-            forbidden: Pairs ``(cause, effect)`` of nodes, by name or by number.
+            tiers: Tier of every node, by name or by number.
+            forbidden: Pairs ``(cause, effect)`` of nodes, by name or by number. A number that is
+                the name of a node is that name.
             required: Pairs of the same form.
 
         Raises:
-            InputError: A node is unknown or has no tier, or the constraints contradict one another.
+            InputError: A name comes twice, a node is unknown or has no tier or two, something is no
+                pair, or the constraints contradict one another.
 
         >>> known = BackgroundKnowledge.named(["rain", "river"], forbidden=[("river", "rain")])
         >>> known.cannot_cause.astype(int).tolist()
         [[0, 0], [1, 0]]
         """
-        nodes = range(names) if isinstance(names, int) else list(names)
-        in_order = None
-        if tiers is not None:
-            of_node = {node_number("tiers", node, nodes): tier for node, tier in tiers.items()}
-            missing = [str(node) for k, node in enumerate(nodes) if k not in of_node]
-            if missing:
-                raise InputError(f"tiers leaves out {', '.join(missing)}; give each node a tier")
-            in_order = checked_tiers([of_node[k] for k in range(len(nodes))])
-        return cls(
-            tiers=in_order,
-            forbidden=edges_of_pairs("forbidden", forbidden, nodes),
-            required=edges_of_pairs("required", required, nodes),
-        )
+        nodes = checked_nodes(names)
+        in_order = None if tiers is None else checked_tiers(tiers_by_node(tiers, nodes))
+        edges = {
+            "forbidden": edges_of_pairs("forbidden", forbidden, nodes),
+            "required": edges_of_pairs("required", required, nodes),
+        }
+        order = np.zeros(len(nodes), np.int32) if in_order is None else in_order
+        check_required_edges(edges["required"], edges["forbidden"], order, nodes)
+        return cls(tiers=in_order, **edges)
 
     @classmethod
     def temporal(
@@ -182,9 +181,7 @@ class BackgroundKnowledge:
         if forbidden_links is not None:
             possible &= ~_links("forbidden_links", forbidden_links, shape)
         if lag_limits is not None:
-            longest = np.asarray(lag_limits)
-            if longest.shape != shape[:2]:
-                raise InputError(f"lag_limits has shape {longest.shape}, but must be {shape[:2]}")
+            longest = _lag_limits(lag_limits, shape)
             possible &= np.arange(max_lag + 1) <= longest[:, :, None]
         required = np.zeros(shape, bool)
         if required_links is not None:
@@ -197,10 +194,13 @@ class BackgroundKnowledge:
         # Links backward in time are forbidden by the tiers.
         ago = np.clip(lag[:, None] - lag, 0, max_lag)
         forward, near = lag[:, None] >= lag, lag[:, None] - lag <= max_lag
+        backward = lag[:, None] < lag
         link = (var[:, None], var, ago)
+        left_out = forward & ~(near & possible[link])
         return cls(
             tiers=n_slices - 1 - lag,
-            forbidden=forward & ~(near & possible[link]),
+            # A lagged edge is left out whatever its marks, so it is forbidden in both directions.
+            forbidden=left_out | (left_out.T & backward),
             required=forward & near & required[link],
             stationary=i * lag.size + j,
         )
@@ -250,6 +250,12 @@ class BackgroundKnowledge:
         return forbidden | required.T | (self._tiers[:, None] > self._tiers)
 
     @property
+    def never_adjacent(self) -> Bool[np.ndarray, "nodes nodes"]:
+        """Entry ``[i, j]``: no edge joins i and j, since it is forbidden in both directions."""
+        forbidden = np.asarray(self.forbidden)
+        return forbidden & forbidden.T
+
+    @property
     def stands_for_itself(self) -> Bool[np.ndarray, "nodes nodes"]:
         """Entry ``[i, j]``: the pair is its own representative under stationarity."""
         n = self.n_nodes
@@ -265,12 +271,26 @@ class BackgroundKnowledge:
 
 
 def _links(name: str, given: AnyArray, shape: tuple[int, int, int]) -> np.ndarray:
-    mask = np.asarray(given, bool)
+    mask = np.asarray(given)
     if mask.shape != shape:
         raise InputError(
             f"{name} has shape {mask.shape}, but must be [vars, vars, max_lag+1] = {shape}"
         )
-    return mask
+    if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
+        raise InputError(f"{name} holds values other than 0 and 1; give a boolean array")
+    return mask.astype(bool)
+
+
+def _lag_limits(given: AnyArray, shape: tuple[int, int, int]) -> np.ndarray:
+    longest = np.asarray(given)
+    if longest.shape != shape[:2]:
+        raise InputError(f"lag_limits has shape {longest.shape}, but must be {shape[:2]}")
+    whole = longest.dtype.kind in "iu"
+    if longest.dtype.kind == "f":
+        whole = bool((np.isfinite(longest) & (longest == np.round(longest))).all())
+    if not whole:
+        raise InputError("lag_limits must hold a whole number for each pair; -1 allows no lag")
+    return longest
 
 
 def _check_possible(required: np.ndarray, possible: np.ndarray) -> None:
@@ -282,13 +302,3 @@ def _check_possible(required: np.ndarray, possible: np.ndarray) -> None:
             f"required link {i} → {j} at lag {lag} is not possible; drop it, or the allowed, "
             "forbidden or limited links that rule it out"
         )
-
-
-def _has_cycle(edges: np.ndarray) -> bool:
-    alive = np.ones(len(edges), bool)
-    while alive.any():
-        sources = alive & ~edges[alive].any(axis=0)
-        if not sources.any():
-            return True
-        alive &= ~sources
-    return False

@@ -1,18 +1,21 @@
 """Prior knowledge of links: which may not be, which must be, how long they reach, and an order."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence, Set
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, place_in
 
 Links = Iterable[tuple[Any, ...]] | Bool[np.ndarray, "source target lags"]
 """``(source, target)`` for all lags, ``(source, target, lag)`` for one, or an array."""
 
-Tiers = Mapping[str, int] | Sequence[int] | Int[np.ndarray, "vars"]
-"""A whole number for each variable, by name or in the order of the columns."""
+Tiers = Mapping[Any, int] | Sequence[int] | Int[np.ndarray, "vars"]
+"""A whole number for each variable, by name or in the order of the columns.
+
+A pandas series counts as a mapping from its index.
+"""
 
 
 class LinkKnowledge(NamedTuple):
@@ -41,13 +44,16 @@ def link_knowledge(
     names: Sequence[str],
     max_lag: int,
     *,
-    forbidden: Links = (),
-    required: Links = (),
-    lag_limits: Mapping[tuple[str, str], int] | None = None,
+    forbidden: Links | None = (),
+    required: Links | None = (),
+    lag_limits: Mapping[tuple[Any, Any], int] | None = None,
     tiers: Tiers | None = None,
     contemporaneous: bool = False,
 ) -> LinkKnowledge:
     """Arrays from what users write.
+
+    Variables are given by name or by place. A number that reads as a name is that name: where
+    columns are called 2, 1 and 0, ``(2, 1)`` is a link from the first column to the second.
 
     A pair that is forbidden without a lag is forbidden at lag 0, too. A pair that is required
     without a lag is required at lag 0 only if ``contemporaneous``.
@@ -62,8 +68,9 @@ def link_knowledge(
         contemporaneous: Whether links at lag 0 are looked for, so that they may be named.
 
     Raises:
-        InputError: A name or a lag is unknown, a tier is missing or no whole number, a link is both
-            required and excluded, or required links form a cycle at lag 0.
+        InputError: A name or a lag is unknown, a tier is missing or no whole number, a variable has
+            two tiers or a pair two limits, a link is both required and excluded, required links
+            form a cycle at lag 0, or something is not written as described.
 
     >>> known = link_knowledge(["rain", "river"], 2, forbidden=[("river", "rain")])
     >>> known.allowed[1, 0].tolist(), known.allowed[0, 1].tolist()
@@ -75,15 +82,7 @@ def link_knowledge(
     lags = _Lags(names, max_lag, contemporaneous)
     allowed = ~_mask("forbidden", forbidden, lags)
     allowed[:, :, 0] &= ~np.eye(len(names), dtype=bool)
-    for pair, limit in (lag_limits or {}).items():
-        if len(pair) != 2 or isinstance(pair, str):
-            raise InputError(f"lag_limits holds {pair!r}; write (source, target): longest lag")
-        if not _is_whole(limit) or not 0 <= limit <= max_lag:
-            raise InputError(
-                f"lag_limits gives {pair[0]!r} -> {pair[1]!r} the lag {limit!r}, which must lie "
-                f"between 0 and max_lag={max_lag}"
-            )
-        at = tuple(_index("lag_limits", name, names) for name in pair)
+    for at, limit in _limits(lag_limits, lags).items():
         allowed[(*at, slice(limit + 1, None))] = False
     if tiers is not None:
         order = _tier_of_each(tiers, names)
@@ -101,18 +100,44 @@ class _Lags(NamedTuple):
     contemporaneous: bool
 
 
-def _mask(argument: str, links: Links, lags: _Lags) -> np.ndarray:
+def _limits(given: Any, lags: _Lags) -> dict[tuple[int, int], int]:
+    """The longest lag of each pair ``(source, target)`` that has one."""
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError(
+            f"lag_limits={given!r} must be a mapping {{(source, target): longest lag}}"
+        )
+    limits: dict[tuple[int, int], int] = {}
+    for pair, limit in (given or {}).items():
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise InputError(f"lag_limits holds {pair!r}; write (source, target): longest lag")
+        if not _is_whole(limit) or not 0 <= limit <= lags.max_lag:
+            raise InputError(
+                f"lag_limits gives {pair[0]!r} -> {pair[1]!r} the lag {limit!r}, which must lie "
+                f"between 0 and max_lag={lags.max_lag}"
+            )
+        source, target = (_index("lag_limits", name, lags.names) for name in pair)
+        if limits.setdefault((source, target), limit) != limit:
+            raise InputError(
+                f"lag_limits gives {pair[0]!r} -> {pair[1]!r} the lags "
+                f"{limits[source, target]} and {limit}; give it one"
+            )
+    return limits
+
+
+def _mask(argument: str, links: Links | None, lags: _Lags) -> np.ndarray:
     """The links as an array. Lag 0 is named by a lag, or by leaving the lag out."""
     names, max_lag, contemporaneous = lags
     shape = (len(names), len(names), max_lag + 1)
     if hasattr(links, "shape"):
         return _checked_mask(argument, np.asarray(links), shape, contemporaneous)
-    if isinstance(links, str):
+    links = () if links is None else links
+    if isinstance(links, str | MutableMapping) or not isinstance(links, Iterable):
         raise InputError(f"{argument}={links!r} must be a list of (source, target) or add a lag")
     everywhere = 0 if argument == "forbidden" or contemporaneous else 1
     mask = np.zeros(shape, bool)
     for link in links:
-        if isinstance(link, str) or len(link) not in (2, 3):
+        listed = isinstance(link, Sequence | np.ndarray) and not isinstance(link, str)
+        if not listed or len(link) not in (2, 3):
             raise InputError(f"{argument} holds {link!r}; write (source, target) or add a lag")
         source, target = (_index(argument, end, names) for end in link[:2])
         if len(link) == 2:
@@ -163,15 +188,11 @@ def _check_required(required: np.ndarray, allowed: np.ndarray, names: Sequence[s
 
 def _tier_of_each(tiers: Tiers, names: Sequence[str]) -> Int[np.ndarray, "vars"]:
     """The tier of each variable."""
-    if isinstance(tiers, Mapping):
-        for name in tiers:
-            _index("tiers", name, names)
-        missing = [name for name in names if name not in tiers]
-        if missing:
-            raise InputError(f"tiers lacks {missing[0]!r}; give each variable a whole number")
-        given = [tiers[name] for name in names]
+    if isinstance(tiers, Mapping) or hasattr(tiers, "to_numpy"):
+        given = _tiers_by_name(tiers, names)
     else:
-        given = [] if isinstance(tiers, str) else list(tiers)
+        ordered = isinstance(tiers, Iterable) and not isinstance(tiers, str | Set)
+        given = list(tiers) if ordered else []
         if len(given) != len(names):
             raise InputError(
                 f"tiers={tiers!r} must hold {len(names)} whole numbers, one for each variable"
@@ -183,12 +204,27 @@ def _tier_of_each(tiers: Tiers, names: Sequence[str]) -> Int[np.ndarray, "vars"]
     return np.unique(np.array([int(tier) for tier in given], object), return_inverse=True)[1]
 
 
+def _tiers_by_name(tiers: Any, names: Sequence[str]) -> list[Any]:
+    """The tiers of a mapping, or of a pandas series by its index, in the order of the names."""
+    of_place: dict[int, Any] = {}
+    for name, tier in tiers.items():
+        k = _index("tiers", name, names)
+        if k in of_place and of_place[k] != tier:
+            raise InputError(
+                f"tiers gives {names[k]!r} the tiers {of_place[k]!r} and {tier!r}; give it one"
+            )
+        of_place[k] = tier
+    missing = [name for k, name in enumerate(names) if k not in of_place]
+    if missing:
+        raise InputError(f"tiers lacks {missing[0]!r}; give each variable a whole number")
+    return [of_place[k] for k in range(len(names))]
+
+
 def _index(argument: str, name: Any, names: Sequence[str]) -> int:
-    if isinstance(name, str) and name in names:
-        return list(names).index(name)
-    if _is_whole(name) and 0 <= name < len(names):
-        return int(name)
-    raise InputError(f"{argument} names {name!r}, but the variables are {', '.join(names)}")
+    place = place_in(names, name)
+    if place is None:
+        raise InputError(f"{argument} names {name!r}, but the variables are {', '.join(names)}")
+    return place
 
 
 NO_LAG_0 = (

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from discovery.true_knowledge import (
     ancestors_of,
+    ancestral_graphs,
     dags_that_fit,
     random_system,
     table_test,
@@ -11,7 +12,7 @@ from discovery.true_knowledge import (
 )
 
 from jaxcause import BackgroundKnowledge, Caps, InputError, fci, icd, oracle_test, pc
-from jaxcause.graph import Mark
+from jaxcause.graph import Mark, mag_oracle_test
 
 CAPS = Caps(max_degree=6, max_cond_size=4)
 """No bound for the systems of this file, of up to six variables."""
@@ -101,6 +102,49 @@ def test_an_edge_forbidden_one_way_has_an_arrowhead_at_its_source(search, caps):
 
 
 @pytest.mark.parametrize("search", [fci, icd])
+@pytest.mark.parametrize("caps", [None, FEWEST])
+def test_tiers_and_an_edge_forbidden_one_way_leave_a_hidden_cause(search, caps):
+    # 0 <-> 1: neither causes the other, which either statement alone says of one direction.
+    dag = np.zeros((3, 3), bool)
+    dag[2, 0] = dag[2, 1] = True
+    known = {"tiers": np.array([0, 1]), "forbidden": np.array([[0, 1], [0, 0]], bool)}
+    test, knowledge = oracle_test(dag, np.arange(2, dtype=np.int32)), BackgroundKnowledge(**known)
+    found = search(test, alpha=0.5, knowledge=knowledge, caps=caps)
+    assert found.graph.edges() == [("0", "<->", "1")]
+    assert int(found.info.n_conflicts) == 0
+    with pytest.raises(InputError, match="selection_bias=True does not go with tiers"):
+        search(test, alpha=0.5, knowledge=knowledge, caps=caps, selection_bias=True)
+    # Without hidden causes no edge is left, and the tests say the contrary.
+    found = pc(test, alpha=0.5, knowledge=knowledge, caps=caps)
+    assert not np.asarray(found.graph.adjacency).any()
+    assert int(found.info.n_conflicts) == 1
+
+
+@pytest.mark.parametrize("search", [fci, icd])
+def test_every_ancestral_graph_of_three_nodes_with_tiers_and_one_way_edges(search):
+    for mag in ancestral_graphs():
+        test, joined = mag_oracle_test(mag), mag != Mark.NONE
+        directed = (mag == Mark.ARROW) & (mag.T == Mark.TAIL)
+        against = ancestors_of(directed)
+        false = joined & ~directed
+        for tiers in map(np.array, [(0, 1, 2), (2, 0, 1), (1, 2, 0), (0, 0, 1), (1, 0, 0)]):
+            if (against & (tiers[:, None] > tiers)).any():
+                continue
+            # Of the two directions of <-> the one that tiers leave open.
+            at_once = tiers[:, None] == tiers
+            one_way = ~false.T | np.triu(false)
+            forbidden = false & ((tiers[:, None] < tiers) | (at_once & one_way))
+            knowledge = BackgroundKnowledge(tiers=tiers, forbidden=forbidden)
+            found = search(test, alpha=0.5, knowledge=knowledge)
+            marks = np.asarray(found.graph.marks)
+            assert ((marks != Mark.NONE) == joined).all(), (mag, tiers)
+            assert (marks == mag)[marks != Mark.CIRCLE].all(), (mag, tiers)
+            known = forbidden | (tiers[:, None] > tiers)
+            assert (marks.T == Mark.ARROW)[known & joined].all(), (mag, tiers)
+            assert int(found.info.n_conflicts) == 0, (mag, tiers)
+
+
+@pytest.mark.parametrize("search", [fci, icd])
 def test_directions_and_selection_do_not_go_together(search):
     dag = np.zeros((3, 3), bool)
     dag[0, 2] = dag[1, 2] = True
@@ -170,3 +214,16 @@ def test_stationary_knowledge_leaves_a_series_sound():
             else:
                 assert reach.T[tails].all(), (seed, search)
                 assert not reach.T[arrows].any(), (seed, search)
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("search", [pc, fci, icd])
+@pytest.mark.parametrize("caps", [None, FEWEST])
+def test_what_is_no_knowledge_or_no_mask_is_refused(search, caps):
+    test = oracle_test(np.zeros((3, 3), bool))
+    for wrong in ({"forbidden": [(0, 1)]}, [(0, 1)], np.zeros((3, 3), bool)):
+        with pytest.raises(InputError, match="must be BackgroundKnowledge"):
+            search(test, alpha=0.5, knowledge=wrong, caps=caps)
+    for wrong in (np.array([0, 1, 2]), [1, 1, 0], np.ones(3)):
+        with pytest.raises(InputError, match="node_mask holds .*must be boolean.*np.isin"):
+            search(test, alpha=0.5, node_mask=wrong, caps=caps)

@@ -71,6 +71,19 @@ def ancestors_of(dag):
     return reach
 
 
+def ancestral_graphs():
+    """Marks of all ancestral graphs of ``-->`` and ``<->`` over three nodes; all are maximal."""
+    pairs, n = [(0, 1), (0, 2), (1, 2)], 3
+    tail, arrow = int(Mark.TAIL), int(Mark.ARROW)
+    for ends in itertools.product([(0, 0), (tail, arrow), (arrow, tail), (arrow,) * 2], repeat=3):
+        marks = np.zeros((n, n), np.int8)
+        for (i, j), (at_i, at_j) in zip(pairs, ends, strict=True):
+            marks[j, i], marks[i, j] = at_i, at_j
+        reach = ancestors_of((marks == arrow) & (marks.T == tail))
+        if not (reach.T & (marks == arrow)).any():
+            yield marks
+
+
 def table_test(system):
     """All answers, by separation in the moral graph of the ancestors."""
     n, reach = system.n, ancestors_of(system.dag)
@@ -118,9 +131,10 @@ def true_knowledge(rng, system):
         reach = ancestors_of(system.dag)[np.ix_(system.observed, system.observed)]
         depth = np.argsort(np.argsort(reach.sum(axis=0) + rng.uniform(0, 0.9, n)))
         given["tiers"] = np.searchsorted(np.sort(rng.integers(1, n, 2)), depth, side="right")
-        # With an arrowhead at both ends an edge would be forbidden both ways.
-        one_way = given["tiers"][:, None] < given["tiers"]
-        given["forbidden"] = forbidden & ~(one_way & ~absent)
+        # Tiers and the other direction forbidden leave <->.
+        hidden = (system.mag == Mark.ARROW) & (system.mag.T == Mark.ARROW)
+        earlier = given["tiers"][:, None] < given["tiers"]
+        given["forbidden"] = forbidden | (hidden & earlier & ~forbidden.T)
     return BackgroundKnowledge(**given)
 
 

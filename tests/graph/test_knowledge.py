@@ -1,5 +1,8 @@
+import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import strategies as st
 
 from jaxcause import (
     BackgroundKnowledge,
@@ -181,3 +184,127 @@ def test_bad_links_are_named(arguments, message):
 def test_links_need_whole_slices():
     with pytest.raises(InputError, match="not a multiple of n_vars=2"):
         BackgroundKnowledge.temporal(3, 2).links(2)
+
+
+@pytest.mark.usefixtures("untyped")
+@hypothesis.given(st.lists(st.integers(-(2**70), 2**70), min_size=1, max_size=6))
+def test_tiers_of_any_size_keep_their_order(tiers):
+    expected = [[a > b for b in tiers] for a in tiers]
+    assert BackgroundKnowledge(tiers=tiers).cannot_cause.tolist() == expected
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64, np.float64])
+def test_tiers_beyond_int32_keep_their_order(dtype):
+    tiers = np.array([2**33, 0, 2**31], dtype)
+    knowledge = BackgroundKnowledge(tiers=tiers)
+    assert knowledge.tiers.tolist() == [2, 0, 1]
+
+
+@pytest.mark.usefixtures("untyped")
+def test_pairs_may_be_any_iterable():
+    pairs = [(0, 1), (2, 1)]
+    cause, effect = zip(*pairs, strict=True)
+    expected = BackgroundKnowledge.named(3, forbidden=pairs).forbidden
+    assert np.argwhere(expected).tolist() == [[0, 1], [2, 1]]
+    for given in (
+        set(pairs),
+        iter(pairs),
+        zip(cause, effect, strict=True),
+        tuple(pairs),
+        np.array(pairs),
+    ):
+        knowledge = BackgroundKnowledge(tiers=np.zeros(3, int), forbidden=given)
+        assert (knowledge.forbidden == expected).all()
+    for given in (set(pairs), iter(pairs), dict.fromkeys(pairs).keys()):
+        assert (BackgroundKnowledge.named(3, forbidden=given).forbidden == expected).all()
+    nothing = BackgroundKnowledge.named(np.int64(3), forbidden=None, required=None)
+    assert not nothing.cannot_cause.any()
+    assert BackgroundKnowledge.named(0).n_nodes == 0
+
+
+@pytest.mark.usefixtures("untyped")
+def test_two_pairs_of_two_nodes_and_a_matrix_of_integers_are_told_apart():
+    tiers = np.zeros(2, int)
+    with pytest.raises(InputError, match="may be a matrix or two pairs; give a matrix with dtype"):
+        BackgroundKnowledge(tiers=tiers, required=np.array([[0, 1], [0, 0]]))
+    matrix = np.array([[0, 1], [0, 0]], bool)
+    assert BackgroundKnowledge(required=matrix).required.tolist() == matrix.tolist()
+    both = BackgroundKnowledge(tiers=tiers, forbidden=[(0, 1), (1, 0)]).forbidden
+    assert both.tolist() == [[False, True], [True, False]]
+    of_three = BackgroundKnowledge(tiers=np.zeros(3, int), forbidden=np.array([[0, 1], [0, 0]]))
+    assert np.argwhere(of_three.forbidden).tolist() == [[0, 0], [0, 1]]
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tiers": 3}, "tiers=3 must hold one whole number per node"),
+        ({"tiers": [[0, 1], [2]]}, r"tiers holds \[0, 1\]; a tier is a whole number"),
+        ({"tiers": {"a": 0, "b": 1}}, "BackgroundKnowledge.named"),
+        ({"tiers": pd.Series([0, 1], index=["b", "a"])}, "BackgroundKnowledge.named"),
+        ({"forbidden": [(0, 1), (1,)]}, r"forbidden holds \(1,\); write pairs"),
+        ({"forbidden": 5}, "forbidden=5 must be pairs"),
+        ({"forbidden": [5]}, "forbidden holds 5; write pairs"),
+        ({"forbidden": [("a", "b")]}, r"names 'a'.*BackgroundKnowledge.named\(names, forbidden=…"),
+        ({"forbidden": [(True, False)]}, "forbidden names True"),
+        ({"forbidden": {(0, 1): 2}}, "must be pairs"),
+        ({"stationary": np.full((3, 3), -1)}, "stationary must hold whole numbers"),
+        ({"stationary": np.full((3, 3), 9)}, "between 0 and 8"),
+        ({"stationary": np.full((3, 3), 0.5)}, "stationary must hold whole numbers"),
+        ({"stationary": np.full((3, 3), np.nan)}, "stationary must hold whole numbers"),
+        ({"stationary": np.arange(4).reshape(2, 2)}, "stationary has shape"),
+        ({"stationary": np.array([[0, 5, 2], [3, 4, 5], [6, 7, 8]])}, "must be symmetric"),
+        ({"stationary": np.array([[0, 2, 5], [6, 4, 5], [7, 7, 8]])}, "not stand for itself"),
+    ],
+)
+def test_knowledge_that_is_written_wrongly_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        BackgroundKnowledge(**{"tiers": np.zeros(3, int), **arguments})
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(
+    ("names", "arguments", "message"),
+    [
+        (["a", "a", "b"], {}, "names holds 'a' twice"),
+        (3.0, {}, "names=3.0 must be a list of names"),
+        (-1, {}, "names=-1 must be a whole number"),
+        ("abc", {}, "names='abc' must be a list"),
+        (["a", "b"], {"tiers": [0, 1]}, r"tiers=dict\(zip\(names, tiers\)\)"),
+        (["a", "b"], {"tiers": {"a": 0, "b": 1, 0: 2}}, "gives 'a' the tiers 0 and 2"),
+        (["a", "b"], {"forbidden": [5]}, "forbidden holds 5"),
+        (["a", "b"], {"forbidden": 5}, "forbidden=5 must be pairs"),
+        (["a", "b"], {"required": [("a", "b"), ("b", "a")]}, "cycle, b → a → b; drop"),
+        (["a", "b"], {"required": [(0, 1)], "forbidden": [(0, 1)]}, "required edge a → b is"),
+        (["a", "b"], {"required": [(0, 1)], "tiers": {"a": 1, "b": 0}}, "required edge a → b is"),
+    ],
+)
+def test_named_knowledge_that_is_written_wrongly_is_refused(names, arguments, message):
+    with pytest.raises(InputError, match=message):
+        BackgroundKnowledge.named(names, **arguments)
+
+
+@hypothesis.given(st.permutations(range(4)), st.booleans())
+def test_numbers_that_are_names_are_names(names, as_text):
+    nodes = [str(name) for name in names] if as_text else names
+    knowledge = BackgroundKnowledge.named(nodes, forbidden=[(2, 1)], tiers={k: k for k in names})
+    assert np.argwhere(knowledge.forbidden).tolist() == [[names.index(2), names.index(1)]]
+    assert knowledge.tiers.tolist() == names
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"lag_limits": np.full((3, 3), np.nan)}, "lag_limits must hold a whole number"),
+        ({"lag_limits": np.full((3, 3), 0.5)}, "lag_limits must hold a whole number"),
+        ({"forbidden_links": np.full(SHAPE, np.nan)}, "forbidden_links holds values other than"),
+        ({"allowed": np.full(SHAPE, 2)}, "allowed holds values other than"),
+        ({"required_links": np.full(SHAPE, -1)}, "required_links holds values other than"),
+    ],
+)
+def test_links_are_not_read_from_other_values(arguments, message):
+    with pytest.raises(InputError, match=message):
+        BackgroundKnowledge.temporal(N_VARS, MAX_LAG, **arguments)

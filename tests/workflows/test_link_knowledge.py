@@ -2,8 +2,11 @@
 
 import json
 
+import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import strategies as st
 
 import jaxcause as jc
 from jaxcause.cli._main import main
@@ -183,6 +186,14 @@ def test_lag_0_is_refused_where_no_edge_can_be(call):
         ({"required": [("rain", "river", -1)]}, "holds lag -1"),
         ({"lag_limits": {("rain", "river"): 1.5}}, "the lag 1.5"),
         ({"lag_limits": {"ab": 1}}, "write \\(source, target\\)"),
+        ({"lag_limits": {3: 1}}, "lag_limits holds 3; write"),
+        ({"lag_limits": [("rain", "river", 1)]}, "must be a mapping"),
+        ({"lag_limits": {("rain", "river"): 1, (0, 1): 2}}, "the lags 1 and 2; give it one"),
+        ({"forbidden": [5]}, "forbidden holds 5; write"),
+        ({"forbidden": 5}, "forbidden=5 must be a list"),
+        ({"forbidden": {("rain", "river"): 1}}, "must be a list"),
+        ({"tiers": 1}, "tiers=1 must hold 4 whole numbers"),
+        ({"tiers": {"rain": 0, "river": 1, "lake": 1, "sea": 1, 0: 2}}, "the tiers 0 and 2"),
     ],
 )
 @pytest.mark.parametrize("call", CLASSICAL)
@@ -200,6 +211,44 @@ def test_required_links_at_lag_0_form_no_cycle():
         link_knowledge(NAMES, 1, contemporaneous=True, required=[("rain", "rain", 0)])
     itself = link_knowledge(NAMES, 1, contemporaneous=True, required=[("rain", "rain")])
     assert np.argwhere(itself.required).tolist() == [[0, 0, 1]]
+
+
+@hypothesis.given(st.permutations(["0", "1", "2", "12"]), st.integers(0, 12), st.integers(0, 12))
+def test_a_number_that_is_the_name_of_a_column_is_that_column(names, source, target):
+    def place(number):
+        if str(number) in names:
+            return names.index(str(number))
+        return number if number < len(names) else None
+
+    at = (place(source), place(target))
+    if None in at:
+        with pytest.raises(jc.InputError, match="but the variables are"):
+            link_knowledge(names, 1, forbidden=[(source, target)])
+        return
+    expected = np.ones((4, 4), bool)
+    expected[at] = False
+    for given in ({"forbidden": [(source, target)]}, {"lag_limits": {(source, target): 0}}):
+        assert (link_knowledge(names, 1, **given).allowed[:, :, 1] == expected).all()
+    tiers = {0: 0, 1: 1, 2: 2, 12: 3}
+    order = np.array([tiers[int(name)] for name in names])
+    allowed = link_knowledge(names, 1, tiers=tiers).allowed[:, :, 1]
+    assert (allowed == (order[:, None] <= order)).all()
+
+
+@pytest.mark.usefixtures("untyped")
+def test_tiers_of_a_pandas_series_go_by_its_index():
+    by_index = pd.Series([0, 1, 2, 3], index=["sea", "lake", "river", "rain"])
+    as_mapping = link_knowledge(NAMES, 1, tiers=by_index.to_dict())
+    for tiers in (by_index, {3: 0, 2: 1, 1: 2, 0: 3}):
+        assert (link_knowledge(NAMES, 1, tiers=tiers).allowed == as_mapping.allowed).all()
+    found = jc.discover(series(0), MAX_LAG, names=NAMES, method="var", tiers=by_index)
+    assert not np.asarray(found.graph.adjacency)[NAMES.index("rain"), NAMES.index("river")].any()
+
+
+def test_none_says_nothing():
+    method = methods.VAR(forbidden=None, required=None)
+    assert method.settings["forbidden"] == ()
+    assert link_knowledge(NAMES, 1, forbidden=None, required=None).is_trivial
 
 
 def test_links_may_be_given_once():

@@ -7,6 +7,7 @@ from jaxtyping import Bool
 
 from jaxcause._checks import InputError, check_at_least
 from jaxcause._typing import CITest
+from jaxcause.discovery._problem import check_knowledge
 from jaxcause.graph import BackgroundKnowledge, LaggedGraph
 from jaxcause.series import unrolled
 from jaxcause.stats import partial_correlation_test_from_data
@@ -75,6 +76,7 @@ def allowed_and_required(
     """
     allowed = np.array(graph.adjacency)
     allowed[:, :, 0] = (latents or contemporaneous) & ~np.eye(graph.n_vars, dtype=bool)
+    check_knowledge(knowledge)
     if knowledge is None:
         return allowed, np.zeros_like(allowed)
     links = knowledge.links(graph.n_vars)

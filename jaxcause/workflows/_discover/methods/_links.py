@@ -1,8 +1,8 @@
 """What is known about links, as options that every method of `discover` honours."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxcause.workflows._discover.methods._method import Method
 
@@ -18,11 +18,13 @@ class LinkMethod(Method):
         forbidden: Links that are never selected: ``(source, target)`` for all lags,
             ``(source, target, lag)``, or a boolean array ``[source, target, lag]``. If effects
             within a time step are looked for, lag 0 is a lag, too; forbidden in one direction, an
-            edge there has the other one.
+            edge there has the other one. Variables are given by name, or by their place from 0 on;
+            a number that reads as the name of a column is that column.
         required: Links that are always selected, written likewise. The notes name those that the
             data do not support, and ``info.n_conflicts`` counts them.
         lag_limits: Longest lag of single pairs: ``{("rain", "river"): 2}``.
-        tiers: A whole number for each variable, by name or in the order of the columns. A variable
+        tiers: A whole number for each variable, by name (a mapping, or a pandas series by its
+            index) or in the order of the columns. A variable
             of a later tier never causes one of an earlier tier, at any lag.
     """
 
@@ -30,7 +32,7 @@ class LinkMethod(Method):
 
     forbidden: "Links" = ()
     required: "Links" = ()
-    lag_limits: Mapping[tuple[str, str], int] | None = None
+    lag_limits: Mapping[tuple[Any, Any], int] | None = None
     tiers: "Tiers | None" = None
 
     def __post_init__(self) -> None:
@@ -38,7 +40,11 @@ class LinkMethod(Method):
         super().__post_init__()
         for name in ("forbidden", "required"):
             links = getattr(self, name)
-            if not (hasattr(links, "shape") or isinstance(links, str)):
+            if links is None:
+                object.__setattr__(self, name, ())
+            elif isinstance(links, Iterable) and not (
+                hasattr(links, "shape") or isinstance(links, str | MutableMapping)
+            ):
                 object.__setattr__(self, name, tuple(links))
 
     @property
