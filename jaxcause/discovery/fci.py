@@ -74,10 +74,10 @@ def _fci_on_host(
     if reached.candidates is None:
         skeleton = host.remove_separable(problem, evaluate, reached, record)
         known = np.asarray(orient(skeleton.adjacency))
-        wider = in_blocks(_possible_d_sep, known, skeleton.sepsets())
+        wider = in_blocks(_possible_d_sep, known, skeleton.sepsets(problem))
         reached = host.Reached(skeleton, wider, 1)
     skeleton = host.remove_separable(problem, evaluate, reached, record)
-    known, sepsets = np.asarray(orient(skeleton.adjacency, last=True)), skeleton.sepsets()
+    known, sepsets = np.asarray(orient(skeleton.adjacency, last=True)), skeleton.sepsets(problem)
     marks = in_blocks(
         orient_pag,
         known,

@@ -88,7 +88,7 @@ def _pc_on_host(
 ) -> SearchResult:
     reached = host.begin(problem, evaluate, record)
     skeleton = host.remove_separable(problem, evaluate, reached, record)
-    sepsets, n_open = skeleton.sepsets(), None
+    sepsets, n_open = skeleton.sepsets(problem), None
     marks = problem.constraints.directions(skeleton.adjacency)
     if marks is None or colliders != "sepset":
         marks, n_open = _oriented(colliders, problem, evaluate, skeleton, sepsets)

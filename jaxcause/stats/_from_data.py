@@ -11,10 +11,11 @@ from jaxcause._checks import InputError, check_choice, is_concrete
 from jaxcause._memory import check_memory
 from jaxcause._namespace import namespace
 from jaxcause._typing import AnyArray
-from jaxcause.stats._check_correlation import fits_float32
+from jaxcause.stats._check_correlation import fits_float32, with_equal_copies
 from jaxcause.stats._check_data import check_common_rows, check_rows, checked_data
 from jaxcause.stats._covariance import correlation_matrix
 from jaxcause.stats._definite import clip_eigenvalues, eigenvalues_exceed, rounding
+from jaxcause.stats._elimination import redundant_below
 from jaxcause.stats._pairwise import PairwiseCorrelation, pairwise_correlation
 from jaxcause.stats._partial_correlation import PartialCorrelationTest
 from jaxcause.stats._ranks import RANK_METHODS, correlation_of_scores, rank_scores
@@ -219,7 +220,7 @@ def _semidefinite(
 
 def _as_numpy(test: PartialCorrelationTest, x: AnyArray) -> PartialCorrelationTest:
     """The test with numpy arrays; in float32 if ``x`` is, and if the condition number allows it."""
-    corr = np.asarray(test.corr)
+    corr = with_equal_copies(np.asarray(test.corr), redundant_below(np.float64))
     if getattr(x, "dtype", None) == np.float32 and fits_float32(corr):
         corr = corr.astype(np.float32)
     n_samples = np.asarray(test.n_samples)

@@ -76,5 +76,7 @@ def _blocks(
             members = np.asarray(sepsets.nodes)
             if padded_n != n:
                 members = widen(members, -(-members.shape[-1] // 4) * 4)
-            sets = (SepSets(padded(members, 2, -1), padded(sepsets.found, 2, 0)),)
+            # Nodes beyond the last are no member's copy.
+            alike = None if sepsets.alike is None else padded(sepsets.alike, 1, -2)
+            sets = (SepSets(padded(members, 2, -1), padded(sepsets.found, 2, 0), alike),)
         yield padded(marks, 2, 0), *sets, *(padded(array, 1, 0) for array in more)

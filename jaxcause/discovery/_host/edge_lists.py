@@ -95,6 +95,7 @@ class SeparatedPairs(NamedTuple):
     adjacency: Bool[np.ndarray, "entries"]
     found: Bool[np.ndarray, "entries"]
     members: Int[np.ndarray, "entries k"]
+    alike: Int[np.ndarray, "owners"]
     n: int
 
     @classmethod
@@ -102,9 +103,10 @@ class SeparatedPairs(NamedTuple):
         cls, adjacency: Bool[np.ndarray, "graphs nodes nodes"], sepsets: SepSets
     ) -> "SeparatedPairs":
         """The separating sets beside the edges."""
-        nodes, n = np.asarray(sepsets.nodes), adjacency.shape[1]
-        flat = nodes.reshape(adjacency.size, nodes.shape[-1])
-        return cls(adjacency.reshape(-1), np.asarray(sepsets.found).reshape(-1), flat, n)
+        (nodes, every), n = sepsets.classes(), adjacency.shape[1]
+        flat = np.asarray(nodes).reshape(adjacency.size, nodes.shape[-1])
+        alike = np.broadcast_to(np.asarray(every), adjacency.shape[:2]).reshape(-1)
+        return cls(adjacency.reshape(-1), np.asarray(sepsets.found).reshape(-1), flat, alike, n)
 
     def known(self, pair: Entries) -> Bool[np.ndarray, "some"]:
         """Which pairs are two nodes without an edge that a set has separated."""
@@ -115,7 +117,7 @@ class SeparatedPairs(NamedTuple):
         for one, other in edges.triples():
             pair = edges.between(edges.node(edges.entry[one]), edges.entry[other])
             at = np.flatnonzero(self.known(pair))
-            middle = edges.owner[one[at]] % self.n
+            middle = self.alike[edges.owner[one[at]]]
             at = at[~(self.members[pair[at]] == middle[:, None]).any(axis=1)]
             yield one[at], other[at]
 

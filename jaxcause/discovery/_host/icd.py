@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Int, Int8
 
@@ -23,7 +24,6 @@ from jaxcause.discovery._orientation.possible_d_sep import (
 from jaxcause.discovery._orientation.reachability import reachable
 from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._result import SearchResult
-from jaxcause.graph import SepSets
 
 SETS_PER_ROUND = (16, 256)
 """A pair's sets are tried in rounds, so that one that is separated early costs little."""
@@ -63,7 +63,7 @@ def icd_on_host(
         evaluate,
         reached.skeleton,
         reached.marks,
-        sepsets=reached.skeleton.sepsets(),
+        sepsets=reached.skeleton.sepsets(problem),
         no_arrowhead=problem.constraints.known_tails,
         levels=reached.history,
     )
@@ -86,7 +86,9 @@ def _next_level(
         if has_late:
             marks = _with_last_marks(problem, skeleton, marks, done)
         finish = {"with_knowledge": problem.constraints.marks_edges}
-        marks = _oriented(done, marks, skeleton, complete, selection_bias=selection_bias, **finish)
+        marks = _oriented(
+            problem, done, marks, skeleton, complete, selection_bias=selection_bias, **finish
+        )
     active = active & has_sets
     if active.any() and size > problem.max_cond_size:
         skeleton = skeleton._replace(truncated=active)
@@ -101,7 +103,7 @@ def _next_level(
         changed = (skeleton.unseparated != before).any(axis=(1, 2)) | (active & (size == 0))
         known = np.asarray(orient(skeleton.adjacency))
         marks = np.where(changed[:, None, None], known, marks)
-        marks = _oriented(changed, marks, skeleton, orient_r0_to_r4)
+        marks = _oriented(problem, changed, marks, skeleton, orient_r0_to_r4)
     if active.any() or done.any():
         history = np.concatenate([history, marks[:, None]], axis=1)
     return IcdReached(skeleton, marks, active, history, size + 1)
@@ -136,7 +138,7 @@ def _attempts(
     order = _order_of_nodes(problem, graphs)
     unknown = None
     if constraints.decided is not None or constraints.copies is not None:
-        unknown = np.asarray(unknown_separations(here, skeleton.sepsets().found[graphs]))
+        unknown = np.asarray(unknown_separations(here, skeleton.sepsets(problem).found[graphs]))
     sets = icd_sep_sets(
         here,
         in_blocks(_reach, here),
@@ -224,10 +226,11 @@ def _with_last_marks(
     """The marks once more from the start, with what is known of edges that are there to stay."""
     known = np.asarray(problem.constraints.orient(skeleton.adjacency, last=True))
     marks = np.where(which[:, None, None], known, marks)
-    return _oriented(which, marks, skeleton, orient_r0_to_r4)
+    return _oriented(problem, which, marks, skeleton, orient_r0_to_r4)
 
 
 def _oriented(
+    problem: Problem,
     which: np.ndarray,
     marks: np.ndarray,
     skeleton: Skeleton,
@@ -235,10 +238,10 @@ def _oriented(
     **options: bool,
 ) -> np.ndarray:
     """The marks after some rules on some of the graphs."""
-    sepsets = skeleton.sepsets()
+    sepsets = skeleton.sepsets(problem)
     graphs = np.flatnonzero(which)
     marks = marks.copy()
-    some = SepSets(sepsets.nodes[graphs], sepsets.found[graphs])
+    some = jax.tree.map(lambda leaf: leaf[graphs], sepsets)
     marks[graphs] = in_blocks(rules, marks[graphs], some, **options)
     return marks
 

@@ -144,7 +144,7 @@ def as_result(
     )
     return SearchResult(
         graph,
-        sepsets,
+        SepSets(sepsets.nodes, sepsets.found),
         repeat(constraints.tested_alone(skeleton.p_values(evaluate))),
         info,
         None if levels is None else CausalGraph(repeat(levels)),

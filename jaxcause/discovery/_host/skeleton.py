@@ -10,6 +10,7 @@ from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.rows import Pairs, Rows, Separations
 from jaxcause.discovery._problem import Problem
 from jaxcause.graph import SepSets
+from jaxcause.graph._sepsets import first_of_copies
 
 SYMMETRIC_FROM = 512
 """Nodes from which both halves of a symmetric matrix are computed: one takes longer to pick out."""
@@ -54,7 +55,7 @@ class Skeleton(NamedTuple):
     levels: tuple[Level, ...]
     truncated: Bool[np.ndarray, "graphs"]
 
-    def sepsets(self) -> SepSets:
+    def sepsets(self, problem: Problem) -> SepSets:
         """The separating set of every pair that was found independent."""
         n_graphs, n = self.adjacency.shape[:2]
         width = max((level.sets.shape[1] for level in self.levels), default=0)
@@ -72,7 +73,8 @@ class Skeleton(NamedTuple):
                 ordered = np.full((len(sets), width), -1, np.int32)
                 ordered[:, : sets.shape[1]] = np.sort(sets, axis=1)
                 pairs.write(nodes, ordered)
-        return SepSets(nodes=nodes, found=found)
+        copies = np.asarray(problem.engine.indistinct())
+        return SepSets(nodes, found, first_of_copies(copies) if copies.any() else None)
 
     def p_values(self, evaluate: Evaluator) -> Float[np.ndarray, "graphs nodes nodes"]:
         """Largest p-value among the tests of each pair up to the one that separated it."""

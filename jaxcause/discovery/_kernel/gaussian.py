@@ -158,6 +158,10 @@ class GaussianEngine:
 
     def indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
         """Pairs of which 1 − r² is rounding; works on numpy arrays and inside a traced program."""
+        return self._copies
+
+    @cached_property
+    def _copies(self) -> Bool[AnyArray, "graphs nodes nodes"]:
         r = self._stacked()
         return pairs_of_copies(r, redundant_below(np.dtype(r.dtype)))
 

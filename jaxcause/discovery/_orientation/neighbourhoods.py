@@ -107,10 +107,10 @@ def separations(
     last = np.int32(hoods.nodes.shape[1] - 1)
     s = xp.minimum(hoods.nodes[:, :, :, None], last)
     t = xp.minimum(hoods.nodes[:, :, None, :], last)
-    node = np.arange(hoods.nodes.shape[1], dtype=np.int32)[None, :, None, None]
+    members, every = sepsets.classes()
+    node = every[:, :, None, None]
     found = xp.asarray(sepsets.found)[graph, s, t]
     member = xp.zeros_like(found)
-    members = xp.asarray(sepsets.nodes)
     for k in range(members.shape[-1]):
         member |= members[graph, s, t, k] == node
     return hoods.non_adjacent & found, member

@@ -342,8 +342,8 @@ def _first_steps(v: View) -> Bool[AnyArray, "graphs nodes nodes nodes"]:
 
 
 def _separated(sepsets: SepSets) -> Separated:
-    found, members = sepsets.found, sepsets.nodes
-    nodes = np.arange(found.shape[-1], dtype=members.dtype)[None, None, None]
+    found, (members, every) = sepsets.found, sepsets.classes()
+    nodes = every[:, None, None]
     member = namespace(found).zeros((*found.shape, found.shape[-1]), bool)
     for k in range(members.shape[-1]):
         member = member | (members[..., k, None] == nodes)

@@ -25,7 +25,7 @@ from jaxcause.discovery._traced.skeleton import (
     run_level,
     run_level_0,
 )
-from jaxcause.graph import CausalGraph, Mark
+from jaxcause.graph import CausalGraph, Mark, SepSets
 
 
 def begin(inputs: TracedInputs, caps: Caps, max_p: bool) -> tuple[Problem, Evaluator, Skeleton]:
@@ -120,7 +120,7 @@ def as_result(
     )
     result = SearchResult(
         CausalGraph(repeat(marks)),
-        skeleton.sepsets,
+        SepSets(skeleton.sepsets.nodes, skeleton.sepsets.found),
         repeat(constraints.tested_alone(skeleton.p_values)),
         info,
         None if levels is None else CausalGraph(repeat(levels)),

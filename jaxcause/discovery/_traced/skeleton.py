@@ -13,6 +13,7 @@ from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._traced.evaluator import Evaluator
 from jaxcause.discovery._traced.rows import Rows, Separations
 from jaxcause.graph import SepSets
+from jaxcause.graph._sepsets import first_of_copies
 from jaxcause.stats import colex_subsets
 
 
@@ -53,7 +54,11 @@ def every_possible_edge(problem: Problem) -> Skeleton:
     nothing = jnp.zeros(len(mask), bool)
     return Skeleton(
         adjacency,
-        SepSets(sets, jnp.zeros_like(adjacency)),
+        SepSets(
+            sets,
+            jnp.zeros_like(adjacency),
+            first_of_copies(jnp.asarray(problem.engine.indistinct())),
+        ),
         jnp.full(adjacency.shape, jnp.nan, problem.engine.traced_dtype),
         (),
         (),
@@ -165,7 +170,8 @@ def _separated(
         padded = jnp.full((*found.sets.shape[:-1], nodes.shape[-1]), -1, jnp.int32)
         padded = padded.at[..., :size].set(jnp.sort(found.sets, axis=-1))
         nodes = nodes.at[won].set(padded, mode="drop").at[back].set(padded, mode="drop")
-    return removed, SepSets(nodes, skeleton.sepsets.found | removed)
+    before = skeleton.sepsets
+    return removed, SepSets(nodes, before.found | removed, before.alike)
 
 
 def _largest_p_values(
