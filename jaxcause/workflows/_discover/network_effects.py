@@ -63,7 +63,8 @@ def effects_of_forecaster(
         data.max_lag,
     )
     if tests is not None:
-        found = regress_on_parents(data.values, starts, graph)
+        # Where values are masked, the tests took them at their mean.
+        found = regress_on_parents(data.filled if data.masked else data.values, starts, graph)
         if tests.chosen is not None:
             model = found.estimate, found.model.intercept
             return by_linear_model(series, graph, *model, found, SAID_OF_PARENTS)

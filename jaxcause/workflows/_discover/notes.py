@@ -219,7 +219,12 @@ def _on_windows(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
         used += notes_on_stepwise(tests, n_used)
     if not data.masked:
         return used
+    at_mean = (
+        " The t-tests took them at their mean, which draws strengths, effects and their intervals "
+        "towards 0; missing='drop' (--missing) leaves windows with missing values out."
+    )
     return (
         *used,
-        "Missing values were inputs of their own to the model, and were not forecast.",
+        "Missing values were inputs of their own to the model, and were not forecast."
+        + at_mean * (tests is not None),
     )
