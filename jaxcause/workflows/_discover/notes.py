@@ -14,6 +14,7 @@ from jaxcause.workflows._discover.info import share_on_variance
 from jaxcause.workflows._discover.listing import first_of
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.screen import screen_kept
+from jaxcause.workflows._discover.stacking import LARGE, LIKELY, SMALL, SURE
 from jaxcause.workflows._discover.windows import notes_on_stepwise, notes_on_windows
 
 FEW_CANDIDATES = 100
@@ -22,6 +23,8 @@ FELT = 0.1
 """Share of a score from which on an edge is said to act on that part of the forecast."""
 NOTHING_TO_PREDICT = 0.98
 """Held-out error from which on the past says next to nothing (1 is the error of the mean)."""
+CHANCE = 1e-3
+"""Probability that chance gives a series without effects an edge that is called sure."""
 
 
 def notes_of(
@@ -53,19 +56,49 @@ def _on_forecast(
     if selected.by_tests.any():
         notes.append(_on_linear_model(data, fitted, selected))
     elif fitted.linear_is_as_good:
-        notes.append("The linear model forecasts as well as the Transformer.")
+        doubt = _doubt_of_gain(data, fitted)
+        notes.append(f"{doubt or 'The linear model forecasts as well as the Transformer'}.")
     if selected.widened > 1:
         notes.append(
             f"Most t-statistics are {selected.widened:.1f} times larger than chance makes them, as "
             "where errors depend on one another or hidden causes act on many variables. The tests "
             "were widened by that factor; edges may still be due to such causes."
         )
-    if fitted.error > NOTHING_TO_PREDICT:
-        notes.append(
-            "Almost nothing can be forecast from the past, so the edges of this graph mean little. "
-            "Try a larger max_lag; the series may also be too noisy."
+    return (*notes, *_on_noise_alone(data, fitted, selected))
+
+
+def _on_noise_alone(
+    data: Prepared, fitted: FittedForecaster, selected: SelectedEdges
+) -> tuple[str, ...]:
+    """Whether nothing can be forecast from the past, or which of the variables cannot."""
+    newest = data.values[data.split.held_out + data.max_lag]
+    error, of_mean = (np.nanmean(part**2, axis=0) for part in (fitted.residuals, newest))
+    lost = error > NOTHING_TO_PREDICT * of_mean
+    if 2 * lost.sum() <= len(lost):
+        return ()
+    names = [name for name, noise in zip(data.names, lost, strict=True) if noise]
+    if not lost.all():
+        return (
+            f"{len(names)} of {len(lost)} variables can hardly be forecast from the past "
+            f"({first_of(names)}): edges into them explain next to nothing of their variance.",
         )
-    return tuple(notes)
+    if _has_sure_edge(selected) or fitted.forecaster.config.head != "mean":
+        return (
+            "Almost nothing can be forecast from the past: what the edges of this graph do to the "
+            "means of their targets is small beside the noise, also where it is sure.",
+        )
+    return (
+        "Almost nothing can be forecast from the past, so the edges of this graph mean little. "
+        "Try a larger max_lag; the series may also be too noisy.",
+    )
+
+
+def _has_sure_edge(selected: SelectedEdges) -> bool:
+    """Whether chance would hardly give an edge of such a p-value in any of the links."""
+    if selected.p_value is None:
+        return False
+    p_value = np.where(np.asarray(selected.graph.adjacency), selected.p_value, np.nan)
+    return bool((p_value * np.isfinite(selected.p_value).sum() <= CHANCE).any())
 
 
 def _on_screen(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
@@ -98,18 +131,40 @@ def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: Selecte
             "t-tests of the linear model did; they miss an effect that no line shows, such as that "
             "of a product."
         )
-    why = "The Transformer adds nothing that counts to the forecast of the linear model, so its"
+    why = _doubt_of_gain(data, fitted) or (
+        "The Transformer adds nothing that counts to the linear forecast"
+    )
     if data.windows_per_input < 1:
-        why = "There are fewer windows than inputs, too few for gradients, so the linear model's"
+        why = "There are fewer windows than inputs, too few for gradients"
     missed = "They miss an effect that no line shows, such as that of a product."
     if selected.impact is not None:
         missed = "Forecasts of the held-out windows show no effect that they miss."
-    said = f"{why} t-tests chose the edges. {missed}"
+    said = f"{why}, so the t-tests of the linear model chose the edges. {missed}"
     if fitted.training.get("status") != "stopped early":
         return said
     return (
         f"{said} Training stopped after {fitted.training['steps']} steps, since nothing nonlinear "
         "was in sight; for such effects give a longer series, or train on by training= (--steps)."
+    )
+
+
+def _doubt_of_gain(data: Prepared, fitted: FittedForecaster) -> str:
+    """Why a smaller held-out error of the Transformer is no gain; empty if it is not smaller."""
+    gain = fitted.gain
+    if fitted.error > (1 - SMALL) * data.linear_error:
+        return ""
+    if gain.share >= SMALL:
+        needed = LIKELY if gain.share >= LARGE else SURE
+        return (
+            "The smaller error of the Transformer may be due to chance (it is smaller by "
+            f"{gain.z:.2f} standard errors, and {needed:g} are asked for)"
+        )
+    does = "lowers" if gain.share >= 0 else "raises"
+    units = ", in units of the noise of its time" * (data.noise is not None)
+    return (
+        "The smaller error of the Transformer is not steady over time (the mean of both forecasts "
+        f"that is best in one half of the held-out windows {does} the linear model's error in the "
+        f"other half{units} by {abs(gain.share):.1%})"
     )
 
 
