@@ -152,9 +152,8 @@ def by_linear_model(
     if not now and (edges[:, 2] == 0).any():
         # An autoregression knows nothing of effects within the step.
         estimate = _with_lag_0(estimate, found.estimate)
-    measured = linear_effects(
-        estimate, intercept, series.sample(MOST_WINDOWS), edges, series.transform, deviation
-    )
+    sample, units = series.sample(MOST_WINDOWS), (series.transform, deviation)
+    measured = linear_effects(estimate, intercept, sample, edges, *units, found.share)
     dynamics = Dynamics(series, found.models, OF_PARENTS)
     return EffectsAndDynamics(gathered(graph, [measured], deviation, said), dynamics)
 
