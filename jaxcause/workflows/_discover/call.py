@@ -163,7 +163,7 @@ def discover(
         one_lag=None if blocks is None else blocks.length,
         detrend=None if trend is None else {"linear": trend.linear, "periods": trend.periods},
         n_cyclic=n_cyclic(graph),
-        notes=(*told, *_notes(table, n_lags, chosen, info, graph)),
+        notes=(*told, *_notes(table, n_lags, chosen, info, graph, read=given)),
         provenance=provenance(given, key=used_key if trained else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and trained else None,
@@ -199,12 +199,18 @@ def _with_errors(
 
 
 def _notes(
-    table: SeriesTable, max_lag: int, method: Method, info: DiscoveryInfo, graph: LaggedGraph
+    table: SeriesTable,
+    max_lag: int,
+    method: Method,
+    info: DiscoveryInfo,
+    graph: LaggedGraph,
+    *,
+    read: SeriesTable,
 ) -> tuple[str, ...]:
     """On the transform and the data, those of the method, and on the graph."""
     return (
         *note_on_transform(method, info),
-        *remarks_on_data(table, method, info),
+        *remarks_on_data(table, max_lag, method, info, read=read),
         *info.notes,
         *notes_on_leftover(info.residual_autocorrelation or {}, max_lag),
         *remarks_on_graph(graph, table.names),
