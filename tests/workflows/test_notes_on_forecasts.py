@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxcause as jc
+from jaxcause.training import TrainingConfig
 from jaxcause.workflows._discover.notes import _doubt_of_gain, _on_noise_alone
 
 pytestmark = pytest.mark.usefixtures("untyped")
@@ -57,3 +58,41 @@ def test_a_smaller_error_that_is_no_gain_has_its_true_reason():
     weighed = doubt(0.009, 0.02, 5, noise=object())
     assert "lowers" in weighed
     assert "in units of the noise of its time by 2.0%" in weighed
+
+
+def test_the_record_and_the_notes_count_the_same_windows():
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    training = TrainingConfig(4, batch_size=4)
+    found = jc.discover(x, 2, model="small", training=training, progress=False)
+    assert found.info.n_windows == 58
+    assert "58 windows" in found.to_html()
+    for note in found.info.notes:
+        assert "56 windows" not in note
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "said"), [(300, "As regression='stepwise'"), (20, "fewer than")]
+)
+def test_a_stepwise_regression_that_was_asked_for_is_no_lack_of_windows(n_rows, said):
+    x = np.random.default_rng(0).normal(size=(n_rows, 3))
+    x[1:, 1] += x[:-1, 0]
+    found = jc.discover(x, 1, method="var", regression="stepwise", progress=False)
+    (note,) = [note for note in found.info.notes if "stepwise regression chose" in note]
+    assert said in note
+    assert "(at most 1 input)" in note or "(at most 2 inputs)" in note
+
+
+def test_strengths_are_the_effects_in_standard_deviations():
+    # Two slow columns that nearly agree: a penalty would draw their coefficients together.
+    rng = np.random.default_rng(0)
+    slow = np.cumsum(rng.normal(size=(600, 1)), 0)
+    x = np.column_stack([slow + 0.1 * rng.normal(size=(600, 2)), rng.normal(size=600)])
+    x[1:, 2] += x[:-1, 0] - x[:-1, 1]
+    training = TrainingConfig(4, batch_size=4)
+    options = {"model": "small", "training": training, "transform": "standardise"}
+    found = jc.discover(x, 1, detrend=None, domain=None, progress=False, **options)
+    assert found.info.selection == "t-tests"
+    edges = np.asarray(found.graph.directed)
+    assert edges[0, 2, 1]
+    effects = np.abs(found.effects.standardised)[edges]
+    np.testing.assert_allclose(np.asarray(found.strength)[edges], effects, rtol=0.05)

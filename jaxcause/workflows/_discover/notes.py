@@ -261,12 +261,16 @@ def _on_training(fitted: FittedForecaster) -> tuple[str, ...]:
     return ()
 
 
+def n_used_windows(data: Prepared) -> int:
+    """The windows of the series, with those across the border of the held-out part."""
+    return len(usable_windows(data.table, data.max_lag, mask_missing=data.masked))
+
+
 def _on_windows(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
     # The forecaster is judged by its forecasts; only t-tests need windows for each coefficient.
     tests = selected.tests if selected.by_tests.any() else None
     n_terms = 0 if tests is None else tests.n_parameters
-    # Windows across the border of the held-out part judge nothing, but none of them is lost.
-    n_used = len(usable_windows(data.table, data.max_lag, mask_missing=data.masked))
+    n_used = n_used_windows(data)
     whole, length = not data.masked, data.max_lag + 1
     full = tests is not None and tests.chosen is None
     used = notes_on_windows(data.table, length, n_used, n_terms, whole=whole, full=full)

@@ -327,7 +327,7 @@ class Gradient(SharedMethod):
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.workflows._discover.info import DiscoveryInfo
         from jaxcause.workflows._discover.noise import notes_on_noise, record_of_noise
-        from jaxcause.workflows._discover.notes import notes_of, notes_on_variance
+        from jaxcause.workflows._discover.notes import n_used_windows, notes_of, notes_on_variance
         from jaxcause.workflows._discover.regimes import record_of_regimes
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.scores import READOUTS
@@ -351,7 +351,7 @@ class Gradient(SharedMethod):
             transform=data.kind,
             n_conflicts=judged.n_conflicts,
             transform_errors=data.transform_errors,
-            n_windows=scores.n_windows,
+            n_windows=n_used_windows(data),
             # What was searched again no longer rests on these tests.
             p_value=selected.p_value if found.refined is None else None,
             q_value=selected.q_value if found.refined is None else None,
