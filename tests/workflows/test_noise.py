@@ -53,7 +53,7 @@ def test_shared_loudness_is_no_cause(method):
         assert found.graph.directed[0, 1, 1]
         assert set(found.info.noise) <= set(NAMES)
         assert min(found.info.noise.values()) > 1.5
-        (note,) = [n for n in found.info.notes if "change over time" in n]
+        (note,) = [n for n in found.info.notes if "changes over time" in n]
         assert "by a factor of" in note
         assert "--noise steady" in note
         json.dumps(found.info.to_dict()["noise"])

@@ -5,7 +5,9 @@ import pytest
 
 import jaxcause as jc
 from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.series import as_series_table
 from jaxcause.workflows._discover.remarks import n_cyclic, remarks_on_graph
+from jaxcause.workflows._discover.windows import notes_on_windows
 
 LINEAR = ("var", "lasso", "pc", "pcmci", "pcmci+")
 
@@ -155,6 +157,15 @@ def test_the_past_of_another_column_is_named(noise, sign):
     found = jc.discover(x, 2, names=["a", "b", "s"], method="var", progress=False)
     (note,) = of_columns(found, "the past of others")
     assert ": s(t) and a(t-1)." in note
+
+
+def test_counts_have_their_singular():
+    x = np.random.default_rng(0).normal(size=(12, 2))
+    x[[3, 7], 0] = np.nan
+    few = " ".join(notes_on_windows(as_series_table(x), 3, 1, 1))
+    assert few.startswith("1 of 10 windows of 3 rows was used; 9 hold a missing value.")
+    assert "1 window is few for the 1 parameter of" in few
+    assert "; 1 holds a missing value." in notes_on_windows(as_series_table(x), 3, 9, 0)[0]
 
 
 def test_slow_columns_and_copies_are_not_called_nearly_equal():

@@ -25,6 +25,7 @@ from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._discover.auto import resolve_auto
 from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.leftover import leftover_of_line, notes_on_leftover
+from jaxcause.workflows._discover.listing import counted
 from jaxcause.workflows._discover.methods import Method, method_named, registered
 from jaxcause.workflows._discover.provenance import provenance
 from jaxcause.workflows._discover.random_keys import default_key
@@ -261,7 +262,7 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None
     n_rows, length = len(table.values), method.window_length(max_lag)
     if n_rows < length:
         raise InputError(
-            f"series has {n_rows} row{'s' * (n_rows != 1)}, but one window of method="
+            f"series has {counted(n_rows, 'row')}, but one window of method="
             f"{method.name!r} with max_lag={max_lag} takes {length}; give a longer series or a "
             "smaller max_lag"
         )

@@ -11,7 +11,7 @@ from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
 from jaxcause.workflows._discover.info import share_on_variance
-from jaxcause.workflows._discover.listing import first_of
+from jaxcause.workflows._discover.listing import counted, first_of
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.screen import screen_kept
 from jaxcause.workflows._discover.stacking import LARGE, LIKELY, SMALL, SURE
@@ -172,7 +172,8 @@ def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple
     n_candidates = int(data.known.lagged.allowed.sum())
     if selected.impact is not None:
         return (
-            f"{n_edges} of {n_candidates} candidate edges were found. So few candidates, or so "
+            f"{n_edges} of {counted(n_candidates, 'candidate edge')} "
+            f"{'was' if n_edges == 1 else 'were'} found. So few candidates, or so "
             "many edges among them, do not show what chance looks like. So an edge also counts if "
             f"forecasts of the {int(selected.impact.n_windows.max())} held-out windows get worse "
             "when its input is replaced by what the other inputs say of it.",
@@ -181,7 +182,8 @@ def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple
     if selected.rule not in ("empirical null", "both") or not rough:
         return ()
     return (
-        f"{n_edges} of {n_candidates} candidate edges stand out from the empirical null. The null "
+        f"{n_edges} of {counted(n_candidates, 'candidate edge')} "
+        f"stand{'s' * (n_edges == 1)} out from the empirical null. The null "
         "is rough if candidates are few or most of them are edges: compare with method='var', or "
         "keep the strongest few by select_top_k (--top-k).",
     )
@@ -202,7 +204,7 @@ def notes_on_hidden_causes(found: SearchedEdges, names: tuple[str, ...]) -> tupl
         )
     if found.n_differing and found.automatic:
         notes.append(
-            f"For {found.n_differing} edge{'s' * (found.n_differing != 1)} the instrumental and "
+            f"For {counted(found.n_differing, 'edge')} the instrumental and "
             "the least-squares estimates differ, which suggests hidden causes."
         )
     if found.automatic:
@@ -244,8 +246,9 @@ def notes_on_variance(
             continue
         listed = [f"{names[j]}(t-{lag}) --> {names[i]}(t)" for j, i, lag in found[chosen]]
         said.append(
-            f"{len(listed)} of {len(found)} lagged edges act{'s' * (len(listed) == 1)} on {which}, "
-            f"by their parts of the score energy: {first_of(listed)}."
+            f"{len(listed)} of {counted(len(found), 'lagged edge')} "
+            f"act{'s' * (len(listed) == 1)} on {which}, by their parts of the score energy: "
+            f"{first_of(listed)}."
         )
     return tuple(said)
 

@@ -8,6 +8,7 @@ from jaxcause.series import SeriesTable
 from jaxcause.series._lagged_correlation import correlation_of_windows
 from jaxcause.stats import RedundantColumns, redundant_columns, redundant_in
 from jaxcause.workflows._discover.info import DiscoveryInfo
+from jaxcause.workflows._discover.listing import counted
 from jaxcause.workflows._discover.methods import Method
 from jaxcause.workflows._discover.near_copies import near_copies, notes_on_near_copies
 
@@ -75,7 +76,7 @@ def _edges_among(graph: LaggedGraph, names: tuple[str, ...], chosen: np.ndarray)
         if lag == 0 and chosen[at[source], at[target]]
     ]
     return (
-        f"{len(found)} contemporaneous edge{'s' * (len(found) != 1)} ("
+        f"{counted(len(found), 'contemporaneous edge')} ("
         + ", ".join(found[:MOST_TOLD])
         + ", …" * (len(found) > MOST_TOLD)
         + ")"
