@@ -103,5 +103,5 @@ def test_the_command_line(tmp_path, capsys):
         assert main([*call, *more]) == 0
         said = json.loads(capsys.readouterr().out)
         n_edges.append(len(said["graph"]["edges"]))
-        assert any("change over time" in note for note in said["notes"]) == (not more)
+        assert any("changes over time" in note for note in said["notes"]) == (not more)
     assert n_edges[1] > n_edges[0]
