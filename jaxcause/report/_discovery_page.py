@@ -147,8 +147,8 @@ def _effect_note(discovery: dict[str, Any]) -> str:
     return (
         f" Effect: change of the target per unit of the source, in units of the data{interval}; by "
         f"{isolate(visible(effects.get('interval') or 'the model'))}. Slopes of both signs cancel, "
-        "which the curve of an edge shows. Share: how much of the target\u2019s variance this "
-        "source explains."
+        "which the curve of an edge shows. Share: how much of the target\u2019s variance only this "
+        "source explains, beside the others in the graph."
     )
 
 

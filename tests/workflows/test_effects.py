@@ -15,6 +15,7 @@ import jaxcause as jc
 from jaxcause.attribution import mean_gradient, response_curves
 from jaxcause.workflows import Discovery, Effects, write_discovery
 from jaxcause.workflows._discover.measure_effects import block_error
+from jaxcause.workflows._discover.parents import regress_on_parents
 
 LINEAR = ("var", "lasso", "pc", "pcmci", "pcmci+")
 
@@ -89,6 +90,59 @@ def test_linear_methods_know_sign_size_and_units(method, unit):
         assert np.isnan(effects.low).all()
     else:
         assert effects.low[0, 1, 1] < -0.7 * unit < effects.high[0, 1, 1] < 0
+
+
+def r_squared(x, y):
+    design = np.column_stack([x, np.ones(len(y))])
+    left = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return 1 - left.var() / y.var()
+
+
+@pytest.mark.parametrize("method", ["var", "lasso"])
+def test_the_share_of_an_edge_is_the_drop_of_r_squared_without_it(method):
+    # Sources that a slow third one drives: their effects nearly cancel, and are far larger.
+    rng = np.random.default_rng(0)
+    x = 0.3 * np.cumsum(rng.normal(size=(400, 1)), 0) + 0.2 * rng.normal(size=(400, 3))
+    x[1:, 1] += 2 * x[:-1, 0] - 1.9 * x[:-1, 2]
+    found = jc.discover(x, 2, method=method, detrend=None, transform="standardise")
+    past = np.concatenate([x[1:-1], x[:-2]], axis=1)
+    for target in range(3):
+        parents = np.argwhere(np.asarray(found.graph.directed)[:, target])
+        terms = past[:, (parents[:, 1] - 1) * 3 + parents[:, 0]]
+        every = r_squared(terms, x[2:, target])
+        for k, (source, lag) in enumerate(parents):
+            drop = every - r_squared(np.delete(terms, k, axis=1), x[2:, target])
+            assert found.effects.share[source, target, lag] == pytest.approx(drop, abs=1e-9)
+
+
+def test_a_copy_stands_in_for_its_original():
+    x = linear_series()
+    x = np.column_stack([x, x[:, 0]])
+    graph = np.zeros((4, 4, 2), bool)
+    graph[[0, 3], 1, 1] = graph[2, 1, 1] = True
+    starts = np.arange(len(x) - 1)
+    shares = regress_on_parents(x, starts, jc.LaggedGraph.from_mask(graph)).share[:, 1, 1]
+    assert shares[[0, 3]].tolist() == [0, 0]
+    assert 0 <= shares[2] < 0.01
+
+
+def test_shares_of_a_forecaster_are_those_that_the_other_sources_leave():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1500, 3))
+    x[:, 2] = x[:, 0] + 0.3 * x[:, 2]
+    x[1:, 1] += np.tanh(4 * x[:-1, 0]) - 0.5 * np.tanh(4 * x[:-1, 2])
+    found = jc.discover(
+        x, 1, model="small", progress=False, select=lambda _: jc.LaggedGraph.from_mask(into_1())
+    )
+    share = found.effects.share[:, 1, 1]
+    assert found.forecaster is not None
+    assert 0 <= share[2] < share[0] < 0.1  # Exchanged alone, X0 would have about a half.
+
+
+def into_1():
+    graph = np.zeros((3, 3, 2), bool)
+    graph[[0, 2], 1, 1] = True
+    return graph
 
 
 def test_intervals_of_a_linear_method_cover_as_often_as_they_say():

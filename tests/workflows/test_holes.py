@@ -5,6 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
+import scipy.stats
 
 import jaxcause as jc
 from jaxcause.cli._main import main
@@ -102,6 +103,54 @@ def test_strong_common_causes_give_no_false_edges():
         n_found += there[:, :, 1:].any(axis=2).sum()
         assert (there[:, :, 1] | ~truth).all()
     assert n_false / n_found < 0.2
+
+
+def regression_on_whole_windows(x, target, parents, length):
+    """Coefficients and their half-widths on the windows of so many rows without a hole."""
+    rows = np.lib.stride_tricks.sliding_window_view(x, length, 0)
+    rows = rows[~np.isnan(rows).any(axis=(1, 2))]
+    design = np.column_stack([rows[:, v, -1 - lag] for v, lag in parents] + [np.ones(len(rows))])
+    beta, left = np.linalg.lstsq(design, rows[:, target, -1], rcond=None)[:2]
+    degrees = len(rows) - design.shape[1]
+    error = np.sqrt(np.diag(np.linalg.inv(design.T @ design)) * left / degrees)
+    return beta[:-1], (error * scipy.stats.t.ppf(0.975, degrees))[:-1]
+
+
+@pytest.mark.parametrize("method", ["var", "pc", "pcmci", "pcmci+"])
+def test_effects_come_from_the_windows_that_were_tested(method):
+    # Holes of one column spoil most windows; the regressions of the others would not need these.
+    x = np.random.default_rng(0).normal(size=(300, 3))
+    x[1:, 1] += 0.7 * x[:-1, 0]
+    x[2:, 2] -= 0.6 * x[:-2, 1]
+    x[20:280:3, 1] = np.nan
+    options = {} if method == "var" else {"missing": "window"}
+    found = jc.discover(x, 2, method=method, transform="standardise", **options)
+    assert found.graph.directed.any()
+    for target in range(3):
+        parents = np.argwhere(np.asarray(found.graph.directed)[:, target])
+        if not len(parents):
+            continue
+        cell = parents[:, 0], target, parents[:, 1]
+        length = 5 if method.startswith("pcmci") else 3
+        beta, half = regression_on_whole_windows(x, target, parents, length)
+        low, high = (np.asarray(part)[cell] for part in (found.effects.low, found.effects.high))
+        np.testing.assert_allclose((low + high) / 2, beta, rtol=1e-6)
+        np.testing.assert_allclose((high - low) / 2, half, rtol=1e-6)
+
+
+def test_effects_of_masked_windows_are_those_that_were_tested():
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    x[1:, 1] += 0.7 * x[:-1, 0]
+    x[2:, 2] -= 0.6 * x[:-2, 1]
+    x[5:35:3, 1] = np.nan
+    found = jc.discover(
+        x, 2, missing="mask", transform="standardise", model="small", progress=False
+    )
+    assert found.info.selection == "t-tests"
+    edges = np.asarray(found.graph.directed)
+    effects = np.abs(found.effects.standardised)[edges]
+    np.testing.assert_allclose(effects, np.asarray(found.strength)[edges], rtol=0.1)
+    assert any("took them at their mean" in note for note in found.info.notes)
 
 
 @pytest.mark.parametrize("method", TESTWISE)

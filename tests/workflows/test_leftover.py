@@ -80,6 +80,21 @@ def test_moving_averages_are_told_without_a_lag_to_give():
     assert "Try a larger max_lag" in note
 
 
+ALTERNATING, SINE = np.arange(400) % 2, np.sin(2 * np.pi * np.arange(400) / 7)
+
+
+@pytest.mark.parametrize(
+    ("method", "column"),
+    [("var", ALTERNATING), ("pcmci", ALTERNATING), ("var", SINE), ("gradient", SINE)],
+    ids=["var 0/1", "pcmci 0/1", "var sine", "gradient sine"],
+)
+def test_columns_that_their_own_past_determines_are_not_told(method, column):
+    x = np.column_stack([np.random.default_rng(0).normal(size=(400, 2)), column])
+    found = found_in(method, x, 2)
+    assert not told(found)
+    assert "X2" not in (found.info.residual_autocorrelation or {})
+
+
 def test_stretches_and_gaps_are_no_past():
     """Rows that follow one another only in the table are not compared."""
     rng = np.random.default_rng(0)
@@ -87,19 +102,19 @@ def test_stretches_and_gaps_are_no_past():
     # Every second row repeats the one before, in another stretch.
     errors = np.repeat(first, 2, axis=0)
     rows, names = np.arange(400), ("a",)
-    assert leftover_of(errors, rows, np.zeros(400, int), names)["a"]["lag"] == 1
-    assert not leftover_of(errors, rows, rows, names)
-    assert not leftover_of(errors, rows * 100, np.zeros(400, int), names)
+    assert leftover_of(errors, names, rows, np.zeros(400, int))["a"]["lag"] == 1
+    assert not leftover_of(errors, names, rows, rows)
+    assert not leftover_of(errors, names, rows * 100, np.zeros(400, int))
     # A missing error is in no pair.
     errors[1::2] = np.nan
-    assert not leftover_of(errors, rows, np.zeros(400, int), names)
+    assert not leftover_of(errors, names, rows, np.zeros(400, int))
 
 
 def test_chance_is_not_told():
     rng, names = np.random.default_rng(0), tuple(f"X{k}" for k in range(20))
     rows = np.arange(150)
     seen = [
-        leftover_of(rng.standard_t(3, size=(150, 20)), rows, np.zeros(150, int), names)
+        leftover_of(rng.standard_t(3, size=(150, 20)), names, rows, np.zeros(150, int))
         for _ in range(50)
     ]
     assert sum(map(len, seen)) <= 1

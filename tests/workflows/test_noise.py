@@ -53,7 +53,7 @@ def test_shared_loudness_is_no_cause(method):
         assert found.graph.directed[0, 1, 1]
         assert set(found.info.noise) <= set(NAMES)
         assert min(found.info.noise.values()) > 1.5
-        (note,) = [n for n in found.info.notes if "change over time" in n]
+        (note,) = [n for n in found.info.notes if "changes over time" in n]
         assert "by a factor of" in note
         assert "--noise steady" in note
         json.dumps(found.info.to_dict()["noise"])
@@ -103,5 +103,5 @@ def test_the_command_line(tmp_path, capsys):
         assert main([*call, *more]) == 0
         said = json.loads(capsys.readouterr().out)
         n_edges.append(len(said["graph"]["edges"]))
-        assert any("change over time" in note for note in said["notes"]) == (not more)
+        assert any("changes over time" in note for note in said["notes"]) == (not more)
     assert n_edges[1] > n_edges[0]

@@ -55,7 +55,7 @@ def test_an_edge_that_ends_is_the_one_that_changes(found):
     assert over.strength.shape == over.derivative.shape == over.error.shape
     assert over.strength.shape == (10, len(over.edges))
     np.testing.assert_array_equal(over.times, over.starts + np.diff([*over.starts, 2000]) // 2)
-    assert repr(over).splitlines()[0] == f"1 of {len(over.edges)} edges change over 10 windows"
+    assert repr(over).splitlines()[0] == f"1 of {len(over.edges)} edges changes over 10 windows"
     assert "rain t-2 -> river" in repr(over)
 
 

@@ -5,7 +5,9 @@ import pytest
 
 import jaxcause as jc
 from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.series import as_series_table
 from jaxcause.workflows._discover.remarks import n_cyclic, remarks_on_graph
+from jaxcause.workflows._discover.windows import notes_on_windows
 
 LINEAR = ("var", "lasso", "pc", "pcmci", "pcmci+")
 
@@ -121,3 +123,66 @@ def test_the_regression_can_be_chosen():
     )
     assert not np.allclose(one, other)
     np.testing.assert_array_equal(auto, other)
+
+
+def of_columns(found, *words):
+    return [note for note in found.info.notes if all(word in note for word in words)]
+
+
+@pytest.mark.parametrize("method", ["var", "pc", "pcmci"])
+def test_nearly_equal_columns_are_named(method):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    x[1:, 1] += 0.7 * x[:-1, 0]
+    celsius = np.round(10 + 5 * x[:, 0], 2)
+    x = np.column_stack([celsius, np.round(1.8 * celsius + 32, 1), x[:, 1:]])
+    names = ["C", "F", "melt", "d"]
+    found = jc.discover(x, 2, names=names, method=method, progress=False)
+    (note,) = of_columns(found, "nearly equal")
+    assert "C and F." in note
+    assert "Leave one out" in note
+    assert not of_columns(found, "copies of one another")
+    x[:, 1] = 1.8 * celsius + 32 + 0.3 * rng.normal(size=400)
+    found = jc.discover(x, 2, names=names, method=method, progress=False)
+    assert not of_columns(found, "nearly equal")
+
+
+@pytest.mark.parametrize("noise", [0, 1e-3])
+@pytest.mark.parametrize("sign", [1, -2])
+def test_the_past_of_another_column_is_named(noise, sign):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    x[1:, 2] = sign * x[:-1, 0] + noise * rng.normal(size=299)
+    x[50, 0] = np.nan
+    found = jc.discover(x, 2, names=["a", "b", "s"], method="var", progress=False)
+    (note,) = of_columns(found, "the past of others")
+    assert ": s(t) and a(t-1)." in note
+
+
+def test_counts_have_their_singular():
+    x = np.random.default_rng(0).normal(size=(12, 2))
+    x[[3, 7], 0] = np.nan
+    few = " ".join(notes_on_windows(as_series_table(x), 3, 1, 1))
+    assert few.startswith("1 of 10 windows of 3 rows was used; 9 hold a missing value.")
+    assert "1 window is few for the 1 parameter of" in few
+    assert "; 1 holds a missing value." in notes_on_windows(as_series_table(x), 3, 9, 0)[0]
+
+
+def test_slow_columns_and_copies_are_not_called_nearly_equal():
+    rng = np.random.default_rng(0)
+    slow = np.cumsum(np.cumsum(rng.normal(size=(500, 2)), 0), 0)
+    x = np.column_stack([slow, slow[:, 0]])
+    found = jc.discover(x, 2, method="pc", detrend=None, progress=False)
+    assert of_columns(found, "copies of one another", "X0 and X2")
+    assert not of_columns(found, "r² >")
+
+
+def test_discrete_columns_are_those_of_the_series_as_it_was_read():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(420, 3))
+    x[:, 1] = rng.integers(0, 2, 420)
+    x[:, 2] = np.arange(420) % 7
+    names = ["a", "b", "day"]
+    found = jc.discover(x, 1, names=names, method="var", detrend=7, progress=False)
+    (note,) = of_columns(found, "Discrete columns")
+    assert ": b (2), day (7)." in note

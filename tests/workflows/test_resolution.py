@@ -148,7 +148,7 @@ def test_regimes_follow_the_blocks():
     domain = np.arange(800) // 398
     found = jc.discover(x, 2, resample=4, domain=np.minimum(domain, 1), **SHORT)
     assert any(
-        "1 of 200 blocks hold rows of several values of domain" in n for n in found.info.notes
+        "1 of 200 blocks holds rows of several values of domain" in n for n in found.info.notes
     )
     assert found.info.model["n_domains"] == 2
     with pytest.raises(InputError, match=r"domain has shape \(7,\), but the series has 800 rows"):

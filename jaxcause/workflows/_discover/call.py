@@ -25,6 +25,7 @@ from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._discover.auto import resolve_auto
 from jaxcause.workflows._discover.info import DiscoveryInfo
 from jaxcause.workflows._discover.leftover import leftover_of_line, notes_on_leftover
+from jaxcause.workflows._discover.listing import counted
 from jaxcause.workflows._discover.methods import Method, method_named, registered
 from jaxcause.workflows._discover.provenance import provenance
 from jaxcause.workflows._discover.random_keys import default_key
@@ -165,7 +166,7 @@ def discover(
         one_lag=None if blocks is None else blocks.length,
         detrend=None if trend is None else {"linear": trend.linear, "periods": trend.periods},
         n_cyclic=n_cyclic(graph),
-        notes=(*told, *_notes(table, n_lags, chosen, info, graph)),
+        notes=(*told, *_notes(table, n_lags, chosen, info, graph, read=given)),
         provenance=provenance(given, key=used_key if trained else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and trained else None,
@@ -201,12 +202,18 @@ def _with_errors(
 
 
 def _notes(
-    table: SeriesTable, max_lag: int, method: Method, info: DiscoveryInfo, graph: LaggedGraph
+    table: SeriesTable,
+    max_lag: int,
+    method: Method,
+    info: DiscoveryInfo,
+    graph: LaggedGraph,
+    *,
+    read: SeriesTable,
 ) -> tuple[str, ...]:
     """On the transform and the data, those of the method, and on the graph."""
     return (
         *note_on_transform(method, info),
-        *remarks_on_data(table, method, info),
+        *remarks_on_data(table, max_lag, method, info, read=read),
         *info.notes,
         *notes_on_leftover(info.residual_autocorrelation or {}, max_lag),
         *remarks_on_graph(graph, table.names),
@@ -257,7 +264,7 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None
     n_rows, length = len(table.values), method.window_length(max_lag)
     if n_rows < length:
         raise InputError(
-            f"series has {n_rows} row{'s' * (n_rows != 1)}, but one window of method="
+            f"series has {counted(n_rows, 'row')}, but one window of method="
             f"{method.name!r} with max_lag={max_lag} takes {length}; give a longer series or a "
             "smaller max_lag"
         )

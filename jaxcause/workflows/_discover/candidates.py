@@ -33,8 +33,11 @@ class Candidates(NamedTuple):
         n, known = len(self.table), not math.isnan(self.n_false)
         if not n:
             return "No edge joins two variables, and nothing speaks for a link between two."
-        by = "smallest p-values" if known else "largest scores"
-        said = f"No edge joins two variables. The {n} links with the {by} are candidates, not edges"
+        by = "smallest p-value" if known else "largest score"
+        which = f"{n} links with the {by}s are candidates, not edges"
+        if n == 1:
+            which = f"link with the {by} is a candidate, not an edge"
+        said = f"No edge joins two variables. The {which}"
         if not known:
             return f"{said}; without p-values, how many of them are false is not known."
         n_false = round(self.n_false)

@@ -10,7 +10,7 @@ from jaxcause._typing import AnyArray
 from jaxcause.attribution import PredictiveImpact, empirical_null, evidence_null
 from jaxcause.attribution._select import STANDS_APART, has_few_links, separation_of_links
 from jaxcause.graph import LaggedGraph
-from jaxcause.stats import FEW_TO_TEST, VarFit, lagged_q_values
+from jaxcause.stats import VarFit, lagged_q_values
 from jaxcause.workflows._discover.choice import (
     N_TESTS,
     ChosenEdges,
@@ -133,15 +133,12 @@ def _is_short(data: Prepared, fitted: FittedForecaster) -> bool:
 
 
 def linear_scores(data: Prepared) -> EdgeScores:
-    """The gradient energy of the linear model: its squared coefficients on all windows.
+    """The gradient energy of the linear model: its squared coefficients in the tests.
 
-    With few windows the model that forecasts best may leave most links out. Then they are those of
-    the tests.
+    Those of the model that forecasts best are drawn towards 0, so that a strength would be far
+    below the effect beside it.
     """
-    fit = data.linear_tests() if data.windows_per_input < FEW_TO_TEST else data.linear_shrunk()
-    coefficients = fit.coefficients
-    n_windows = sum(map(len, data.split))
-    return EdgeScores("gradient_energy", coefficients**2, {}, None, n_windows)
+    return EdgeScores("gradient_energy", data.linear_tests().coefficients ** 2, {}, None)
 
 
 def select_edges(

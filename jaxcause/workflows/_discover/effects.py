@@ -31,20 +31,24 @@ class Effects:
     Slopes of both signs cancel: see the response curve of an edge that is strong, but whose effect
     is 0.
 
-    The share of an edge is Jansen's total effect, in the units of the model,
+    The share of an edge is by how much the share of the target's variance that the sources in the
+    graph explain drops when this one is left out and the others are kept, a number from 0 to 1.
+    Where a linear model is meant, it is the drop of R² of a regression on the parents found. Of a
+    forecaster it is
 
-    .. math:: S_{ji\ell} =
-        \frac{\tfrac12\,\mathrm E\bigl[(f_i(x) - f_i(x'))^2\bigr]}{\mathrm{Var}\, X_i}
+    .. math:: S_{ji\ell} = \min\Bigl(1,
+        \frac{\tfrac12\,\mathrm E\bigl[(f_i(x) - f_i(x'))^2\bigr]}{\mathrm{Var}\, X_i}\Bigr)
 
-    where x' has the value of the source from a window half the series away. If the effects of
-    independent sources add up, it is the share of the target's variance that this source explains;
-    else the shares can sum to more or less than what is explained.
+    in the units of the model, where the source has another value in x' that the other sources of
+    this target allow: what a linear regression on them says, and a residual from a window half the
+    series away. Sources that say the same have small shares, as the others stand in for each; the
+    shares of independent sources whose effects add up sum to what they explain together.
 
     Args:
         mean: Effects ``[source, target, lag]``: units of the target per unit of the source.
         low: Lower end of the confidence interval.
         high: Upper end.
-        share: Share of the target's variance.
+        share: Share of the target's variance that only this source explains.
         deviation: Standard deviation of each variable.
         curves: Mean forecast of the target of each edge along the range of its source, in units of
             the data: see `jaxcause.attribution.response_curves`.

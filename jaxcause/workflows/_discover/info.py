@@ -38,7 +38,9 @@ class DiscoveryInfo:
             of which ``periods`` in rows.
         transform: What was done to each column.
         transform_errors: Held-out error of the linear model under each transform that was tried.
-        n_windows: Windows that scores were computed from.
+        n_windows: Windows of the series that were used. Gradients are averaged over at most as many
+            as the option ``n_windows`` says; windows across the border of the held-out part belong
+            to neither side.
         q: False-discovery rate that was aimed at.
         alpha: Significance level of the search.
         n_tests: Conditional independence tests at each level of the search.

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jaxcause._stored import StoredRows
 from jaxcause.series import SeriesTable
-from jaxcause.stats import fit_var
+from jaxcause.stats import VarMoments, var_moments
 from jaxcause.workflows._discover.listing import first_of
 from jaxcause.workflows._discover.prepare import transformed_windows
 
@@ -22,6 +22,8 @@ FEWEST = 100
 """Windows below which nothing is told."""
 PER_TERM = 3
 """Windows for each term of the regression, below which its errors say nothing."""
+NEGLIGIBLE = 1e-8
+"""Share of its variance that a regression on the past leaves of a variable which it determines."""
 MOST_WINDOWS = 100_000
 """Windows that are looked at, the first ones."""
 MOST_EFFORT = 2e11
@@ -33,25 +35,25 @@ Leftover = Mapping[str, Mapping[str, Any]]
 
 def leftover_of(
     errors: Float[np.ndarray, "windows vars"],
+    names: tuple[str, ...],
     rows: Int[np.ndarray, "windows"],
     segment: Int[np.ndarray, "windows"],
-    names: tuple[str, ...],
 ) -> Leftover:
     """The largest correlation of each variable's errors with their own past, where it is felt.
 
     Args:
         errors: Forecast errors; NaN where there is none.
+        names: Names of the variables.
         rows: The rows that were forecast, in rising order.
         segment: Which unbroken stretch each is in.
-        names: Names of the variables.
 
     >>> e = np.random.default_rng(0).normal(size=(400, 2)); e[3:, 1] += e[:-3, 1]
-    >>> found = leftover_of(e, np.arange(400), np.zeros(400, int), ("a", "b"))
+    >>> found = leftover_of(e, ("a", "b"), np.arange(400), np.zeros(400, int))
     >>> list(found), found["b"]["lag"]
     (['b'], 3)
     """
     errors, rows, segment = (part[:MOST_WINDOWS] for part in (errors, rows, segment))
-    if len(errors) < FEWEST:
+    if len(errors) < FEWEST or not names:
         return {}
     farthest = min(FARTHEST, len(errors) // SHARE)
     # Stretches are set so far apart that no pair of rows is of two of them.
@@ -84,8 +86,33 @@ def leftover_of_line(table: SeriesTable, max_lag: int, transform: str) -> Leftov
     if len(starts) < max(FEWEST, PER_TERM * n_terms) or len(starts) * n_terms**2 > MOST_EFFORT:
         return {}
     values, newest = np.asarray(values), starts + max_lag
-    fit = fit_var(values, starts, max_lag=max_lag, ridge=1e-3)
-    return leftover_of(fit.residuals(values, starts), newest, moved.segment[newest], table.names)
+    moments = var_moments(values, starts, max_lag=max_lag)
+    errors = moments.fit().residuals(values, starts)
+    return leftover_of(
+        *where_undetermined(errors, table.names, moments), newest, moved.segment[newest]
+    )
+
+
+def where_undetermined(
+    errors: Float[np.ndarray, "windows vars"],
+    names: tuple[str, ...],
+    moments: VarMoments,
+    allowed: Bool[np.ndarray, "vars vars lags"] | None = None,
+) -> tuple[Float[np.ndarray, "windows some"], tuple[str, ...]]:
+    """The errors, and names, of the variables that the past does not determine linearly.
+
+    What a penalised regression or a forecaster misses of the others is due to itself alone.
+    """
+    n_terms, n_vars = len(moments.gram) - 1, len(moments.total)
+    if moments.n_windows < PER_TERM * n_terms:
+        return errors, names
+    fit = moments.fit(allowed=allowed)
+    slopes = fit.coefficients[:, :, 1:].transpose(2, 0, 1).reshape(n_terms, n_vars)
+    beta = np.concatenate([slopes, fit.intercept[None]])
+    left = moments.total - ((2 * moments.cross - moments.gram @ beta) * beta).sum(axis=0)
+    spread = moments.total - moments.cross[-1] ** 2 / moments.n_windows
+    kept = left > NEGLIGIBLE * spread
+    return errors[:, kept], tuple(name for name, some in zip(names, kept, strict=True) if some)
 
 
 def notes_on_leftover(found: Leftover, max_lag: int) -> tuple[str, ...]:

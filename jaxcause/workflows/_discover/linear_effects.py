@@ -40,10 +40,26 @@ class EffectsAndDynamics(NamedTuple):
 
 
 def effects_by_regression(
-    table: SeriesTable, max_lag: int, *, transform: str, graph: LaggedGraph
+    table: SeriesTable,
+    max_lag: int,
+    *,
+    transform: str,
+    graph: LaggedGraph,
+    length: int | None = None,
+    holes: bool = False,
 ) -> EffectsAndDynamics:
-    """Effects by a linear regression of every variable on the parents that a search found."""
-    series = _windows_of(table, max_lag, transform)
+    """Effects by a linear regression of every variable on the parents that a search found.
+
+    Args:
+        table: The series.
+        max_lag: Longest lag.
+        transform: Name of the transform.
+        graph: What was found.
+        length: Rows of the windows that the search tested, if more than ``max_lag + 1``.
+        holes: Whether each test used the windows that hold its variables. Each regression then uses
+            those that hold a variable and its parents.
+    """
+    series = _tested_windows(table, max_lag, transform, length=length, holes=holes)
     found = regress_on_parents(series.values, series.starts, graph)
     model = found.estimate, found.model.intercept
     return by_linear_model(series, graph, *model, found, SAID_OF_PARENTS)
@@ -63,7 +79,7 @@ def effects_by_coefficients(
     """
     if fit.chosen is not None:
         return effects_by_regression(table, max_lag, transform=transform, graph=graph)
-    series = _windows_of(table, max_lag, transform)
+    series = _tested_windows(table, max_lag, transform)
     found = regress_on_parents(series.values, series.starts, graph)
     said = "the coefficients of the linear autoregression on all lags, and their standard errors"
     return by_linear_model(series, graph, estimate_of(fit), fit.intercept, found, said)
@@ -79,7 +95,7 @@ def effects_without_errors(
     intercept: Float[np.ndarray, "vars"],
 ) -> EffectsAndDynamics:
     """Effects by penalised coefficients, which have no standard errors."""
-    series = _windows_of(table, max_lag, transform)
+    series = _tested_windows(table, max_lag, transform)
     found = regress_on_parents(series.values, series.starts, graph)
     error, degrees = np.full(coefficients.shape, np.nan), np.ones(len(intercept), int)
     estimate = LinearEstimate(coefficients, error, degrees)
@@ -100,14 +116,22 @@ def deviations(series: PathWindows) -> Float[np.ndarray, "vars"]:
     return mean_and_deviation(series.values, series.transform.inverse)[1]
 
 
-def _windows_of(table: SeriesTable, max_lag: int, transform: str) -> PathWindows:
-    """The transformed series and its windows, those with holes too where there is no whole one."""
-    holes = len(usable_windows(table, max_lag, mask_missing=False)) < (
-        len(usable_windows(table, max_lag, mask_missing=True)) // 2
-    )
-    stages = fit_stages(table, max_lag, transform=transform, holes=holes)
+def _tested_windows(
+    table: SeriesTable,
+    max_lag: int,
+    transform: str,
+    *,
+    length: int | None = None,
+    holes: bool = False,
+) -> PathWindows:
+    """The transformed series and the windows that a method tested: effects come from no others.
+
+    Of windows that are longer than ``max_lag + 1`` rows, the newest ones are taken.
+    """
+    farthest = max_lag if length is None else length - 1
+    stages = fit_stages(table, farthest, transform=transform, holes=holes)
     moved = changes(table, stages.level)
-    starts = usable_windows(moved, max_lag, mask_missing=holes)
+    starts = usable_windows(moved, farthest, mask_missing=holes) + (farthest - max_lag)
     domain, values = np.zeros(len(table.values), np.int32), stages.transform(moved.values)
     of_changes = stages.level is not None
     return PathWindows(values, starts, moved.segment, domain, stages.transform, of_changes, max_lag)
@@ -128,9 +152,8 @@ def by_linear_model(
     if not now and (edges[:, 2] == 0).any():
         # An autoregression knows nothing of effects within the step.
         estimate = _with_lag_0(estimate, found.estimate)
-    measured = linear_effects(
-        estimate, intercept, series.sample(MOST_WINDOWS), edges, series.transform, deviation
-    )
+    sample, units = series.sample(MOST_WINDOWS), (series.transform, deviation)
+    measured = linear_effects(estimate, intercept, sample, edges, *units, found.share)
     dynamics = Dynamics(series, found.models, OF_PARENTS)
     return EffectsAndDynamics(gathered(graph, [measured], deviation, said), dynamics)
 

@@ -1,4 +1,4 @@
-"""Names in the sentences of notes."""
+"""Names and numbers in the sentences of notes."""
 
 from collections.abc import Sequence
 
@@ -15,3 +15,12 @@ def first_of(names: Sequence[str], *, between: str = ", ") -> str:
     more = len(names) - MOST_NAMED
     last = " and" if between == ", " else f"{between}and"
     return between.join(names[:MOST_NAMED]) + (f"{last} {more} more" if more > 0 else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, with the noun in its plural unless it is one.
+
+    >>> counted(1, "window"), counted(1200, "window")
+    ('1 window', '1,200 windows')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"

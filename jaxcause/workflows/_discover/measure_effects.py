@@ -33,7 +33,7 @@ class Slopes(NamedTuple):
         mean: Mean over windows.
         error: Its standard error, from blocks of consecutive windows.
         factor: Units of the data per transformed unit, by which a coefficient is multiplied.
-        share: Share of the target's variance.
+        share: Share of the target's variance; NaN where values to exchange were not given.
     """
 
     mean: Float[np.ndarray, "edges"]
@@ -76,6 +76,7 @@ def linear_effects(
     edges: Int[np.ndarray, "edges 3"],
     transform: Transform,
     deviation: Float[np.ndarray, "vars"],
+    share: Float[np.ndarray, "vars vars lags"],
 ) -> Measured:
     """Effects of edges by a linear model, whose standard errors give the intervals."""
     model = LinearModel(estimate.coefficients, intercept)
@@ -84,7 +85,7 @@ def linear_effects(
     wide = np.array([quantile[int(d)] for d in estimate.degrees[edges[:, 1]]])
     error = np.hypot(slopes.factor * estimate.error[tuple(edges.T)], slopes.error)
     curves = curves_of(model, sample.every(CURVE_WINDOWS), edges, transform)
-    return Measured(edges, slopes.mean, wide * error, slopes.share, curves)
+    return Measured(edges, slopes.mean, wide * error, share[tuple(edges.T)], curves)
 
 
 def mean_slopes(
@@ -93,21 +94,37 @@ def mean_slopes(
     edges: Int[np.ndarray, "edges 3"],
     transform: Transform,
     deviation: Float[np.ndarray, "vars"],
+    exchanged: Float[np.ndarray, "windows edges"] | None = None,
 ) -> Slopes:
-    """Mean slopes of the forecasts of targets along the values of their sources."""
+    """Mean slopes of the forecasts of targets along the values of their sources.
+
+    Args:
+        model: Forecasts targets.
+        sample: Windows to average over.
+        edges: ``source, target, lag``.
+        transform: That of the windows.
+        deviation: Standard deviation of each variable, in units of the data.
+        exchanged: Other values of the sources that their windows allow; how much they change
+            forecasts says which share of the variance an edge has.
+    """
     if not len(edges):
         return Slopes(*np.zeros((4, 0)))
-    parts = [
-        _some_slopes(model, sample, edges[first : first + AT_ONCE], transform, deviation)
-        for first in range(0, len(edges), AT_ONCE)
-    ]
-    return Slopes(*(np.concatenate([part[k] for part in parts]) for k in range(4)))
+    inputs = sample.inputs(edges) if exchanged is None else exchanged
+    parts = []
+    for first in range(0, len(edges), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        parts.append(
+            _some_slopes(model, sample, edges[some], inputs[:, some], transform, deviation)
+        )
+    found = Slopes(*(np.concatenate([part[k] for part in parts]) for k in range(4)))
+    return found if exchanged is not None else found._replace(share=np.full(len(edges), np.nan))
 
 
 def _some_slopes(
     model: Model,
     sample: Sample,
     edges: Int[np.ndarray, "edges 3"],
+    exchanged: Float[np.ndarray, "windows edges"],
     transform: Transform,
     deviation: Float[np.ndarray, "vars"],
 ) -> Slopes:
@@ -119,16 +136,15 @@ def _some_slopes(
     low, high = np.clip(seen - step, bottom, top), np.clip(seen + step, bottom, top)
     width = np.where(high > low, high - low, np.inf)
     at_low, at_high = source(low), source(high)
-    away = np.roll(inputs, len(inputs) // 2, axis=0)
-    forecasts = model.changed(sample, edges, np.stack([at_low, at_high, away], axis=2))
-    below, above, exchanged = np.moveaxis(forecasts, 2, 0)
+    forecasts = model.changed(sample, edges, np.stack([at_low, at_high, exchanged], axis=2))
+    below, above, other = np.moveaxis(forecasts, 2, 0)
     plain = model.plain(sample)[:, edges[:, 1]]
     slope = (target.inverse(above) - target.inverse(below)) / width
     per_unit = (target.inverse(plain + STEP) - target.inverse(plain - STEP)) / (2 * STEP)
     variance = np.nanvar(sample.newest, axis=0)[edges[:, 1]]
-    share = 0.5 * ((plain - exchanged) ** 2).mean(axis=0) / np.where(variance > 0, variance, np.nan)
+    share = 0.5 * ((plain - other) ** 2).mean(axis=0) / np.where(variance > 0, variance, np.nan)
     factor = (per_unit * (at_high - at_low) / width).mean(axis=0)
-    return Slopes(slope.mean(axis=0), block_error(slope), factor, share)
+    return Slopes(slope.mean(axis=0), block_error(slope), factor, np.minimum(share, 1))
 
 
 def block_error(values: Float[np.ndarray, "windows edges"]) -> Float[np.ndarray, "edges"]:

@@ -32,7 +32,7 @@ from jaxcause.workflows._discover.measure_effects import (
     mean_slopes,
 )
 from jaxcause.workflows._discover.network_model import NetworkModel
-from jaxcause.workflows._discover.parents import regress_on_parents
+from jaxcause.workflows._discover.parents import DETERMINED, regress_on_parents
 from jaxcause.workflows._discover.prepare import RIDGES, Prepared
 
 EFFORT = 1.5e9
@@ -63,7 +63,8 @@ def effects_of_forecaster(
         data.max_lag,
     )
     if tests is not None:
-        found = regress_on_parents(data.values, starts, graph)
+        # Where values are masked, the tests took them at their mean.
+        found = regress_on_parents(data.filled if data.masked else data.values, starts, graph)
         if tests.chosen is not None:
             model = found.estimate, found.model.intercept
             return by_linear_model(series, graph, *model, found, SAID_OF_PARENTS)
@@ -76,7 +77,7 @@ def effects_of_forecaster(
     if len(now):
         found = regress_on_parents(data.values, starts, graph)
         parts = found.estimate, found.model.intercept, series.sample(MOST_WINDOWS), now
-        measured.append(linear_effects(*parts, data.transform, deviation))
+        measured.append(linear_effects(*parts, data.transform, deviation, found.share))
         said += "; at lag 0, a linear regression on the parents found"
     several = f" and its {len(models)} members" * (len(models) > 1)
     dynamics = Dynamics(series, partial(tuple, models), f"the trained forecaster{several}")
@@ -126,8 +127,9 @@ def _of_edges(
     transform, means, variances, shares, curves = data.transform, [], [], [], []
     flops = models[0].flops_per_change * max(len(edges), 1) * len(models)
     few = sample.every(int(np.clip(EFFORT / (21 * flops), FEWEST_WINDOWS, CURVE_WINDOWS)))
+    others = exchanged_inputs(data, sample, edges)
     for model in models:
-        slopes = mean_slopes(model, sample, edges, transform, deviation)
+        slopes = mean_slopes(model, sample, edges, transform, deviation, others)
         correction, error = linear_correction(data, model, sample, edges)
         means.append(slopes.mean + correction * slopes.factor)
         variances.append(slopes.error**2 + (error * slopes.factor) ** 2)
@@ -139,6 +141,28 @@ def _of_edges(
     half_width = student_quantile(LEVEL, BLOCKS - 1) * np.sqrt(variance)
     drawn = curves[0]._replace(response=np.mean([curve.response for curve in curves], axis=0))
     return Measured(edges, np.mean(means, axis=0), half_width, np.mean(shares, axis=0), drawn)
+
+
+def exchanged_inputs(
+    data: Prepared, sample: Sample, edges: Int[np.ndarray, "edges 3"]
+) -> Float[np.ndarray, "windows edges"]:
+    """Values of the sources that the other sources of their target allow.
+
+    Linear regressions of all windows say what these say of a value. What they leave is taken from a
+    window half the series away.
+    """
+    inputs = sample.inputs(edges)
+    moved, term = inputs.copy(), (edges[:, 2] - 1) * len(data.names) + edges[:, 0]
+    for target in np.unique(edges[:, 1]):
+        mine = np.flatnonzero(edges[:, 1] == target)
+        at = np.append(term[mine], len(data.moments.gram) - 1)
+        gram = data.moments.gram[np.ix_(at, at)]
+        inverse = np.linalg.pinv(gram, hermitian=True, rcond=1e-11)
+        alone = 1 - np.diag(inverse @ gram) < DETERMINED
+        design = np.column_stack([inputs[:, mine], np.ones(len(inputs))])
+        left = np.where(alone, design @ inverse / np.diag(inverse), 0)[:, :-1]
+        moved[:, mine] += np.roll(left, len(left) // 2, axis=0) - left
+    return moved
 
 
 def linear_correction(

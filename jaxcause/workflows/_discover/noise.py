@@ -62,11 +62,11 @@ def notes_on_noise(
         if robust
         else "but noise that changes within some twenty rows can still make edges false"
     )
-    verb = "changes" if len(loudest) == 1 else "change"
+    most = f"most that of {names[loudest[0]]}, " if len(loudest) > 1 else ""
     return (
-        f"The noise of {some} {verb} over time (of {names[loudest[0]]} by a factor of "
+        f"The noise of {some} changes over time ({most}by a factor of "
         f"{contrast[loudest[0]]:.1f} between calm and loud stretches). Calm stretches count for "
-        f"more in their linear tests, {rest}; noise='steady' (--noise steady) turns that off.",
+        f"more in linear tests, {rest}; noise='steady' (--noise steady) turns that off.",
     )
 
 

@@ -11,9 +11,10 @@ from jaxcause.workflows._discover.edges import SelectedEdges
 from jaxcause.workflows._discover.forecast import FittedForecaster
 from jaxcause.workflows._discover.hidden import SearchedEdges
 from jaxcause.workflows._discover.info import share_on_variance
-from jaxcause.workflows._discover.listing import first_of
+from jaxcause.workflows._discover.listing import counted, first_of
 from jaxcause.workflows._discover.prepare import Prepared
 from jaxcause.workflows._discover.screen import screen_kept
+from jaxcause.workflows._discover.stacking import LARGE, LIKELY, SMALL, SURE
 from jaxcause.workflows._discover.windows import notes_on_stepwise, notes_on_windows
 
 FEW_CANDIDATES = 100
@@ -22,6 +23,8 @@ FELT = 0.1
 """Share of a score from which on an edge is said to act on that part of the forecast."""
 NOTHING_TO_PREDICT = 0.98
 """Held-out error from which on the past says next to nothing (1 is the error of the mean)."""
+CHANCE = 1e-3
+"""Probability that chance gives a series without effects an edge that is called sure."""
 
 
 def notes_of(
@@ -53,19 +56,49 @@ def _on_forecast(
     if selected.by_tests.any():
         notes.append(_on_linear_model(data, fitted, selected))
     elif fitted.linear_is_as_good:
-        notes.append("The linear model forecasts as well as the Transformer.")
+        doubt = _doubt_of_gain(data, fitted)
+        notes.append(f"{doubt or 'The linear model forecasts as well as the Transformer'}.")
     if selected.widened > 1:
         notes.append(
             f"Most t-statistics are {selected.widened:.1f} times larger than chance makes them, as "
             "where errors depend on one another or hidden causes act on many variables. The tests "
             "were widened by that factor; edges may still be due to such causes."
         )
-    if fitted.error > NOTHING_TO_PREDICT:
-        notes.append(
-            "Almost nothing can be forecast from the past, so the edges of this graph mean little. "
-            "Try a larger max_lag; the series may also be too noisy."
+    return (*notes, *_on_noise_alone(data, fitted, selected))
+
+
+def _on_noise_alone(
+    data: Prepared, fitted: FittedForecaster, selected: SelectedEdges
+) -> tuple[str, ...]:
+    """Whether nothing can be forecast from the past, or which of the variables cannot."""
+    newest = data.values[data.split.held_out + data.max_lag]
+    error, of_mean = (np.nanmean(part**2, axis=0) for part in (fitted.residuals, newest))
+    lost = error > NOTHING_TO_PREDICT * of_mean
+    if 2 * lost.sum() <= len(lost):
+        return ()
+    names = [name for name, noise in zip(data.names, lost, strict=True) if noise]
+    if not lost.all():
+        return (
+            f"{len(names)} of {len(lost)} variables can hardly be forecast from the past "
+            f"({first_of(names)}): edges into them explain next to nothing of their variance.",
         )
-    return tuple(notes)
+    if _has_sure_edge(selected) or fitted.forecaster.config.head != "mean":
+        return (
+            "Almost nothing can be forecast from the past: what the edges of this graph do to the "
+            "means of their targets is small beside the noise, also where it is sure.",
+        )
+    return (
+        "Almost nothing can be forecast from the past, so the edges of this graph mean little. "
+        "Try a larger max_lag; the series may also be too noisy.",
+    )
+
+
+def _has_sure_edge(selected: SelectedEdges) -> bool:
+    """Whether chance would hardly give an edge of such a p-value in any of the links."""
+    if selected.p_value is None:
+        return False
+    p_value = np.where(np.asarray(selected.graph.adjacency), selected.p_value, np.nan)
+    return bool((p_value * np.isfinite(selected.p_value).sum() <= CHANCE).any())
 
 
 def _on_screen(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
@@ -98,13 +131,15 @@ def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: Selecte
             "t-tests of the linear model did; they miss an effect that no line shows, such as that "
             "of a product."
         )
-    why = "The Transformer adds nothing that counts to the forecast of the linear model, so its"
+    why = _doubt_of_gain(data, fitted) or (
+        "The Transformer adds nothing that counts to the linear forecast"
+    )
     if data.windows_per_input < 1:
-        why = "There are fewer windows than inputs, too few for gradients, so the linear model's"
+        why = "There are fewer windows than inputs, too few for gradients"
     missed = "They miss an effect that no line shows, such as that of a product."
     if selected.impact is not None:
         missed = "Forecasts of the held-out windows show no effect that they miss."
-    said = f"{why} t-tests chose the edges. {missed}"
+    said = f"{why}, so the t-tests of the linear model chose the edges. {missed}"
     if fitted.training.get("status") != "stopped early":
         return said
     return (
@@ -113,11 +148,32 @@ def _on_linear_model(data: Prepared, fitted: FittedForecaster, selected: Selecte
     )
 
 
+def _doubt_of_gain(data: Prepared, fitted: FittedForecaster) -> str:
+    """Why a smaller held-out error of the Transformer is no gain; empty if it is not smaller."""
+    gain = fitted.gain
+    if fitted.error > (1 - SMALL) * data.linear_error:
+        return ""
+    if gain.share >= SMALL:
+        needed = LIKELY if gain.share >= LARGE else SURE
+        return (
+            "The smaller error of the Transformer may be due to chance (it is smaller by "
+            f"{gain.z:.2f} standard errors, and {needed:g} are asked for)"
+        )
+    does = "lowers" if gain.share >= 0 else "raises"
+    units = ", in units of the noise of its time" * (data.noise is not None)
+    return (
+        "The smaller error of the Transformer is not steady over time (the mean of both forecasts "
+        f"that is best in one half of the held-out windows {does} the linear model's error in the "
+        f"other half{units} by {abs(gain.share):.1%})"
+    )
+
+
 def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple[str, ...]:
     n_candidates = int(data.known.lagged.allowed.sum())
     if selected.impact is not None:
         return (
-            f"{n_edges} of {n_candidates} candidate edges were found. So few candidates, or so "
+            f"{n_edges} of {counted(n_candidates, 'candidate edge')} "
+            f"{'was' if n_edges == 1 else 'were'} found. So few candidates, or so "
             "many edges among them, do not show what chance looks like. So an edge also counts if "
             f"forecasts of the {int(selected.impact.n_windows.max())} held-out windows get worse "
             "when its input is replaced by what the other inputs say of it.",
@@ -126,7 +182,8 @@ def _on_edges(data: Prepared, selected: SelectedEdges, *, n_edges: int) -> tuple
     if selected.rule not in ("empirical null", "both") or not rough:
         return ()
     return (
-        f"{n_edges} of {n_candidates} candidate edges stand out from the empirical null. The null "
+        f"{n_edges} of {counted(n_candidates, 'candidate edge')} "
+        f"stand{'s' * (n_edges == 1)} out from the empirical null. The null "
         "is rough if candidates are few or most of them are edges: compare with method='var', or "
         "keep the strongest few by select_top_k (--top-k).",
     )
@@ -147,7 +204,7 @@ def notes_on_hidden_causes(found: SearchedEdges, names: tuple[str, ...]) -> tupl
         )
     if found.n_differing and found.automatic:
         notes.append(
-            f"For {found.n_differing} edge{'s' * (found.n_differing != 1)} the instrumental and "
+            f"For {counted(found.n_differing, 'edge')} the instrumental and "
             "the least-squares estimates differ, which suggests hidden causes."
         )
     if found.automatic:
@@ -189,8 +246,9 @@ def notes_on_variance(
             continue
         listed = [f"{names[j]}(t-{lag}) --> {names[i]}(t)" for j, i, lag in found[chosen]]
         said.append(
-            f"{len(listed)} of {len(found)} lagged edges act{'s' * (len(listed) == 1)} on {which}, "
-            f"by their parts of the score energy: {first_of(listed)}."
+            f"{len(listed)} of {counted(len(found), 'lagged edge')} "
+            f"act{'s' * (len(listed) == 1)} on {which}, by their parts of the score energy: "
+            f"{first_of(listed)}."
         )
     return tuple(said)
 
@@ -206,12 +264,16 @@ def _on_training(fitted: FittedForecaster) -> tuple[str, ...]:
     return ()
 
 
+def n_used_windows(data: Prepared) -> int:
+    """The windows of the series, with those across the border of the held-out part."""
+    return len(usable_windows(data.table, data.max_lag, mask_missing=data.masked))
+
+
 def _on_windows(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
     # The forecaster is judged by its forecasts; only t-tests need windows for each coefficient.
     tests = selected.tests if selected.by_tests.any() else None
     n_terms = 0 if tests is None else tests.n_parameters
-    # Windows across the border of the held-out part judge nothing, but none of them is lost.
-    n_used = len(usable_windows(data.table, data.max_lag, mask_missing=data.masked))
+    n_used = n_used_windows(data)
     whole, length = not data.masked, data.max_lag + 1
     full = tests is not None and tests.chosen is None
     used = notes_on_windows(data.table, length, n_used, n_terms, whole=whole, full=full)
@@ -219,7 +281,12 @@ def _on_windows(data: Prepared, selected: SelectedEdges) -> tuple[str, ...]:
         used += notes_on_stepwise(tests, n_used)
     if not data.masked:
         return used
+    at_mean = (
+        " The t-tests took them at their mean, which draws strengths, effects and their intervals "
+        "towards 0; missing='drop' (--missing) leaves windows with missing values out."
+    )
     return (
         *used,
-        "Missing values were inputs of their own to the model, and were not forecast.",
+        "Missing values were inputs of their own to the model, and were not forecast."
+        + at_mean * (tests is not None),
     )

@@ -15,6 +15,7 @@ from jaxcause.models.forecaster import predictor
 from jaxcause.series import SeriesTable, bent_lines, changes, usable_windows
 from jaxcause.stats import SlopesByPart, benjamini_hochberg, slopes_by_part
 from jaxcause.workflows._discover.forecaster import TrainedForecaster
+from jaxcause.workflows._discover.listing import counted
 from jaxcause.workflows._discover.network_model import NetworkModel
 from jaxcause.workflows._discover.prepare import Stages, fit_stages
 
@@ -113,7 +114,10 @@ class EdgesOverTime:
     def __repr__(self) -> str:
         """Which edges change, in a line each."""
         at = np.flatnonzero(self.changes())
-        lines = [f"{len(at)} of {len(self.edges)} edges change over {len(self.times)} windows"]
+        lines = [
+            f"{len(at)} of {counted(len(self.edges), 'edge')} change{'s' * (len(at) == 1)} over "
+            f"{counted(len(self.times), 'window')}"
+        ]
         for edge in at[np.argsort(self.p_value[at], kind="stable")]:
             source, lag, target = self.edges[edge]
             path = ", ".join(f"{value:.2f}" for value in self.derivative[:, edge])

@@ -12,6 +12,8 @@ from jaxcause.workflows._discover.dynamics import LinearModel
 
 FEW_LEFT = 1e-3
 """Share of the squares of a variable below which what is left of them is summed by itself."""
+DETERMINED = 1e-6
+"""Part of a parent in what the products of terms do not determine, from which on others do."""
 DRAWS = 40
 """Linear models whose responses show how uncertain the coefficients leave them."""
 
@@ -38,12 +40,14 @@ class ParentRegression(NamedTuple):
         estimate: Their coefficients with standard errors.
         terms: ``source, lag`` of the parents of each variable.
         covariance: Of the coefficients of each variable, the intercept last.
+        share: By how much R² drops without each parent, the others kept; NaN where there is none.
     """
 
     model: LinearModel
     estimate: LinearEstimate
     terms: tuple[Int[np.ndarray, "parents 2"], ...]
     covariance: tuple[Float[np.ndarray, "terms terms"], ...]
+    share: Float[np.ndarray, "vars vars lags"]
 
     def models(self, n_draws: int = DRAWS) -> list[LinearModel]:
         """The model, and others whose coefficients vary as the standard errors say."""
@@ -77,6 +81,7 @@ def regress_on_parents(
     n_vars, length = graph.n_vars, graph.max_lag + 1
     into = np.asarray(graph.directed)
     coefficients, error = np.zeros(into.shape), np.full(into.shape, np.nan)
+    share = np.full(into.shape, np.nan)
     intercept, degrees = np.zeros(n_vars), np.ones(n_vars, int)
     sums = [_Regression(np.argwhere(into[:, target]), target) for target in range(n_vars)]
     for windows in blocks_of_windows(values, starts, length):
@@ -96,11 +101,13 @@ def regress_on_parents(
         coefficients[at], intercept[target] = beta[:-1], beta[-1]
         covariances.append(inverse * (rest / degrees[target]))
         error[at] = np.sqrt(np.diag(covariances[-1]))[:-1]
+        share[at] = one.shares(beta, inverse)
     return ParentRegression(
         LinearModel(coefficients, intercept),
         LinearEstimate(coefficients, error, degrees),
         tuple(one.terms for one in sums),
         tuple(covariances),
+        share,
     )
 
 
@@ -138,6 +145,17 @@ class _Regression:
         return _Solved(
             beta, inverse, float(self.power + beta @ (self.gram @ beta - 2 * self.cross))
         )
+
+    def shares(
+        self, beta: Float[np.ndarray, "terms"], inverse: Float[np.ndarray, "terms terms"]
+    ) -> Float[np.ndarray, "parents"]:
+        """By how much R² drops without each parent; by nothing if others determine it."""
+        spread = self.power - self.cross[-1] ** 2 / max(self.n_windows, 1)
+        if spread <= FEW_LEFT**3 * self.power:
+            return np.full(len(self.terms), np.nan)
+        alone = 1 - np.diag(inverse @ self.gram) < DETERMINED
+        drop = np.where(alone, beta**2 / np.diag(inverse), 0) / spread
+        return np.clip(drop[:-1], 0, 1)
 
     def squares_left(
         self, windows: Float[np.ndarray, "windows time vars"], beta: Float[np.ndarray, "terms"]

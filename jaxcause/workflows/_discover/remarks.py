@@ -8,7 +8,9 @@ from jaxcause.series import SeriesTable
 from jaxcause.series._lagged_correlation import correlation_of_windows
 from jaxcause.stats import RedundantColumns, redundant_columns, redundant_in
 from jaxcause.workflows._discover.info import DiscoveryInfo
+from jaxcause.workflows._discover.listing import counted
 from jaxcause.workflows._discover.methods import Method
+from jaxcause.workflows._discover.near_copies import near_copies, notes_on_near_copies
 
 FEW_LEVELS = 10
 """A column with at most as many different values is discrete …"""
@@ -18,9 +20,24 @@ MOST_TOLD = 5
 """Edges or columns that a note lists."""
 
 
-def remarks_on_data(table: SeriesTable, method: Method, info: DiscoveryInfo) -> tuple[str, ...]:
-    """Sentences on redundant columns, and on discrete ones in linear tests."""
-    return (*_on_redundant_columns(table), *_on_discrete_columns(table, method, info))
+def remarks_on_data(
+    table: SeriesTable, max_lag: int, method: Method, info: DiscoveryInfo, *, read: SeriesTable
+) -> tuple[str, ...]:
+    """Sentences on redundant and nearly equal columns, and on discrete ones in linear tests.
+
+    Args:
+        table: The series that was searched.
+        max_lag: Longest lag.
+        method: What searched it.
+        info: How.
+        read: The series as it was read: a discrete column with a season taken out looks like none.
+    """
+    near = near_copies(table, max_lag, info.transform or "standardise")
+    return (
+        *_on_redundant_columns(table),
+        *notes_on_near_copies(near, table.names),
+        *_on_discrete_columns(read, method, info),
+    )
 
 
 def n_cyclic(graph: LaggedGraph) -> int | None:
@@ -59,7 +76,7 @@ def _edges_among(graph: LaggedGraph, names: tuple[str, ...], chosen: np.ndarray)
         if lag == 0 and chosen[at[source], at[target]]
     ]
     return (
-        f"{len(found)} contemporaneous edge{'s' * (len(found) != 1)} ("
+        f"{counted(len(found), 'contemporaneous edge')} ("
         + ", ".join(found[:MOST_TOLD])
         + ", …" * (len(found) > MOST_TOLD)
         + ")"

@@ -83,8 +83,8 @@ def at_resolution_of(blocks: Blocks | None, method: Method) -> tuple[Method, tup
         method = dataclasses.replace(method, **{name: mapped})  # pyright: ignore
         if n_mixed := blocks.n_mixed(given):
             notes.append(
-                f"{n_mixed} of {len(mapped)} blocks hold rows of several values of {name}; each "
-                "has that of most of its rows."
+                f"{n_mixed} of {len(mapped)} blocks hold{'s' * (n_mixed == 1)} rows of several "
+                f"values of {name}; each has that of most of its rows."
             )
     return method, tuple(notes)
 

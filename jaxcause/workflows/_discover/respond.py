@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from jaxcause._checks import InputError, check_at_least, check_probability
 from jaxcause.workflows._discover.dynamics import Dynamics, Model, PathWindows
+from jaxcause.workflows._discover.listing import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +93,7 @@ class Response:
 
     def __repr__(self) -> str:
         """The response in one line."""
-        return f"<Response: {self._title()}, {len(self.response) - 1} steps>"
+        return f"<Response: {self._title()}, {counted(len(self.response) - 1, 'step')}>"
 
 
 class _Task(NamedTuple):

@@ -83,9 +83,10 @@ class Discovery(Saved):
         Edges between two variables come first, the strongest of them first, and then those from a
         variable to itself. ``effect`` has a sign and is in units of the target per unit of the
         source, ``low`` and ``high`` are the ends of its interval, and ``share`` is the share of the
-        target's variance (see `Effects`). ``p_value`` and ``q_value`` are those of ``info``. All
-        are NaN where they are not known. With ``head="gaussian"``, ``on_variance`` is the share of
-        the score by which an edge acts on the variance of its target and not on its mean.
+        target's variance that only this source explains (see `Effects`). ``p_value`` and
+        ``q_value`` are those of ``info``. All are NaN where they are not known. With
+        ``head="gaussian"``, ``on_variance`` is the share of the score by which an edge acts on the
+        variance of its target and not on its mean.
 
         A structured array: ``table["score"]`` is a column, and `to_dataframe` makes a frame of it.
         """

@@ -120,7 +120,6 @@ class EdgeScores(NamedTuple):
         total: Mean over the members of an ensemble.
         parts: Scores by the part of the forecast that they act on, if the readout has several.
         members: Scores of each member, if there are several.
-        n_windows: Windows that they are averaged over.
         alone: The same as ``total`` of the Transformer alone, before it was stacked with the linear
             model; None if it was not.
     """
@@ -129,7 +128,6 @@ class EdgeScores(NamedTuple):
     total: Scores
     parts: dict[str, Scores]
     members: Float[np.ndarray, "members source target lag"] | None
-    n_windows: int
     alone: Scores | None = None
 
 
@@ -152,7 +150,7 @@ def score_edges(
         parts = {part: np.mean([p[part] for _, p in found], axis=0) for part in found[0][1]}
         alone = _without_linear_part(name, fitted, read, mesh)
     members = np.stack(totals) if len(totals) > 1 else None
-    return EdgeScores(name, np.mean(totals, axis=0), parts, members, len(read.windows), alone)
+    return EdgeScores(name, np.mean(totals, axis=0), parts, members, alone)
 
 
 def _without_linear_part(

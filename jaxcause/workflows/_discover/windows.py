@@ -20,6 +20,7 @@ from jaxcause.stats import (
     partial_correlation_test,
     partial_correlation_test_from_data,
 )
+from jaxcause.workflows._discover.listing import counted
 from jaxcause.workflows._discover.prepare import transformed_windows
 
 VALUES_AT_ONCE = 1 << 24
@@ -178,18 +179,20 @@ def notes_on_windows(
         if table.targets is not None:
             outside = int((~table.targets[every + length - 1]).sum())
         holes = len(every) - n_used - outside
-        lost = "hold a missing value" if whole else "end in a row without values"
-        why = [f"{holes} {lost}"] * (holes > 0)
-        why += [f"{outside} predict a row outside the mask"] * (outside > 0)
+        lost = "hold{} a missing value" if whole else "end{} in a row without values"
+        why = [f"{holes:,} {lost.format('s' * (holes == 1))}"] * (holes > 0)
+        why += [f"{outside:,} predict{'s' * (outside == 1)} a row outside the mask"] * (outside > 0)
         notes.append(
-            f"{n_used} of {len(every)} windows of {length} rows were used; {' and '.join(why)}."
+            f"{n_used:,} of {counted(len(every), 'window')} of {length} rows "
+            f"{'was' if n_used == 1 else 'were'} used; {' and '.join(why)}."
         )
     fewest = n_used if n_fewest is None else n_fewest
     if fewest < PER_PARAMETER * n_parameters:
         other = ", or compare with method='pc', whose tests have fewer conditions" * full
         notes.append(
-            f"{fewest} windows are few for the {n_parameters} parameters of the largest "
-            f"regression or test (fewer than {PER_PARAMETER} for each), so edges can be missed or "
+            f"{counted(fewest, 'window')} {'is' if fewest == 1 else 'are'} few for the "
+            f"{counted(n_parameters, 'parameter')} of the largest regression or test (fewer than "
+            f"{PER_PARAMETER} for each), so edges can be missed or "
             f"false. Give a longer series, a smaller max_lag or fewer variables{other}."
         )
     return tuple(notes)
@@ -202,9 +205,15 @@ def notes_on_stepwise(fit: VarFit, n_windows: int) -> tuple[str, ...]:
     n_terms, largest = (
         int(part.sum(axis=(0, 2)).max(initial=0)) for part in (fit.tested, fit.chosen)
     )
-    beside = f"at most {largest} input{'s' * (largest != 1)}" if largest else "none"
+    beside = f"at most {counted(largest, 'input')}" if largest else "none"
+    if n_windows < FEW_TO_TEST * n_terms:
+        why = (
+            f"Each variable has {counted(n_terms, 'input')} and {counted(n_windows, 'window')}, "
+            f"fewer than {FEW_TO_TEST} for each, so every link"
+        )
+    else:
+        why = "As regression='stepwise' (--regression) asks, every link"
     return (
-        f"Each variable has {n_terms} inputs and {n_windows} windows, fewer than {FEW_TO_TEST} "
-        "for each, so every link was tested beside the inputs that a stepwise regression chose "
-        f"({beside}), not beside all others.",
+        f"{why} was tested beside the inputs that a stepwise regression chose ({beside}), not "
+        "beside all others.",
     )

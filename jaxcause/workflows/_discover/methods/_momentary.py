@@ -25,7 +25,7 @@ SCORE = "absolute partial correlation given the parents of both ends"
 
 
 class MomentarySearch(NamedTuple):
-    """What a search found, its q-values, what is known, the series, and settings."""
+    """What a search found, its q-values, what is known, the series, its windows, and settings."""
 
     result: PcmciResult
     q_value: Float[np.ndarray, "vars vars lags"]
@@ -33,6 +33,8 @@ class MomentarySearch(NamedTuple):
     table: SeriesTable
     names: tuple[str, ...]
     n_windows: int
+    window_length: int
+    holes: bool
     contemporaneous: bool
     transform: str
     alpha: float
@@ -106,6 +108,8 @@ def search_momentary(
         table=table,
         names=table.names,
         n_windows=n_windows,
+        window_length=window_length,
+        holes=holed is not None,
         contemporaneous=contemporaneous,
         transform=transform,
         alpha=alpha,
@@ -176,5 +180,12 @@ def momentary_finding(
         p_value=found.result.p_value,
         q_value=found.q_value,
     )
-    more = effects_by_regression(found.table, graph.max_lag, transform=found.transform, graph=graph)
+    more = effects_by_regression(
+        found.table,
+        graph.max_lag,
+        transform=found.transform,
+        graph=graph,
+        length=found.window_length,
+        holes=found.holes,
+    )
     return Finding(graph, strength, strength, info, None, *more)

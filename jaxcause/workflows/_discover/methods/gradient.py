@@ -299,14 +299,21 @@ class Gradient(SharedMethod):
         self, data: "Prepared", fitted: "FittedForecaster", selected: "SelectedEdges"
     ) -> "Leftover | None":
         """Whether errors depend on their past: held-out ones, or those of the linear model."""
-        from jaxcause.workflows._discover.leftover import leftover_of
+        from jaxcause.workflows._discover.leftover import (
+            PER_TERM,
+            leftover_of,
+            where_undetermined,
+        )
 
-        errors, starts = fitted.residuals, data.split.held_out
+        errors, starts, allowed = fitted.residuals, data.split.held_out, data.known.lagged.allowed
         if selected.by_tests.all() and not data.masked:
             starts = data.starts
-            errors = data.linear_shrunk().residuals(data.filled, starts)
+            few = data.windows_per_input < PER_TERM
+            line = data.linear_shrunk() if few else data.moments.fit(allowed=allowed)
+            errors = line.residuals(data.filled, starts)
         rows = starts + data.max_lag
-        return leftover_of(errors, rows, data.segment[rows], data.names) or None
+        some = where_undetermined(errors, data.names, data.moments, allowed)
+        return leftover_of(*some, rows, data.segment[rows]) or None
 
     def _info(
         self,
@@ -320,7 +327,7 @@ class Gradient(SharedMethod):
         from jaxcause.discovery.refine import CONTEMPORANEOUS_STRENGTH
         from jaxcause.workflows._discover.info import DiscoveryInfo
         from jaxcause.workflows._discover.noise import notes_on_noise, record_of_noise
-        from jaxcause.workflows._discover.notes import notes_of, notes_on_variance
+        from jaxcause.workflows._discover.notes import n_used_windows, notes_of, notes_on_variance
         from jaxcause.workflows._discover.regimes import record_of_regimes
         from jaxcause.workflows._discover.required import judge_required
         from jaxcause.workflows._discover.scores import READOUTS
@@ -344,7 +351,7 @@ class Gradient(SharedMethod):
             transform=data.kind,
             n_conflicts=judged.n_conflicts,
             transform_errors=data.transform_errors,
-            n_windows=scores.n_windows,
+            n_windows=n_used_windows(data),
             # What was searched again no longer rests on these tests.
             p_value=selected.p_value if found.refined is None else None,
             q_value=selected.q_value if found.refined is None else None,

@@ -68,7 +68,8 @@ class PC(HoledMethod):
 
         known = self.known_links(table, max_lag)
         n_vars, length = len(table.names), self.window_length(max_lag)
-        tests = lagged_tests(table, length, self.transform, testwise=self.by_test(table, length))
+        testwise = self.by_test(table, length)
+        tests = lagged_tests(table, length, self.transform, testwise=testwise)
         found = self._search(tests.test, known, n_vars, max_lag)
         graph = LaggedGraph.from_unrolled(found.graph, n_vars=n_vars)
         strength = given_other_parents(tests.test, graph)
@@ -98,7 +99,9 @@ class PC(HoledMethod):
             ),
             truncated=bool(found.info.truncated),
         )
-        more = effects_by_regression(table, max_lag, transform=self.transform, graph=graph)
+        more = effects_by_regression(
+            table, max_lag, transform=self.transform, graph=graph, holes=testwise
+        )
         return Finding(graph, strength, strength, info, None, *more)
 
     def _search(
