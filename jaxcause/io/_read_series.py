@@ -106,7 +106,7 @@ def _raw(path: Path, how: dict[str, Any], text: dict[str, Any], array: str | Non
         return table
     notes: tuple[str, ...] = ()
     if suffix in (".parquet", ".pq"):
-        columns = _read_parquet(path)
+        columns, notes = _read_parquet(path)
     elif suffix in _EXCEL:
         columns, notes = read_sheet(path, array, text["skip_rows"], how["style"])
     elif suffix in (".npz", ".npy"):
@@ -124,7 +124,7 @@ def _raw(path: Path, how: dict[str, Any], text: dict[str, Any], array: str | Non
         raise InputError(f"{path}: {error}") from None
 
 
-def _read_parquet(path: Path) -> dict[str, np.ndarray]:
+def _read_parquet(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     check_regular(path)
     try:
         parquet = importlib.import_module("pyarrow.parquet")

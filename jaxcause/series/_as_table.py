@@ -23,7 +23,9 @@ from jaxcause.series._reading.cells import (
     without_missing,
 )
 from jaxcause.series._reading.finding import FoundTime, as_utc, find_time
+from jaxcause.series._reading.numbered import counters, is_numeric
 from jaxcause.series._reading.rows import check_times, in_order, row_text, rows_left_out, total_row
+from jaxcause.series._reading.words import INDEX
 from jaxcause.series._table import SeriesTable, check_names, concatenate, finished, raw_table
 from jaxcause.series._targets import flags_of, with_missing_value
 from jaxcause.series._xarray import columns_of_xarray, is_xarray
@@ -120,7 +122,8 @@ def _raw(series: Any, names: Sequence[str] | None, style: Style, **how: Any) -> 
         how["time_column"] = time
         return table_from_columns(columns, names=names, style=style, **how)
     if is_frame(series):
-        return table_from_columns(columns_of(series), names=names, style=style, **how)
+        columns, notes = columns_of(series, how["time_column"])
+        return table_from_columns(columns, names=names, style=style, notes=notes, **how)
     if isinstance(series, Mapping):
         columns = {str(name): as_array(column) for name, column in series.items()}
         return table_from_columns(columns, names=names, style=style, **how)
@@ -154,6 +157,8 @@ def table_from_columns(
 ) -> SeriesTable:
     """A table from named columns, the time found and left out; `finished` checks the variables.
 
+    The index of a frame is a column of the name `INDEX`, which people are not shown.
+
     Args:
         columns: Numbers, dates or text by name.
         names: Replace the names of the variables.
@@ -164,6 +169,32 @@ def table_from_columns(
         movable: Whether rows may be sorted or left out.
     """
     style = style or Style()
+    how = {"names": names, "time_column": time_column, "time_format": time_format}
+    try:
+        table = _of_columns(columns, style=style, notes=notes, movable=movable, **how)
+    except InputError as error:
+        raise InputError(_index_in_words(str(error))) from None
+    return table._replace(notes=tuple(map(_index_in_words, table.notes)))
+
+
+def _index_in_words(text: str) -> str:
+    """A note or an error that calls the index by that word."""
+    for called in (f"time column '{INDEX}'", f"column '{INDEX}'", f"'{INDEX}'"):
+        text = text.replace(called.capitalize(), "The index").replace(called, "the index")
+    return text
+
+
+def _of_columns(
+    columns: dict[str, np.ndarray],
+    *,
+    names: Sequence[str] | None,
+    time_column: str | None,
+    time_format: str | None,
+    style: Style,
+    notes: tuple[str, ...],
+    movable: bool,
+) -> SeriesTable:
+    """See `table_from_columns`."""
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"columns have the lengths {lengths}; they must agree")
@@ -174,8 +205,10 @@ def table_from_columns(
     as_text = columns if style.decimal == "," else as_text
     columns = {n: c if n in as_text else as_numbers(c) for n, c in columns.items()}
     found = find_time(columns, time_column, time_format, style) if any(lengths.values()) else None
-    rest = {n: c for n, c in columns.items() if found is None or n not in found.names}
-    rest, said = _variables(rest, found)
+    rest = columns if found is None else _beside(found, columns)
+    counting = counters(rest)
+    rest, said = _variables({n: c for n, c in rest.items() if n not in counting}, found)
+    said = (*said, *counting.values())
     read = {n: read_numbers(n, c, style) for n, c in rest.items() if c.dtype == object}
     text = [n for n, r in read.items() if is_text(n, rest[n], r)]
     text = text if len(text) < len(rest) else []
@@ -196,6 +229,12 @@ def table_from_columns(
     if found is None:
         return _without_time(values, labels, columns, notes, movable=movable)
     return _in_time(found._replace(times=found.times[kept]), values, labels, notes, movable=movable)
+
+
+def _beside(found: FoundTime, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns that are not the time; a mere number of each row says no more than that."""
+    mere = {INDEX} if INDEX in columns and is_numeric(columns[INDEX]) else set()
+    return {n: c for n, c in columns.items() if n not in mere.union(found.names)}
 
 
 def _variables(

@@ -11,6 +11,7 @@ from jaxcause.series._reading.cells import Style, check_numbers, is_known, read_
 from jaxcause.series._reading.coded import coded_dates
 from jaxcause.series._reading.dates import ISO, Dates, looks_like_date, read_clock, read_dates
 from jaxcause.series._reading.daylight import in_utc
+from jaxcause.series._reading.numbered import called, numbered_time
 from jaxcause.series._reading.order import likeliest
 from jaxcause.series._reading.parts import dates_in_parts, with_clock
 from jaxcause.series._reading.words import TIME_NAMES
@@ -112,7 +113,7 @@ def _named(name: str, columns: Columns, time_format: str | None, style: Style) -
             )
         check_numbers(name, column, numbers, style)
         column = numbers.values
-    return _of_numbers(name, _as_numbers(name, column), explicit=True)
+    return _of_numbers(name, _as_numbers(name, column))
 
 
 def _as_numbers(name: str, column: np.ndarray) -> np.ndarray:
@@ -121,16 +122,9 @@ def _as_numbers(name: str, column: np.ndarray) -> np.ndarray:
     return column.astype(np.float64)
 
 
-def _of_numbers(name: str, column: np.ndarray, *, explicit: bool) -> FoundTime:
+def _of_numbers(name: str, column: np.ndarray) -> FoundTime:
     coded = coded_dates(name, column, is_time=True)
-    if coded is None and explicit:
-        coded = coded_dates("date", column, is_time=True) if _is_rising(column) else None
-        # Only a name of a date makes plain numbers dates.
-        coded = coded if coded is not None and coded[1].startswith("YYYY") else None
-    if coded is None:
-        return FoundTime((name,), column)
-    note = f"The numbers of column {name!r} were read as dates ({coded[1]})."
-    return FoundTime((name,), coded[0], coded[1], (note,))
+    return FoundTime((name,), column) if coded is None else _of_code(name, *coded)
 
 
 def _of_dates(name: str, dates: Dates) -> FoundTime:
@@ -187,7 +181,7 @@ def _may_be_time(position: int, name: str) -> bool:
 
 
 def _recognised(columns: Columns, style: Style) -> FoundTime | None:
-    """The first column of dates, dates in parts, rising durations or rising numbers of a time."""
+    """The first column of dates, dates in parts, rising durations or numbers of a time."""
     for name, column in columns.items():
         if column.dtype.kind == "M":
             return FoundTime((name,), column)
@@ -203,10 +197,14 @@ def _recognised(columns: Columns, style: Style) -> FoundTime | None:
         if column.dtype.kind in "iuf":
             coded = coded_dates(name, column.astype(np.float64), is_time=False)
         if coded is not None:
-            note = f"The numbers of column {name!r} were read as dates ({coded[1]})."
-            return FoundTime((name,), coded[0], coded[1], (note,))
+            return _of_code(name, *coded)
     _check_unread(columns, style)
-    return _rising_first(columns)
+    return _times_or_numbers(columns)
+
+
+def _of_code(name: str, times: np.ndarray, form: str) -> FoundTime:
+    note = f"The numbers of column {name!r} were read as dates ({form})."
+    return FoundTime((name,), times, form, (note,))
 
 
 def _dates_in(name: str, column: np.ndarray) -> FoundTime | None:
@@ -222,22 +220,19 @@ def _dates_in(name: str, column: np.ndarray) -> FoundTime | None:
     return _of_dates(name, dates)
 
 
-def _rising_first(columns: Columns) -> FoundTime | None:
+def _times_or_numbers(columns: Columns) -> FoundTime | None:
+    """Times of day in a first column, or numbers of a time in any."""
     name = next(iter(columns), None)
-    if name is None or name.strip().lower() not in TIME_NAMES:
+    if name is not None and columns[name].dtype == object and called(name) in TIME_NAMES:
+        found = _text_times(name, columns[name])
+        if found is not None:
+            return found
+    numbered = numbered_time(columns)
+    if numbered is None:
         return None
-    column = columns[name]
-    if column.dtype == object:
-        return _text_times(name, column)
-    if column.dtype.kind not in "iuf" or not _is_rising(column.astype(np.float64)):
-        return None
-    return _of_numbers(name, column.astype(np.float64), explicit=False)
-
-
-def _is_rising(column: np.ndarray) -> bool:
-    """Whether numbers never fall and mostly rise."""
-    steps = np.diff(column)
-    return len(column) > 0 and bool((steps >= 0).all() and np.sum(steps > 0) >= 0.5 * len(steps))
+    if numbered.form:
+        return _of_code(*numbered)
+    return FoundTime((numbered.name,), numbered.times)
 
 
 def _check_unread(columns: Columns, style: Style) -> None:
