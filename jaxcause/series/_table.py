@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from jaxcause._checks import InputError
 from jaxcause._stored import AnyRows, StoredRows, column_facts, held_rows, stacked
 from jaxcause.series._reading.doubts import notes_on_suspects, without_variation
-from jaxcause.series._time import seconds, segments
+from jaxcause.series._time import seconds, stretches
 
 
 class Times(NamedTuple):
@@ -76,12 +76,9 @@ def raw_table(
         raise InputError("series has no rows; it needs more rows than max_lag")
     if times is None:
         return SeriesTable(values, tuple(names), np.zeros(len(values), np.int64), notes)
-    segment = segments(seconds(times))
-    n_gaps = int(segment[-1] - segment[0])
-    if n_gaps:
-        notes = (*notes, f"Time has {n_gaps} gap(s); no window crosses one.")
+    segment, said = stretches(times)
     series = np.zeros(len(values), np.int64)
-    return SeriesTable(values, tuple(names), segment, notes, None, Times(times, series))
+    return SeriesTable(values, tuple(names), segment, (*notes, *said), None, Times(times, series))
 
 
 def finished(table: SeriesTable, *, by_position: bool = False) -> SeriesTable:
@@ -128,7 +125,8 @@ def finished(table: SeriesTable, *, by_position: bool = False) -> SeriesTable:
 def note_on_missing(values: Float[AnyRows, "time vars"]) -> tuple[str, ...]:
     """How many rows have a missing value, if any."""
     n_missing = int((~held_rows(values).every).sum())
-    return (f"{n_missing} of {len(values)} rows have a missing value.",) * (n_missing > 0)
+    have = "has" if n_missing == 1 else "have"
+    return (f"{n_missing} of {len(values)} rows {have} a missing value.",) * (n_missing > 0)
 
 
 def check_names(names: Sequence[str], n_vars: int) -> None:

@@ -31,7 +31,7 @@ def test_an_index_that_is_a_time_shows_its_gaps(index):
     table = as_series_table(FRAME.set_index(index))
     assert table.names == ("rain", "river")
     assert table.segment.tolist() == SEGMENT
-    assert "Time has 1 gap(s); no window crosses one." in table.notes
+    assert "Time has 1 gap; no window crosses one." in table.notes
 
 
 def test_an_index_of_another_name_is_no_time():

@@ -19,6 +19,7 @@ from jaxcause.series import (
     fit_level,
     rows_of_windows,
     usable_windows,
+    why_no_window,
     with_targets,
 )
 from jaxcause.workflows._cache import kept_programs
@@ -266,10 +267,7 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None
             f"{int(table.targets.sum())} rows; widen it or give a smaller max_lag"
         )
     if len(starts) == 0:
-        raise InputError(
-            f"series has no {length} complete rows in a row ({int(table.complete.sum())} of "
-            f"{n_rows} rows are complete); fill missing values or give a smaller max_lag"
-        )
+        raise InputError(why_no_window(table, length))
     used = rows_of_windows(starts, length, n_rows)
     for name, varies in zip(table.names, _varying(table.values, used), strict=True):
         if not varies:
