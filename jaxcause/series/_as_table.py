@@ -23,7 +23,8 @@ from jaxcause.series._reading.cells import (
     without_missing,
 )
 from jaxcause.series._reading.finding import FoundTime, as_utc, find_time
-from jaxcause.series._reading.numbered import counters, is_numeric
+from jaxcause.series._reading.numbered import counters, is_numeric, unordered_times
+from jaxcause.series._reading.panels import check_one_series
 from jaxcause.series._reading.rows import check_times, in_order, row_text, rows_left_out, total_row
 from jaxcause.series._reading.words import INDEX
 from jaxcause.series._table import SeriesTable, check_names, concatenate, finished, raw_table
@@ -207,6 +208,7 @@ def _of_columns(
     found = find_time(columns, time_column, time_format, style) if any(lengths.values()) else None
     rest = columns if found is None else _beside(found, columns)
     counting = counters(rest)
+    _check_one_series(rest, found, style)
     rest, said = _variables({n: c for n, c in rest.items() if n not in counting}, found)
     said = (*said, *counting.values())
     read = {n: read_numbers(n, c, style) for n, c in rest.items() if c.dtype == object}
@@ -235,6 +237,20 @@ def _beside(found: FoundTime, columns: dict[str, np.ndarray]) -> dict[str, np.nd
     """The columns that are not the time; a mere number of each row says no more than that."""
     mere = {INDEX} if INDEX in columns and is_numeric(columns[INDEX]) else set()
     return {n: c for n, c in columns.items() if n not in mere.union(found.names)}
+
+
+def _check_one_series(
+    columns: dict[str, np.ndarray], found: FoundTime | None, style: Style
+) -> None:
+    """Raise if a column beside the time, or beside years, tells several series apart."""
+    if found is not None:
+        kept = ~np.isin(np.arange(len(found.times)), found.without)
+        others = {n: c[kept] for n, c in columns.items()}
+        check_one_series(found.names[0], found.times[kept], others, in_file=style.in_file)
+        return
+    texts = {n: c for n, c in columns.items() if c.dtype == object}
+    for name in unordered_times(columns):
+        check_one_series(name, columns[name], texts, in_file=style.in_file)
 
 
 def _variables(

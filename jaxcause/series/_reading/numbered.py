@@ -83,6 +83,13 @@ def _is_time(name: str, values: Float[np.ndarray, "time"], *, first: bool) -> bo
     return False
 
 
+def unordered_times(columns: Columns) -> list[str]:
+    """Columns of whole numbers under the clear name of a time, which may be no time."""
+    wanted = TIME_NAMES - _VAGUE - _CYCLIC
+    numbers = [n for n, c in columns.items() if called(n) in wanted and is_numeric(c)]
+    return [n for n in numbers if (columns[n] == np.round(columns[n])).all()]
+
+
 def called(name: str) -> str:
     """The name of a column as lists of words have it."""
     return name.strip().lower()
