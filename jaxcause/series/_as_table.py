@@ -22,7 +22,7 @@ from jaxcause.series._reading.cells import (
     read_numbers,
     without_missing,
 )
-from jaxcause.series._reading.finding import FoundTime, as_utc, find_time
+from jaxcause.series._reading.finding import FoundTime, as_utc, dates_beside, find_time
 from jaxcause.series._reading.numbered import counters, is_numeric, unordered_times
 from jaxcause.series._reading.panels import check_one_series
 from jaxcause.series._reading.rows import check_times, in_order, row_text, rows_left_out, total_row
@@ -259,11 +259,11 @@ def _variables(
     """The columns that may be variables, truths as 1 and 0, and what was left out."""
     truths = {name: from_booleans(column) for name, column in columns.items()}
     truths = {name: column for name, column in truths.items() if column is not None}
-    dates = [n for n, c in columns.items() if c.dtype.kind == "M" and found is not None]
+    dates = {} if found is None else dates_beside(found, columns)
     rest = {n: truths.get(n, c) for n, c in columns.items() if n not in dates}
     return rest, (
         *(f"Column {name!r}: True was read as 1, False as 0." for name in truths),
-        *(f"Column {name!r} holds dates and was left out." for name in dates),
+        *dates.values(),
     )
 
 

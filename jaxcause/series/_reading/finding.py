@@ -18,6 +18,8 @@ from jaxcause.series._reading.words import TIME_NAMES
 
 _LEAST_READ = 0.6
 """Share of the rows in which a column must hold dates to be the time."""
+_ABOUT = 0.05
+"""Columns of dates whose shares of steps out of order differ by less are equally well ordered."""
 _EXAMPLE = "such as '%d.%m.%Y'"
 
 Columns = Mapping[str, np.ndarray]
@@ -182,13 +184,8 @@ def _may_be_time(position: int, name: str) -> bool:
 
 def _recognised(columns: Columns, style: Style) -> FoundTime | None:
     """The first column of dates, dates in parts, rising durations or numbers of a time."""
-    for name, column in columns.items():
-        if column.dtype.kind == "M":
-            return FoundTime((name,), column)
-        if column.dtype.kind == "m" and (np.diff(column) > np.timedelta64(0)).all():
-            return FoundTime((name,), column)
-        if column.dtype == object and (found := _dates_in(name, column)) is not None:
-            return found
+    if dated := _all_dates(columns):
+        return _in_best_order(dated, columns)
     if (parts := dates_in_parts(columns)) is not None:
         names, times = parts
         return FoundTime(names, times, "year, month, day")
@@ -200,6 +197,56 @@ def _recognised(columns: Columns, style: Style) -> FoundTime | None:
             return _of_code(name, *coded)
     _check_unread(columns, style)
     return _times_or_numbers(columns)
+
+
+def dates_beside(found: FoundTime, columns: Columns) -> dict[str, str]:
+    """Further columns of dates, which are no variables, with a note on each."""
+    rest = {n: c for n, c in columns.items() if n not in found.names}
+    dates = [one.names[0] for one in _all_dates(rest) if one.times.dtype.kind == "M"]
+    for name, column in rest.items():
+        if column.dtype.kind in "iuf" and name not in dates:
+            coded = coded_dates(name, column.astype(np.float64), is_time=False)
+            dates += [name] * (coded is not None)
+    return {name: f"Column {name!r} holds dates and was left out." for name in dates}
+
+
+def _all_dates(columns: Columns) -> list[FoundTime]:
+    """All columns of dates, and of durations in order."""
+    dated = []
+    for name, column in columns.items():
+        found = None
+        if column.dtype.kind == "M" or (column.dtype.kind == "m" and _disorder(column) == 0):
+            found = FoundTime((name,), column)
+        elif column.dtype == object:
+            found = _dates_in(name, column)
+        if found is not None:
+            dated.append(found)
+    return dated
+
+
+def _in_best_order(dated: list[FoundTime], columns: Columns) -> FoundTime:
+    """The first of several columns of dates, unless one follows the rows that it does not."""
+    first = dated[0]
+    if len(dated) == 1:
+        return first
+    disorder = [_disorder(with_other_columns(found, columns).times) for found in dated]
+    best = next(k for k, d in enumerate(disorder) if d <= min(disorder) + _ABOUT)
+    if best == 0:
+        return first
+    chosen = dated[best]
+    shown = f"{chosen.names[0]!r} and not {first.names[0]!r} was taken for the time"
+    note = (
+        f"Of the columns of dates {shown}, since its dates follow the order of the rows; "
+        "time_column=… takes another."
+    )
+    return chosen._replace(notes=(*chosen.notes, note))
+
+
+def _disorder(times: Shaped[np.ndarray, "time"]) -> float:
+    """The share of steps that do not lead where most lead: 0 of times that rise, or fall."""
+    steps = np.diff(times[~np.isnat(times)])
+    zero = np.timedelta64(0)
+    return 1.0 - max((steps > zero).mean(), (steps < zero).mean()) if steps.size else 0.0
 
 
 def _of_code(name: str, times: np.ndarray, form: str) -> FoundTime:

@@ -73,6 +73,7 @@ DATE_NAMES = frozenset(
 PARTS = {
     **dict.fromkeys(("year", "yyyy", "yr", "jahr", "année", "annee", "año", "anno"), "year"),
     **dict.fromkeys(("month", "mm", "mo", "mon", "monat", "mois", "mes", "mese"), "month"),
+    **dict.fromkeys(("quarter", "qtr", "q", "quartal", "trimestre", "trimester"), "quarter"),
     **dict.fromkeys(("day", "dd", "dy", "tag", "jour", "día", "dia", "giorno"), "day"),
     **dict.fromkeys(("doy", "yday", "dayofyear", "day_of_year", "julian"), "day of year"),
     **dict.fromkeys(("hour", "hh", "hr", "stunde", "std", "heure", "hora", "ora"), "hour"),
