@@ -23,7 +23,13 @@ from jaxcause.series._reading.cells import (
     without_missing,
 )
 from jaxcause.series._reading.finding import FoundTime, as_utc, dates_beside, find_time
-from jaxcause.series._reading.numbered import counters, is_numeric, unordered_times
+from jaxcause.series._reading.numbered import (
+    counters,
+    is_numeric,
+    notes_on_kept_times,
+    step_of_counter,
+    unordered_times,
+)
 from jaxcause.series._reading.panels import check_one_series
 from jaxcause.series._reading.rows import check_times, in_order, row_text, rows_left_out, total_row
 from jaxcause.series._reading.words import INDEX
@@ -143,7 +149,20 @@ def _raw(series: Any, names: Sequence[str] | None, style: Style, **how: Any) -> 
     labels = names if names is not None else [f"X{i}" for i in range(values.shape[1])]
     if isinstance(values, StoredRows):
         return raw_table(values, labels, notes=notes)
-    return raw_table(on_disk(values) if stored else values.astype(np.float64), labels, notes=notes)
+    if stored:
+        return raw_table(on_disk(values), labels, notes=notes)
+    values = values.astype(np.float64)
+    return raw_table(values, labels, notes=(*notes, *_notes_on_counters(values, labels)))
+
+
+def _notes_on_counters(values: Float[np.ndarray, "time vars"], labels: Sequence[Any]) -> list[str]:
+    """A note on each column of an array that counts rows; none may be left out of an array."""
+    counting = [label for label, c in zip(labels, values.T, strict=False) if step_of_counter(c)]
+    return [
+        f"Column {label!r} changes by the same step from each row to the next: it counts rows and "
+        "says nothing about causes. If it is the time, leave it out."
+        for label in counting
+    ]
 
 
 def table_from_columns(
@@ -210,7 +229,7 @@ def _of_columns(
     counting = counters(rest)
     _check_one_series(rest, found, style)
     rest, said = _variables({n: c for n, c in rest.items() if n not in counting}, found)
-    said = (*said, *counting.values())
+    said = (*said, *counting.values(), *notes_on_kept_times(rest))
     read = {n: read_numbers(n, c, style) for n, c in rest.items() if c.dtype == object}
     text = [n for n, r in read.items() if is_text(n, rest[n], r)]
     text = text if len(text) < len(rest) else []

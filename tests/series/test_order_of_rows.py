@@ -137,3 +137,13 @@ def test_a_time_is_known_by_its_name_wherever_it_stands(name):
 def test_a_variable_under_a_vague_name_stays_one():
     table = as_series_table(pd.DataFrame({"t": X[:, 0], "river": X[:, 1], "index": X[:, 0] ** 2}))
     assert table.names == ("t", "river", "index")
+
+
+def test_a_variable_that_is_called_like_a_time_or_counts_rows_is_told_of():
+    years = pd.DataFrame({"year": YEARS // 4, "rain": X[:, 0], "river": X[:, 1]})
+    read = as_series_table(years)
+    assert read.names == ("year", "rain", "river")
+    assert any("'year' is called like a time, but" in note for note in read.notes)
+    array = as_series_table(np.column_stack([np.arange(N), X]))
+    assert array.names == ("X0", "X1", "X2")
+    assert any("Column 'X0' changes by the same step" in note for note in array.notes)

@@ -76,7 +76,7 @@ def _is_time(name: str, values: Float[np.ndarray, "time"], *, first: bool) -> bo
     coded = coded_dates(name, values, is_time=True) if is_distinct(values) else None
     if coded is not None and (clear or coded[1].startswith("YYYY")):
         return True
-    sure = clear or first or called(name) == INDEX or len(values) >= FEWEST
+    sure = clear or called(name) == INDEX or len(values) >= FEWEST
     if sure and is_even(values):
         return True
     _check_restarts(name, values)
@@ -88,6 +88,16 @@ def unordered_times(columns: Columns) -> list[str]:
     wanted = TIME_NAMES - _VAGUE - _CYCLIC
     numbers = [n for n, c in columns.items() if called(n) in wanted and is_numeric(c)]
     return [n for n in numbers if (columns[n] == np.round(columns[n])).all()]
+
+
+def notes_on_kept_times(columns: Columns) -> list[str]:
+    """A note on each variable of whole numbers under the clear name of a time."""
+    return [
+        f"Column {name!r} is called like a time, but its numbers repeat or are in no order that is "
+        f"recognised: it was kept as a variable. If it is the time, pass time_column={name!r}; "
+        "else rename it, or leave it out."
+        for name in unordered_times(columns)
+    ]
 
 
 def called(name: str) -> str:
@@ -125,8 +135,9 @@ def is_even(values: Float[np.ndarray, "time"]) -> bool:
     if unit <= 0 or ordered[-1] - ordered[0] > _SPREAD * len(values) * unit:
         return False
     counts = (ordered - ordered[0]) / unit
-    rough = 1e-6 + 1e-15 * np.abs(ordered).max() / unit * len(values)
-    return bool((np.abs(counts - np.round(counts)) <= max(rough, 1e-4)).all())
+    # Steps that rounding leaves little of are no steps.
+    fine = np.abs(ordered).max() * 1e-12 < unit
+    return bool(fine and (np.abs(counts - np.round(counts)) <= 1e-3).all())
 
 
 def step_of_counter(values: Float[np.ndarray, "time"]) -> float:

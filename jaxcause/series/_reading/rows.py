@@ -15,6 +15,8 @@ _MOST_TRAILING = 5
 _SHOWN = 4
 _MOST_PLACES = 9
 """Decimal places up to which numbers are rounded for people; others are as a program has them."""
+_LARGEST = 1e100
+"""Squares of larger numbers overflow."""
 _CHANCE = 1e-6
 """The largest chance by which a row that looks like a total may be an ordinary one."""
 Columns = Mapping[str, np.ndarray]
@@ -198,7 +200,8 @@ def total_row(values: Float[np.ndarray, "time vars"]) -> str:
     if len(values) < 4 or values.shape[1] < 2 or np.isnan(values[-1]).any():
         return ""
     above, last = values[:-1], values[-1]
-    if ((~np.isnan(above)).sum(axis=0) < 3).any() or np.isinf(values).any():
+    too_large = not (np.nanmax(np.abs(values)) < _LARGEST)
+    if too_large or ((~np.isnan(above)).sum(axis=0) < 3).any():
         return ""
     spread = np.nanstd(above, axis=0)
     if (spread == 0).all():
