@@ -33,7 +33,14 @@ from jaxcause.series._reading.numbered import (
 from jaxcause.series._reading.panels import check_one_series
 from jaxcause.series._reading.rows import check_times, in_order, row_text, rows_left_out, total_row
 from jaxcause.series._reading.words import INDEX
-from jaxcause.series._table import SeriesTable, check_names, concatenate, finished, raw_table
+from jaxcause.series._table import (
+    SeriesTable,
+    check_names,
+    concatenate,
+    finished,
+    names_as_text,
+    raw_table,
+)
 from jaxcause.series._targets import flags_of, with_missing_value
 from jaxcause.series._xarray import columns_of_xarray, is_xarray
 
@@ -41,7 +48,7 @@ from jaxcause.series._xarray import columns_of_xarray, is_xarray
 def as_series_table(
     series: Any,
     *,
-    names: Sequence[str] | None = None,
+    names: Sequence[str | int] | None = None,
     time_column: str | None = None,
     time_format: str | None = None,
     missing_value: Any = None,
@@ -69,7 +76,7 @@ def as_series_table(
     Args:
         series: ``[time, vars]`` of numpy or JAX, a data frame, an xarray object, columns by name,
             a list of such with the same variables, or an iterator over batches of one series.
-        names: Names of the variables; X0, X1, … where there are none.
+        names: Names of the variables, text or whole numbers; X0, X1, … where there are none.
         time_column: Name of the time column or dimension, if it is not recognised by itself.
         time_format: How times in text are written, as for ``strptime``, if it is not recognised.
         missing_value: What stands for a missing value, such as -999 or ``"none"``, or several.
@@ -90,13 +97,14 @@ def as_series_table(
     """
     if isinstance(series, SeriesTable):
         return series if missing_value is None else with_missing_value(series, missing_value)
+    labels = None if names is None else names_as_text(names)
     several = isinstance(series, list | tuple)
     parts = list(series) if several else [series]
     words, flags = flags_of(missing_value)
     how = {"time_column": time_column, "time_format": time_format, "movable": movable}
     style = Style(decimal, thousands, frozenset(words))
     check_style(style)
-    tables = [_raw(part, names, style, **how) for part in parts]
+    tables = [_raw(part, labels, style, **how) for part in parts]
     table = concatenate(tables, [f"series {k}" for k in range(len(tables))])
     by_position = all(_is_array(part) for part in parts)
     if flags:

@@ -54,7 +54,7 @@ def discover(
     series: Any,
     max_lag: int | Literal["auto"] = 5,
     *,
-    names: Sequence[str] | None = None,
+    names: Sequence[str | int] | None = None,
     method: str | Method = "gradient",
     key: PRNGKeyArray | None = None,
     time_column: str | None = None,
