@@ -247,8 +247,9 @@ def _of_columns(
     rest = {
         n: read[n].values if n in read else _plain(n, c) for n, c in rest.items() if n not in text
     }
-    labels = list(rest) if names is None else list(names)
+    labels, called = _named(list(rest), columns) if names is None else (list(names), [])
     check_names(labels, len(rest))
+    notes = (*notes, *called)
     values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((len(kept), 0))
     values = values if kept.all() else values[kept]
     notes = (*notes, *(f"Column {name!r} holds text and was left out." for name in text), *said)
@@ -264,6 +265,17 @@ def _beside(found: FoundTime, columns: dict[str, np.ndarray]) -> dict[str, np.nd
     """The columns that are not the time; a mere number of each row says no more than that."""
     mere = {INDEX} if INDEX in columns and is_numeric(columns[INDEX]) else set()
     return {n: c for n, c in columns.items() if n not in mere.union(found.names)}
+
+
+def _named(labels: list[str], columns: dict[str, np.ndarray]) -> tuple[list[str], list[str]]:
+    """Names of variables, of which a blank one is called by its place, and a note on that."""
+    places = {label: f"column {k + 1}" for k, label in enumerate(columns) if not label.strip()}
+    notes = [
+        f"{place.capitalize()} has no name and was called {place!r}."
+        for label, place in places.items()
+        if label in labels
+    ]
+    return [places.get(label, label) for label in labels], notes
 
 
 def _check_one_series(

@@ -56,7 +56,8 @@ def rows_left_out(
     again = [row for row in np.flatnonzero(strange).tolist() if _is_header(columns, row)]
     if again:
         left_out[again] = True
-        notes.append(f"The header occurs {len(again)} times more, which was left out.")
+        more = f"{len(again)} time{'s' * (len(again) != 1)} more"
+        notes.append(f"The header occurs {more}, which was left out.")
     for row in range(n_rows - 1, max(0, n_rows - 1 - _MOST_TRAILING), -1):
         why = _no_step(columns, row) if strange[row] else ""
         if not why:
@@ -149,9 +150,11 @@ def in_order(
     copies = _copies(times[rows], values[rows])
     if copies.any():
         first = int(np.flatnonzero(copies)[0])
+        n = int(copies.sum())
+        are, were = ("row is a copy", "was") if n == 1 else ("rows are copies", "were")
         notes.append(
-            f"{int(copies.sum())} rows are copies of the row before, with the same time "
-            f"{_as_text(times[rows][first])}, and were left out."
+            f"{n} {are} of the row before, with the same time {_as_text(times[rows][first])}, and "
+            f"{were} left out."
         )
         rows = rows[~copies]
     if notes and not movable:
@@ -172,10 +175,11 @@ def _note_on_doubles(name: str, times: np.ndarray) -> tuple[str, ...]:
     twice = np.flatnonzero(times[1:] == times[:-1])
     if not twice.size:
         return ()
+    n = twice.size
     return (
-        f"{twice.size} times of column {name!r} occur more than once with other values, first "
-        f"{_as_text(times[twice[0]])}: the rows were kept, and a lag counts rows. If they are of "
-        "several series, give these as several inputs.",
+        f"{n} time{'s' * (n != 1)} of column {name!r} occur{'s' * (n == 1)} more than once with "
+        f"other values, first {_as_text(times[twice[0]])}: the rows were kept, and a lag "
+        "counts rows. If they are of several series, give these as several inputs.",
     )
 
 

@@ -178,9 +178,10 @@ def notes_on_windows(
         if table.targets is not None:
             outside = int((~table.targets[every + length - 1]).sum())
         holes = len(every) - n_used - outside
-        lost = "hold a missing value" if whole else "end in a row without values"
+        s = "s" * (holes == 1)
+        lost = f"hold{s} a missing value" if whole else f"end{s} in a row without values"
         why = [f"{holes} {lost}"] * (holes > 0)
-        why += [f"{outside} predict a row outside the mask"] * (outside > 0)
+        why += [f"{outside} predict{'s' * (outside == 1)} a row outside the mask"] * (outside > 0)
         notes.append(
             f"{n_used} of {len(every)} windows of {length} rows were used; {' and '.join(why)}."
         )
