@@ -1,5 +1,7 @@
 """An option of reading is obeyed or refused, files count once, and names are text."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -81,7 +83,8 @@ def test_arrays_that_are_given_twice_are_told_of():
 
 
 def test_names_are_text_or_whole_numbers(untyped):
-    for names in ([1, 2, 3], np.array([1, 2, 3])):
+    whole: list[Any] = [[1, 2, 3], np.array([1, 2, 3])]
+    for names in whole:
         found = jc.discover(X, 1, names=names, method="var", progress=False)
         assert found.names == ("1", "2", "3")
         assert found.summary()
