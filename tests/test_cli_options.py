@@ -177,7 +177,7 @@ def test_ctrl_c_in_a_search_says_how_to_go_on(tmp_path, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workflows, "discover", interrupted)
-    (tmp_path / "s.csv").write_text("a,b\n" + "".join(f"{k},{k % 3}\n" for k in range(20)))
+    (tmp_path / "s.csv").write_text("a,b\n" + "".join(f"{k * k},{k % 3}\n" for k in range(20)))
     out = tmp_path / "out"
     call = ["discover", str(tmp_path / "s.csv"), "--method", "pc", "--out", str(out), "--quiet"]
     assert main(call) == 130
@@ -187,9 +187,10 @@ def test_ctrl_c_in_a_search_says_how_to_go_on(tmp_path, monkeypatch, capsys):
 
 def test_files_are_read_as_asked(called, tmp_path):
     lines = "".join(f"{k};{k % 7},5;{k % 5},25;0\n" for k in range(30))
-    (tmp_path / "g.csv").write_text("exported\n\nZeit;rain;river;spare\n" + lines, "latin-1")
+    for name in ("g.csv", "h.csv"):
+        (tmp_path / name).write_text("exported\n\nZeit;rain;river;spare\n" + lines, "latin-1")
     reading = "--delimiter ; --decimal , --skip-rows 1 --encoding latin-1 --drop spare".split()
-    seen = called(*reading, files=("g.csv", "g.csv"))
+    seen = called(*reading, files=("g.csv", "h.csv"))
     assert seen["series"].names == ("rain", "river")
     assert seen["series"].values.shape == (60, 2)
     assert seen["series"].values[1].tolist() == [1.5, 1.25]

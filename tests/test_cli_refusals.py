@@ -174,7 +174,7 @@ def test_two_rules_for_edges_are_one_too_many(capsys):
 def test_a_training_that_was_never_begun_starts_afresh_and_says_so(tmp_path, capsys, monkeypatch):
     from jaxcause import workflows
 
-    (tmp_path / "s.csv").write_text("a,b\n" + "".join(f"{k},{k % 3}\n" for k in range(20)))
+    (tmp_path / "s.csv").write_text("a,b\n" + "".join(f"{k * k},{k % 3}\n" for k in range(20)))
     out = tmp_path / "out"
     call = ["discover", str(tmp_path / "s.csv"), "--resume", "--steps", "5", "--out", str(out)]
 

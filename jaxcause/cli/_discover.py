@@ -125,7 +125,7 @@ def _searched(
         max_lag, method, reasons = resolve_auto(table, max_lag, method)
         series = series._replace(notes=(*series.notes, *reasons))
         check_options(arguments, method)
-    options = chosen(arguments, method)
+    options = chosen(arguments, method, series.names)
     if arguments.resample is not None:
         options["resample"] = arguments.resample
     if method in every_option()["checkpoint"] and arguments.forecaster is None:
@@ -251,6 +251,9 @@ def _prepared(series: "SeriesTable", arguments: argparse.Namespace) -> "SeriesTa
 def _column(series: "SeriesTable", flag: str, name: str) -> "np.ndarray":
     """The values of a column that a flag names."""
     if name not in series.names:
+        if said := [n for n in series.notes if n.startswith(f"Column {name!r} ")]:
+            remedy = ", such as 0, 1, …" if flag == "--domain" else ": 1 for rows to predict, and 0"
+            raise InputError(f"{flag} {name!r}: {said[0]} It must hold whole numbers{remedy}")
         raise InputError(f"{flag} {name!r} is not a column; there are {', '.join(series.names)}")
     return series.values[:, series.names.index(name)]
 
@@ -312,7 +315,7 @@ def as_lines(
         yield shown.note
         yield from shown.lines()
     for note in found.info.notes:
-        yield f"- {note}"
+        yield f"- {' '.join(note.split())}"
     if "graph.png" not in files:
         from jaxcause.workflows import NO_PICTURES
 

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ from jaxcause.cli._devices import DEVICES, wants_processes
 from jaxcause.cli._parser import Parser, share, whole
 from jaxcause.workflows._discover.orders import SORTS
 from jaxcause.workflows.methods import Option, registered
+
+_ARROW = re.compile("->|→")
 
 READING = (
     *"delimiter decimal thousands skip_rows encoding".split(),
@@ -26,15 +29,39 @@ class Link(NamedTuple):
     lag: int | None
 
 
-def link(text: str) -> Link:
-    """A type: ``A->B`` or ``A->B:LAG``."""
-    source, arrow, rest = text.partition("->")
-    target, colon, lag = rest.rpartition(":")
-    if not (colon and lag.strip().isdecimal()):
-        target, lag = rest, ""
-    if not arrow or not source.strip() or not target.strip():
+Readings = tuple[Link, ...]
+"""All ways to read the text of a link, the likeliest first."""
+
+
+def link(text: str) -> Readings:
+    """A type: ``A->B`` or ``A->B:LAG``, whose names may hold arrows and colons themselves."""
+    found = []
+    for arrow in _ARROW.finditer(text):
+        source, rest = text[: arrow.start()].strip(), text[arrow.end() :]
+        target, colon, lag = rest.rpartition(":")
+        if colon and lag.strip().isdecimal():
+            found.append(Link(source, target.strip(), int(lag)))
+        found.append(Link(source, rest.strip(), None))
+    found = [one for one in found if one.source and one.target]
+    if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is no link; write it as A->B or A->B:LAG")
-    return Link(source.strip(), target.strip(), int(lag) if lag else None)
+    return tuple(found)
+
+
+def _link_of(readings: Readings, names: Sequence[str], flag: str) -> Link:
+    """The reading whose two ends are variables; the first, if there is none.
+
+    Raises:
+        InputError: There are several.
+    """
+    known = [one for one in readings if one.source in names and one.target in names]
+    if len(known) > 1:
+        shown = " or ".join(
+            f"{one.source!r} -> {one.target!r}" + ("" if one.lag is None else f" at lag {one.lag}")
+            for one in known
+        )
+        raise InputError(f"{flag} can be read as {shown}; rename a column")
+    return (known or readings)[0]
 
 
 class Tier(NamedTuple):
@@ -341,7 +368,7 @@ def reading(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: v for name in READING if (v := getattr(arguments, name)) is not None}
 
 
-def chosen(arguments: argparse.Namespace, method: str) -> dict[str, Any]:
+def chosen(arguments: argparse.Namespace, method: str, names: Sequence[str]) -> dict[str, Any]:
     """The options that were given, as ``jaxcause.discover`` takes them.
 
     ``domain``, ``checkpoint`` and ``mesh`` need the series, the folder and the devices, and are
@@ -365,9 +392,11 @@ def chosen(arguments: argparse.Namespace, method: str) -> dict[str, Any]:
         from jaxcause.workflows import TrainedForecaster
 
         given["forecaster"] = TrainedForecaster.load(given["forecaster"])
-    for name in ("forbidden", "required"):
-        if name in given:
-            given[name] = [one if one.lag is not None else one[:2] for one in given[name]]
+    for name in given.keys() & {"forbidden", "required", "lag_limits"}:
+        flag = WRITTEN[name][0]
+        given[name] = [_link_of(one, names, flag) for one in given[name]]
+    for name in given.keys() & {"forbidden", "required"}:
+        given[name] = [one if one.lag is not None else one[:2] for one in given[name]]
     if "tiers" in given:
         given["tiers"] = dict(given["tiers"])
     if "lag_limits" in given:

@@ -126,11 +126,18 @@ def add_folder(command: Parser, default: str) -> None:
     """Add the option for the folder that a command writes."""
     command.add_argument(
         "--out",
-        type=Path,
+        type=_folder,
         default=Path(default),
         metavar="DIR",
         help=f"folder to write (default: {default})",
     )
+
+
+def _folder(text: str) -> Path:
+    """A type: the name of a folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; name a folder, or . for this one")
+    return Path(text)
 
 
 def whole(minimum: int) -> Callable[[str], int]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxcause._checks import InputError, check_at_least
 from jaxcause.io._csv_advice import one_column, uneven
 from jaxcause.io._files import check_columns, check_regular
-from jaxcause.io._header import check_header, note_on_names
+from jaxcause.io._header import check_header, note_on_names, with_names
 from jaxcause.series import SeriesTable, finished, table_from_columns
 from jaxcause.series._reading.cells import Style, check_style, is_missing
 from jaxcause.series._reading.words import TIME_NAMES
@@ -198,11 +198,12 @@ def _parse(
             f"{path} has one column (header: {header[0][:60]!r}); it needs at least two: {advice}"
         )
     check_columns(path, len(header))
+    header, unnamed = with_names(header)
     check_header(header, path)
     text = [name in as_text or (k == 0 and as_text is TIME_NAMES) for k, name in enumerate(header)]
     chunks: list[list[np.ndarray]] = [[] for _ in header]
     chunk: list[list[str]] = []
-    notes: list[str] = []
+    notes = [*unnamed]
 
     def convert() -> None:
         for cells, column, keep in zip(zip(*chunk, strict=True), chunks, text, strict=True):
@@ -241,7 +242,8 @@ def _regular(
                 break
             advice = uneven(header, row, rows, reader, delimiter, skipped)
             raise InputError(
-                f"{path} has {len(row)} cells in line {line}, but {len(header)} columns; {advice}"
+                f"{path} has {len(row)} cell{'s' * (len(row) != 1)} in line {line}, but "
+                f"{len(header)} columns; {advice}"
             )
         n_rows += 1
         yield row

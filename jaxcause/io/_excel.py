@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxcause._checks import InputError, check_at_least
 from jaxcause.io._files import check_columns, check_declared, check_regular
-from jaxcause.io._header import check_header, note_on_names
+from jaxcause.io._header import check_header, note_on_names, with_names
 from jaxcause.series._frames import as_array
 from jaxcause.series._reading.cells import Style
 
@@ -104,6 +104,7 @@ def _columns(
             f"{path} has one column (header: {names[0][:60]!r}); pass skip_rows=… if the table is "
             "below"
         )
+    names, unnamed = with_names(names)
     check_header(names, path)
     width = len(names)
     cut = [(*row[:width], *[None] * (width - len(row))) for row in rows]
@@ -114,7 +115,7 @@ def _columns(
         columns[name] = _typed(as_array(column))
     if not columns:
         columns = {name: np.zeros(0) for name in names}
-    return columns, (*notes, *note_on_names(names, columns, style, path, skipped))
+    return columns, (*notes, *unnamed, *note_on_names(names, columns, style, path, skipped))
 
 
 def _typed(column: np.ndarray) -> np.ndarray:

@@ -14,6 +14,25 @@ COUNTED = 4
 _SAMPLE = 50
 
 
+def with_names(header: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The header with names for unnamed columns after the first, and a note on each.
+
+    A first column without a name is that of the row numbers or times.
+
+    >>> with_names(["", "rain", ""])[0]
+    ['', 'rain', 'column 3']
+    """
+    names, notes = list(header), []
+    for k, name in enumerate(names):
+        if k and not name:
+            called = f"column {k + 1}"
+            while called in names:
+                called += "'"
+            names[k] = called
+            notes.append(f"Column {k + 1} has no name and was called {called!r}.")
+    return names, tuple(notes)
+
+
 def check_header(header: Sequence[str], path: Path) -> None:
     """Raise unless there are names, and all differ.
 

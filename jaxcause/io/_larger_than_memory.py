@@ -74,7 +74,7 @@ def _of_parquet(path: Path, how: dict[str, Any]) -> SeriesTable | None:
             options = {name: value for name, value in how.items() if name != "drop"}
 
             def read(batch: Any) -> SeriesTable:
-                columns = without(columns_of(batch), how["drop"], path)
+                columns = without(columns_of(batch)[0], how["drop"], path)
                 return table_from_columns(columns, movable=False, **options)
 
             batches = _batches(path, file, failure, max(1, BLOCK // meta.num_columns))

@@ -34,6 +34,17 @@ SERIES_SUFFIXES = (
 
 _TEXT = (".csv", ".tsv", ".txt", ".dat")
 _EXCEL = (".xlsx", ".xlsm")
+_PARQUET = (".parquet", ".pq")
+_NUMPY = (".npz", ".npy")
+_OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "delimiter": (None, _TEXT),
+    "encoding": ("utf-8", _TEXT),
+    "skip_rows": (0, (*_TEXT, *_EXCEL)),
+    "decimal": (".", (*_TEXT, *_EXCEL, *_PARQUET)),
+    "thousands": (None, (*_TEXT, *_EXCEL, *_PARQUET)),
+    "array": (None, (*_EXCEL, *_NUMPY)),
+}
+"""The default of each option, and the files that it goes with."""
 
 
 def read_series(
@@ -81,10 +92,13 @@ def read_series(
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     if not files:
         raise InputError("paths is empty; give at least one file")
+    _check_twice(files)
+    text = {"delimiter": delimiter, "skip_rows": skip_rows, "encoding": encoding}
+    marks = {"decimal": decimal, "thousands": thousands}
+    _check_options(files, {**text, **marks, "array": array})
     words, flags = flags_of(missing_value)
     style = Style(decimal, thousands, frozenset(words), True)
     how = {"time_column": time_column, "time_format": time_format, "drop": drop, "style": style}
-    text = {"delimiter": delimiter, "skip_rows": skip_rows, "encoding": encoding}
     tables = [_raw(Path(path), how, text, array) for path in files]
     table = concatenate(tables, [str(path) for path in files])
     try:
@@ -94,22 +108,59 @@ def read_series(
         raise InputError(f"{shown}: {error}") from None
 
 
+def _check_twice(files: Sequence[str | Path]) -> None:
+    """Raise if a file is given twice, under whatever name."""
+    seen: dict[Path, str | Path] = {}
+    for file in files:
+        path = Path(file).resolve()
+        if path in seen:
+            raise InputError(
+                f"{file} is given twice, so that its rows would count twice; give it once"
+            )
+        seen[path] = file
+
+
+def _check_options(files: Sequence[str | Path], given: dict[str, Any]) -> None:
+    """Raise if an option is given that goes with none of the files."""
+    suffixes = [Path(file).suffix.lower() for file in files]
+    for name, (default, fitting) in _OPTIONS.items():
+        known = all(suffix in SERIES_SUFFIXES for suffix in suffixes)
+        if given[name] != default and known and not set(suffixes) & set(fitting):
+            raise InputError(
+                f"{name}={given[name]!r} goes with files {', '.join(fitting)}, and not with "
+                f"{files[0]}; leave it out"
+            )
+
+
+def _check_marks(columns: dict[str, np.ndarray], style: Style) -> None:
+    """Raise if a decimal mark is told of columns none of which is text."""
+    if style.decimal == "." and style.thousands is None:
+        return
+    cells = (c for column in columns.values() if column.dtype.kind in "OU" for c in column.tolist())
+    if not any(isinstance(cell, str) for cell in cells):
+        name, mark = ("thousands", style.thousands) if style.thousands else ("decimal", ",")
+        raise InputError(
+            f"{name}={mark!r} goes with numbers in text, and all columns hold numbers; leave it out"
+        )
+
+
 def _raw(path: Path, how: dict[str, Any], text: dict[str, Any], array: str | None) -> SeriesTable:
     """The table of one file whose columns have not been checked yet."""
     suffix = path.suffix.lower()
     if suffix in _TEXT:
-        given = text["delimiter"] or ("tab" if suffix == ".tsv" else ",")
+        given = text["delimiter"]
+        given = ("tab" if suffix == ".tsv" else ",") if given is None else given
         options: dict[str, Any] = {**how, **text, "delimiter": given}
         return read_raw_csv(path, **options)
     check_regular(path)
     if (table := read_stored(path, how)) is not None:
         return table
     notes: tuple[str, ...] = ()
-    if suffix in (".parquet", ".pq"):
-        columns = _read_parquet(path)
+    if suffix in _PARQUET:
+        columns, notes = _read_parquet(path)
     elif suffix in _EXCEL:
         columns, notes = read_sheet(path, array, text["skip_rows"], how["style"])
-    elif suffix in (".npz", ".npy"):
+    elif suffix in _NUMPY:
         columns = _read_array(path, array)
     else:
         raise InputError(
@@ -119,12 +170,13 @@ def _raw(path: Path, how: dict[str, Any], text: dict[str, Any], array: str | Non
     columns = without(columns, how["drop"], path)
     options = {name: value for name, value in how.items() if name != "drop"}
     try:
+        _check_marks(columns, how["style"])
         return table_from_columns(columns, notes=notes, **options)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _read_parquet(path: Path) -> dict[str, np.ndarray]:
+def _read_parquet(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     check_regular(path)
     try:
         parquet = importlib.import_module("pyarrow.parquet")

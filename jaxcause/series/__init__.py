@@ -42,4 +42,5 @@ from jaxcause.series._windows import split_by_time as split_by_time
 from jaxcause.series._windows import unrolled as unrolled
 from jaxcause.series._windows import usable_windows as usable_windows
 from jaxcause.series._windows import used_values as used_values
+from jaxcause.series._windows import why_no_window as why_no_window
 from jaxcause.series._windows import window_starts as window_starts

@@ -22,9 +22,25 @@ from jaxcause.series._reading.cells import (
     read_numbers,
     without_missing,
 )
-from jaxcause.series._reading.finding import FoundTime, as_utc, find_time
+from jaxcause.series._reading.finding import FoundTime, as_utc, dates_beside, find_time
+from jaxcause.series._reading.numbered import (
+    counters,
+    is_numeric,
+    notes_on_kept_times,
+    step_of_counter,
+    unordered_times,
+)
+from jaxcause.series._reading.panels import check_one_series
 from jaxcause.series._reading.rows import check_times, in_order, row_text, rows_left_out, total_row
-from jaxcause.series._table import SeriesTable, check_names, concatenate, finished, raw_table
+from jaxcause.series._reading.words import INDEX
+from jaxcause.series._table import (
+    SeriesTable,
+    check_names,
+    concatenate,
+    finished,
+    names_as_text,
+    raw_table,
+)
 from jaxcause.series._targets import flags_of, with_missing_value
 from jaxcause.series._xarray import columns_of_xarray, is_xarray
 
@@ -32,7 +48,7 @@ from jaxcause.series._xarray import columns_of_xarray, is_xarray
 def as_series_table(
     series: Any,
     *,
-    names: Sequence[str] | None = None,
+    names: Sequence[str | int] | None = None,
     time_column: str | None = None,
     time_format: str | None = None,
     missing_value: Any = None,
@@ -60,7 +76,7 @@ def as_series_table(
     Args:
         series: ``[time, vars]`` of numpy or JAX, a data frame, an xarray object, columns by name,
             a list of such with the same variables, or an iterator over batches of one series.
-        names: Names of the variables; X0, X1, … where there are none.
+        names: Names of the variables, text or whole numbers; X0, X1, … where there are none.
         time_column: Name of the time column or dimension, if it is not recognised by itself.
         time_format: How times in text are written, as for ``strptime``, if it is not recognised.
         missing_value: What stands for a missing value, such as -999 or ``"none"``, or several.
@@ -81,13 +97,14 @@ def as_series_table(
     """
     if isinstance(series, SeriesTable):
         return series if missing_value is None else with_missing_value(series, missing_value)
+    labels = None if names is None else names_as_text(names)
     several = isinstance(series, list | tuple)
     parts = list(series) if several else [series]
     words, flags = flags_of(missing_value)
     how = {"time_column": time_column, "time_format": time_format, "movable": movable}
     style = Style(decimal, thousands, frozenset(words))
     check_style(style)
-    tables = [_raw(part, names, style, **how) for part in parts]
+    tables = [_raw(part, labels, style, **how) for part in parts]
     table = concatenate(tables, [f"series {k}" for k in range(len(tables))])
     by_position = all(_is_array(part) for part in parts)
     if flags:
@@ -120,7 +137,8 @@ def _raw(series: Any, names: Sequence[str] | None, style: Style, **how: Any) -> 
         how["time_column"] = time
         return table_from_columns(columns, names=names, style=style, **how)
     if is_frame(series):
-        return table_from_columns(columns_of(series), names=names, style=style, **how)
+        columns, notes = columns_of(series, how["time_column"])
+        return table_from_columns(columns, names=names, style=style, notes=notes, **how)
     if isinstance(series, Mapping):
         columns = {str(name): as_array(column) for name, column in series.items()}
         return table_from_columns(columns, names=names, style=style, **how)
@@ -139,7 +157,20 @@ def _raw(series: Any, names: Sequence[str] | None, style: Style, **how: Any) -> 
     labels = names if names is not None else [f"X{i}" for i in range(values.shape[1])]
     if isinstance(values, StoredRows):
         return raw_table(values, labels, notes=notes)
-    return raw_table(on_disk(values) if stored else values.astype(np.float64), labels, notes=notes)
+    if stored:
+        return raw_table(on_disk(values), labels, notes=notes)
+    values = values.astype(np.float64)
+    return raw_table(values, labels, notes=(*notes, *_notes_on_counters(values, labels)))
+
+
+def _notes_on_counters(values: Float[np.ndarray, "time vars"], labels: Sequence[Any]) -> list[str]:
+    """A note on each column of an array that counts rows; none may be left out of an array."""
+    counting = [label for label, c in zip(labels, values.T, strict=False) if step_of_counter(c)]
+    return [
+        f"Column {label!r} changes by the same step from each row to the next: it counts rows and "
+        "says nothing about causes. If it is the time, leave it out."
+        for label in counting
+    ]
 
 
 def table_from_columns(
@@ -154,6 +185,8 @@ def table_from_columns(
 ) -> SeriesTable:
     """A table from named columns, the time found and left out; `finished` checks the variables.
 
+    The index of a frame is a column of the name `INDEX`, which people are not shown.
+
     Args:
         columns: Numbers, dates or text by name.
         names: Replace the names of the variables.
@@ -164,6 +197,32 @@ def table_from_columns(
         movable: Whether rows may be sorted or left out.
     """
     style = style or Style()
+    how = {"names": names, "time_column": time_column, "time_format": time_format}
+    try:
+        table = _of_columns(columns, style=style, notes=notes, movable=movable, **how)
+    except InputError as error:
+        raise InputError(_index_in_words(str(error))) from None
+    return table._replace(notes=tuple(map(_index_in_words, table.notes)))
+
+
+def _index_in_words(text: str) -> str:
+    """A note or an error that calls the index by that word."""
+    for called in (f"time column '{INDEX}'", f"column '{INDEX}'", f"'{INDEX}'"):
+        text = text.replace(called.capitalize(), "The index").replace(called, "the index")
+    return text
+
+
+def _of_columns(
+    columns: dict[str, np.ndarray],
+    *,
+    names: Sequence[str] | None,
+    time_column: str | None,
+    time_format: str | None,
+    style: Style,
+    notes: tuple[str, ...],
+    movable: bool,
+) -> SeriesTable:
+    """See `table_from_columns`."""
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"columns have the lengths {lengths}; they must agree")
@@ -174,8 +233,11 @@ def table_from_columns(
     as_text = columns if style.decimal == "," else as_text
     columns = {n: c if n in as_text else as_numbers(c) for n, c in columns.items()}
     found = find_time(columns, time_column, time_format, style) if any(lengths.values()) else None
-    rest = {n: c for n, c in columns.items() if found is None or n not in found.names}
-    rest, said = _variables(rest, found)
+    rest = columns if found is None else _beside(found, columns)
+    counting = counters(rest)
+    _check_one_series(rest, found, style)
+    rest, said = _variables({n: c for n, c in rest.items() if n not in counting}, found)
+    said = (*said, *counting.values(), *notes_on_kept_times(rest))
     read = {n: read_numbers(n, c, style) for n, c in rest.items() if c.dtype == object}
     text = [n for n, r in read.items() if is_text(n, rest[n], r)]
     text = text if len(text) < len(rest) else []
@@ -185,8 +247,9 @@ def table_from_columns(
     rest = {
         n: read[n].values if n in read else _plain(n, c) for n, c in rest.items() if n not in text
     }
-    labels = list(rest) if names is None else list(names)
+    labels, called = _named(list(rest), columns) if names is None else (list(names), [])
     check_names(labels, len(rest))
+    notes = (*notes, *called)
     values = np.stack(list(rest.values()), axis=1) if rest else np.zeros((len(kept), 0))
     values = values if kept.all() else values[kept]
     notes = (*notes, *(f"Column {name!r} holds text and was left out." for name in text), *said)
@@ -198,17 +261,48 @@ def table_from_columns(
     return _in_time(found._replace(times=found.times[kept]), values, labels, notes, movable=movable)
 
 
+def _beside(found: FoundTime, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns that are not the time; a mere number of each row says no more than that."""
+    mere = {INDEX} if INDEX in columns and is_numeric(columns[INDEX]) else set()
+    return {n: c for n, c in columns.items() if n not in mere.union(found.names)}
+
+
+def _named(labels: list[str], columns: dict[str, np.ndarray]) -> tuple[list[str], list[str]]:
+    """Names of variables, of which a blank one is called by its place, and a note on that."""
+    places = {label: f"column {k + 1}" for k, label in enumerate(columns) if not label.strip()}
+    notes = [
+        f"{place.capitalize()} has no name and was called {place!r}."
+        for label, place in places.items()
+        if label in labels
+    ]
+    return [places.get(label, label) for label in labels], notes
+
+
+def _check_one_series(
+    columns: dict[str, np.ndarray], found: FoundTime | None, style: Style
+) -> None:
+    """Raise if a column beside the time, or beside years, tells several series apart."""
+    if found is not None:
+        kept = ~np.isin(np.arange(len(found.times)), found.without)
+        others = {n: c[kept] for n, c in columns.items()}
+        check_one_series(found.names[0], found.times[kept], others, in_file=style.in_file)
+        return
+    texts = {n: c for n, c in columns.items() if c.dtype == object}
+    for name in unordered_times(columns):
+        check_one_series(name, columns[name], texts, in_file=style.in_file)
+
+
 def _variables(
     columns: dict[str, np.ndarray], found: FoundTime | None
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """The columns that may be variables, truths as 1 and 0, and what was left out."""
     truths = {name: from_booleans(column) for name, column in columns.items()}
     truths = {name: column for name, column in truths.items() if column is not None}
-    dates = [n for n, c in columns.items() if c.dtype.kind == "M" and found is not None]
+    dates = {} if found is None else dates_beside(found, columns)
     rest = {n: truths.get(n, c) for n, c in columns.items() if n not in dates}
     return rest, (
         *(f"Column {name!r}: True was read as 1, False as 0." for name in truths),
-        *(f"Column {name!r} holds dates and was left out." for name in dates),
+        *dates.values(),
     )
 
 

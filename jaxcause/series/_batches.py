@@ -11,7 +11,7 @@ from jaxcause._checks import InputError
 from jaxcause._memory import in_words
 from jaxcause._stored import AnyRows, is_large, on_disk
 from jaxcause.series._table import SeriesTable, raw_table
-from jaxcause.series._time import seconds
+from jaxcause.series._time import seconds, stretches
 
 
 def table_of_batches(
@@ -45,8 +45,9 @@ def table_of_batches(
             _check_later(table, times, f"{what}batch {k}")
             _write(file, table.values)
             times += [] if table.times is None else [table.times.column]
-            # A gap in time is told of the whole.
-            notes += table.notes[: -1 if table.segment[-1] > table.segment[0] else None]
+            # Gaps and weekends are told of the whole.
+            of_time = () if table.times is None else stretches(table.times.column)[1]
+            notes += [note for note in table.notes if note not in of_time]
         if first is None:
             raise InputError(f"{what or 'series is an iterator that '}gave no batch of rows")
         values = _read_back(file, len(first.names))

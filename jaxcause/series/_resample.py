@@ -8,6 +8,7 @@ from jaxtyping import Int
 from jaxcause._checks import InputError, check_at_least
 from jaxcause.series._durations import as_seconds, in_words
 from jaxcause.series._table import SeriesTable, Times
+from jaxcause.series._time import workdays
 
 EVEN = 0.01
 """Times are regular if no step differs from the median step by more than this share of it."""
@@ -236,6 +237,7 @@ def _cells(times: Times, length: float, fewest: int) -> Blocks:
         raise InputError(
             f"resample: no cell of {in_words(length)} holds half of its rows; give a longer one"
         )
+    rest = _note_on_rest(times, length)
     times, cell = times.of(kept), cell[kept]
     same = np.diff(times.series) == 0
     jump = np.diff(cell)
@@ -257,4 +259,16 @@ def _cells(times: Times, length: float, fewest: int) -> Blocks:
     )
     of_row = np.full(n_rows, -1)
     of_row[kept] = block
-    return Blocks(of_row, stretch[known], begins, None, length, (note,))
+    notes = (note,) if rest is None else (note, rest)
+    return Blocks(of_row, stretch[known], begins, None, length, notes)
+
+
+def _note_on_rest(times: Times, length: float) -> str | None:
+    """That days of rest are missing cells, if they are."""
+    days = workdays(times.column[times.series == times.series[0]])
+    if days is None or length > (1 + len(days.rest)) * 86_400:
+        return None
+    return (
+        f"There are no rows on {' and '.join(f'{day}s' for day in days.rest)}, which are missing "
+        "cells; without resample, a lag counts days with a row."
+    )

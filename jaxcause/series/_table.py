@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from jaxcause._checks import InputError
 from jaxcause._stored import AnyRows, StoredRows, column_facts, held_rows, stacked
 from jaxcause.series._reading.doubts import notes_on_suspects, without_variation
-from jaxcause.series._time import seconds, segments
+from jaxcause.series._time import seconds, stretches
 
 
 class Times(NamedTuple):
@@ -76,12 +76,9 @@ def raw_table(
         raise InputError("series has no rows; it needs more rows than max_lag")
     if times is None:
         return SeriesTable(values, tuple(names), np.zeros(len(values), np.int64), notes)
-    segment = segments(seconds(times))
-    n_gaps = int(segment[-1] - segment[0])
-    if n_gaps:
-        notes = (*notes, f"Time has {n_gaps} gap(s); no window crosses one.")
+    segment, said = stretches(times)
     series = np.zeros(len(values), np.int64)
-    return SeriesTable(values, tuple(names), segment, notes, None, Times(times, series))
+    return SeriesTable(values, tuple(names), segment, (*notes, *said), None, Times(times, series))
 
 
 def finished(table: SeriesTable, *, by_position: bool = False) -> SeriesTable:
@@ -128,7 +125,26 @@ def finished(table: SeriesTable, *, by_position: bool = False) -> SeriesTable:
 def note_on_missing(values: Float[AnyRows, "time vars"]) -> tuple[str, ...]:
     """How many rows have a missing value, if any."""
     n_missing = int((~held_rows(values).every).sum())
-    return (f"{n_missing} of {len(values)} rows have a missing value.",) * (n_missing > 0)
+    have = "has" if n_missing == 1 else "have"
+    return (f"{n_missing} of {len(values)} rows {have} a missing value.",) * (n_missing > 0)
+
+
+def names_as_text(names: Any) -> list[str]:
+    """Names as text; whole numbers are written out.
+
+    Raises:
+        InputError: One of them is something else, or they are one text.
+    """
+    if isinstance(names, str) or not hasattr(names, "__iter__"):
+        raise InputError(f"names={names!r} must be a list of names, one for each variable")
+    given = list(names)
+    for name in given:
+        whole = isinstance(name, int | np.integer) and not isinstance(name, bool)
+        if not (whole or isinstance(name, str)):
+            raise InputError(
+                f"names holds {name!r}, which is neither text nor a whole number; give text"
+            )
+    return [str(name) for name in given]
 
 
 def check_names(names: Sequence[str], n_vars: int) -> None:
@@ -165,6 +181,7 @@ def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable
                 "them); rename them, or leave them out by drop=…"
             )
     tables = [_in_order(table, names) for table in tables]
+    shared = notes_on_shared_rows(tables, called)
     values = [table.values for table in tables]
     stored = any(isinstance(part, StoredRows) for part in values)
     offsets = np.cumsum([0, *(int(t.segment[-1]) + 1 for t in tables[:-1])])
@@ -172,10 +189,44 @@ def concatenate(tables: list[SeriesTable], called: Sequence[str]) -> SeriesTable
         stacked(values) if stored else np.concatenate(values),
         names,
         np.concatenate([t.segment + o for t, o in zip(tables, offsets, strict=True)]),
-        tuple(dict.fromkeys(note for t in tables for note in t.notes)),
+        tuple(dict.fromkeys((*(note for t in tables for note in t.notes), *shared))),
         _targets_of(tables),
         _times_of(tables),
     )
+
+
+def notes_on_shared_rows(tables: list[SeriesTable], called: Sequence[str]) -> list[str]:
+    """A note on each series whose rows are those of one before: equal times and values.
+
+    Series without times are compared as a whole. One that stays on disk is not compared.
+    """
+    seen: list[tuple[str, np.ndarray]] = []
+    notes = []
+    for table, name in zip(tables, called, strict=True):
+        if isinstance(table.values, StoredRows):
+            continue
+        rows = _as_bytes(table)
+        for other, before in seen:
+            n_shared = int(np.isin(rows, before).sum())
+            if n_shared and (table.times is not None or n_shared == len(rows) == len(before)):
+                some = f"{n_shared} of {len(rows)} rows of {name}"
+                notes.append(
+                    f"{some} {'is' if n_shared == 1 else 'are'} rows of {other} as well, with "
+                    f"{'the same time and ' if table.times is not None else ''}equal values: they "
+                    "count twice, so that edges look surer than they are. Leave one copy out."
+                )
+                break
+        seen.append((name, rows))
+    return notes
+
+
+def _as_bytes(table: SeriesTable) -> np.ndarray:
+    """The times and values of each row as one item."""
+    values: Any = table.values
+    parts = values if table.times is None else np.column_stack([table.times.seconds, values])
+    # Zeros of either sign, and missing values of any, are alike.
+    plain = np.ascontiguousarray(np.where(np.isnan(parts), np.nan, parts + 0.0))
+    return plain.view(np.dtype((np.void, plain.dtype.itemsize * plain.shape[1]))).ravel()
 
 
 def _in_order(table: SeriesTable, names: Sequence[str]) -> SeriesTable:

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError
-from jaxcause._stored import AnyRows, StoredRows, held_rows
+from jaxcause._stored import AnyRows, StoredRows, column_facts, held_rows
 from jaxcause.series._table import SeriesTable
+from jaxcause.series._time import workdays
 
 BLOCK = 1 << 22
 """Values of the windows that are held at a time."""
@@ -52,6 +53,43 @@ def usable_windows(table: SeriesTable, max_lag: int, *, mask_missing: bool) -> n
     if mask_missing:
         starts = starts[held_rows(table.values).some[starts + max_lag]]
     return starts if table.targets is None else starts[table.targets[starts + max_lag]]
+
+
+def why_no_window(table: SeriesTable, length: int) -> str:
+    """Why no window of ``length`` complete rows lies in an unbroken stretch, and what to do.
+
+    Args:
+        table: The series.
+        length: Rows per window.
+    """
+    n_rows, complete = len(table.values), table.complete
+    longest, n_stretches = _longest(table.segment), len(np.unique(table.segment))
+    if longest < length:
+        return (
+            f"gaps in time leave no window of {length} rows: the {n_rows} rows are {n_stretches} "
+            f"stretches of at most {longest} row{'s' * (longest != 1)}; give a smaller max_lag, "
+            "average rows over a longer time by resample, or, if a lag may count rows, leave the "
+            "column of the time out"
+        )
+    begins = np.diff(table.segment, prepend=table.segment[0]) != 0
+    alone = _longest(np.cumsum(begins | ~complete)[complete])
+    said = (
+        f"series has no {length} complete rows in a row: {int(complete.sum())} of {n_rows} rows "
+        f"are complete, at most {alone} in a row"
+    )
+    if table.times is not None and workdays(table.times.column[complete]) is not None:
+        return f"{said}, since days of rest have no rows; leave resample out"
+    worst = int(np.argmin([fact.n_known for fact in column_facts(table.values)]))
+    return (
+        f"{said}; fill missing values, leave out a column with many of them such as "
+        f"{table.names[worst]!r}, or give a smaller max_lag"
+    )
+
+
+def _longest(labels: np.ndarray) -> int:
+    """The longest run of equal labels."""
+    ends = np.flatnonzero(np.diff(labels, prepend=-1, append=-2))
+    return int(np.diff(ends).max()) if len(labels) else 0
 
 
 def used_values(

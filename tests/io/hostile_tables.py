@@ -150,6 +150,23 @@ def columns_and_codes():
     yield "months by name", Case(table(names, head="when"), times=at)
     quarters = [f"{1970 + k // 4}Q{k % 4 + 1}" for k in range(N)]
     at = [datetime.datetime(1970 + k // 4, 3 * (k % 4) + 1, 1) for k in range(N)]
+    yield (
+        "year and quarter",
+        Case(
+            table([q.replace("Q", ",") for q in quarters], head="year,quarter"),
+            times=[datetime.datetime(1970 + k // 4, 3 * (k % 4) + 1, 1) for k in range(N)],
+        ),
+    )
+    yield (
+        "uploaded",
+        Case(
+            table(
+                [f"2024-01-0{1 + k // 50},{t}" for k, t in enumerate(written("%d.%m.%Y"))],
+                head="uploaded,day",
+            ),
+            note="'uploaded' holds dates .*'day' and not 'uploaded' was taken for the time",
+        ),
+    )
     yield "quarters", Case(table(quarters, head="when"), times=at)
     told = {"time_column": "when", "time_format": "%d%m%Y"}
     yield "a column and a format", Case(table(written("%d%m%Y"), head="when"), told)

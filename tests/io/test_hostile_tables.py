@@ -217,5 +217,5 @@ def test_doubles_with_other_values_are_noted():
     days = ["2020-01-01", "2020-01-02", "2020-01-02", "2020-01-03"]
     frame = {"day": np.array(days, "datetime64[D]"), "a": X[:4, 0], "b": X[:4, 1]}
     read = as_series_table(frame)
-    assert any("1 times of column 'day' occur more than once" in note for note in read.notes)
+    assert any("1 time of column 'day' occurs more than once" in note for note in read.notes)
     assert len(read.values) == 4

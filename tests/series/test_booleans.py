@@ -54,7 +54,7 @@ def test_an_array_of_booleans():
 @given(st.lists(st.sampled_from(["True", "False", "true", "FALSE", ""]), min_size=3, max_size=30))
 def test_files(tmp_path_factory, cells):
     path = tmp_path_factory.mktemp("t") / "x.csv"
-    path.write_text("\n".join(["open,level", *(f"{c},{k}.5" for k, c in enumerate(cells))]))
+    path.write_text("\n".join(["open,level", *(f"{c},{k * k}.5" for k, c in enumerate(cells))]))
     known = [cell.lower() == "true" for cell in cells if cell]
     if len(set(known)) < 2:
         with pytest.raises(InputError, match="'open' (is constant|has no values)"):

@@ -227,7 +227,7 @@ def test_flags_are_found_in_single_precision_or_said_to_be_nowhere():
     x[1, 0] = -999.9
     table = with_missing_value(as_series_table(x), -999.9)
     assert table.complete.tolist() == [True, False, True, True]
-    assert "1 of 4 rows have a missing value." in table.notes
+    assert "1 of 4 rows has a missing value." in table.notes
     assert "it occurs nowhere" in with_missing_value(as_series_table(x), -1).notes[0]
 
 

@@ -8,6 +8,8 @@ from jaxcause.series._reading.words import DATE_NAMES
 _SERIAL = (20_000, 80_000)
 _EPOCH = {"seconds": 1e6, "milliseconds": 1e3, "microseconds": 1.0}
 _SECONDS = (3e8, 4e9)
+_FEWEST_MONTHS = 24
+"""Months from which on numbers YYYYMM need no name of a time."""
 
 
 def coded_dates(
@@ -55,7 +57,9 @@ def _in_digits(
     digits = len(str(column.max()))
     if len(str(column.min())) != digits or digits not in (6, 8, 10, 12, 14):
         return None
-    if (digits == 6 and not is_time) or not (is_time or (np.diff(column) >= 0).all()):
+    steps = np.diff(column)
+    in_order = (steps >= 0).all() or (steps <= 0).all() or len(np.unique(column)) == len(column)
+    if not is_time and (not in_order or (digits == 6 and not _are_months_in_turn(column))):
         return None
     rest, parts = column, []
     for _ in range((digits - 4) // 2):
@@ -63,6 +67,14 @@ def _in_digits(
         parts.append(part)
     times = from_parts(rest, *parts[::-1])
     return None if times is None else (times, "YYYYMMDDHHMMSS"[:digits])
+
+
+def _are_months_in_turn(column: np.ndarray) -> bool:
+    """Whether numbers YYYYMM, in any order, are so many months one after another."""
+    year, month = np.divmod(column, 100)
+    if len(column) < _FEWEST_MONTHS or (month < 1).any() or (month > 12).any():
+        return False
+    return bool((np.diff(np.sort(12 * year + month)) == 1).all())
 
 
 def from_parts(

@@ -11,12 +11,15 @@ from jaxcause.series._reading.cells import Style, check_numbers, is_known, read_
 from jaxcause.series._reading.coded import coded_dates
 from jaxcause.series._reading.dates import ISO, Dates, looks_like_date, read_clock, read_dates
 from jaxcause.series._reading.daylight import in_utc
+from jaxcause.series._reading.numbered import called, numbered_time
 from jaxcause.series._reading.order import likeliest
 from jaxcause.series._reading.parts import dates_in_parts, with_clock
 from jaxcause.series._reading.words import TIME_NAMES
 
 _LEAST_READ = 0.6
 """Share of the rows in which a column must hold dates to be the time."""
+_ABOUT = 0.05
+"""Columns of dates whose shares of steps out of order differ by less are equally well ordered."""
 _EXAMPLE = "such as '%d.%m.%Y'"
 
 Columns = Mapping[str, np.ndarray]
@@ -112,7 +115,7 @@ def _named(name: str, columns: Columns, time_format: str | None, style: Style) -
             )
         check_numbers(name, column, numbers, style)
         column = numbers.values
-    return _of_numbers(name, _as_numbers(name, column), explicit=True)
+    return _of_numbers(name, _as_numbers(name, column))
 
 
 def _as_numbers(name: str, column: np.ndarray) -> np.ndarray:
@@ -121,16 +124,9 @@ def _as_numbers(name: str, column: np.ndarray) -> np.ndarray:
     return column.astype(np.float64)
 
 
-def _of_numbers(name: str, column: np.ndarray, *, explicit: bool) -> FoundTime:
+def _of_numbers(name: str, column: np.ndarray) -> FoundTime:
     coded = coded_dates(name, column, is_time=True)
-    if coded is None and explicit:
-        coded = coded_dates("date", column, is_time=True) if _is_rising(column) else None
-        # Only a name of a date makes plain numbers dates.
-        coded = coded if coded is not None and coded[1].startswith("YYYY") else None
-    if coded is None:
-        return FoundTime((name,), column)
-    note = f"The numbers of column {name!r} were read as dates ({coded[1]})."
-    return FoundTime((name,), coded[0], coded[1], (note,))
+    return FoundTime((name,), column) if coded is None else _of_code(name, *coded)
 
 
 def _of_dates(name: str, dates: Dates) -> FoundTime:
@@ -187,14 +183,9 @@ def _may_be_time(position: int, name: str) -> bool:
 
 
 def _recognised(columns: Columns, style: Style) -> FoundTime | None:
-    """The first column of dates, dates in parts, rising durations or rising numbers of a time."""
-    for name, column in columns.items():
-        if column.dtype.kind == "M":
-            return FoundTime((name,), column)
-        if column.dtype.kind == "m" and (np.diff(column) > np.timedelta64(0)).all():
-            return FoundTime((name,), column)
-        if column.dtype == object and (found := _dates_in(name, column)) is not None:
-            return found
+    """The first column of dates, dates in parts, rising durations or numbers of a time."""
+    if dated := _all_dates(columns):
+        return _in_best_order(dated, columns)
     if (parts := dates_in_parts(columns)) is not None:
         names, times = parts
         return FoundTime(names, times, "year, month, day")
@@ -203,10 +194,64 @@ def _recognised(columns: Columns, style: Style) -> FoundTime | None:
         if column.dtype.kind in "iuf":
             coded = coded_dates(name, column.astype(np.float64), is_time=False)
         if coded is not None:
-            note = f"The numbers of column {name!r} were read as dates ({coded[1]})."
-            return FoundTime((name,), coded[0], coded[1], (note,))
+            return _of_code(name, *coded)
     _check_unread(columns, style)
-    return _rising_first(columns)
+    return _times_or_numbers(columns)
+
+
+def dates_beside(found: FoundTime, columns: Columns) -> dict[str, str]:
+    """Further columns of dates, which are no variables, with a note on each."""
+    rest = {n: c for n, c in columns.items() if n not in found.names}
+    dates = [one.names[0] for one in _all_dates(rest) if one.times.dtype.kind == "M"]
+    for name, column in rest.items():
+        if column.dtype.kind in "iuf" and name not in dates:
+            coded = coded_dates(name, column.astype(np.float64), is_time=False)
+            dates += [name] * (coded is not None)
+    return {name: f"Column {name!r} holds dates and was left out." for name in dates}
+
+
+def _all_dates(columns: Columns) -> list[FoundTime]:
+    """All columns of dates, and of durations in order."""
+    dated = []
+    for name, column in columns.items():
+        found = None
+        if column.dtype.kind == "M" or (column.dtype.kind == "m" and _disorder(column) == 0):
+            found = FoundTime((name,), column)
+        elif column.dtype == object:
+            found = _dates_in(name, column)
+        if found is not None:
+            dated.append(found)
+    return dated
+
+
+def _in_best_order(dated: list[FoundTime], columns: Columns) -> FoundTime:
+    """The first of several columns of dates, unless one follows the rows that it does not."""
+    first = dated[0]
+    if len(dated) == 1:
+        return first
+    disorder = [_disorder(with_other_columns(found, columns).times) for found in dated]
+    best = next(k for k, d in enumerate(disorder) if d <= min(disorder) + _ABOUT)
+    if best == 0:
+        return first
+    chosen = dated[best]
+    shown = f"{chosen.names[0]!r} and not {first.names[0]!r} was taken for the time"
+    note = (
+        f"Of the columns of dates {shown}, since its dates follow the order of the rows; "
+        "time_column=… takes another."
+    )
+    return chosen._replace(notes=(*chosen.notes, note))
+
+
+def _disorder(times: Shaped[np.ndarray, "time"]) -> float:
+    """The share of steps that do not lead where most lead: 0 of times that rise, or fall."""
+    steps = np.diff(times[~np.isnat(times)])
+    zero = np.timedelta64(0)
+    return 1.0 - max((steps > zero).mean(), (steps < zero).mean()) if steps.size else 0.0
+
+
+def _of_code(name: str, times: np.ndarray, form: str) -> FoundTime:
+    note = f"The numbers of column {name!r} were read as dates ({form})."
+    return FoundTime((name,), times, form, (note,))
 
 
 def _dates_in(name: str, column: np.ndarray) -> FoundTime | None:
@@ -222,22 +267,19 @@ def _dates_in(name: str, column: np.ndarray) -> FoundTime | None:
     return _of_dates(name, dates)
 
 
-def _rising_first(columns: Columns) -> FoundTime | None:
+def _times_or_numbers(columns: Columns) -> FoundTime | None:
+    """Times of day in a first column, or numbers of a time in any."""
     name = next(iter(columns), None)
-    if name is None or name.strip().lower() not in TIME_NAMES:
+    if name is not None and columns[name].dtype == object and called(name) in TIME_NAMES:
+        found = _text_times(name, columns[name])
+        if found is not None:
+            return found
+    numbered = numbered_time(columns)
+    if numbered is None:
         return None
-    column = columns[name]
-    if column.dtype == object:
-        return _text_times(name, column)
-    if column.dtype.kind not in "iuf" or not _is_rising(column.astype(np.float64)):
-        return None
-    return _of_numbers(name, column.astype(np.float64), explicit=False)
-
-
-def _is_rising(column: np.ndarray) -> bool:
-    """Whether numbers never fall and mostly rise."""
-    steps = np.diff(column)
-    return len(column) > 0 and bool((steps >= 0).all() and np.sum(steps > 0) >= 0.5 * len(steps))
+    if numbered.form:
+        return _of_code(*numbered)
+    return FoundTime((numbered.name,), numbered.times)
 
 
 def _check_unread(columns: Columns, style: Style) -> None:

@@ -31,6 +31,8 @@ def dates_in_parts(
         return None
     if "month" in by_part:
         chain = ("year", "month", "day", "hour", "minute", "second")
+    elif "quarter" in by_part:
+        chain = ("year", "quarter")
     elif "day of year" in by_part or "day" in by_part:
         by_part.setdefault("day of year", by_part.get("day", ""))
         chain = ("year", "day of year", "hour", "minute", "second")
@@ -43,8 +45,15 @@ def dates_in_parts(
         used.append(by_part[part])
     values = [_whole(columns[name]) for name in used]
     whole = [value for value in values if value is not None]
-    times = from_parts(*whole) if "month" in by_part else _of_day_of_year(*whole)
+    make = _of_quarter if "quarter" in chain else _of_day_of_year
+    times = from_parts(*whole) if "month" in by_part else make(*whole)
     return None if times is None else (tuple(used), times)
+
+
+def _of_quarter(year: np.ndarray, quarter: np.ndarray) -> np.ndarray | None:
+    if ((quarter < 1) | (quarter > 4)).any():
+        return None
+    return from_parts(year, 3 * quarter - 2)
 
 
 def _of_day_of_year(year: np.ndarray, day: np.ndarray, *clock: np.ndarray) -> np.ndarray | None:

@@ -13,6 +13,12 @@ from jaxcause.series._reading.words import TOTALS
 
 _MOST_TRAILING = 5
 _SHOWN = 4
+_MOST_PLACES = 9
+"""Decimal places up to which numbers are rounded for people; others are as a program has them."""
+_LARGEST = 1e100
+"""Squares of larger numbers overflow."""
+_CHANCE = 1e-6
+"""The largest chance by which a row that looks like a total may be an ordinary one."""
 Columns = Mapping[str, np.ndarray]
 
 
@@ -50,7 +56,8 @@ def rows_left_out(
     again = [row for row in np.flatnonzero(strange).tolist() if _is_header(columns, row)]
     if again:
         left_out[again] = True
-        notes.append(f"The header occurs {len(again)} times more, which was left out.")
+        more = f"{len(again)} time{'s' * (len(again) != 1)} more"
+        notes.append(f"The header occurs {more}, which was left out.")
     for row in range(n_rows - 1, max(0, n_rows - 1 - _MOST_TRAILING), -1):
         why = _no_step(columns, row) if strange[row] else ""
         if not why:
@@ -143,9 +150,11 @@ def in_order(
     copies = _copies(times[rows], values[rows])
     if copies.any():
         first = int(np.flatnonzero(copies)[0])
+        n = int(copies.sum())
+        are, were = ("row is a copy", "was") if n == 1 else ("rows are copies", "were")
         notes.append(
-            f"{int(copies.sum())} rows are copies of the row before, with the same time "
-            f"{_as_text(times[rows][first])}, and were left out."
+            f"{n} {are} of the row before, with the same time {_as_text(times[rows][first])}, and "
+            f"{were} left out."
         )
         rows = rows[~copies]
     if notes and not movable:
@@ -166,10 +175,11 @@ def _note_on_doubles(name: str, times: np.ndarray) -> tuple[str, ...]:
     twice = np.flatnonzero(times[1:] == times[:-1])
     if not twice.size:
         return ()
+    n = twice.size
     return (
-        f"{twice.size} times of column {name!r} occur more than once with other values, first "
-        f"{_as_text(times[twice[0]])}: the rows were kept, and a lag counts rows. If they are of "
-        "several series, give these as several inputs.",
+        f"{n} time{'s' * (n != 1)} of column {name!r} occur{'s' * (n == 1)} more than once with "
+        f"other values, first {_as_text(times[twice[0]])}: the rows were kept, and a lag "
+        "counts rows. If they are of several series, give these as several inputs.",
     )
 
 
@@ -180,20 +190,49 @@ def _as_text(time: Any) -> str:
 
 
 def total_row(values: Float[np.ndarray, "time vars"]) -> str:
-    """Whether the last row holds the sum or the mean of all others in every column.
+    """Whether the last row holds the sum or the mean of all others, and cannot be one of them.
+
+    Each column must agree to rounding, of the computer or of the digits that its cells have. How
+    likely a row agrees by chance is at most the width of that rounding in standard deviations, and
+    much less far outside of all other rows; the product over all columns must be tiny.
 
     >>> total_row(np.array([[1.0, 4.0], [2.0, 7.0], [3.0, 1.5], [6.0, 12.5]]))
     'sum'
+    >>> total_row(1e12 + np.array([[1.0, 4.0], [2.0, 7.0], [3.0, 1.0], [2.0, 4.0]]))
+    ''
     """
     if len(values) < 4 or values.shape[1] < 2 or np.isnan(values[-1]).any():
         return ""
     above, last = values[:-1], values[-1]
-    counts = (~np.isnan(above)).sum(axis=0)
-    if (counts < 3).any():
+    too_large = not (np.nanmax(np.abs(values)) < _LARGEST)
+    if too_large or ((~np.isnan(above)).sum(axis=0) < 3).any():
         return ""
-    for word, expected in (("sum", np.nansum(above, axis=0)), ("mean", np.nanmean(above, axis=0))):
-        size = np.nanmax(np.abs(above), axis=0)
-        # Totals are often rounded to the digits of the cells, but not to nothing.
-        if (np.abs(last - expected) <= 1e-6 * size + 1e-12).all() and size.min() > 0:
+    spread = np.nanstd(above, axis=0)
+    if (spread == 0).all():
+        return ""
+    rounding = 8 * np.finfo(float).eps * np.nansum(np.abs(above), axis=0)
+    digit = np.array([_last_digit(column) for column in values.T])
+    low, high = np.nanmin(above, axis=0), np.nanmax(above, axis=0)
+    for word, expected, unit in (
+        ("sum", np.nansum(above, axis=0), 0.0),
+        ("mean", np.nanmean(above, axis=0), 0.5001),
+    ):
+        if not (np.abs(last - expected) <= rounding + unit * digit).all():
+            continue
+        width = np.maximum(digit, rounding) / np.where(spread > 0, spread, np.inf)
+        chance = np.where(spread > 0, np.minimum(width, 1.0), 1.0)
+        outside = np.maximum(low - last, last - high) >= high - low
+        if np.prod(np.where(outside & (spread > 0), 1e-3, 1.0) * chance) <= _CHANCE:
             return word
     return ""
+
+
+def _last_digit(column: np.ndarray) -> float:
+    """The value of the last decimal place that the cells of a column have."""
+    known = column[~np.isnan(column)]
+    if np.abs(known).max() < 10.0**-_MOST_PLACES:
+        return 0.0
+    for places in range(_MOST_PLACES):
+        if (np.abs(known * 10.0**places - np.round(known * 10.0**places)) <= 1e-6).all():
+            return 10.0**-places
+    return 0.0

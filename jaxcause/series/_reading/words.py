@@ -41,9 +41,25 @@ TIME_NAMES = frozenset(
         *("timestamp", "unnamed: 0", "datetime_utc", "time_utc", "day", "month", "year", "epoch"),
         *("datum", "zeit", "zeitstempel", "zeitpunkt", "datum/zeit", "datum/uhrzeit", "uhrzeit"),
         *("jahr", "monat", "tag", "fecha", "heure", "horodatage", "tijd", "period"),
+        *("yyyy", "yr", "année", "annee", "año", "anno", "unix", "unixtime", "__index_level_0__"),
     )
 )
-"""Names under which a rising numeric column is taken for the time."""
+"""Names under which numbers in order are taken for the time."""
+
+INDEX = "__index_level_0__"
+"""The column of an index without a name, as pandas calls it in Parquet."""
+
+INDEX_NAMES = frozenset(("", "index", "unnamed: 0", INDEX))
+"""Names that programs write over the numbers of rows."""
+
+COUNTER_NAMES = frozenset(
+    (
+        *("id", "row", "row_id", "rowid", "row_number", "row number", "rownum", "rownumber"),
+        *("nr", "nr.", "no", "no.", "#", "n", "obs", "observation", "record", "idx", "lfd. nr."),
+        *("counter", "seq", "sequence", "step", "sample"),
+    )
+)
+"""Names that people write over the numbers of rows."""
 
 DATE_NAMES = frozenset(
     (
@@ -57,6 +73,7 @@ DATE_NAMES = frozenset(
 PARTS = {
     **dict.fromkeys(("year", "yyyy", "yr", "jahr", "année", "annee", "año", "anno"), "year"),
     **dict.fromkeys(("month", "mm", "mo", "mon", "monat", "mois", "mes", "mese"), "month"),
+    **dict.fromkeys(("quarter", "qtr", "q", "quartal", "trimestre", "trimester"), "quarter"),
     **dict.fromkeys(("day", "dd", "dy", "tag", "jour", "día", "dia", "giorno"), "day"),
     **dict.fromkeys(("doy", "yday", "dayofyear", "day_of_year", "julian"), "day of year"),
     **dict.fromkeys(("hour", "hh", "hr", "stunde", "std", "heure", "hora", "ora"), "hour"),

@@ -19,6 +19,7 @@ from jaxcause.series import (
     fit_level,
     rows_of_windows,
     usable_windows,
+    why_no_window,
     with_targets,
 )
 from jaxcause.workflows._cache import kept_programs
@@ -56,7 +57,7 @@ def discover(
     series: Any,
     max_lag: int | Literal["auto"] = 5,
     *,
-    names: Sequence[str] | None = None,
+    names: Sequence[str | int] | None = None,
     method: str | Method = "gradient",
     key: PRNGKeyArray | None = None,
     time_column: str | None = None,
@@ -275,10 +276,7 @@ def _check_long_enough(table: SeriesTable, max_lag: int, method: Method) -> None
             f"{int(table.targets.sum())} rows; widen it or give a smaller max_lag"
         )
     if len(starts) == 0:
-        raise InputError(
-            f"series has no {length} complete rows in a row ({int(table.complete.sum())} of "
-            f"{n_rows} rows are complete); fill missing values or give a smaller max_lag"
-        )
+        raise InputError(why_no_window(table, length))
     if len(starts) < FEWEST_WINDOWS:
         raise InputError(
             f"series has {len(starts)} window{'s' * (len(starts) != 1)} of {length} complete rows "

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from jaxcause.graph import LaggedGraph
 from jaxcause.stats import benjamini_hochberg
+from jaxcause.workflows._discover.listing import printed_name
 
 MOST = 10
 """Candidates that are shown."""
@@ -54,10 +55,12 @@ class Candidates(NamedTuple):
         """The table as lines of text."""
         if not len(self.table):
             return []
-        width = max(6, *(len(name) for name in [*self.table["source"], *self.table["target"]]))
+        ends = [*self.table["source"], *self.table["target"]]
+        width = max(6, *(len(printed_name(name)) for name in ends))
         head = f"{'source':<{width}}  lag  {'target':<{width}}   p-value   q-value  strength"
         rows = [
-            f"{cause:<{width}}  {lag:>3}  {effect:<{width}}  {_short(p)}  {_short(q)}  {size:>8.3f}"
+            f"{printed_name(cause):<{width}}  {lag:>3}  {printed_name(effect):<{width}}  "
+            f"{_short(p)}  {_short(q)}  {size:>8.3f}"
             for cause, effect, lag, p, q, _, size in self.table.tolist()
         ]
         return [head, *rows]

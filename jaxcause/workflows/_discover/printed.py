@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from jaxcause._checks import check_choice
+from jaxcause.workflows._discover.listing import printed_name
 from jaxcause.workflows._discover.orders import SORTS
 
 MOST = 20
@@ -92,10 +93,10 @@ def _columns(table: Rows) -> list[Column]:
         for name in ("p_value", "q_value")
     ]
     return [
-        Column("source", table["source"].tolist()),
+        Column("source", [printed_name(name) for name in table["source"].tolist()]),
         Column("lag", [str(lag) for lag in table["lag"].tolist()], True),
         Column("edge", table["edge"].tolist()),
-        Column("target", table["target"].tolist()),
+        Column("target", [printed_name(name) for name in table["target"].tolist()]),
         *(
             Column(name, even(table[name].tolist()), True)
             for name in ("effect", "low", "high", "strength")

@@ -119,8 +119,8 @@ def _period(table: SeriesTable, period: Any) -> float:
             ) from None
         if step is None:
             raise InputError(
-                f"detrend={period!r} is a duration, but the rows have no dates; give the season in "
-                "rows, such as 12"
+                f"detrend={period!r} is a duration, but the rows have no dates with even steps; "
+                "give the season in rows, such as 12"
             )
         rows = seconds / step
     if not 2 < rows <= len(table.values):
