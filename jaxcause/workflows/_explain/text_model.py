@@ -229,8 +229,14 @@ class TextModel:
     def _padded(
         self, rows: np.ndarray, mask: np.ndarray, length: int
     ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and masks of one length.
+
+        The mask hides what is filled in. It is a token of the model, because the padding token of
+        a tokeniser may lie beyond its table, where embeddings are NaN.
+        """
         extra = [(0, 0), (0, length - rows.shape[1])]
-        fill = self.tokenizer.pad_token_id or 0
+        pad = self.model.config.pad_token_id
+        fill = pad if pad is not None and 0 <= pad < self.model.config.vocab_size else 0
         return np.pad(rows, extra, constant_values=fill).astype(np.int32), np.pad(mask, extra)
 
 
