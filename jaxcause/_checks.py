@@ -21,6 +21,32 @@ def is_concrete(*values: Any) -> bool:
     return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
+def numbers(name: str, value: Any) -> Any:
+    """``value`` as an array of real numbers or booleans: arrays as they are, lists as numpy's.
+
+    Raises:
+        InputError: It holds something else, or lists of several lengths.
+
+    >>> numbers("scores", [[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    array = value
+    if not isinstance(value, jax.Array | np.ndarray):
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{name} is no array ({error}); give one array of numbers") from None
+    real = any(jnp.issubdtype(array.dtype, kind) for kind in (np.integer, np.floating))
+    if not (real or array.dtype == bool):
+        shown = type(value).__name__ if not array.ndim else f"an array of {array.dtype}"
+        raise InputError(f"{name} is {shown}; give an array of real numbers")
+    return array
+
+
 def check_probability(name: str, value: Any) -> None:
     """Raise unless ``value`` lies strictly between 0 and 1."""
     if value is None or isinstance(value, str | bool):

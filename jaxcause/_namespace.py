@@ -32,6 +32,15 @@ def on_host(*trees: Any) -> bool:
     return all(isinstance(leaf, np.ndarray | np.generic | bool | int | float) for leaf in leaves)
 
 
+def wide_float(dtype: Any) -> np.dtype:
+    """A floating dtype with room for counts: half precision becomes float32.
+
+    >>> wide_float(np.float16), wide_float(np.float64)
+    (dtype('float32'), dtype('float64'))
+    """
+    return np.dtype(dtype) if np.dtype(dtype).itemsize > 2 else np.dtype(np.float32)
+
+
 def as_varying(like: Any, tree: Carry) -> Carry:
     """``tree``, each leaf of which varies over the mesh axes that the same leaf of ``like`` does.
 

@@ -1,26 +1,36 @@
 """Comparison of a learned graph, or of scores for every edge, with a known graph.
 
-A graph is a `LaggedGraph`, a `CausalGraph`, or a boolean array ``[source, target]`` or
-``[source, target, lag]``. All measures are pure functions of masks and scores, and compose with
-``jit`` and ``vmap``. Of numpy arrays, and graphs made of them, they are computed in numpy.
+A graph is a `LaggedGraph`, a `CausalGraph`, or an array ``[source, target]`` or ``[source, target,
+lag]`` of booleans, or of 0 and 1. All measures are pure functions of masks and scores, and compose
+with ``jit`` and ``vmap``. Of numpy arrays and lists, and graphs made of them, they are computed in
+numpy.
+
+Scores are numbers of any kind. Only their order counts, so infinite ones are as good as others.
+NaN has no place in an order: it is an error, and where scores are traced the measure is NaN. NaN of
+lag 0, or of the diagonal where it is left out, does no harm.
 
 An edge in conflict, ``x-x``, is an adjacency whose marks are unlike any other: it is no directed
 edge and no ``<->``. It counts as found where adjacencies are compared, as an error of marks where
 the truth has other marks, and as missed where directed edges are compared.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 
-from jaxcause._checks import InputError, check_choice, is_concrete
-from jaxcause._namespace import namespace
+from jaxcause._checks import InputError, check_choice, is_concrete, numbers
+from jaxcause._namespace import namespace, wide_float
 from jaxcause._typing import AnyArray
 from jaxcause.graph import CausalGraph, LaggedGraph, Mark, cyclic_edges, dag_to_cpdag
 
-Graph = LaggedGraph | CausalGraph | Bool[AnyArray, "..."]
+Mask = Bool[AnyArray, "..."] | Num[AnyArray, "..."] | Sequence[Any]
+"""Edges, as booleans or as 0 and 1."""
+
+Graph = LaggedGraph | CausalGraph | Mask
+Scores = Num[AnyArray, "vars vars *lags"] | Bool[AnyArray, "vars vars *lags"] | Sequence[Any]
 
 
 class PrecisionRecall(NamedTuple):
@@ -37,9 +47,11 @@ def edge_mask(graph: Graph, *, summary: bool = False) -> Bool[AnyArray, "..."]:
     Args:
         graph: A graph or a mask.
         summary: Whether to reduce a lagged graph to its summary graph, with edges at any lag.
+
+    Raises:
+        InputError: A mask is not square, or holds another number than 0 and 1.
     """
-    mask = graph.directed if isinstance(graph, LaggedGraph | CausalGraph) else graph
-    return namespace(mask).any(mask, axis=-1) if summary and mask.ndim == 3 else mask
+    return _mask("graph", graph, summary)
 
 
 def precision_recall(
@@ -153,7 +165,7 @@ def _is_cpdag(graph: CausalGraph) -> bool:
 
 
 def auroc(
-    scores: Float[AnyArray, "vars vars *lags"],
+    scores: Scores,
     truth: Graph,
     *,
     summary: bool = False,
@@ -173,17 +185,17 @@ def auroc(
     >>> float(auroc(np.array([[0.1, 0.9], [0.4, 0.2]]), np.array([[0, 1], [0, 0]], bool)))
     1.0
     """
-    score, known, counted = _ranked(scores, truth, summary, diagonal)
-    xp, is_edge, is_other = namespace(score, known), known & counted, ~known & counted
-    others = xp.sort(xp.where(is_other, score, xp.asarray(xp.inf, score.dtype)))
-    sides = [xp.searchsorted(others, score, side=side) for side in ("left", "right")]
-    wins = 0.5 * (sides[0] + sides[1]).astype(score.dtype)
-    n_wins = xp.where(is_edge, wins, xp.zeros_like(wins)).sum()
-    return _ratio(n_wins, is_edge.sum().astype(score.dtype) * is_other.sum().astype(score.dtype))
+    rank, known, counted, dtype = _ranked(scores, truth, summary, diagonal)
+    xp, is_edge, is_other = namespace(rank, known), known & counted, ~known & counted
+    others = xp.sort(xp.where(is_other, rank, np.int32(rank.size)))
+    sides = [xp.searchsorted(others, rank, side=side) for side in ("left", "right")]
+    wins = xp.where(is_edge, sides[0] + sides[1], np.int32(0)).astype(dtype)
+    n_pairs = is_edge.sum().astype(dtype) * is_other.sum().astype(dtype)
+    return _unless_nan(_ratio(wins.sum() / 2, n_pairs), rank)
 
 
 def auprc(
-    scores: Float[AnyArray, "vars vars *lags"],
+    scores: Scores,
     truth: Graph,
     *,
     summary: bool = False,
@@ -203,19 +215,20 @@ def auprc(
     >>> float(auprc(np.array([[0.1, 0.9], [0.4, 0.2]]), np.array([[0, 1], [0, 0]], bool)))
     1.0
     """
-    score, known, counted = _ranked(scores, truth, summary, diagonal)
-    xp = namespace(score, known)
-    score = xp.where(counted, score, xp.asarray(-xp.inf, score.dtype))
-    order = xp.argsort(-score, stable=True)
-    descending = -score[order]
+    rank, known, counted, _ = _ranked(scores, truth, summary, diagonal)
+    xp = namespace(rank, known)
+    from_best = xp.where(counted, -rank, np.int32(1))
+    order = xp.argsort(from_best, stable=True)
+    descending = from_best[order]
     hits = xp.cumsum((known & counted)[order], dtype=np.int32)
     last_of_tie = xp.searchsorted(descending, descending, side="right")
     precision = _ratio(hits[last_of_tie - 1], last_of_tie)
     is_hit = (known & counted)[order].astype(precision.dtype)
-    return _ratio((precision * is_hit).sum(), (known & counted).sum())
+    area = _ratio((precision * is_hit).sum(), (known & counted).sum())
+    return _unless_nan(area, rank)
 
 
-def f1_at_k(scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int) -> Float[AnyArray, ""]:
+def f1_at_k(scores: Scores, truth: Graph, k: int) -> Float[AnyArray, ""]:
     """F1 of the graph that keeps the ``k`` highest-scored lagged parents of every target.
 
     Args:
@@ -228,16 +241,20 @@ def f1_at_k(scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int) -> 
     >>> round(float(f1_at_k(truth.astype(float), truth, 2)), 3)
     0.667
     """
-    xp, lagged = namespace(scores), scores[:, :, 1:]
-    n_vars, _, n_lags = lagged.shape
-    by_target = xp.swapaxes(lagged, 0, 1).reshape(n_vars, -1)
-    rank = xp.argsort(xp.argsort(-by_target, axis=1, stable=True), axis=1)
-    kept = xp.swapaxes((rank < k).reshape(n_vars, n_vars, n_lags), 0, 1)
-    return precision_recall(kept, edge_mask(truth)[:, :, 1:]).f1
+    given = numbers("scores", scores)
+    if given.ndim != 3 or given.shape[0] != given.shape[1]:
+        raise InputError(f"scores have shape {given.shape}, but must be [source, target, lag]")
+    rank, _, _, _ = _ranked(given, truth, False, True)
+    xp, (n_vars, _, n_lags) = namespace(rank), given.shape
+    by_target = xp.swapaxes(rank.reshape(n_vars, n_vars, n_lags - 1), 0, 1).reshape(n_vars, -1)
+    place = xp.argsort(xp.argsort(-by_target, axis=1, stable=True), axis=1)
+    kept = xp.swapaxes((place < k).reshape(n_vars, n_vars, n_lags - 1), 0, 1)
+    f1 = precision_recall(kept, _mask("truth", truth)[:, :, 1:]).f1
+    return _unless_nan(f1, rank)
 
 
 def f1_at_true_number(
-    scores: Float[AnyArray, "vars vars *lags"],
+    scores: Scores,
     truth: Graph,
     *,
     summary: bool = False,
@@ -257,11 +274,11 @@ def f1_at_true_number(
     >>> float(f1_at_true_number(np.array([[0.1, 0.9], [0.4, 0.2]]), truth))
     1.0
     """
-    score, known, counted = _ranked(scores, truth, summary, diagonal)
-    xp, edges = namespace(score, known), known & counted
-    order = xp.argsort(-xp.where(counted, score, xp.asarray(-xp.inf, score.dtype)), stable=True)
+    rank, known, counted, _ = _ranked(scores, truth, summary, diagonal)
+    xp, edges = namespace(rank, known), known & counted
+    order = xp.argsort(xp.where(counted, -rank, np.int32(1)), stable=True)
     first = xp.arange(order.size) < edges.sum()
-    return _ratio((edges[order] & first).sum(), edges.sum())
+    return _unless_nan(_ratio((edges[order] & first).sum(), edges.sum()), rank)
 
 
 def false_discovery_proportion(
@@ -351,7 +368,7 @@ def _comparable(
     estimate: Graph, truth: Graph, summary: bool, diagonal: bool
 ) -> tuple[AnyArray, AnyArray, AnyArray]:
     """Both masks, and which entries count."""
-    found, known = edge_mask(estimate, summary=summary), edge_mask(truth, summary=summary)
+    found, known = _mask("estimate", estimate, summary), _mask("truth", truth, summary)
     if found.shape != known.shape:
         raise InputError(
             f"estimate has shape {found.shape} and truth {known.shape}; compare graphs of one "
@@ -360,11 +377,40 @@ def _comparable(
     return found, known, diagonal | ~_identity(known)
 
 
+def _mask(name: str, graph: Graph, summary: bool = False) -> Bool[AnyArray, "..."]:
+    """Directed edges of what a caller gave under this name."""
+    if isinstance(graph, LaggedGraph | CausalGraph):
+        mask = graph.directed
+    else:
+        mask = numbers(name, graph)
+        if mask.ndim not in (2, 3) or mask.shape[0] != mask.shape[1]:
+            raise InputError(
+                f"{name} has shape {mask.shape}, but a mask is [source, target] or [source, "
+                "target, lag]"
+            )
+        if mask.dtype != bool:
+            if is_concrete(mask):
+                values = np.asarray(mask)
+                other = values[(values != 0) & (values != 1)]
+                if other.size:
+                    raise InputError(
+                        f"{name} holds {other[0]}, but edges are True and False, or 1 and 0; give "
+                        f"{name} != 0 if every other number is an edge"
+                    )
+            mask = mask != 0
+    return namespace(mask).any(mask, axis=-1) if summary and mask.ndim == 3 else mask
+
+
 def _ranked(
-    scores: AnyArray, truth: Graph, summary: bool, diagonal: bool
-) -> tuple[AnyArray, AnyArray, AnyArray]:
-    """Flat scores, truth, and which entries count."""
-    score, known = scores, edge_mask(truth)
+    scores: Scores, truth: Graph, summary: bool, diagonal: bool
+) -> tuple[Int[AnyArray, "entries"], Bool[AnyArray, "entries"], Bool[np.ndarray, "entries"], Any]:
+    """Ranks of flat scores (from 0, ties share one), truth, which entries count, and a dtype.
+
+    The ranks hold all that measures need of scores, exactly and whatever their dtype; what does not
+    count so has a place below or above all others. Where a traced score that counts is NaN, all
+    ranks are -1.
+    """
+    score, known = numbers("scores", scores), _mask("truth", truth)
     if score.ndim == 3:
         score = score[:, :, 1:].max(axis=-1) if summary else score[:, :, 1:]
     if known.ndim == 3:
@@ -374,8 +420,37 @@ def _ranked(
             f"scores are about shape {score.shape} and truth about {known.shape}; pass "
             "summary=True to compare over all lags"
         )
-    counted = np.broadcast_to(diagonal | ~_identity(known), known.shape)
-    return score.ravel(), known.ravel(), counted.ravel()
+    counted = np.broadcast_to(diagonal | ~_identity(known), known.shape).ravel()
+    floating = jnp.issubdtype(score.dtype, jnp.floating)
+    default = np.float64 if namespace(score, known) is np else np.float32
+    dtype = wide_float(score.dtype) if floating else default
+    rank, edges = _ranks(score.ravel(), counted), known.ravel()
+    return rank, namespace(rank, edges).asarray(edges), counted, dtype
+
+
+def _ranks(score: AnyArray, counted: Bool[np.ndarray, "entries"]) -> Int[AnyArray, "entries"]:
+    """How many scores are smaller than each; -1 everywhere where one that counts is NaN."""
+    xp = namespace(score)
+    if score.dtype == bool:
+        score = score.astype(np.int32)
+    if not jnp.issubdtype(score.dtype, jnp.floating):
+        return xp.searchsorted(xp.sort(score), score).astype(np.int32)
+    score = score.astype(wide_float(score.dtype))
+    missing = xp.isnan(score)
+    if is_concrete(score) and bool((missing & counted).any()):
+        raise InputError(
+            f"scores hold NaN {int((missing & counted).sum())} times, which cannot be ranked; give "
+            "-inf to what was not scored"
+        )
+    score = xp.where(missing, xp.asarray(-xp.inf, score.dtype), score)
+    rank = xp.searchsorted(xp.sort(score), score).astype(np.int32)
+    return xp.where((missing & counted).any(), np.int32(-1), rank)
+
+
+def _unless_nan(measure: Float[AnyArray, ""], rank: Int[AnyArray, "entries"]) -> AnyArray:
+    """The measure, or NaN where a traced score is NaN."""
+    xp = namespace(measure, rank)
+    return xp.where((rank < 0).any(), xp.asarray(xp.nan, measure.dtype), measure)
 
 
 def _identity(mask: AnyArray) -> Bool[np.ndarray, "..."]:
