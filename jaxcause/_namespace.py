@@ -16,6 +16,14 @@ from jaxcause._typing import AnyArray
 
 Carry = TypeVar("Carry")
 
+UNTRACEABLE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerBoolConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+"""What JAX raises where a function calls numpy, int(), float() or if on what is traced."""
+
 
 def namespace(*trees: Any) -> Any:
     """``numpy`` if every leaf of ``trees`` is a numpy array or a number, else ``jax.numpy``.
