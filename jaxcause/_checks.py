@@ -22,6 +22,41 @@ def is_concrete(*values: Any) -> bool:
     return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
+def numbers(name: str, value: Any) -> Any:
+    """``value`` as an array of real numbers or booleans: arrays as they are, lists as numpy's.
+
+    Raises:
+        InputError: It holds something else, or lists of several lengths.
+
+    >>> numbers("scores", [[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    array = value
+    if not isinstance(value, jax.Array | np.ndarray):
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{name} is no array ({error}); give one array of numbers") from None
+    real = any(jnp.issubdtype(array.dtype, kind) for kind in (np.integer, np.floating))
+    if not (real or array.dtype == bool):
+        shown = type(value).__name__ if not array.ndim else f"an array of {array.dtype}"
+        raise InputError(f"{name} is {shown}; give an array of real numbers")
+    return array
+
+
+def check_host(name: str, *values: Any) -> None:
+    """Raise if a value is traced: what decides on the host cannot be part of a compiled program."""
+    if not is_concrete(*values):
+        raise InputError(
+            f"{name} is traced by jit, vmap or grad, but this function decides on the host what to "
+            f"do with it; call it outside of them"
+        )
+
+
 def check_probability(name: str, value: Any) -> None:
     """Raise unless ``value`` lies strictly between 0 and 1."""
     if value is None or isinstance(value, str | bool):
@@ -93,6 +128,35 @@ def place_in(names: Sequence[Any], given: Any) -> int | None:
         if name in names:
             return list(names).index(name)
     return int(given) if whole and 0 <= int(given) < len(names) else None
+
+
+def check_test_nodes(n_nodes: int, x: Any, y: Any, cond: Any) -> None:
+    """Refuse nodes that a test does not know, and a set S that holds X or Y, if they can be read.
+
+    Raises:
+        InputError: A node of a test is none of ``0 … n_nodes - 1``, or is tested given itself.
+    """
+    import numpy as np
+
+    if not is_concrete(x, y, cond):
+        return
+    given = np.asarray(cond)
+    ends = {"x": np.asarray(x), "y": np.asarray(y)}
+    for name, nodes, least in (*((k, v, 0) for k, v in ends.items()), ("cond", given, -1)):
+        wrong = (nodes < least) | (nodes >= n_nodes)
+        if wrong.any():
+            padding = ", or -1 where a set is shorter" if name == "cond" else ""
+            raise InputError(
+                f"{name} holds {nodes[wrong].ravel()[0]}, but the test has the nodes "
+                f"0 … {n_nodes - 1}; give one of them{padding}"
+            )
+    for name, nodes in ends.items():
+        inside = (given == nodes[..., None]).any(axis=-1)
+        if inside.any():
+            raise InputError(
+                f"cond holds {np.ravel(nodes)[np.ravel(inside)][0]}, which is {name}; nothing is "
+                "tested given itself, so leave it out of the set"
+            )
 
 
 def limit(name: str, default: int) -> int:

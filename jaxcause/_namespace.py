@@ -16,6 +16,14 @@ from jaxcause._typing import AnyArray
 
 Carry = TypeVar("Carry")
 
+UNTRACEABLE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerBoolConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+"""What JAX raises where a function calls numpy, int(), float() or if on what is traced."""
+
 
 def namespace(*trees: Any) -> Any:
     """``numpy`` if every leaf of ``trees`` is a numpy array or a number, else ``jax.numpy``.
@@ -30,6 +38,15 @@ def on_host(*trees: Any) -> bool:
     """Whether every leaf of ``trees`` is a numpy array or a number."""
     leaves = jax.tree.leaves(trees)
     return all(isinstance(leaf, np.ndarray | np.generic | bool | int | float) for leaf in leaves)
+
+
+def wide_float(dtype: Any) -> np.dtype:
+    """A floating dtype with room for counts: half precision becomes float32.
+
+    >>> wide_float(np.float16), wide_float(np.float64)
+    (dtype('float32'), dtype('float64'))
+    """
+    return np.dtype(dtype) if np.dtype(dtype).itemsize > 2 else np.dtype(np.float32)
 
 
 def as_varying(like: Any, tree: Carry) -> Carry:

@@ -47,7 +47,8 @@ class ResponseCurves(NamedTuple):
 class CITest(Protocol):
     """A conditional independence test over nodes ``0 … n_nodes-1``, and a pytree.
 
-    ``test(x, y, cond)`` is pure and jittable; ``cond`` is ``int32 [k]``, padded with -1.
+    ``test(x, y, cond)`` is pure and jittable; ``cond`` is ``int32 [k]``, padded with -1. Searches
+    give it nodes of their own, and never X or Y among the conditions.
 
     A test may say ``takes_rows = True``. On numpy arrays ``x, y [rows]`` and ``cond [rows, k]`` it
     then answers all rows in numpy, and searches on the host compile nothing.

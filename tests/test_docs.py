@@ -127,3 +127,21 @@ def test_the_results_in_the_readme_are_those_that_were_measured(words, table, se
     expected = [f"{measured[method]:.2f}".removeprefix("0") for method in methods]
     line = f"| {words} | {' | '.join(expected)} |"
     assert line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_a_search_over_the_devices_of_a_mesh_runs_as_shown():
+    import jax
+    import numpy as np
+
+    page = next(page for page in PAGES if page.stem == "searching")
+    shown = next(code for code in blocks(page, "python") if "jax.shard_map" in code)
+    given = {
+        "jax": jax,
+        "jc": jc,
+        "n_devices": len(jax.devices()),
+        "n_samples": 300,
+        "caps": jc.Caps(max_degree=2, max_cond_size=1),
+        "corr": np.stack([np.eye(3, dtype=np.float32)] * 2 * len(jax.devices())),
+    }
+    exec(shown, given)
+    assert not np.asarray(given["found"].graph.marks).any()

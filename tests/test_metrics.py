@@ -1,5 +1,7 @@
 import itertools
 
+import hypothesis
+import hypothesis.strategies as st
 import jax
 import numpy as np
 import pytest
@@ -193,3 +195,115 @@ def test_graphs_of_other_kinds_stay_as_they_are():
         assert metrics.as_cpdags(other, dag) == (other, dag, None)
     with pytest.raises(InputError, match="estimate is a batch"):
         metrics.as_cpdags(CausalGraph(np.zeros((2, 3, 3), int)), dag)
+
+
+KINDS = ("float64", "float32", "float16", "bfloat16", "int64", "uint8", "bool", "list")
+
+
+@hypothesis.given(
+    st.data(),
+    st.integers(2, 5),
+    st.integers(1, 4),
+    st.booleans(),
+    st.sampled_from(KINDS),
+    st.sampled_from([np.asarray, jax.numpy.asarray]),
+)
+@hypothesis.settings(max_examples=60, deadline=None)
+def test_only_the_order_of_scores_counts(data, n, n_kinds, diagonal, kind, engine):
+    """Few small whole numbers, with many ties, stand for any scores of the same order."""
+    draw = data.draw(st.lists(st.integers(0, n_kinds), min_size=2 * n * n, max_size=2 * n * n))
+    order = np.array(draw[: n * n]).reshape(n, n)
+    truth = np.array(draw[n * n :]).reshape(n, n) == 0
+    # -inf, some numbers and inf in the place of the smallest, the others and the largest.
+    infinite = np.where(order == 0, -np.inf, np.where(order == n_kinds, np.inf, 10.0**order))
+    if kind == "list":
+        scores, known = order.tolist(), truth.astype(int).tolist()
+    elif kind == "bool":
+        order = np.minimum(order, 1)
+        scores, known = engine(order.astype(bool)), engine(truth.astype(np.float32))
+    elif "float" in kind:
+        scores, known = engine(infinite.astype(jax.numpy.dtype(kind))), engine(truth)
+    else:
+        scores, known = engine(order.astype(kind)), engine(truth.astype(np.int32))
+    counts = (diagonal | ~np.eye(n, dtype=bool)).ravel()
+    y, score = truth.ravel()[counts], order.ravel()[counts]
+    n_true = int(y.sum())
+    options = {"diagonal": diagonal}
+    area, average, f1 = (
+        float(measure(scores, known, **options))
+        for measure in (metrics.auroc, metrics.auprc, metrics.f1_at_true_number)
+    )
+    if 0 < n_true < y.size:
+        assert area == pytest.approx(sklearn.metrics.roc_auc_score(y, score), abs=1e-6)
+    if n_true:
+        expected = sklearn.metrics.average_precision_score(y, score)
+        assert average == pytest.approx(expected, abs=1e-6)
+        best = np.argsort(-score, kind="stable")[:n_true]
+        assert f1 == pytest.approx(y[best].mean(), abs=1e-6)
+    lagged, with_lag = np.zeros((2, n, n, 2))
+    lagged[:, :, 1], with_lag[:, :, 1] = infinite, truth
+    plain = lagged.copy()
+    plain[:, :, 1] = order
+    assert (
+        float(metrics.f1_at_k(lagged, with_lag, 1)) == float(metrics.f1_at_k(plain, with_lag, 1))
+        or kind == "bool"
+    )
+
+
+MEASURES = (metrics.auroc, metrics.auprc, metrics.f1_at_true_number)
+
+
+@pytest.mark.parametrize("measure", [*MEASURES, lambda s, t: metrics.f1_at_k(s, t, 1)])
+def test_scores_that_are_nan_are_refused_or_give_nan(measure):
+    truth = np.zeros((2, 2, 2), bool)
+    truth[0, 1, 1] = True
+    scores = np.arange(8.0).reshape(2, 2, 2)
+    scores[:, :, 0] = np.nan  # lag 0 is left out
+    assert float(measure(scores, truth)) >= 0
+    compiled = jax.jit(measure)
+    assert float(compiled(scores, truth)) == pytest.approx(float(measure(scores, truth)))
+    scores[1, 0, 1] = np.nan
+    for given in (scores, jax.numpy.asarray(scores)):
+        with pytest.raises(InputError, match="scores hold NaN 1 times"):
+            measure(given, truth)
+    assert np.isnan(compiled(scores, truth))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_diagonal_may_be_nan_where_it_is_left_out(measure):
+    scores = np.array([[np.nan, 2.0], [1.0, np.nan]])
+    truth = np.array([[0, 1], [0, 0]], bool)
+    assert float(measure(scores, truth, diagonal=False)) == 1.0
+    assert float(jax.jit(lambda s: measure(s, truth, diagonal=False))(scores)) == 1.0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("engine", [np.asarray, jax.numpy.asarray])
+def test_half_precision_holds_the_counts_of_many_edges(dtype, engine):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(80, 80)).astype(jax.numpy.dtype(dtype))
+    truth = rng.random((80, 80)) < 0.3
+    wide = scores.astype(np.float64).ravel()
+    area = float(metrics.auroc(engine(scores), engine(truth)))
+    assert area == pytest.approx(sklearn.metrics.roc_auc_score(truth.ravel(), wide), abs=1e-5)
+
+
+@pytest.mark.usefixtures("untyped")
+def test_what_is_no_mask_and_no_score_is_refused():
+    truth, half = np.eye(3, dtype=bool), np.full((3, 3), 0.5)
+    for compare in (metrics.precision_recall, metrics.shd, metrics.false_discovery_proportion):
+        with pytest.raises(InputError, match=r"estimate holds 0\.5, but edges are True and False"):
+            compare(half, truth)
+        with pytest.raises(InputError, match=r"truth holds 0\.5"):
+            compare(truth, half)
+        assert float(np.ravel(compare(truth.astype(float), truth.tolist()))[0]) == float(
+            np.ravel(compare(truth, truth))[0]
+        )
+    with pytest.raises(InputError, match="scores is an array of <U1"):
+        metrics.auroc([["a", "b"], ["c", "d"]], [[0, 1], [0, 0]])
+    with pytest.raises(InputError, match="scores is no array"):
+        metrics.auroc([[1, 2], [3]], [[0, 1], [0, 0]])
+    with pytest.raises(InputError, match=r"truth has shape \(3,\)"):
+        metrics.auroc(half, [0, 1, 0])
+    with pytest.raises(InputError, match=r"must be \[source, target, lag\]"):
+        metrics.f1_at_k(half, truth, 1)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
-from jaxcause._checks import InputError, check_choice, check_square, is_concrete
+from jaxcause._checks import InputError, check_choice, check_square, is_concrete, numbers
 from jaxcause._typing import AnyArray
 from jaxcause.attention._correlation import correlation
 from jaxcause.discovery import SearchResult, icd
@@ -84,7 +84,13 @@ def abcd(
     >>> abcd(attn, 384).graph.edges(["heavy", "rain", "fell"])
     [('heavy', 'o->', 'rain'), ('fell', 'o->', 'rain')]
     """
+    attn = numbers("attn", attn)
     check_square("attn", attn)
+    if isinstance(shrinkage, str):
+        raise InputError(
+            f"shrinkage={shrinkage!r} needs samples to estimate an intensity from, and attention "
+            "has none; give a number in [0, 1], such as shrinkage=0.1"
+        )
     check_choice("heads", heads, ("separate", "mean"))
     given = _averaged(attn) if heads == "mean" else attn
     mask = _mask_of_graphs(node_mask, attn, given)

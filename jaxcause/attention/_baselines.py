@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, PRNGKeyArray
 
-from jaxcause._checks import InputError, check_at_least, check_shape
+from jaxcause._checks import InputError, check_at_least, check_host, check_shape, numbers
 from jaxcause._typing import AnyArray, VerifyFn
 from jaxcause.attention._candidates import Candidate, subsets_by_cost, whole_numbers
 from jaxcause.attention._queries import Explanations, Limits, query_in_order
@@ -148,7 +148,8 @@ def explain_exhaustively(
 
 
 def _scores(scores: AnyArray) -> np.ndarray:
-    values = np.asarray(scores, np.float64)
+    check_host("scores", scores)
+    values = np.asarray(numbers("scores", scores)).astype(np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
         raise InputError(

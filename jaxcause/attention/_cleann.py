@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxcause._checks import InputError, check_at_least, check_shape
+from jaxcause._checks import InputError, check_at_least, check_host, check_shape
 from jaxcause._typing import AnyArray, VerifyFn
 from jaxcause.attention._candidates import subsets_of_trees
 from jaxcause.attention._queries import Explanations, Limits, query_with_fallback
@@ -66,8 +66,9 @@ def cleann(
         search ended.
 
     Raises:
-        InputError: ``target`` is no node of the graph, an array has another number of nodes, a
-            weight is not finite, a limit is not positive, or ``verify_fn`` returns something else.
+        InputError: ``graph`` is none, or traced, ``target`` is no node of it, an array has another
+            number of nodes, a weight is not finite, a limit is not positive, or ``verify_fn``
+            returns something else.
 
     Source: Rohekar, Gurwicz & Nisimov (2023), "Causal interpretation of self-attention in
     pre-trained Transformers", arXiv 2310.20307, algorithm 1.
@@ -78,6 +79,12 @@ def cleann(
     (Explanation(nodes=(2,), distances=(2,), n_queries=2),)
     """
     limits = Limits(every, batch_size, max_queries, time_limit).check()
+    if not isinstance(graph, CausalGraph):
+        raise InputError(
+            f"graph is {type(graph).__name__}, not a CausalGraph; give that of a result, or "
+            "jc.CausalGraph(marks)"
+        )
+    check_host("graph", graph.marks)
     marks = np.asarray(graph.marks)
     n = marks.shape[-1]
     whole = isinstance(target, int | np.integer) and not isinstance(target, bool)

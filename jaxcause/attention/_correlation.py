@@ -5,7 +5,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float
 
-from jaxcause._checks import InputError, check_square, is_concrete
+from jaxcause._checks import InputError, check_square, is_concrete, numbers
 from jaxcause._typing import AnyArray
 
 
@@ -45,6 +45,7 @@ def correlation(
     >>> correlation(np.array([[1.0, 0.0], [0.6, 0.8]])).round(6).tolist()
     [[1.0, 0.6], [0.6, 1.0]]
     """
+    attn = numbers("attn", attn)
     check_square("attn", attn)
     if not is_concrete(attn, node_mask):
         return _traced(jnp.asarray(attn), node_mask)

@@ -40,7 +40,8 @@ class Explanations(NamedTuple):
         found: Explanations in the order in which they were found; empty if there are none.
         n_queries: Number of model queries, including the rest of the last batch.
         status: ``explained``; ``not found`` if no candidate changes the output; ``budget`` or
-            ``time`` if a limit ended the search, which keeps what was found until then.
+            ``time`` if ``max_queries`` or ``time_limit`` ended the search, which keeps what was
+            found until then.
     """
 
     found: tuple[Explanation, ...]
@@ -117,27 +118,34 @@ def query_with_fallback(
 ) -> Explanations:
     """Query ``first``, and if it explains nothing, at most ``n_fallback`` sets of ``fallback``.
 
-    At most half of ``max_queries`` is kept for the fallback. No set is queried twice.
+    At most half of ``max_queries`` is kept for the fallback. No set is queried twice. The limit of
+    the fallback is no budget: where it ends the search, all that was to be tried has been.
     """
     began = time.monotonic()
+    kept = n_fallback
     if limits.max_queries is not None:
-        n_fallback = min(n_fallback, limits.max_queries // 2)
-    if not n_fallback:
+        kept = min(n_fallback, limits.max_queries // 2)
+    if not kept:
         return query_in_order(first, verify_fn, n_nodes, limits)
     known: set[Candidate] = set()
-    most = None if limits.max_queries is None else limits.max_queries - n_fallback
+    most = None if limits.max_queries is None else limits.max_queries - kept
     early = limits._replace(max_queries=most)
     before = query_in_order(_recorded(first, known), verify_fn, n_nodes, early)
     if before.found or before.status == "time":
         return before
-    left = limits._replace(max_queries=n_fallback)
+    room = n_fallback
+    if limits.max_queries is not None:
+        room = min(n_fallback, limits.max_queries - before.n_queries)
+    left = limits._replace(max_queries=room)
     if limits.time_limit is not None:
         spent = time.monotonic() - began
         left = left._replace(time_limit=max(limits.time_limit - spent, 0.0))
     new = (nodes for nodes in fallback if tuple(sorted(nodes)) not in known)
     after = query_in_order(new, verify_fn, n_nodes, left)
     found = tuple(e._replace(n_queries=e.n_queries + before.n_queries) for e in after.found)
-    status = before.status if after.status == "not found" else after.status
+    status = after.status
+    if status == "not found" or (status == "budget" and room == n_fallback):
+        status = before.status
     return Explanations(found, before.n_queries + after.n_queries, status)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxcause._checks import InputError, check_square
+from jaxcause._checks import InputError, check_host, check_square, numbers
 from jaxcause._typing import AnyArray
 
 
@@ -49,6 +49,8 @@ def attention_rollout(
     >>> attention_rollout(np.full((2, 2, 2), 0.5), target=0).tolist()
     [0.625, 0.375]
     """
+    check_host("attn", attn)
+    attn = numbers("attn", attn)
     check_square("attn", attn)
     if np.ndim(attn) < 3:
         raise InputError(f"attn has shape {np.shape(attn)}, but must be [layers, heads, q, k]")
@@ -93,18 +95,24 @@ def input_x_gradient(
     >>> input_x_gradient(lambda e: e[1, 0] * 3.0, jnp.ones((2, 1))).tolist()
     [0.0, 3.0]
     """
-    given = jnp.asarray(embeddings)
+    check_host("embeddings", embeddings)
+    given = jnp.asarray(numbers("embeddings", embeddings))
+    if not jnp.issubdtype(given.dtype, jnp.floating):
+        raise InputError(f"embeddings has dtype {given.dtype}; differentiate floating numbers")
     gradient = jax.grad(output_fn)(given)
     return np.abs(np.asarray((given * gradient).sum(axis=-1), np.float64))
 
 
 def _mean(attn: AnyArray) -> np.ndarray:
+    check_host("attn", attn)
+    attn = numbers("attn", attn)
     check_square("attn", attn)
     rows = np.asarray(attn).astype(np.float64)
     return rows.reshape(-1, *rows.shape[-2:]).mean(axis=0)
 
 
 def _token(target: int, rows: np.ndarray) -> int:
-    if not 0 <= target < len(rows):
+    whole = isinstance(target, int | np.integer) and not isinstance(target, bool)
+    if not whole or not 0 <= target < len(rows):
         raise InputError(f"target={target!r} is none of the tokens 0 … {len(rows) - 1}")
-    return target
+    return int(target)

@@ -1,13 +1,14 @@
 """Attention between words from attention between word pieces."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxcause._checks import InputError, check_square, is_concrete
+from jaxcause._checks import InputError, check_host, check_square, is_concrete, numbers
 from jaxcause._typing import AnyArray
 
 
@@ -43,7 +44,7 @@ def merge_word_pieces(
             None or -1 for special tokens.
 
     Raises:
-        InputError: There is not one id per token, or an id is below -1.
+        InputError: There is not one id per token, or an id is no whole number or below -1.
 
     Source: Clark, Khandelwal, Levy & Manning (2019), "What does BERT look at?", section 4.1.
 
@@ -52,8 +53,16 @@ def merge_word_pieces(
     >>> words.node_of_token.tolist(), words.attention[1].tolist()
     ([0, 1, 1, 2], [0.25, 0.5, 0.25])
     """
+    attn = numbers("attn", attn)
     check_square("attn", attn)
-    ids = np.array([-1 if i is None else int(i) for i in np.asarray(word_ids, object)], np.int64)
+    check_host("word_ids", word_ids)
+    given = np.asarray(word_ids, object).ravel()
+    other = [i for i in given if not (i is None or isinstance(i, Integral))]
+    if other:
+        raise InputError(
+            f"word_ids holds {other[0]!r}, which is no whole number; special tokens have None or -1"
+        )
+    ids = np.array([-1 if i is None else int(i) for i in given], np.int64)
     if ids.size != attn.shape[-1]:
         raise InputError(
             f"word_ids has {ids.size} entries, but attn is about {attn.shape[-1]} tokens"

@@ -9,8 +9,9 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
-from jaxcause._checks import InputError, check_at_least
+from jaxcause._checks import InputError, check_at_least, check_host, numbers
 from jaxcause._typing import AnyArray, PredictFn, ResponseCurves
+from jaxcause.attribution._stream import check_forecast
 
 N_POINTS = 21
 OUTERMOST = 0.01
@@ -60,7 +61,13 @@ def response_curves(
     """
     check_at_least("n_points", n_points, 2)
     check_at_least("batch_size", batch_size, 1)
-    given = np.asarray(windows)
+    check_host("windows", windows, edges, at)
+    given = numbers("windows", windows)
+    given = np.asarray(given)
+    if given.ndim != 3 or not np.issubdtype(given.dtype, np.number):
+        raise InputError(f"windows has shape {given.shape}, but must be [windows, time, vars]")
+    forecast = predict_fn if isinstance(predict_fn, Partial) else Partial(predict_fn)
+    check_forecast(forecast, jax.ShapeDtypeStruct(given.shape[1:], given.dtype), n_outputs=1)
     chosen = _checked_edges(edges, given.shape)
     inputs = given[:, given.shape[1] - chosen[:, 2], chosen[:, 0]]
     if at is None:

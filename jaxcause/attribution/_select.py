@@ -9,7 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause._checks import InputError, check_at_least, check_probability
+from jaxcause._checks import (
+    InputError,
+    check_at_least,
+    check_host,
+    check_probability,
+    numbers,
+)
 from jaxcause._typing import AnyArray
 from jaxcause.attribution._empirical_null import fit_null, half_normal_p_value
 from jaxcause.attribution._score_test import lagged_edges, score_test
@@ -301,7 +307,8 @@ def select_global_top_k(scores: Float[AnyArray, "vars vars lags"], k: int) -> La
 
 def _lagged(scores: AnyArray) -> Float[np.ndarray, "vars vars max_lag"]:
     """Check the scores, and return those at lags 1, 2, …, as floats."""
-    given = np.asarray(scores)
+    check_host("scores", scores)
+    given = np.asarray(numbers("scores", scores))
     if given.ndim != 3 or given.shape[0] != given.shape[1] or given.shape[2] < 2:
         raise InputError(f"scores has shape {given.shape}, but must be [vars, vars, max_lag+1]")
     if not np.isfinite(given).all() or (given < 0).any():
@@ -311,6 +318,7 @@ def _lagged(scores: AnyArray) -> Float[np.ndarray, "vars vars max_lag"]:
 
 def _tested(candidates: AnyArray, lagged: np.ndarray) -> np.ndarray:
     """Check the candidates, and return those at lags 1, 2, …."""
+    check_host("candidates", candidates)
     given = np.asarray(candidates)
     n_vars, _, max_lag = lagged.shape
     if given.shape != (n_vars, n_vars, max_lag + 1) or given.dtype != bool:

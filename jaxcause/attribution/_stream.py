@@ -12,7 +12,8 @@ from jax.sharding import Mesh, PartitionSpec
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
-from jaxcause._checks import InputError, check_at_least, is_concrete
+from jaxcause._checks import InputError, check_at_least, is_concrete, numbers
+from jaxcause._namespace import UNTRACEABLE
 from jaxcause._typing import AnyArray
 from jaxcause.attribution._block_sizes import block_sizes
 from jaxcause.attribution._derivatives import with_derivatives
@@ -101,6 +102,7 @@ def moments_over_windows(
 
 
 def checked_windows(windows: AnyArray) -> AnyArray:
+    windows = numbers("windows", windows)
     if np.ndim(windows) != 3 or 0 in np.shape(windows):
         raise InputError(
             f"windows has shape {np.shape(windows)}, but must be [windows ≥ 1, time, vars]"
@@ -111,7 +113,15 @@ def checked_windows(windows: AnyArray) -> AnyArray:
 
 
 def check_forecast(forecast: Partial, window: jax.ShapeDtypeStruct, n_outputs: int) -> None:
-    out, shape = jax.eval_shape(forecast, window), window.shape[1:]
+    shape = window.shape[1:]
+    try:
+        out = jax.eval_shape(forecast, window)
+    except UNTRACEABLE as error:
+        raise InputError(
+            "predict_fn calls numpy, int(), float() or if on its window "
+            f"({type(error).__name__}), and JAX cannot differentiate that; write it with "
+            "jax.numpy, or convert a module of PyTorch by jc.attribution.from_torch"
+        ) from None
     if n_outputs == 1:
         right = getattr(out, "shape", None) == shape
         wanted = "one value per variable"

@@ -99,10 +99,10 @@ def search_graphs(
             all triples of nodes.
 
     Raises:
-        InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, ``sepset`` is not
-            known, ``knowledge`` or ``node_mask`` are about another number of nodes, the test is
-            traced and there are no caps, ``checkpoint`` comes with caps or several processes, or
-            the search does not fit into memory.
+        InputError: ``alpha`` is outside (0, 1), ``max_cond_size`` is negative, a cap is no whole
+            number or too small, ``sepset`` is not known, ``knowledge`` or ``node_mask`` are about
+            another number of nodes, the test is traced and there are no caps, ``checkpoint`` comes
+            with caps or several processes, or the search does not fit into memory.
     """
     if mesh is not None:
         check_row_mesh(mesh)
@@ -231,6 +231,9 @@ def _check(
         )
     if max_cond_size is not None:
         check_at_least("max_cond_size", max_cond_size, 0)
+    if caps is not None:
+        check_at_least("caps.max_degree", caps.max_degree, 1)
+        check_at_least("caps.max_cond_size", caps.max_cond_size, 0)
     n = test.n_nodes
     check_knowledge(knowledge)
     if knowledge is not None and knowledge.n_nodes != n:

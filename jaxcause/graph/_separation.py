@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause._checks import check_square
+from jaxcause._checks import check_square, check_test_nodes
 from jaxcause._namespace import any_along, fixed_point, namespace
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray, CIResult, Nodes
@@ -31,6 +31,7 @@ class OracleTest:
 
     def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y | S: the p-value is 1 if S d-separates X and Y, and 0 if not."""
+        check_test_nodes(self.n_nodes, x, y, cond)
         xp = namespace(self, x, y, cond)
         observed, cond = xp.asarray(self.observed), xp.asarray(cond)
         within = xp.where(cond >= 0, observed[cond], np.int32(-1))
@@ -55,6 +56,7 @@ class MagOracleTest:
 
     def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y | S: the p-value is 1 if S m-separates X and Y, and 0 if not."""
+        check_test_nodes(self.n_nodes, x, y, cond)
         xp = namespace(self, x, y, cond)
         given = _members(xp.asarray(cond), self.n_nodes)
         ends = xp.asarray(x), xp.asarray(y)

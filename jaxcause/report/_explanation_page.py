@@ -115,6 +115,7 @@ def _headline(target: dict[str, Any], tokens: list[str]) -> str:
     said = f"{_quoted(output)}{_odds(target.get('probability'))}"
     return {
         "class": f"The model says {said}",
+        "label": f"The most probable label is {said}; each label has a probability of its own",
         "masked token": f"The model fills the mask with {said}",
         "next token": f"The model continues with {said}",
         "next item": f"The model recommends {said}",

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from jaxcause._checks import check_host
 from jaxcause._namespace import namespace, stop_gradient
 from jaxcause._typing import AnyArray
 from jaxcause.stats._pairwise import column_products
@@ -39,7 +40,12 @@ def correlation_matrix(
 
 
 def condition_number(corr: Float[np.ndarray, "*graphs nodes nodes"]) -> float:
-    """Largest 2-norm condition number of a stack of symmetric matrices (host side)."""
+    """Largest 2-norm condition number of a stack of symmetric matrices (host side).
+
+    Raises:
+        InputError: ``corr`` is traced.
+    """
+    check_host("corr", corr)
     if corr.size == 0 or not np.isfinite(corr).all():
         return float("inf") if corr.size else 1.0
     eigenvalues = np.abs(np.linalg.eigvalsh(np.asarray(corr, np.float64)))

@@ -1,10 +1,22 @@
 """Fisher's z-transform of a (partial) correlation."""
 
-from jaxtyping import Float, Num
+import numpy as np
+from jaxtyping import Float, Int, Num
 
 from jaxcause._namespace import namespace
 from jaxcause._typing import AnyArray
 from jaxcause.stats._tails import erfc
+
+
+def n_conditions(cond: Int[AnyArray, "*rows k"]) -> Int[AnyArray, "*rows"]:
+    """Size of each set S, padded with -1; a member that stands there twice counts once.
+
+    >>> n_conditions(np.array([[2, 2, -1], [0, 4, -1]])).tolist()
+    [1, 2]
+    """
+    before = np.tri(cond.shape[-1], k=-1, dtype=bool)
+    repeated = ((cond[..., :, None] == cond[..., None, :]) & before).any(axis=-1)
+    return namespace(cond).asarray(((cond >= 0) & ~repeated).sum(axis=-1, dtype=np.int32))
 
 
 def fisher_z_p_value(

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxcause._checks import is_concrete
-from jaxcause._namespace import namespace, on_host
+from jaxcause._checks import is_concrete, numbers
+from jaxcause._namespace import namespace, on_host, wide_float
 from jaxcause._typing import AnyArray
 
 
@@ -48,6 +48,7 @@ def lagged_q_values(
     >>> float(benjamini_hochberg(p)[0, 1, 1].round(3)), float(lagged_q_values(p)[0, 1, 1])
     (0.08, 0.12)
     """
+    p_values = numbers("p_values", p_values)
     xp = namespace(p_values)
     own = xp.eye(len(p_values), dtype=bool)[:, :, None] & xp.ones(p_values.shape, bool)
     of_others, of_own = (
@@ -87,12 +88,18 @@ def benjamini_yekutieli(p_values: Float[AnyArray, "*tests"]) -> Float[AnyArray, 
 def _in_numpy(
     adjusted: Callable[[AnyArray], AnyArray], p_values: Float[AnyArray, "*tests"]
 ) -> Float[AnyArray, "*tests"]:
-    """``adjusted`` p-values; in numpy unless they are traced, which rounds as XLA does."""
-    if on_host(p_values):
-        return np.asarray(adjusted(np.asarray(p_values)))
-    if is_concrete(p_values):
-        return jax.device_put(adjusted(np.asarray(p_values)))
-    return adjusted(jnp.asarray(p_values))
+    """``adjusted`` p-values; in numpy unless they are traced, which rounds as XLA does.
+
+    Half precision holds neither the number of many tests nor their ranks: it is left for the work.
+    """
+    p = numbers("p_values", p_values)
+    kept = p.dtype if jnp.issubdtype(p.dtype, jnp.floating) else np.dtype(float)
+    wide = wide_float(kept)
+    if on_host(p):
+        return np.asarray(adjusted(p.astype(wide))).astype(kept)
+    if is_concrete(p):
+        return jax.device_put(np.asarray(adjusted(np.asarray(p, wide))).astype(kept))
+    return adjusted(jnp.asarray(p, wide)).astype(kept)
 
 
 def _number_tested(p: Float[AnyArray, "*tests"]) -> Float[AnyArray, ""] | np.floating:

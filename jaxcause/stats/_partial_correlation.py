@@ -8,7 +8,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Float, Int, Num
 
-from jaxcause._checks import InputError, check_square, is_concrete
+from jaxcause._checks import InputError, check_host, check_square, check_test_nodes, is_concrete
 from jaxcause._namespace import namespace, on_host
 from jaxcause._precision import float64_where_asked, outside
 from jaxcause._pytree import pytree_dataclass
@@ -16,7 +16,7 @@ from jaxcause._small_work import pays_to_compile
 from jaxcause._typing import AnyArray, CIResult, Nodes
 from jaxcause.stats._check_correlation import checked_correlation, checked_n_samples
 from jaxcause.stats._elimination import eliminate, redundant_below
-from jaxcause.stats._fisher_z import fisher_z_p_value
+from jaxcause.stats._fisher_z import fisher_z_p_value, n_conditions
 
 
 @pytree_dataclass(static=("one_sided", "search_dtype"))
@@ -53,6 +53,7 @@ class PartialCorrelationTest:
 
     def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""
+        check_test_nodes(self.n_nodes, x, y, cond)
         arguments = self.corr, self.n_samples, x, y, cond
         if on_host(arguments) and not self._pays_to_compile(x, cond):
             return _formula(*arguments, one_sided=self.one_sided)
@@ -125,7 +126,7 @@ def _formula(
     """Partial correlation and Fisher's z, for one test or one in each row."""
     xp = namespace(corr, n_samples, x, y, cond)
     r = partial_correlation(corr, x, y, cond)
-    size = (cond >= 0).sum(axis=-1, dtype=np.int32).astype(corr.dtype)
+    size = n_conditions(cond).astype(corr.dtype)
     p_value = fisher_z_p_value(r, xp.asarray(xp.asarray(n_samples, corr.dtype) - size - 3))
     if one_sided:
         # Copies are dependent, whatever the sign of r.
@@ -202,7 +203,7 @@ def partial_correlations(
         corr: Correlation matrices.
 
     Raises:
-        InputError: ``corr`` is not square, or holds NaN.
+        InputError: ``corr`` is not square, is traced, or holds NaN.
 
     >>> import numpy as np
     >>> path = np.array([[1.0, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 1.0]])
@@ -210,6 +211,7 @@ def partial_correlations(
     [1.0, 0.447214, 0.0]
     """
     check_square("corr", corr)
+    check_host("corr", corr)
     r = np.asarray(corr, np.float64)
     if np.isnan(r).any():
         raise InputError(

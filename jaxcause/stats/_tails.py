@@ -134,7 +134,7 @@ def f_p_value(
 
     It is the regularised incomplete beta function :math:`I_x(b, a)` at
     :math:`x = b / (b + a f)`, where a and b are half the degrees of freedom, by its continued
-    fraction (Lentz's method). The relative error is below 1e-10.
+    fraction (Lentz's method). The relative error is below 1e-9.
 
     Args:
         f: The statistics, at least 0.

@@ -6,12 +6,13 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxcause._checks import check_test_nodes
 from jaxcause._namespace import namespace, on_host
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray, CIResult, Nodes
 from jaxcause.stats._check_data import check_common_rows, check_rows, checked_data
 from jaxcause.stats._definite import least_variance
-from jaxcause.stats._fisher_z import fisher_z_p_value
+from jaxcause.stats._fisher_z import fisher_z_p_value, n_conditions
 from jaxcause.stats._pairwise import (
     PairwiseCorrelation,
     centred_columns,
@@ -206,9 +207,10 @@ class DeletionTest:
 
     def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""
+        check_test_nodes(self.n_nodes, x, y, cond)
         xp = namespace(self, x, y, cond)
         given, rows = xp.asarray(cond, np.int32), np.shape(x)
-        size = (given >= 0).sum(axis=-1, dtype=np.int32).reshape(-1)
+        size = n_conditions(given).reshape(-1)
         ends = (xp.asarray(end, np.int32).reshape(1, -1) for end in (x, y))
         listed = xp.moveaxis(given, -1, 0).reshape(given.shape[-1], size.size)
         found = self.samples.correlations(xp.concatenate([listed, *ends]))

@@ -308,3 +308,22 @@ def test_bad_arguments_are_refused(change, message, untyped):
 def test_a_model_that_answers_something_else_is_refused(answer):
     with pytest.raises(InputError, match="verify_fn returned .* must return bool"):
         cleann(star(4), 0, answer)
+
+
+@pytest.mark.parametrize("max_queries", [None, 500, *range(2, 13)])
+@pytest.mark.parametrize("n_larger", [1, 3, 4, 5, 20])
+def test_budget_means_that_the_number_of_queries_was_reached(n_larger, max_queries):
+    found = cleann(
+        star(6),
+        0,
+        lambda removed: np.zeros(len(removed), bool),
+        max_size=1,
+        n_larger=n_larger,
+        max_queries=max_queries,
+        batch_size=2,
+    )
+    # Each of five nodes; then growing sets of two to five, since that of one was asked for.
+    n_candidates = 5 + min(n_larger, 4)
+    reached = max_queries is not None and max_queries < n_candidates
+    assert found.status == ("budget" if reached else "not found")
+    assert found.n_queries == (max_queries if reached else n_candidates)

@@ -164,3 +164,21 @@ def test_a_batch_spread_over_devices_gives_the_same():
     )
     assert done.returncode == 0, done.stderr
     assert "the same on 2 devices" in done.stdout
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize(
+    ("caps", "message"),
+    [
+        ((0, 1), "caps.max_degree=0 must be a whole number of at least 1"),
+        ((2.0, 1), r"caps.max_degree=2\.0 must be a whole number"),
+        ((2, -1), "caps.max_cond_size=-1 must be a whole number of at least 0"),
+        ((2, None), "caps.max_cond_size=None must be a whole number"),
+        ((True, 1), "caps.max_degree=True must be a whole number"),
+    ],
+)
+def test_caps_are_whole_numbers(search, caps, message):
+    test = partial_correlation_test(correlations(0, 4), SAMPLES)
+    with pytest.raises(InputError, match=message):
+        search(test, caps=Caps(*caps))

@@ -48,6 +48,17 @@ def test_padding_on_the_left_of_any_width_changes_nothing(bold):
         assert (found.attentions[..., :width] == 0).all()
 
 
+def test_what_the_mask_hides_moves_no_position(bold):
+    session = np.array([[3, 5, 2, CONFIG.mask_id]], np.int32)
+    forward = jax.jit(bold.apply)
+    expected = forward(bold.params, session).logits
+    for filler in (0, 4, CONFIG.mask_id):
+        padded = np.pad(session, [(0, 0), (0, 3)], constant_values=filler)
+        mask = np.array([[1, 1, 1, 1, 0, 0, 0]], np.int32)
+        found = forward(bold.params, padded, mask).logits[:, :4]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_positions_count_back_from_the_newest(bold):
     session = np.array([[3, 5, 2, 7]], np.int32)
     positions = np.array([[3, 2, 1, 0]], np.int32)

@@ -137,6 +137,18 @@ def test_without_a_padding_token_the_mask_tells_the_last_token(classifier):
     np.testing.assert_allclose(found[1:], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("pad_token_id", [None, 1, 28])
+def test_the_class_is_read_at_a_token_that_the_mask_shows(classifier, pad_token_id):
+    forward = jax.jit(Forward(dataclasses.replace(classifier.config, pad_token_id=pad_token_id)))
+    ids = np.array([[7, 3, 9, 12]], np.int32)
+    expected = forward(classifier.params, ids).logits
+    for filler in (0, 1, 5, 28):
+        filled = np.pad(ids, [(0, 0), (0, 3)], constant_values=filler)
+        mask = np.array([[1, 1, 1, 1, 0, 0, 0]], np.int32)
+        found = forward(classifier.params, filled, mask).logits
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_token_types_are_tokens():
     model = load_pretrained(GOLDENS / "gpt2_none")
     ids = np.array([[7, 3, 9]], np.int32)

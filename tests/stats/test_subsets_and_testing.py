@@ -2,6 +2,7 @@ import itertools
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
@@ -91,3 +92,16 @@ def test_ridge_shrinks_and_works_with_few_windows():
     assert np.isfinite(fit_var(x, np.arange(4), max_lag=2, ridge=0.1).coefficients).all()
     with pytest.raises(ValueError, match="cannot fit"):
         fit_var(x, np.arange(4), max_lag=2)
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize("adjust", [benjamini_hochberg, benjamini_yekutieli])
+def test_q_values_of_half_precision_lists_and_whole_numbers(adjust):
+    p = (np.random.default_rng(0).random(70_000) ** 3).astype(np.float16)
+    expected = adjust(p.astype(np.float64))
+    for given in (p, jnp.asarray(p)):
+        found = adjust(given)
+        assert found.dtype == np.float16
+        np.testing.assert_allclose(np.asarray(found, np.float64), expected, rtol=2e-3, atol=1e-6)
+    np.testing.assert_array_equal(adjust([0, 1, 1]), adjust(np.array([0.0, 1.0, 1.0])))
+    assert np.asarray(adjust(np.array([0, 1]))).dtype == np.float64

@@ -7,13 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcause._checks import InputError
-
-_UNTRACEABLE = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerBoolConversionError,
-    jax.errors.TracerIntegerConversionError,
-)
+from jaxcause._namespace import UNTRACEABLE
 
 
 def check_test(test: Any) -> None:
@@ -51,7 +45,7 @@ def _check_call(test: Any, kind: str) -> None:
     node, cond = jnp.int32(0), jnp.full(1, -1, jnp.int32)
     try:
         found = jax.eval_shape(lambda x, y, given: one(x, y, given), node, node, cond)
-    except _UNTRACEABLE as error:
+    except UNTRACEABLE as error:
         raise InputError(
             f"test calls numpy, int(), float() or if on its arguments ({type(error).__name__} in "
             f"{kind}), and JAX cannot compile that; write it with jax.numpy, or wrap the numpy "

@@ -37,7 +37,8 @@ class EncoderConfig:
         n_types: Number of token types; 0 for none.
         first_position: Position of the first token.
         positions: How positions are counted: ``"index"`` counts all tokens, ``"real"`` counts the
-            tokens that are not padding from the first on, ``"recent"`` from the last one back.
+            tokens that are not padding from the first on, ``"recent"`` those of them that are
+            attended to from the last one back.
         pad_token_id: Token that fills up a batch.
         mask_padding: Whether padding is masked if no attention mask is given.
         activation: Activation of a layer's perceptron.
@@ -280,14 +281,17 @@ class Encoder(nnx.Module):
         if self.config.positions == "index":
             index = jnp.arange(mask.shape[1], dtype=jnp.int32)[None] + first
             return jnp.broadcast_to(index, mask.shape)
-        real = (mask if input_ids is None else input_ids != self.config.pad_token_id).astype(
-            jnp.int32
-        )
+        pad = self.config.pad_token_id
         if self.config.positions == "recent":
+            seen = mask if input_ids is None else mask & (input_ids != pad)
+            real = seen.astype(jnp.int32)
             count = jnp.cumsum(real[:, ::-1], axis=1, dtype=jnp.int32)[:, ::-1]
             return first + jnp.maximum(count - 1, 0)
+        # As in transformers, the tokens say what counts, not the mask; what follows the last real
+        # token moves no position.
+        real = (mask if input_ids is None else input_ids != pad).astype(jnp.int32)
         count = jnp.cumsum(real, axis=1, dtype=jnp.int32)
-        return jnp.where(real > 0, first - 1 + count, self.config.pad_token_id)
+        return jnp.where(real > 0, first - 1 + count, pad)
 
 
 def maker(config: EncoderConfig, rngs: nnx.Rngs) -> Maker:

@@ -34,7 +34,8 @@ class GPT2Config:
         n_heads: Attention heads per layer.
         intermediate_size: Hidden width of a layer's perceptron.
         max_positions: Largest number of tokens of a sequence.
-        pad_token_id: Token that fills up a batch, or None.
+        pad_token_id: Token that fills up a batch, or None. A classifier reads the last token that
+            is attended to and is not this one.
         activation: Activation of a layer's perceptron.
         layer_norm_eps: Number added to variances.
         dropout: Dropout rate after sublayers.
@@ -213,9 +214,11 @@ class GPT2(nnx.Module):
         if self.config.head == "lm":
             table = self.words if self.config.tied else self.decoder
             return decode(x, table.embedding[...])
+        # What fills up a batch need not be the configuration's padding token, so that a hidden
+        # token is never the last one, whatever its id.
         real = mask
         if input_ids is not None and self.config.pad_token_id is not None:
-            real = input_ids != self.config.pad_token_id
+            real = real & (input_ids != self.config.pad_token_id)
         index = jnp.arange(x.shape[1], dtype=jnp.int32)[None]
         last = (index * real.astype(jnp.int32)).argmax(axis=1)
         at_last = jnp.take_along_axis(x, last[:, None, None], axis=1)[:, 0]

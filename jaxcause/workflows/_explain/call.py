@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from jax.sharding import Mesh
 
 from jaxcause._checks import InputError, check_choice, check_probability
@@ -23,7 +24,7 @@ from jaxcause.workflows._explain.text_model import Intervention, TextModel
 def explain(
     model: str | os.PathLike[str] | TextModel,
     text: str,
-    target: str | int | None = None,
+    target: str | int | np.integer | None = None,
     *,
     layer: int = -1,
     heads: Literal["mean", "union"] = "union",

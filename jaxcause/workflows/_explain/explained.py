@@ -28,7 +28,8 @@ class Target(NamedTuple):
     """The output that is explained.
 
     Args:
-        kind: ``class``, ``masked token`` or ``next token``.
+        kind: ``class``, ``label``, ``masked token`` or ``next token``. The probability of a label
+            is its own (sigmoid), those of the others share one (softmax).
         node: The node that stands for it.
         before: The output for the whole text.
     """

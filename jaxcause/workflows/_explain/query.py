@@ -8,6 +8,9 @@ from jaxtyping import Int
 from jaxcause._checks import InputError
 from jaxcause.workflows._explain.text_model import Encoded, Outputs, TextModel
 
+TargetToken = str | int | np.integer | None
+"""A word, the position of its token, or None for the ``[MASK]`` of the text."""
+
 
 class OutputQuery(NamedTuple):
     """One model query about the whole text, and its answer.
@@ -18,7 +21,8 @@ class OutputQuery(NamedTuple):
             model continues the text.
         words: The word of each of these tokens.
         attended: Tokens of the forward pass whose attention is read.
-        kind: ``class``, ``masked token`` or ``next token``; None where there is no output.
+        kind: ``class``, ``label`` (of a classifier whose texts may have several), ``masked token``
+            or ``next token``; None where there is no output.
         position: The position at which the output is read; None where one output belongs to the
             whole sequence, or where it is read at the last token.
         root: The token that stands for the output in the graph; None where there is no output.
@@ -35,11 +39,12 @@ class OutputQuery(NamedTuple):
     before: Outputs | None = None
 
 
-def output_query(text_model: TextModel, text: str, target: str | int | None) -> OutputQuery:
+def output_query(text_model: TextModel, text: str, target: TargetToken) -> OutputQuery:
     """Find the output of a text that the model's head defines.
 
     Raises:
-        InputError: The text is empty or too long, or the target is not one of its tokens.
+        InputError: The text is empty or too long, the target is not one of its tokens, or the model
+            returns numbers instead of classes.
     """
     encoded = text_model.encode(text)
     head = text_model.model.head
@@ -53,18 +58,19 @@ def output_query(text_model: TextModel, text: str, target: str | int | None) -> 
     if head == "masked_lm":
         return _masked_token(text_model, encoded, target)
     if head == "sequence_classification":
+        text_model.check_classes()
         root = encoded.ids.size - 1 if text_model.model.causal else 0
         return OutputQuery(
             *encoded,
             attended=encoded.ids,
-            kind="class",
+            kind="label" if text_model.multi_label else "class",
             root=root,
             before=_whole_text(text_model, encoded.ids, None),
         )
     return _next_token(text_model, encoded)
 
 
-def _masked_token(text_model: TextModel, encoded: Encoded, target: str | int | None) -> OutputQuery:
+def _masked_token(text_model: TextModel, encoded: Encoded, target: TargetToken) -> OutputQuery:
     at = _target_position(text_model, encoded, target)
     ids, pieces = encoded.ids.copy(), list(encoded.pieces)
     ids[at] = text_model.tokenizer.mask_token_id
@@ -106,10 +112,11 @@ def _whole_text(
     return text_model.outputs(ids, nothing, position=position, original=None, intervention="pad")
 
 
-def _target_position(text_model: TextModel, encoded: Encoded, target: str | int | None) -> int:
+def _target_position(text_model: TextModel, encoded: Encoded, target: TargetToken) -> int:
     """The position of the token that a masked-language model predicts."""
     mask_id, mask = text_model.tokenizer.mask_token_id, text_model.tokenizer.mask_token
-    if isinstance(target, int):
+    if isinstance(target, int | np.integer) and not isinstance(target, bool):
+        target = int(target)
         if not 0 <= target < encoded.ids.size or encoded.words[target] is None:
             raise InputError(f"target={target} is no token of the text; see .tokens of a result")
         return target
@@ -119,13 +126,18 @@ def _target_position(text_model: TextModel, encoded: Encoded, target: str | int 
             raise InputError(
                 f"target is missing: put {mask} into the text, or name the word to explain"
             )
-    else:
+    elif isinstance(target, str):
         places = np.flatnonzero(np.isin(encoded.ids, _token_ids(text_model, target)))
         if places.size == 0:
             raise InputError(
-                f"target={target!r} is no single token of the text; "
-                f"its tokens are {' '.join(encoded.pieces)}"
+                f"target={target!r} is no single token of the text; its tokens are "
+                f"{' '.join(encoded.pieces)}; give one of them, or its position"
             )
+    else:
+        raise InputError(
+            f"target={target!r} is no word and no position; give the word to explain, or the "
+            "position of its token"
+        )
     if places.size > 1:
         raise InputError(
             f"target={target or mask!r} occurs {places.size} times; name one by its position, "
@@ -135,8 +147,13 @@ def _target_position(text_model: TextModel, encoded: Encoded, target: str | int 
 
 
 def _token_ids(text_model: TextModel, word: str) -> list[int]:
-    """Ids of a word that is one token, at the start of a text or after a space."""
+    """Ids of a word that is one token, at the start of a text or after a space.
+
+    All words outside the vocabulary share one token, which says nothing of which word it was.
+    """
     tokenizer = text_model.tokenizer
+    unknown = None if word == tokenizer.unk_token else tokenizer.unk_token_id
     pieces = (tokenizer.tokenize(spelling) for spelling in (word, " " + word))
     single = [piece for piece in pieces if len(piece) == 1]
-    return [i for piece in single for i in tokenizer.convert_tokens_to_ids(piece)]
+    ids = [i for piece in single for i in tokenizer.convert_tokens_to_ids(piece)]
+    return [i for i in ids if i != unknown]

@@ -1,6 +1,7 @@
 """The settings of `explain`, checked against the model."""
 
 import dataclasses
+from numbers import Integral
 from typing import Any, Literal
 
 from jaxcause._checks import InputError, check_at_least, check_choice
@@ -70,6 +71,8 @@ def resolve_settings(
         InputError: The model lacks the layer or the mask token, or a number is too small.
     """
     model = text_model.model
+    if not isinstance(layer, Integral) or isinstance(layer, bool):
+        raise InputError(f"layer={layer!r} must be a whole number; -1 is the deepest layer")
     if not -model.n_layers <= layer < model.n_layers:
         raise InputError(f"layer={layer} does not exist; the model has {model.n_layers}")
     has_mask = text_model.tokenizer.mask_token_id is not None
@@ -83,7 +86,7 @@ def resolve_settings(
     samples = model.hidden_size if n_samples is None else n_samples
     check_at_least("n_samples", samples, 1)
     return ExplainSettings(
-        layer=layer % model.n_layers,
+        layer=int(layer) % model.n_layers,
         n_samples=samples,
         order="causal" if model.causal else None,
         intervention=how,

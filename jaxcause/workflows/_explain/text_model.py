@@ -41,7 +41,8 @@ class Outputs(NamedTuple):
 
     Args:
         best: Index of the most probable output.
-        probability: Its probability.
+        probability: Its probability; where a text may have several labels, that of this label
+            alone (sigmoid).
         of_original: Probability of the most probable output of the whole text.
         rank: Rank of that output by probability, from 1.
     """
@@ -118,6 +119,25 @@ class TextModel:
         return dataclasses.replace(self, model=model, mesh=mesh)
 
     @property
+    def multi_label(self) -> bool:
+        """Whether a text may have several labels, each with a probability of its own."""
+        return self.model.raw.get("problem_type") == "multi_label_classification"
+
+    def check_classes(self) -> None:
+        """Refuse a classifier that has no classes to choose from.
+
+        Raises:
+            InputError: It returns numbers (regression), or has one class or label.
+        """
+        n, problem = len(self.model.label_names), self.model.raw.get("problem_type")
+        if problem == "regression" or n == 1:
+            said = f"problem_type={problem!r} and {n} output{'s' * (n != 1)} in config.json"
+            raise InputError(
+                f"{self.name} has no classes to explain ({said}): it returns numbers, or the same "
+                "class for all texts; give a model with two classes or more"
+            )
+
+    @property
     def unnamed_classes(self) -> bool:
         """Whether its classes have only the names LABEL_0, LABEL_1 and so on."""
         names = self.model.label_names or ()
@@ -127,8 +147,13 @@ class TextModel:
         """Tokens of a text.
 
         Raises:
-            InputError: The text is empty, or longer than the model allows.
+            InputError: The text is no string, empty, or longer than the model allows.
         """
+        if not isinstance(text, str):
+            raise InputError(
+                f"text is {type(text).__name__}, not a string; give one text, and call again for "
+                "the next"
+            )
         if not text.strip():
             raise InputError("text is empty; give at least one word")
         try:
@@ -198,6 +223,7 @@ class TextModel:
             np.int32(-1 if original is None else original),
             apply=self.model.apply,
             mesh=self.mesh,
+            multi_label=self.multi_label,
         )
         return Outputs(*(np.asarray(field)[: len(rows)] for field in found))
 
@@ -229,8 +255,14 @@ class TextModel:
     def _padded(
         self, rows: np.ndarray, mask: np.ndarray, length: int
     ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and masks of one length.
+
+        The mask hides what is filled in. It is a token of the model, because the padding token of
+        a tokeniser may lie beyond its table, where embeddings are NaN.
+        """
         extra = [(0, 0), (0, length - rows.shape[1])]
-        fill = self.tokenizer.pad_token_id or 0
+        pad = self.model.config.pad_token_id
+        fill = pad if pad is not None and 0 <= pad < self.model.config.vocab_size else 0
         return np.pad(rows, extra, constant_values=fill).astype(np.int32), np.pad(mask, extra)
 
 
@@ -285,7 +317,7 @@ def _attention(params: Any, ids: Array, mask: Array, *, apply: Any) -> Array:
     return apply(params, ids, mask).attentions
 
 
-@partial(jax.jit, static_argnames=("apply", "mesh"))
+@partial(jax.jit, static_argnames=("apply", "mesh", "multi_label"))
 def _outputs(
     params: Any,
     ids: Array,
@@ -295,14 +327,15 @@ def _outputs(
     *,
     apply: Any,
     mesh: Mesh | None,
+    multi_label: bool,
 ) -> tuple[Array, Array, Array, Array]:
     """The outputs of all versions of a text, of which every device of a mesh computes some."""
     if mesh is None:
-        return _outputs_of(params, ids, mask, at, original, apply=apply)
+        return _outputs_of(params, ids, mask, at, original, apply=apply, multi_label=multi_label)
     axis, everywhere = mesh.axis_names[0], PartitionSpec()
 
     def of_share(*given: Any) -> tuple[Array, Array, Array, Array]:
-        found = _outputs_of(*given, apply=apply)
+        found = _outputs_of(*given, apply=apply, multi_label=multi_label)
         return jax.tree.map(lambda field: lax.all_gather(field, axis, tiled=True), found)
 
     return jax.shard_map(
@@ -316,12 +349,19 @@ def _outputs(
 
 
 def _outputs_of(
-    params: Any, ids: Array, mask: Array, at: Array, original: Array, *, apply: Any
+    params: Any,
+    ids: Array,
+    mask: Array,
+    at: Array,
+    original: Array,
+    *,
+    apply: Any,
+    multi_label: bool,
 ) -> tuple[Array, Array, Array, Array]:
     logits = apply(params, ids, mask).logits
     if logits.ndim == 3:
         logits = jnp.take_along_axis(logits, at[:, None, None], axis=1)[:, 0]
-    probability = jax.nn.softmax(logits, axis=-1)
+    probability = jax.nn.sigmoid(logits) if multi_label else jax.nn.softmax(logits, axis=-1)
     best = logits.argmax(axis=-1).astype(jnp.int32)
     first = jnp.where(original < 0, best, original)
     of_best, of_original = (

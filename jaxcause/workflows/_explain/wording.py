@@ -14,9 +14,10 @@ def sentences(explained: ExplainedText) -> list[str]:
         return ["The model has no head, and so no output to explain: this is its graph."]
     before, after = explained.target.before, explained.after
     output = f"{explained.output} ({before.probability[0]:.2f})"
+    changed = "the most probable label" if explained.target.kind == "label" else "the output"
     lines = [
-        f"remove {{{', '.join(explained.tokens[node] for node in explanation.nodes)}}} → the "
-        f"output changes from {output} to {explained.name_of(int(best))} ({probability:.2f})"
+        f"remove {{{', '.join(explained.tokens[node] for node in explanation.nodes)}}} → "
+        f"{changed} changes from {output} to {explained.name_of(int(best))} ({probability:.2f})"
         f"{_size(explained, len(explanation.nodes))}"
         for explanation, best, probability in zip(
             explained.explanations.found,
@@ -25,7 +26,7 @@ def sentences(explained: ExplainedText) -> list[str]:
             strict=True,
         )
     ]
-    return lines or [f"no set of tokens that changes the output {output} {_why_none(explained)}"]
+    return lines or [f"no set of tokens that changes {changed} {output} {_why_none(explained)}"]
 
 
 def _size(explained: ExplainedText, n_nodes: int) -> str:
@@ -44,14 +45,14 @@ def _why_none(explained: ExplainedText) -> str:
     largest = explained.settings["max_size"]
     up_to = "" if largest is None else f" of up to {largest} token{'s' * (largest != 1)}"
     n_larger = explained.settings.get("n_larger")
-    larger = ", nor are the most attended ones together" if n_larger else ""
+    larger = f", nor do up to {n_larger} growing sets of the most attended ones" if n_larger else ""
     n_queries = explained.explanations.n_queries
     if n_queries == 0:
         return "is near it in the graph: no token is connected with it"
     return {
         "budget": f"was found within {n_queries} queries",
         "time": "was found within the time limit",
-        "not found": f"is among the candidates{up_to}{larger}",
+        "not found": f"is among the candidates{up_to} from the graph{larger} ({n_queries} queries)",
         "explained": "was found",
     }[explained.explanations.status]
 

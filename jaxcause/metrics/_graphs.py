@@ -1,17 +1,7 @@
-"""Comparison of a learned graph, or of scores for every edge, with a known graph.
+"""A learned graph compared with a known one."""
 
-A graph is a `LaggedGraph`, a `CausalGraph`, or a boolean array ``[source, target]`` or
-``[source, target, lag]``. All measures are pure functions of masks and scores, and compose with
-``jit`` and ``vmap``. Of numpy arrays, and graphs made of them, they are computed in numpy.
+from typing import Literal, NamedTuple
 
-An edge in conflict, ``x-x``, is an adjacency whose marks are unlike any other: it is no directed
-edge and no ``<->``. It counts as found where adjacencies are compared, as an error of marks where
-the truth has other marks, and as missed where directed edges are compared.
-"""
-
-from typing import Any, Literal, NamedTuple
-
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -19,8 +9,7 @@ from jaxcause._checks import InputError, check_choice, is_concrete
 from jaxcause._namespace import namespace
 from jaxcause._typing import AnyArray
 from jaxcause.graph import CausalGraph, LaggedGraph, Mark, cyclic_edges, dag_to_cpdag
-
-Graph = LaggedGraph | CausalGraph | Bool[AnyArray, "..."]
+from jaxcause.metrics._given import Graph, edges_of, own_pasts, ratio
 
 
 class PrecisionRecall(NamedTuple):
@@ -37,9 +26,11 @@ def edge_mask(graph: Graph, *, summary: bool = False) -> Bool[AnyArray, "..."]:
     Args:
         graph: A graph or a mask.
         summary: Whether to reduce a lagged graph to its summary graph, with edges at any lag.
+
+    Raises:
+        InputError: A mask is not square, or holds another number than 0 and 1.
     """
-    mask = graph.directed if isinstance(graph, LaggedGraph | CausalGraph) else graph
-    return namespace(mask).any(mask, axis=-1) if summary and mask.ndim == 3 else mask
+    return edges_of("graph", graph, summary)
 
 
 def precision_recall(
@@ -62,7 +53,7 @@ def precision_recall(
     hits = (found & known & counted).sum()
     n_found, n_known = (found & counted).sum(), (known & counted).sum()
     return PrecisionRecall(
-        _ratio(hits, n_found), _ratio(hits, n_known), _ratio(2 * hits, n_found + n_known)
+        ratio(hits, n_found), ratio(hits, n_known), ratio(2 * hits, n_found + n_known)
     )
 
 
@@ -90,14 +81,14 @@ def shd(
         differs = estimate.marks != truth.marks
     elif isinstance(estimate, LaggedGraph) and isinstance(truth, LaggedGraph) and not summary:
         differs = (estimate.marks != truth.marks).any(axis=-1)
-        differs = differs & (diagonal | ~_identity(differs))
+        differs = differs & (diagonal | ~own_pasts(differs))
         now = np.triu(np.ones(differs.shape[:2], bool))
         lag = np.arange(differs.shape[2])
         return _number(differs & (now[:, :, None] | (lag > 0)))
     else:
         found, known, _ = _comparable(estimate, truth, summary, diagonal)
         differs = found != known
-    differs = differs & (diagonal | ~_identity(differs))
+    differs = differs & (diagonal | ~own_pasts(differs))
     if differs.ndim == 3:
         return _number(differs)
     return _number(namespace(differs).triu(differs | differs.T))
@@ -152,118 +143,6 @@ def _is_cpdag(graph: CausalGraph) -> bool:
     return bool(known.all() and ((tail & tail.T) | conflict).any())
 
 
-def auroc(
-    scores: Float[AnyArray, "vars vars *lags"],
-    truth: Graph,
-    *,
-    summary: bool = False,
-    diagonal: bool = True,
-) -> Float[AnyArray, ""]:
-    r"""Area under the ROC curve: the probability that an edge outscores a non-edge (ties: ½).
-
-    Lag 0 of lagged scores is left out. Summary scores are the largest over the lags.
-
-    Args:
-        scores: Larger means more likely an edge.
-        truth: Known graph of the same size.
-        summary: Compare summary graphs instead of every lag.
-        diagonal: Whether edges from a variable to itself count.
-
-    >>> import numpy as np
-    >>> float(auroc(np.array([[0.1, 0.9], [0.4, 0.2]]), np.array([[0, 1], [0, 0]], bool)))
-    1.0
-    """
-    score, known, counted = _ranked(scores, truth, summary, diagonal)
-    xp, is_edge, is_other = namespace(score, known), known & counted, ~known & counted
-    others = xp.sort(xp.where(is_other, score, xp.asarray(xp.inf, score.dtype)))
-    sides = [xp.searchsorted(others, score, side=side) for side in ("left", "right")]
-    wins = 0.5 * (sides[0] + sides[1]).astype(score.dtype)
-    n_wins = xp.where(is_edge, wins, xp.zeros_like(wins)).sum()
-    return _ratio(n_wins, is_edge.sum().astype(score.dtype) * is_other.sum().astype(score.dtype))
-
-
-def auprc(
-    scores: Float[AnyArray, "vars vars *lags"],
-    truth: Graph,
-    *,
-    summary: bool = False,
-    diagonal: bool = True,
-) -> Float[AnyArray, ""]:
-    r"""Area under the precision-recall curve as average precision, with ties taken together.
-
-    .. math:: \mathrm{AP} = \sum_k (R_k - R_{k-1})\,P_k
-
-    Args:
-        scores: Larger means more likely an edge; lag 0 of lagged scores is left out.
-        truth: Known graph of the same size.
-        summary: Compare summary graphs instead of every lag.
-        diagonal: Whether edges from a variable to itself count.
-
-    >>> import numpy as np
-    >>> float(auprc(np.array([[0.1, 0.9], [0.4, 0.2]]), np.array([[0, 1], [0, 0]], bool)))
-    1.0
-    """
-    score, known, counted = _ranked(scores, truth, summary, diagonal)
-    xp = namespace(score, known)
-    score = xp.where(counted, score, xp.asarray(-xp.inf, score.dtype))
-    order = xp.argsort(-score, stable=True)
-    descending = -score[order]
-    hits = xp.cumsum((known & counted)[order], dtype=np.int32)
-    last_of_tie = xp.searchsorted(descending, descending, side="right")
-    precision = _ratio(hits[last_of_tie - 1], last_of_tie)
-    is_hit = (known & counted)[order].astype(precision.dtype)
-    return _ratio((precision * is_hit).sum(), (known & counted).sum())
-
-
-def f1_at_k(scores: Float[AnyArray, "vars vars lags"], truth: Graph, k: int) -> Float[AnyArray, ""]:
-    """F1 of the graph that keeps the ``k`` highest-scored lagged parents of every target.
-
-    Args:
-        scores: ``[source, target, lag]``; lag 0 is left out.
-        truth: Known graph.
-        k: Parents per target.
-
-    >>> import numpy as np
-    >>> truth = np.zeros((2, 2, 2), bool); truth[:, 0, 1] = True
-    >>> round(float(f1_at_k(truth.astype(float), truth, 2)), 3)
-    0.667
-    """
-    xp, lagged = namespace(scores), scores[:, :, 1:]
-    n_vars, _, n_lags = lagged.shape
-    by_target = xp.swapaxes(lagged, 0, 1).reshape(n_vars, -1)
-    rank = xp.argsort(xp.argsort(-by_target, axis=1, stable=True), axis=1)
-    kept = xp.swapaxes((rank < k).reshape(n_vars, n_vars, n_lags), 0, 1)
-    return precision_recall(kept, edge_mask(truth)[:, :, 1:]).f1
-
-
-def f1_at_true_number(
-    scores: Float[AnyArray, "vars vars *lags"],
-    truth: Graph,
-    *,
-    summary: bool = False,
-    diagonal: bool = True,
-) -> Float[AnyArray, ""]:
-    """F1 of the highest-scored edges, as many as the truth has; precision equals recall there.
-
-    Args:
-        scores: Larger means more likely an edge (ties: the earlier source, target and lag); lag 0
-            of lagged scores is left out.
-        truth: Known graph of the same size.
-        summary: Compare summary graphs instead of every lag.
-        diagonal: Whether edges from a variable to itself count.
-
-    >>> import numpy as np
-    >>> truth = np.array([[0, 1], [1, 0]], bool)
-    >>> float(f1_at_true_number(np.array([[0.1, 0.9], [0.4, 0.2]]), truth))
-    1.0
-    """
-    score, known, counted = _ranked(scores, truth, summary, diagonal)
-    xp, edges = namespace(score, known), known & counted
-    order = xp.argsort(-xp.where(counted, score, xp.asarray(-xp.inf, score.dtype)), stable=True)
-    first = xp.arange(order.size) < edges.sum()
-    return _ratio((edges[order] & first).sum(), edges.sum())
-
-
 def false_discovery_proportion(
     estimate: Graph, truth: Graph, *, summary: bool = False, diagonal: bool = True
 ) -> Float[AnyArray, ""]:
@@ -284,7 +163,7 @@ def false_discovery_proportion(
     0.5
     """
     found, known, counted = _comparable(estimate, truth, summary, diagonal)
-    return _ratio((found & ~known & counted).sum(), (found & counted).sum())
+    return ratio((found & ~known & counted).sum(), (found & counted).sum())
 
 
 def marked_precision_recall(
@@ -331,7 +210,7 @@ def marked_precision_recall(
     hits = (found & known & agree).sum()
     n_found, n_known = found.sum(), known.sum()
     return PrecisionRecall(
-        _ratio(hits, n_found), _ratio(hits, n_known), _ratio(2 * hits, n_found + n_known)
+        ratio(hits, n_found), ratio(hits, n_known), ratio(2 * hits, n_found + n_known)
     )
 
 
@@ -351,48 +230,15 @@ def _comparable(
     estimate: Graph, truth: Graph, summary: bool, diagonal: bool
 ) -> tuple[AnyArray, AnyArray, AnyArray]:
     """Both masks, and which entries count."""
-    found, known = edge_mask(estimate, summary=summary), edge_mask(truth, summary=summary)
+    found, known = edges_of("estimate", estimate, summary), edges_of("truth", truth, summary)
     if found.shape != known.shape:
         raise InputError(
             f"estimate has shape {found.shape} and truth {known.shape}; compare graphs of one "
             "size, or pass summary=True to compare over all lags"
         )
-    return found, known, diagonal | ~_identity(known)
-
-
-def _ranked(
-    scores: AnyArray, truth: Graph, summary: bool, diagonal: bool
-) -> tuple[AnyArray, AnyArray, AnyArray]:
-    """Flat scores, truth, and which entries count."""
-    score, known = scores, edge_mask(truth)
-    if score.ndim == 3:
-        score = score[:, :, 1:].max(axis=-1) if summary else score[:, :, 1:]
-    if known.ndim == 3:
-        known = namespace(known).any(known, axis=-1) if summary else known[:, :, 1:]
-    if score.shape != known.shape:
-        raise InputError(
-            f"scores are about shape {score.shape} and truth about {known.shape}; pass "
-            "summary=True to compare over all lags"
-        )
-    counted = np.broadcast_to(diagonal | ~_identity(known), known.shape)
-    return score.ravel(), known.ravel(), counted.ravel()
-
-
-def _identity(mask: AnyArray) -> Bool[np.ndarray, "..."]:
-    """Which entries join a variable to itself, in a shape that broadcasts against ``mask``."""
-    same = np.eye(mask.shape[0], dtype=bool)
-    return same.reshape(*same.shape, *([1] * (mask.ndim - 2)))
+    return found, known, diagonal | ~own_pasts(known)
 
 
 def _number(mask: Bool[AnyArray, "..."]) -> Int[AnyArray, ""]:
     """How many entries are true."""
     return namespace(mask).asarray(mask.sum(), np.int32)
-
-
-def _ratio(numerator: Any, denominator: Any) -> Float[AnyArray, "..."]:
-    """Floating-point ratio; 0 if the denominator is 0."""
-    xp = namespace(numerator, denominator)
-    floating = jnp.issubdtype(numerator.dtype, jnp.floating)
-    dtype = numerator.dtype if floating else np.float64 if xp is np else np.float32
-    top, bottom = numerator.astype(dtype), denominator.astype(dtype)
-    return xp.where(bottom > 0, top / xp.where(bottom > 0, bottom, 1), xp.zeros_like(top))
