@@ -165,10 +165,11 @@ def _fit(info: dict[str, Any]) -> list[str]:
     if error is None:
         return []
     lines = []
-    if error > _USELESS:
+    of_mean = finite(info.get("held_out_error_mean")) or 1.0
+    if error > _USELESS * of_mean:
         lines.append(
             "Do not believe this graph: the past predicts almost nothing (held-out error "
-            f"{error:.3g}; 1 = no better than always forecasting the mean)."
+            f"{error:.3g}; that of always forecasting the mean is {of_mean:.3g})."
         )
     elif linear is not None and error > linear / _POOR:
         lines.append(

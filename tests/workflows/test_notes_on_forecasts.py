@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import jaxcause as jc
+from jaxcause.series import as_series_table, link_knowledge
 from jaxcause.training import TrainingConfig
 from jaxcause.workflows._discover.notes import _doubt_of_gain, _on_noise_alone
+from jaxcause.workflows._discover.prepare import WindowOptions, prepare
 
 pytestmark = pytest.mark.usefixtures("untyped")
 NAMES = ("a", "b", "c")
@@ -19,9 +21,7 @@ def said_of(explained, p_value=0.5, head="mean"):
     residuals = newest * np.sqrt(1 - np.array(explained))
     edges = np.zeros((3, 3, 2), bool)
     edges[0, 1, 1] = True
-    data = SimpleNamespace(
-        values=newest, max_lag=0, names=NAMES, split=SimpleNamespace(held_out=np.arange(500))
-    )
+    data = SimpleNamespace(names=NAMES, mean_errors=(newest**2).mean(axis=0))
     config = SimpleNamespace(head=head)
     fitted = SimpleNamespace(residuals=residuals, forecaster=SimpleNamespace(config=config))
     selected = SimpleNamespace(
@@ -36,6 +36,22 @@ def test_nothing_is_said_to_be_forecast_only_where_that_holds_for_every_variable
     assert "mean little" not in one
     assert "2 of 3 variables can hardly be forecast from the past (a, c)" in one
     assert said_of([0, 0.5, 0.5]) == ""
+
+
+def test_errors_are_compared_with_that_of_the_mean_of_the_rows_before():
+    """A series that gets louder has large errors; that does not say that nothing is forecast."""
+    rng = np.random.default_rng(0)
+    loud = np.where(np.arange(400) < 300, 1.0, 3.0)[:, None]
+    x = rng.normal(size=(400, 3)) * loud
+    for t in range(1, 400):
+        x[t] += 0.6 * x[t - 1]
+    table, known = as_series_table(x), link_knowledge(list(NAMES), 1)
+    data = prepare(table, 1, known=known, transform="standardise", options=WindowOptions(0.2))
+    seen, newest = (data.values[part + 1] for part in data.split)
+    expected = ((newest - seen.mean(axis=0)) ** 2).mean(axis=0)
+    np.testing.assert_allclose(data.mean_errors, expected)
+    assert data.linear_error > 1
+    assert data.linear_error < 0.8 * data.mean_error
 
 
 def test_edges_that_are_sure_do_not_mean_little():

@@ -136,6 +136,7 @@ def _choose(
         order.append(best)
         if left <= DETERMINED:
             usable[best] = False
+            usable &= own > LEFT_OVER
             break
     return _Chosen(order, usable, cross, own, left)
 

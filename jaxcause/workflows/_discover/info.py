@@ -52,8 +52,10 @@ class DiscoveryInfo:
             where nothing was tested. Of ``"pc"``, the largest among its tests.
         q_value: Of each link, ``[source, target, lag]``; 1 where nothing was tested.
         penalty: Penalty that was chosen for each target.
-        held_out_error: Mean squared error of forecasts on held-out windows; 1 is that of the mean.
+        held_out_error: Mean squared error of forecasts on held-out windows, in units of the
+            variance of each variable.
         held_out_error_linear: The same of a linear autoregression.
+        held_out_error_mean: The same of always forecasting the mean of the windows before.
         selection: What chose the edges: ``"t-tests"`` of the linear model, ``"empirical null"`` of
             the scores, ``"both"`` (t-tests for the targets that the linear model forecasts as
             well), or ``"given"``, the caller's rule.
@@ -117,6 +119,7 @@ class DiscoveryInfo:
     penalty: Sequence[float] | None = None
     held_out_error: float | None = None
     held_out_error_linear: float | None = None
+    held_out_error_mean: float | None = None
     selection: str | None = None
     screen: float | None = None
     gain: Mapping[str, Any] | None = None

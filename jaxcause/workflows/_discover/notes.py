@@ -22,7 +22,7 @@ FEW_CANDIDATES = 100
 FELT = 0.1
 """Share of a score from which on an edge is said to act on that part of the forecast."""
 NOTHING_TO_PREDICT = 0.98
-"""Held-out error from which on the past says next to nothing (1 is the error of the mean)."""
+"""Share of the error of the mean from which on the past says next to nothing."""
 CHANCE = 1e-3
 """Probability that chance gives a series without effects an edge that is called sure."""
 
@@ -51,7 +51,7 @@ def _on_forecast(
     who = "Transformer" if weight == 1 else f"forecast ({weight:.0%} Transformer, the rest linear)"
     notes = [
         f"The held-out error of the {who} is {fitted.error:.3g}, that of a linear model "
-        f"{data.linear_error:.3g} (1 = no better than always forecasting the mean)."
+        f"{data.linear_error:.3g}, and that of always forecasting the mean {data.mean_error:.3g}."
     ]
     if selected.by_tests.any():
         notes.append(_on_linear_model(data, fitted, selected))
@@ -71,9 +71,8 @@ def _on_noise_alone(
     data: Prepared, fitted: FittedForecaster, selected: SelectedEdges
 ) -> tuple[str, ...]:
     """Whether nothing can be forecast from the past, or which of the variables cannot."""
-    newest = data.values[data.split.held_out + data.max_lag]
-    error, of_mean = (np.nanmean(part**2, axis=0) for part in (fitted.residuals, newest))
-    lost = error > NOTHING_TO_PREDICT * of_mean
+    error = np.nanmean(fitted.residuals**2, axis=0)
+    lost = error > NOTHING_TO_PREDICT * data.mean_errors
     if 2 * lost.sum() <= len(lost):
         return ()
     names = [name for name, noise in zip(data.names, lost, strict=True) if noise]

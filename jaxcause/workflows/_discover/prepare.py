@@ -148,6 +148,7 @@ class Prepared(NamedTuple):
         ridge: Penalty per sample of the ridge autoregression that forecasts best.
         linear_residuals: Held-out values less its forecasts; NaN where a value is missing.
         linear_error: Their mean square.
+        mean_errors: That of always forecasting the mean of the windows to train on, by variable.
         rank_error: The same, of values mapped to normal quantiles of their ranks.
         transform_errors: ``rank_error`` under each transform that was tried.
         screened: The lagged links that the forecaster looks at; None if it is all of them.
@@ -174,10 +175,16 @@ class Prepared(NamedTuple):
     ridge: float
     linear_residuals: Float[np.ndarray, "windows vars"]
     linear_error: float
+    mean_errors: Float[np.ndarray, "vars"]
     rank_error: float
     transform_errors: dict[str, float] | None = None
     screened: Bool[np.ndarray, "source target lag"] | None = None
     noise: NoiseWeights | None = None
+
+    @property
+    def mean_error(self) -> float:
+        """The held-out error of always forecasting the mean of the windows to train on."""
+        return float(self.mean_errors.mean())
 
     @property
     def candidates(self) -> Bool[np.ndarray, "source target lag"]:
@@ -364,8 +371,15 @@ def prepare_as(
         ridge=RIDGES[int(np.argmin(errors[: len(RIDGES)]))],
         linear_residuals=newest - forecasts[best],
         linear_error=errors[best],
+        mean_errors=_mean_of((newest - _mean_of(values[split.train + max_lag])) ** 2),
         rank_error=rank_error,
     )
+
+
+def _mean_of(rows: Float[np.ndarray, "rows vars"]) -> Float[np.ndarray, "vars"]:
+    """The mean of the known values of each variable; 0 where none is."""
+    known = ~np.isnan(rows)
+    return np.where(known, rows, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
 
 
 def with_noise(data: Prepared, asked: str) -> Prepared:

@@ -358,6 +358,7 @@ class Gradient(SharedMethod):
             q=None if self.select is not None else self.q,
             held_out_error=fitted.error,
             held_out_error_linear=data.linear_error,
+            held_out_error_mean=data.mean_error,
             selection=selected.rule,
             screen=screen_kept(data),
             gain=fitted.gain.record(data.names),
