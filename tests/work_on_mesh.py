@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import sys
+import types
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -182,6 +183,8 @@ class Tiny:
 
     params: Any
     max_length: int = 8
+    config: Any = SimpleNamespace(pad_token_id=1, vocab_size=20)
+    raw: Any = types.MappingProxyType({})
 
     @staticmethod
     def apply(params, ids, mask):
