@@ -11,7 +11,7 @@ import sys
 import types
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={sys.argv[2]}"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -183,8 +183,8 @@ class Tiny:
 
     params: Any
     max_length: int = 8
-    config: Any = SimpleNamespace(pad_token_id=1, vocab_size=20)
-    raw: Any = types.MappingProxyType({})
+    config: ClassVar[Any] = SimpleNamespace(pad_token_id=1, vocab_size=20)
+    raw: ClassVar[Any] = types.MappingProxyType({})
 
     @staticmethod
     def apply(params, ids, mask):
