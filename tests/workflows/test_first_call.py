@@ -88,7 +88,7 @@ def test_a_linear_series_says_what_was_not_found_and_what_to_do(trainings):
     assert found.info.selection == "t-tests"
     assert (found.info.steps or 0) < 200
     (note,) = [n for n in found.info.notes if "adds nothing that counts" in n]
-    assert "t-tests chose the edges" in note
+    assert "t-tests of the linear model chose the edges" in note
     assert "nothing nonlinear was in sight" in note
     assert "--steps" in note
     assert ("X0", 1, "-->", "X1") in found.graph.edges()

@@ -283,8 +283,8 @@ def test_a_season_has_its_own_coupling(method):
         every = len(x) - length + 1
         used = int(mask[length - 1 :].sum())
         assert note == (
-            f"{used} of {every} windows of {length} rows were used; {every - used} predict a row "
-            "outside the mask."
+            f"{used:,} of {every:,} windows of {length} rows were used; "
+            f"{every - used:,} predict a row outside the mask."
         )
     assert strength[0][0] > 3 * strength[0][1]
     assert strength[1][1] > 3 * strength[1][0]

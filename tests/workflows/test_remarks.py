@@ -81,10 +81,10 @@ def test_few_windows_are_told(method):
     assert not any("windows are few for the" in note for note in many.info.notes)
 
 
-def test_five_rows_are_told():
+def test_six_rows_are_told():
     rng = np.random.default_rng(0)
-    found = jc.discover(rng.normal(size=(5, 2)), 2, method="pc", progress=False)
-    assert any("3 windows are few for the" in note for note in found.info.notes)
+    found = jc.discover(rng.normal(size=(6, 2)), 2, method="pc", progress=False)
+    assert any("4 windows are few for the" in note for note in found.info.notes)
 
 
 @pytest.mark.parametrize("method", LINEAR)
