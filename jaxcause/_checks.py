@@ -4,7 +4,7 @@ JAX and numpy are imported by the checks that need them: the command line checks
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -128,6 +128,31 @@ def place_in(names: Sequence[Any], given: Any) -> int | None:
         if name in names:
             return list(names).index(name)
     return int(given) if whole and 0 <= int(given) < len(names) else None
+
+
+def tiers_in_order(tiers: Any, names: Sequence[Any], place: Callable[[Any], int]) -> list[Any]:
+    """The tiers of a mapping, or of a pandas series by its index, in the order of the names.
+
+    Args:
+        tiers: From names, or places, to tiers.
+        names: All names.
+        place: Finds the place of a name, or raises.
+
+    Raises:
+        InputError: A name has two tiers, or none.
+    """
+    of_place: dict[int, Any] = {}
+    for name, tier in tiers.items():
+        k = place(name)
+        if k in of_place and of_place[k] != tier:
+            raise InputError(
+                f"tiers gives {names[k]!r} the tiers {of_place[k]!r} and {tier!r}; give it one"
+            )
+        of_place[k] = tier
+    missing = [repr(name) for k, name in enumerate(names) if k not in of_place]
+    if missing:
+        raise InputError(f"tiers lacks {', '.join(missing)}; give each a tier")
+    return [of_place[k] for k in range(len(names))]
 
 
 def check_test_nodes(n_nodes: int, x: Any, y: Any, cond: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxcause._checks import InputError, check_at_least, place_in
+from jaxcause._checks import InputError, check_at_least, place_in, tiers_in_order
 
 Pairs = Iterable[Sequence[Any]]
 """Pairs ``(cause, effect)`` of nodes, by number or by name."""
@@ -213,18 +213,7 @@ def tiers_by_node(tiers: Any, nodes: Sequence[Any]) -> list[Any]:
             f"tiers={tiers!r} must give each node a tier by name; write "
             "tiers=dict(zip(names, tiers)), or BackgroundKnowledge(tiers=tiers)"
         )
-    of_node: dict[int, Any] = {}
-    for node, tier in tiers.items():
-        k = node_number("tiers", node, nodes)
-        if k in of_node and of_node[k] != tier:
-            raise InputError(
-                f"tiers gives {nodes[k]!r} the tiers {of_node[k]!r} and {tier!r}; give it one"
-            )
-        of_node[k] = tier
-    missing = [str(node) for k, node in enumerate(nodes) if k not in of_node]
-    if missing:
-        raise InputError(f"tiers leaves out {', '.join(missing)}; give each node a tier")
-    return [of_node[k] for k in range(len(nodes))]
+    return tiers_in_order(tiers, nodes, lambda node: node_number("tiers", node, nodes))
 
 
 def node_number(argument: str, node: Any, nodes: Sequence[Any]) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxcause._checks import InputError, place_in
+from jaxcause._checks import InputError, place_in, tiers_in_order
 
 Links = Iterable[tuple[Any, ...]] | Bool[np.ndarray, "source target lags"]
 """``(source, target)`` for all lags, ``(source, target, lag)`` for one, or an array."""
@@ -189,7 +189,7 @@ def _check_required(required: np.ndarray, allowed: np.ndarray, names: Sequence[s
 def _tier_of_each(tiers: Tiers, names: Sequence[str]) -> Int[np.ndarray, "vars"]:
     """The tier of each variable."""
     if isinstance(tiers, Mapping) or hasattr(tiers, "to_numpy"):
-        given = _tiers_by_name(tiers, names)
+        given = tiers_in_order(tiers, names, lambda name: _index("tiers", name, names))
     else:
         ordered = isinstance(tiers, Iterable) and not isinstance(tiers, str | Set)
         given = list(tiers) if ordered else []
@@ -202,22 +202,6 @@ def _tier_of_each(tiers: Tiers, names: Sequence[str]) -> Int[np.ndarray, "vars"]
             raise InputError(f"tiers gives {name!r} the value {tier!r}; give a whole number")
     # Ranks, because a tier may be any whole number.
     return np.unique(np.array([int(tier) for tier in given], object), return_inverse=True)[1]
-
-
-def _tiers_by_name(tiers: Any, names: Sequence[str]) -> list[Any]:
-    """The tiers of a mapping, or of a pandas series by its index, in the order of the names."""
-    of_place: dict[int, Any] = {}
-    for name, tier in tiers.items():
-        k = _index("tiers", name, names)
-        if k in of_place and of_place[k] != tier:
-            raise InputError(
-                f"tiers gives {names[k]!r} the tiers {of_place[k]!r} and {tier!r}; give it one"
-            )
-        of_place[k] = tier
-    missing = [name for k, name in enumerate(names) if k not in of_place]
-    if missing:
-        raise InputError(f"tiers lacks {missing[0]!r}; give each variable a whole number")
-    return [of_place[k] for k in range(len(names))]
 
 
 def _index(argument: str, name: Any, names: Sequence[str]) -> int:
