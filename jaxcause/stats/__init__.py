@@ -40,6 +40,7 @@ from jaxcause.stats._regression.linear_links import FEW_TO_TEST as FEW_TO_TEST
 from jaxcause.stats._regression.linear_links import linear_evidence as linear_evidence
 from jaxcause.stats._regression.linear_links import linear_tests as linear_tests
 from jaxcause.stats._regression.linear_links import windows_per_term as windows_per_term
+from jaxcause.stats._regression.ridge_path import blocks_in_time as blocks_in_time
 from jaxcause.stats._regression.ridge_path import ridge_beside_own_past as ridge_beside_own_past
 from jaxcause.stats._regression.ridge_path import ridge_path_evidence as ridge_path_evidence
 from jaxcause.stats._regression.shared_past import shared_own_past as shared_own_past

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jaxcause.stats import (
+    blocks_in_time,
     fit_var,
     noise_weights,
     ridge_path_evidence,
@@ -125,7 +126,7 @@ def test_other_targets_keep_their_tests():
     np.testing.assert_array_equal(found.t_statistic[:, 3], plain.t_statistic[:, 3])
     moments = var_moments(x, at, max_lag=1)
     evidence = weighted_evidence(moments, x, at, noise, max_lag=1)
-    before = ridge_path_evidence(moments)
+    before = ridge_path_evidence(moments, blocks=blocks_in_time(x, at, max_lag=1))
     np.testing.assert_array_equal(evidence[:, 3], before[:, 3])
     assert not np.allclose(evidence[:, 0], before[:, 0])
 

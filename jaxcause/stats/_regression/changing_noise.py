@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import AnyArray
-from jaxcause.stats._regression.ridge_path import ridge_path_evidence
+from jaxcause.stats._regression.ridge_path import blocks_in_time, ridge_path_evidence
 from jaxcause.stats._regression.vector_autoregression import (
     VarFit,
     VarMoments,
@@ -199,10 +199,13 @@ def weighted_evidence(
         max_lag: Number of lags.
         allowed: ``[source, target, lag]``: the terms that take part, by default all.
     """
-    evidence = ridge_path_evidence(moments, allowed=allowed)
+    blocks = blocks_in_time(series, starts, max_lag=max_lag)
+    evidence = ridge_path_evidence(moments, allowed=allowed, blocks=blocks)
     for weights, targets in noise.groups(noise.by_variance):
         weighted = var_moments(series, starts, max_lag=max_lag, weights=weights)
-        evidence[:, targets] = ridge_path_evidence(weighted, allowed=allowed)[:, targets]
+        blocks = blocks_in_time(series, starts, max_lag=max_lag, weights=weights)
+        found = ridge_path_evidence(weighted, allowed=allowed, blocks=blocks)
+        evidence[:, targets] = found[:, targets]
     return evidence
 
 

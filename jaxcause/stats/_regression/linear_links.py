@@ -1,5 +1,7 @@
 """How every lagged link is tested and ranked by linear models, by how many windows there are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -49,7 +51,10 @@ def linear_tests(
 
 
 def linear_evidence(
-    moments: VarMoments, *, allowed: Bool[AnyArray, "vars vars lags"] | None = None
+    moments: VarMoments,
+    *,
+    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+    blocks: Sequence[VarMoments] = (),
 ) -> Float[np.ndarray, "vars vars lags"]:
     r"""How strongly each lagged term speaks for itself in linear models.
 
@@ -62,6 +67,7 @@ def linear_evidence(
     Args:
         moments: Moments of the windows.
         allowed: ``[source, target, lag]``: the terms that take part, by default all.
+        blocks: Moments of parts of the windows; see `ridge_path_evidence`.
 
     Source: w was chosen on simulated series, two of DREAM3, NetSim and CDML; see
     ``benchmarks/results/published.md``.
@@ -72,7 +78,7 @@ def linear_evidence(
     >>> [int(k) for k in np.unravel_index(evidence.argmax(), evidence.shape)]
     [0, 2, 1]
     """
-    evidence = ridge_path_evidence(moments, allowed=allowed)
+    evidence = ridge_path_evidence(moments, allowed=allowed, blocks=blocks)
     stepwise = stepwise_var(moments, allowed=allowed)
     others = ~np.eye(len(moments.total), dtype=bool)[:, :, None]
     causes = (np.asarray(stepwise.chosen) & others).sum()

@@ -1,9 +1,12 @@
 """Evidence of a linear effect, averaged over a path of penalties."""
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import AnyArray
 from jaxcause.stats._regression.standardised import (
@@ -13,11 +16,21 @@ from jaxcause.stats._regression.standardised import (
     own_terms,
     terms_of,
 )
-from jaxcause.stats._regression.vector_autoregression import VarFit, VarMoments, as_scores
+from jaxcause.stats._regression.vector_autoregression import (
+    VarFit,
+    VarMoments,
+    as_scores,
+    var_moments,
+)
 
-PENALTIES = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 """Penalties per sample of standardised terms: from almost none, to one that leaves each term alone
 with what the target does by itself."""
+WORSE = 150.0
+"""How much worse a penalty must forecast to count 1/e as much: N times the difference of the mean
+log squared errors. With normal noise that is twice a difference of log-likelihoods."""
+N_BLOCKS = 4
+"""Blocks of windows, one after the other in time, for cross-validation."""
 OWN_SHARE = 0.5
 """Share of its variance that a variable's own past must explain, in the median over variables, for
 that past to be left out of the penalty."""
@@ -27,8 +40,40 @@ SMALLEST_SHARE_LEFT = 1e-3
 """Smallest share of the windows that a fit leaves free, in cross-validation."""
 
 
+def blocks_in_time(
+    series: Float[np.ndarray, "time vars"],
+    starts: Int[np.ndarray, "windows"],
+    *,
+    max_lag: int,
+    weights: Float[np.ndarray, "windows"] | None = None,
+) -> list[VarMoments]:
+    """Moments of four blocks of windows, one after the other in time; of fewer if windows are few.
+
+    Args:
+        series: Values; rows of a window must be complete.
+        starts: First row of each window of ``max_lag + 1`` rows, in any order.
+        max_lag: Number of lags.
+        weights: How often each window counts; their mean is 1. By default all count once.
+
+    >>> x = np.random.default_rng(0).normal(size=(42, 2))
+    >>> [block.n_windows for block in blocks_in_time(x, np.arange(41), max_lag=1)]
+    [11, 10, 10, 10]
+    """
+
+    def moments_of(block: Int[np.ndarray, "windows"]) -> VarMoments:
+        counts = None if weights is None else weights[block]
+        return var_moments(series, starts[block], max_lag=max_lag, weights=counts)
+
+    n_blocks = max(1, min(N_BLOCKS, len(starts) // 2))
+    in_time = np.argsort(starts, kind="stable")
+    return [moments_of(block) for block in np.array_split(in_time, n_blocks)]
+
+
 def ridge_path_evidence(
-    moments: VarMoments, *, allowed: Bool[AnyArray, "vars vars lags"] | None = None
+    moments: VarMoments,
+    *,
+    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+    blocks: Sequence[VarMoments] = (),
 ) -> Float[np.ndarray, "vars vars lags"]:
     r"""How strongly each lagged term speaks for itself, under light and heavy penalties alike.
 
@@ -39,12 +84,20 @@ def ridge_path_evidence(
         {\hat\sigma_i \sqrt{[(G + \lambda D_i)^{-1}]_{kk}}}
 
     is fitted, with the correlations G of the terms and :math:`c_i` with the target. The evidence is
-    the geometric mean of :math:`t_{ki}(\lambda)` over λ from the one of 0.01, 0.1, … 1,000 that
-    forecasts best, by generalised cross-validation, to 1,000. A light penalty asks what a term adds
-    to all others, which decides where windows are many and terms differ; where windows are few, t
-    under a penalty that is too light to forecast with is chance. A heavy one asks what a term says
-    alone, which is all that short or smooth series can tell. A term that stands out under both
-    comes first.
+    the weighted geometric mean of :math:`t_{ki}(\lambda)` over λ from the best one
+    :math:`\lambda^*` of 0.0001, 0.001, … 1,000 to 1,000, with weights
+
+    .. math:: w(\lambda) = \exp(-N [\bar e(\lambda) - \bar e(\lambda^*)] / 150),
+
+    where :math:`\bar e` is the mean over targets of the logarithm of the cross-validated squared
+    error. A light penalty asks what a term adds to all others, which decides where windows are many
+    and terms differ; where windows are few, t under a penalty that is too light to forecast with is
+    chance. A heavy one asks what a term says alone, which is all that short or smooth series can
+    tell, and it counts as far as it still forecasts. A term that stands out under both comes first.
+
+    The error is that of ``blocks`` of windows, each forecast from the others. Without blocks it is
+    that of generalised cross-validation, which takes the errors of different windows to be
+    independent, and so prefers penalties that are too light for smooth series.
 
     :math:`D_i` is the identity. If the own past of the variables explains more than half of their
     variance (in the median), the own lags of the target are left out of it: otherwise a heavy
@@ -54,15 +107,17 @@ def ridge_path_evidence(
         moments: Moments of the windows.
         allowed: ``[source, target, lag]``: the terms that take part, by default all; lag 0 is
             ignored.
+        blocks: Moments of parts of the windows, such as `blocks_in_time`; their sum is ``moments``.
 
     Returns:
         The evidence ``[source, target, lag]``; zero at lag 0, of terms that are not allowed, and of
         constant columns.
 
-    Source: the t-statistic is that of Bayesian ridge regression, the cross-validation that of
-    Golub, Heath & Wahba (1979), "Generalized cross-validation as a method for choosing a good ridge
-    parameter"; the mean over penalties and the free own past are ours, chosen on published series
-    (see ``benchmarks/results/published.md``).
+    Source: the t-statistic is that of Bayesian ridge regression, cross-validation by blocks that of
+    Burman, Chow & Nolan (1994), "A cross-validatory method for dependent data", without blocks that
+    of Golub, Heath & Wahba (1979), "Generalized cross-validation as a method for choosing a good
+    ridge parameter"; the mean over penalties and the free own past are ours, chosen on published
+    series (see ``benchmarks/results/published.md``).
 
     >>> from jaxcause.stats import var_moments
     >>> x = np.random.default_rng(0).normal(size=(300, 3)); x[1:, 2] += x[:-1, 0]
@@ -73,21 +128,17 @@ def ridge_path_evidence(
     n_vars, (gram, cross) = len(moments.total), correlations(moments)
     terms, own = terms_of(moments, allowed), own_terms(moments)
     free = own & (np.median(_explained_by_own(gram, cross, own & terms)) > OWN_SHARE)
-    # Targets with the same terms share the inverses.
-    groups, of_target = np.unique(terms.T, axis=0, return_inverse=True)
-    least, total, evidence = np.inf, np.zeros(terms.shape), np.zeros(terms.shape)
-    for n_penalties, penalty in enumerate(reversed(PENALTIES), start=1):
-        error = np.zeros(n_vars)
-        for number, used in enumerate(groups):
-            targets = np.flatnonzero(np.ravel(of_target) == number)
-            block = np.ix_(used, targets)
-            parts = gram[np.ix_(used, used)], cross[block], free[block]
-            t, error[targets] = _t_statistics(*parts, moments.n_windows, penalty)
-            total[block] += np.log(np.maximum(t, SMALLEST))
-        if np.mean(error) < least:
-            least = float(np.mean(error))
-            evidence = np.where(terms, np.exp(total / n_penalties), 0.0)
-    return as_scores(np.where((cross == 0).all(axis=1)[:, None], 0.0, evidence), n_vars)
+    logs, errors = np.zeros((len(PENALTIES), *terms.shape)), np.zeros(len(PENALTIES))
+    for number, penalty in enumerate(PENALTIES):
+        path = _ridge_of_all(moments, terms, free, penalty)
+        logs[number] = np.log(np.maximum(path.t, SMALLEST))
+        apart = _error_of_blocks(moments, blocks, terms, free, penalty)
+        errors[number] = np.mean(path.error if apart is None else apart)
+    best = len(errors) - 1 - int(np.argmin(errors[::-1]))
+    weights = np.exp(-(errors[best:] - errors[best]) * moments.n_windows / WORSE)
+    mean = np.tensordot(weights / weights.sum(), logs[best:], axes=1)
+    evidence = np.where(terms & (cross != 0).any(axis=1)[:, None], np.exp(mean), 0.0)
+    return as_scores(evidence, n_vars)
 
 
 def ridge_beside_own_past(
@@ -114,15 +165,8 @@ def ridge_beside_own_past(
     >>> fit.coefficients[:, :, 1].round(3).astype(bool).tolist()
     [[True, False, False], [False, True, False], [False, False, True]]
     """
-    n_vars, (gram, cross) = len(moments.total), correlations(moments)
-    terms, own = terms_of(moments, allowed), own_terms(moments)
-    beta = np.zeros(terms.shape)
-    groups, of_target = np.unique(terms.T, axis=0, return_inverse=True)
-    for number, used in enumerate(groups):
-        targets = np.flatnonzero(np.ravel(of_target) == number)
-        block = np.ix_(used, targets)
-        if used.any():
-            beta[block] = _solved(gram[np.ix_(used, used)], cross[block], own[block], penalty).beta
+    n_vars, terms = len(moments.total), terms_of(moments, allowed)
+    beta = _ridge_of_all(moments, terms, own_terms(moments), penalty).beta
     beta = in_units(moments, beta)
     return VarFit(
         coefficients=as_scores(beta, n_vars),
@@ -144,21 +188,68 @@ def _explained_by_own(
     return share
 
 
-def _t_statistics(
-    gram: Float[np.ndarray, "terms terms"],
-    cross: Float[np.ndarray, "terms targets"],
-    free: Bool[np.ndarray, "terms targets"],
-    n_windows: int,
+class _Ridge(NamedTuple):
+    """Ridge regressions of all targets under one penalty, of standardised terms and targets.
+
+    Args:
+        beta: Coefficients; 0 of terms that a target does not have.
+        t: Their size over their standard error.
+        error: Logarithm of the squared error, by generalised cross-validation.
+    """
+
+    beta: Float[np.ndarray, "terms vars"]
+    t: Float[np.ndarray, "terms vars"]
+    error: Float[np.ndarray, "vars"]
+
+
+def _ridge_of_all(
+    moments: VarMoments,
+    terms: Bool[np.ndarray, "terms vars"],
+    free: Bool[np.ndarray, "terms vars"],
     penalty: float,
-) -> tuple[Float[np.ndarray, "terms targets"], Float[np.ndarray, "targets"]]:
-    """|t| under one penalty, of which the ``free`` terms are exempt; log cross-validated error."""
-    beta, diagonal, used = _solved(gram, cross, free, penalty)
-    explained = ((2 * cross - gram @ beta) * beta).sum(axis=0)
-    degrees = np.maximum(n_windows - 1 - used, 1.0)
-    variance = np.maximum(1 - explained, SMALLEST) * n_windows / degrees
-    error = np.sqrt(np.maximum(diagonal, SMALLEST) * variance / n_windows)
-    left = np.maximum(1 - used / n_windows, SMALLEST_SHARE_LEFT)
-    return np.abs(beta) / error, np.log(np.maximum(1 - explained, SMALLEST)) - 2 * np.log(left)
+) -> _Ridge:
+    """Regress every target on its ``terms``, of which the ``free`` ones are not penalised."""
+    (gram, cross), n = correlations(moments), moments.n_windows
+    beta, t, error = np.zeros(terms.shape), np.zeros(terms.shape), np.zeros(terms.shape[1])
+    # Targets with the same terms share the inverses.
+    groups, of_target = np.unique(terms.T, axis=0, return_inverse=True)
+    for number, used in enumerate(groups):
+        targets = np.flatnonzero(np.ravel(of_target) == number)
+        block, products = np.ix_(used, targets), gram[np.ix_(used, used)]
+        solved = _solved(products, cross[block], free[block], penalty)
+        explained = ((2 * cross[block] - products @ solved.beta) * solved.beta).sum(axis=0)
+        missed = np.maximum(1 - explained, SMALLEST)
+        variance = missed * n / np.maximum(n - 1 - solved.used, 1.0)
+        spread = np.sqrt(np.maximum(solved.diagonal, SMALLEST) * variance / n)
+        beta[block], t[block] = solved.beta, np.abs(solved.beta) / spread
+        left = np.maximum(1 - solved.used / n, SMALLEST_SHARE_LEFT)
+        error[targets] = np.log(missed) - 2 * np.log(left)
+    return _Ridge(beta, t, error)
+
+
+def _error_of_blocks(
+    moments: VarMoments,
+    blocks: Sequence[VarMoments],
+    terms: Bool[np.ndarray, "terms vars"],
+    free: Bool[np.ndarray, "terms vars"],
+    penalty: float,
+) -> Float[np.ndarray, "vars"] | None:
+    """Logarithm of the squared error of each target, every block forecast from the others.
+
+    As a share of the variance of the target. None if there are not two blocks.
+    """
+    if len(blocks) < 2:
+        return None
+    missed = np.zeros(terms.shape[1])
+    for number, block in enumerate(blocks):
+        others = reduce(add, [b for k, b in enumerate(blocks) if k != number])
+        beta = in_units(others, _ridge_of_all(others, terms, free, penalty).beta)
+        beta = np.vstack([beta, intercept_of(others, beta)])
+        missed += block.total + ((block.gram @ beta - 2 * block.cross) * beta).sum(axis=0)
+    count = moments.gram[-1, -1]
+    variance = moments.total - moments.cross[-1] ** 2 / count
+    share = np.divide(missed, variance, out=np.ones_like(missed), where=variance > SMALLEST * count)
+    return np.log(np.maximum(share, SMALLEST))
 
 
 class _Solution(NamedTuple):

@@ -30,7 +30,7 @@ def correlations(
     moments: VarMoments,
 ) -> tuple[Float[np.ndarray, "terms terms"], Float[np.ndarray, "terms vars"]]:
     """Correlations among the terms, and of the terms with the targets; 0 of a constant column."""
-    n = moments.n_windows
+    n = moments.gram[-1, -1]
     mean, target_mean = moments.gram[-1, :-1] / n, moments.cross[-1] / n
     gram = moments.gram[:-1, :-1] / n - np.outer(mean, mean)
     cross = moments.cross[:-1] / n - np.outer(mean, target_mean)
@@ -50,14 +50,14 @@ def intercept_of(
     moments: VarMoments, beta: Float[np.ndarray, "terms vars"]
 ) -> Float[np.ndarray, "vars"]:
     """The intercept beside coefficients in the units of the windows."""
-    return (moments.cross[-1] - moments.gram[-1, :-1] @ beta) / moments.n_windows
+    return (moments.cross[-1] - moments.gram[-1, :-1] @ beta) / moments.gram[-1, -1]
 
 
 def _spreads(
     moments: VarMoments,
 ) -> tuple[Float[np.ndarray, "terms"], Float[np.ndarray, "vars"]]:
     """Standard deviations of the terms and of the targets."""
-    n = moments.n_windows
+    n = moments.gram[-1, -1]
     of_terms = np.diag(moments.gram)[:-1] / n - (moments.gram[-1, :-1] / n) ** 2
     of_targets = moments.total / n - (moments.cross[-1] / n) ** 2
     return np.sqrt(np.maximum(of_terms, 0)), np.sqrt(np.maximum(of_targets, 0))

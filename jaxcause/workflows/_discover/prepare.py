@@ -31,6 +31,7 @@ from jaxcause.stats import (
     NoiseWeights,
     VarFit,
     VarMoments,
+    blocks_in_time,
     linear_evidence,
     linear_tests,
     ridge_beside_own_past,
@@ -54,6 +55,8 @@ regression and a shared own past are tried; otherwise a Transformer forecasts be
 is shrunk more, or because all variables share its weights."""
 TRANSFORM_GAIN = 0.05
 """How much better, relatively, another transform must forecast than plain standardising."""
+MANY_PER_TERM = 1_000
+"""Windows per term from which on blocks of windows judge penalties as all windows together do."""
 MOSTLY_MISSING = 0.5
 """Share of windows that must be complete for incomplete ones to be left out."""
 
@@ -235,10 +238,14 @@ class Prepared(NamedTuple):
         allowed = _allowed_terms(self.known)
         if of_training:
             return linear_evidence(self.seen, allowed=allowed)
-        if self.noise is None:
-            return linear_evidence(self.moments, allowed=allowed)
-        windows = (self.filled, self.starts, self.noise)
-        return weighted_evidence(self.moments, *windows, max_lag=self.max_lag, allowed=allowed)
+        windows, max_lag = (self.filled, self.starts), self.max_lag
+        if self.noise is not None:
+            return weighted_evidence(
+                self.moments, *windows, self.noise, max_lag=max_lag, allowed=allowed
+            )
+        few = self.windows_per_input < MANY_PER_TERM
+        blocks = blocks_in_time(*windows, max_lag=max_lag) if few else ()
+        return linear_evidence(self.moments, allowed=allowed, blocks=blocks)
 
     def weighed(
         self, residuals: Float[np.ndarray, "windows vars"]
