@@ -15,6 +15,10 @@ from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray, PredictFn
 
 
+TOGETHER = 8
+"""Cotangents of the same windows that share a backward pass."""
+
+
 def from_torch(module: Any, *, output: Callable[[Any], Any] | None = None) -> PredictFn:
     """Wrap a PyTorch forecaster, so that every readout that asks for derivatives can read it.
 
@@ -108,7 +112,7 @@ class Bridge(NamedTuple):
         An axis of length 1 of the windows that is longer in the cotangents holds several
         cotangents of the same windows: these are forecast once.
         """
-        torch, given = _torch(), np.asarray(windows)
+        given = np.asarray(windows)
         cotangents = [np.asarray(c) for c in jax.tree.leaves(cotangent)]
         axes = _Axes.of(given.shape[:-2], [c.shape[: given.ndim - 2] for c in cotangents])
         with _Place.of(self.module) as place:
@@ -119,17 +123,8 @@ class Bridge(NamedTuple):
                 for y, c in zip(outputs, cotangents, strict=True)
             ]
             kept = [at for at, y in enumerate(outputs) if y.requires_grad]
-            found = [
-                torch.autograd.grad(
-                    [outputs[at] for at in kept],
-                    x,
-                    [weights[at][row] for at in kept],
-                    retain_graph=row + 1 < axes.n_cotangents,
-                    materialize_grads=True,
-                )[0]
-                for row in range(axes.n_cotangents)
-            ]
-            return axes.restored(_to_host(torch.stack(found), given.dtype))
+            found = _gradients([outputs[at] for at in kept], x, [weights[at] for at in kept])
+            return axes.restored(_to_host(found, given.dtype))
 
     def _outputs(self, x: Any) -> list[Any]:
         """What the module returns for some windows, as a list of tensors."""
@@ -206,6 +201,33 @@ class _Axes(NamedTuple):
 
     def _ordered(self, values: np.ndarray) -> np.ndarray:
         return values.transpose(*self.order, *range(len(self.order), values.ndim))
+
+
+def _gradients(outputs: list[Any], x: Any, weights: list[Any]) -> Any:
+    """Gradients ``[cotangents, *x.shape]`` of the products of outputs with several cotangents.
+
+    Eight cotangents share a backward pass, which spares small modules most of the time of its
+    calls, and keeps memory in bounds. One after the other where PyTorch cannot batch an operation.
+    """
+    torch, n = _torch(), len(weights[0])
+
+    def of(rows: int | slice, *, last: bool) -> Any:
+        (found,) = torch.autograd.grad(
+            outputs,
+            x,
+            [weight[rows] for weight in weights],
+            retain_graph=not last,
+            materialize_grads=True,
+            is_grads_batched=isinstance(rows, slice),
+        )
+        return found
+
+    try:
+        parts = [slice(first, min(first + TOGETHER, n)) for first in range(0, n, TOGETHER)]
+        found = [of(part, last=False).expand(part.stop - part.start, *x.shape) for part in parts]
+    except RuntimeError:
+        return torch.stack([of(row, last=row + 1 == n) for row in range(n)])
+    return torch.cat(found)
 
 
 def _torch() -> Any:

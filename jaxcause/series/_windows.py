@@ -150,10 +150,13 @@ def split_by_time(starts: Int[np.ndarray, "windows"], *, length: int, held_out: 
     """
     boundary = starts[int(len(starts) * (1 - held_out))] if len(starts) else 0
     split = Split(train=starts[starts + length <= boundary], held_out=starts[starts >= boundary])
-    if min(len(split.train), len(split.held_out)) < 2:
+    n_train, n_held_out = len(split.train), len(split.held_out)
+    if min(n_train, n_held_out) < 2:
+        share = "smaller" if n_train < n_held_out else "larger"
         raise InputError(
-            f"only {len(starts)} complete windows of {length} rows, too few to train on and to "
-            "hold out; give a longer series or a smaller max_lag"
+            f"held_out={held_out:g} of {len(starts)} complete windows of {length} rows leaves "
+            f"{n_train} to train on and {n_held_out} to hold out, but both need 2; give a {share} "
+            "held_out, a longer series or a smaller max_lag"
         )
     return split
 

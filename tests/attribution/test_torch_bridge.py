@@ -178,6 +178,47 @@ def test_many_large_batches_do_not_wait_for_one_another():
     assert bool(jnp.isfinite(found).all())
 
 
+class Doubled(torch.autograd.Function):
+    """An operation of somebody's own, which PyTorch cannot batch."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        assert not torch._C._functorch.is_batchedtensor(gradients[0])
+        return gradients[0] * 2
+
+
+class Wide(torch.nn.Module):
+    """More targets than share a backward pass; with an own operation, or blind to the windows."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.layer, self.kind = torch.nn.Linear(TIME * VARS, 11), kind
+
+    def forward(self, windows):
+        if self.kind == "blind":
+            return self.layer.bias.expand(len(windows), -1)
+        found = torch.tanh(self.layer(windows.flatten(1)))
+        return Doubled.apply(found) if self.kind == "own" else found
+
+
+@pytest.mark.parametrize("kind", ["plain", "own", "blind"])
+def test_targets_that_share_a_backward_pass_have_the_gradients_of_a_loop(kind):
+    module = Wide(kind).double().eval()
+    with jax.enable_x64():
+        forecast = attribution.from_torch(module)
+        found = np.asarray(jax.jit(jax.vmap(jax.jacrev(forecast)))(jnp.asarray(X)))
+    x = torch.tensor(X, requires_grad=True)
+    alone = [
+        torch.autograd.grad(module(x)[:, k].sum(), x, materialize_grads=True)[0] for k in range(11)
+    ]
+    np.testing.assert_allclose(found, torch.stack(alone, dim=1), rtol=1e-12, atol=1e-15)
+    assert found.any() == (kind != "blind")
+
+
 def test_parameters_are_read_at_each_call():
     module = Perceptron().double().eval()
     forecast, x = attribution.from_torch(module), in_working_precision(X)

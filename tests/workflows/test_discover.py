@@ -241,7 +241,7 @@ def test_data_that_leave_nothing_are_named():
     flat[3:5] = np.nan
     with pytest.raises(InputError, match="constant"):
         discover(flat, 2)
-    with pytest.raises(InputError, match="too few to train"):
+    with pytest.raises(InputError, match="to train on"):
         discover(x[:6], 2)
 
 
