@@ -14,7 +14,6 @@ from jaxtyping import Float
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray, PredictFn
 
-
 TOGETHER = 8
 """Cotangents of the same windows that share a backward pass."""
 
