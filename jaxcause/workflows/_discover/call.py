@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from jaxcause._checks import InputError, check_at_least, check_choice
 from jaxcause._memory import check_memory
 from jaxcause._stored import AnyRows, StoredRows, blocks
-from jaxcause.graph import LaggedGraph
 from jaxcause.series import (
     SeriesTable,
     as_series_table,
@@ -24,7 +23,7 @@ from jaxcause.series import (
 )
 from jaxcause.workflows._cache import kept_programs
 from jaxcause.workflows._discover.auto import resolve_auto
-from jaxcause.workflows._discover.info import DiscoveryInfo
+from jaxcause.workflows._discover.info import DiscoveryInfo, Finding
 from jaxcause.workflows._discover.leftover import leftover_of_line, notes_on_leftover
 from jaxcause.workflows._discover.listing import counted
 from jaxcause.workflows._discover.methods import Method, method_named, registered
@@ -38,6 +37,7 @@ from jaxcause.workflows._discover.resolution import (
     resolution_kept,
 )
 from jaxcause.workflows._discover.result import Discovery
+from jaxcause.workflows._discover.shortcuts import notes_on_shortcuts
 from jaxcause.workflows._discover.stored import in_reach
 from jaxcause.workflows._discover.transforms import note_on_transform, with_transform
 from jaxcause.workflows._discover.trends import without_trend
@@ -167,7 +167,7 @@ def discover(
         one_lag=None if blocks is None else blocks.length,
         detrend=None if trend is None else {"linear": trend.linear, "periods": trend.periods},
         n_cyclic=n_cyclic(graph),
-        notes=(*told, *_notes(table, n_lags, chosen, info, graph, read=given)),
+        notes=(*told, *_notes(table, n_lags, chosen, info, found, read=given)),
         provenance=provenance(given, key=used_key if trained else None),
         seconds={**info.seconds, "total": time.perf_counter() - began},
         key="jax.random.key(0), the default" if key is None and trained else None,
@@ -207,16 +207,18 @@ def _notes(
     max_lag: int,
     method: Method,
     info: DiscoveryInfo,
-    graph: LaggedGraph,
+    found: Finding,
     *,
     read: SeriesTable,
 ) -> tuple[str, ...]:
     """On the transform and the data, those of the method, and on the graph."""
+    graph, transform = found.graph, info.transform or "standardise"
     return (
         *note_on_transform(method, info),
         *remarks_on_data(table, max_lag, method, info, read=read),
         *info.notes,
         *notes_on_leftover(info.residual_autocorrelation or {}, max_lag),
+        *notes_on_shortcuts(table, graph, found.scores, transform=transform),
         *remarks_on_graph(graph, table.names),
     )
 

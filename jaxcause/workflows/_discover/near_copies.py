@@ -38,6 +38,30 @@ def near_copies(table: SeriesTable, max_lag: int, transform: str) -> tuple[NearC
     >>> near_copies(SeriesTable(a, ("a", "s"), np.zeros(60, int)), 2, "standardise")
     (NearCopy(earlier=0, later=1, lag=1),)
     """
+    square = squared_correlations(table, max_lag, transform)
+    for i, j in redundant_columns(_first_rows(table, transform)[0]).copies:
+        square[:, i, j] = square[:, j, i] = 0
+    both = np.maximum(square, square.transpose(0, 2, 1))
+    found = []
+    for i, j in np.argwhere(np.triu(both.max(axis=0) > NEARLY, 1)):
+        lag = int(both[:, i, j].argmax())
+        forth = square[lag, i, j] >= square[lag, j, i]
+        found.append(NearCopy(int(i), int(j), lag) if forth else NearCopy(int(j), int(i), lag))
+    return tuple(found)
+
+
+def squared_correlations(
+    table: SeriesTable, max_lag: int, transform: str
+) -> Float[np.ndarray, "lags vars vars"]:
+    """r² of every variable with every one so many rows later, ``[lag, earlier, later]``.
+
+    0 where rows are few. Under a transform of changes, it is these that are compared.
+
+    >>> x = np.arange(60.0)[:, None] * [1.0, -2.0]
+    >>> squared_correlations(SeriesTable(x, ("a", "b"), np.zeros(60, int)), 1, "standardise")[1]
+    array([[1., 1.],
+           [1., 1.]])
+    """
     values, segment = _first_rows(table, transform)
     n_vars = values.shape[1]
     square = np.zeros((max_lag + 1, n_vars, n_vars))
@@ -47,15 +71,7 @@ def near_copies(table: SeriesTable, max_lag: int, transform: str) -> tuple[NearC
         if len(earlier) < FEWEST:
             break
         square[lag] = _squared_correlation(earlier, later)
-    for i, j in redundant_columns(values).copies:
-        square[:, i, j] = square[:, j, i] = 0
-    both = np.maximum(square, square.transpose(0, 2, 1))
-    found = []
-    for i, j in np.argwhere(np.triu(both.max(axis=0) > NEARLY, 1)):
-        lag = int(both[:, i, j].argmax())
-        forth = square[lag, i, j] >= square[lag, j, i]
-        found.append(NearCopy(int(i), int(j), lag) if forth else NearCopy(int(j), int(i), lag))
-    return tuple(found)
+    return square
 
 
 def notes_on_near_copies(found: tuple[NearCopy, ...], names: tuple[str, ...]) -> tuple[str, ...]:
