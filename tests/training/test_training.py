@@ -48,8 +48,9 @@ def test_no_held_out_row_is_trained_on():
     assert not trained & held_out
     assert max(trained) < min(held_out)
     assert len(split.held_out) == 20
-    with pytest.raises(InputError, match="too few"):
-        split_by_time(np.arange(5), length=4, held_out=0.25)
+    for n, share, better in ((5, 0.25, "smaller"), (60, 0.99, "smaller"), (60, 0.01, "larger")):
+        with pytest.raises(InputError, match=f"held_out={share:g} of {n} .* {better} held_out"):
+            split_by_time(np.arange(n), length=4, held_out=share)
 
 
 def linear_problem(n_steps=400, seed=0):
