@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxcause._typing import AnyArray
-from jaxcause.stats._regression.ridge_path import blocks_in_time, ridge_path_evidence
+from jaxcause.stats._regression.ridge_path import blocks_in_time, ridge_path
 from jaxcause.stats._regression.vector_autoregression import (
     VarFit,
     VarMoments,
@@ -190,6 +190,7 @@ def weighted_evidence(
     """`ridge_path_evidence`, weighted by variance for the targets whose noise changes.
 
     As in `weighted_tests`, terms are not chosen first, since the choice would differ by weights.
+    Penalties count alike for all targets, so that their evidence compares.
 
     Args:
         moments: Moments of all windows, not weighted.
@@ -200,13 +201,12 @@ def weighted_evidence(
         allowed: ``[source, target, lag]``: the terms that take part, by default all.
     """
     blocks = blocks_in_time(series, starts, max_lag=max_lag)
-    evidence = ridge_path_evidence(moments, allowed=allowed, blocks=blocks)
+    path = ridge_path(moments, allowed=allowed, blocks=blocks)
     for weights, targets in noise.groups(noise.by_variance):
         weighted = var_moments(series, starts, max_lag=max_lag, weights=weights)
         blocks = blocks_in_time(series, starts, max_lag=max_lag, weights=weights)
-        found = ridge_path_evidence(weighted, allowed=allowed, blocks=blocks)
-        evidence[:, targets] = found[:, targets]
-    return evidence
+        path = path.with_targets(ridge_path(weighted, allowed=allowed, blocks=blocks), targets)
+    return path.evidence
 
 
 def _robust_errors(

@@ -26,7 +26,7 @@ from jaxcause.stats._regression.vector_autoregression import (
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 """Penalties per sample of standardised terms: from almost none, to one that leaves each term alone
 with what the target does by itself."""
-WORSE = 150.0
+WORSE = 300.0
 """How much worse a penalty must forecast to count 1/e as much: N times the difference of the mean
 log squared errors. With normal noise that is twice a difference of log-likelihoods."""
 N_BLOCKS = 4
@@ -87,7 +87,7 @@ def ridge_path_evidence(
     the weighted geometric mean of :math:`t_{ki}(\lambda)` over λ from the best one
     :math:`\lambda^*` of 0.0001, 0.001, … 1,000 to 1,000, with weights
 
-    .. math:: w(\lambda) = \exp(-N [\bar e(\lambda) - \bar e(\lambda^*)] / 150),
+    .. math:: w(\lambda) = \exp(-N [\bar e(\lambda) - \bar e(\lambda^*)] / 300),
 
     where :math:`\bar e` is the mean over targets of the logarithm of the cross-validated squared
     error. A light penalty asks what a term adds to all others, which decides where windows are many
@@ -125,20 +125,60 @@ def ridge_path_evidence(
     >>> [int(k) for k in np.unravel_index(evidence.argmax(), evidence.shape)]
     [0, 2, 1]
     """
-    n_vars, (gram, cross) = len(moments.total), correlations(moments)
+    return ridge_path(moments, allowed=allowed, blocks=blocks).evidence
+
+
+class RidgePath(NamedTuple):
+    """Ridge regressions of all targets under each of the `PENALTIES`.
+
+    Args:
+        logs: Logarithms of |t|.
+        errors: Logarithms of the cross-validated squared errors.
+        used: The terms of each target, but for constant ones.
+        n_windows: Number of windows.
+    """
+
+    logs: Float[np.ndarray, "penalties terms vars"]
+    errors: Float[np.ndarray, "penalties vars"]
+    used: Bool[np.ndarray, "terms vars"]
+    n_windows: int
+
+    def with_targets(self, other: "RidgePath", targets: list[int]) -> "RidgePath":
+        """The path in which some targets are those of another path."""
+        logs, errors = self.logs.copy(), self.errors.copy()
+        logs[:, :, targets] = other.logs[:, :, targets]
+        errors[:, targets] = other.errors[:, targets]
+        return self._replace(logs=logs, errors=errors)
+
+    @property
+    def evidence(self) -> Float[np.ndarray, "vars vars lags"]:
+        """The weighted mean over penalties, with the same weights for all targets."""
+        errors = self.errors.mean(axis=1)
+        best = len(errors) - 1 - int(np.argmin(errors[::-1]))
+        weights = np.exp(-(errors[best:] - errors[best]) * self.n_windows / WORSE)
+        mean = np.tensordot(weights / weights.sum(), self.logs[best:], axes=1)
+        return as_scores(np.where(self.used, np.exp(mean), 0.0), self.used.shape[1])
+
+
+def ridge_path(
+    moments: VarMoments,
+    *,
+    allowed: Bool[AnyArray, "vars vars lags"] | None = None,
+    blocks: Sequence[VarMoments] = (),
+) -> RidgePath:
+    """The regressions of `ridge_path_evidence`, whose arguments these are."""
+    gram, cross = correlations(moments)
     terms, own = terms_of(moments, allowed), own_terms(moments)
     free = own & (np.median(_explained_by_own(gram, cross, own & terms)) > OWN_SHARE)
-    logs, errors = np.zeros((len(PENALTIES), *terms.shape)), np.zeros(len(PENALTIES))
+    logs = np.zeros((len(PENALTIES), *terms.shape))
+    errors = np.zeros((len(PENALTIES), terms.shape[1]))
     for number, penalty in enumerate(PENALTIES):
-        path = _ridge_of_all(moments, terms, free, penalty)
-        logs[number] = np.log(np.maximum(path.t, SMALLEST))
+        fitted = _ridge_of_all(moments, terms, free, penalty)
+        logs[number] = np.log(np.maximum(fitted.t, SMALLEST))
         apart = _error_of_blocks(moments, blocks, terms, free, penalty)
-        errors[number] = np.mean(path.error if apart is None else apart)
-    best = len(errors) - 1 - int(np.argmin(errors[::-1]))
-    weights = np.exp(-(errors[best:] - errors[best]) * moments.n_windows / WORSE)
-    mean = np.tensordot(weights / weights.sum(), logs[best:], axes=1)
-    evidence = np.where(terms & (cross != 0).any(axis=1)[:, None], np.exp(mean), 0.0)
-    return as_scores(evidence, n_vars)
+        errors[number] = fitted.error if apart is None else apart
+    varies = (cross != 0).any(axis=1)[:, None]
+    return RidgePath(logs, errors, terms & varies, moments.n_windows)
 
 
 def ridge_beside_own_past(

@@ -15,6 +15,7 @@ from jaxcause.workflows._discover.choice import (
     N_TESTS,
     ChosenEdges,
     choose_edges,
+    null_finds_links,
     of_candidates,
     with_impact,
 )
@@ -162,7 +163,8 @@ def select_edges(
     A null that is fitted to the scores needs many non-edges. Where fewer than 100 links between
     variables are candidates, or where the scores of edges between variables do not stand apart,
     most links may be edges, and the forecasts of held-out windows are asked, too: the p-value of a
-    link is twice the smaller of the two (Bonferroni). Where variables change slowly, their own
+    link is twice the smaller of the two (Bonferroni). Of few candidates, forecasts add no edges
+    where the null finds some between variables itself. Where variables change slowly, their own
     pasts alone may stand apart; the edges that the null keeps then stay, and forecasts add others.
 
     Args:
@@ -197,6 +199,7 @@ def select_edges(
         if unasked and _links_overlap(data, scores, gradients):
             impact = held_out_impact(data, fitted, progress=progress)
         if impact is not None:
+            impact = None if null_finds_links(data, chosen, by_tests) else impact
             chosen = with_impact(data, chosen, null, impact, by_tests, q=q)
     graph = LaggedGraph.from_mask((chosen.supported & known.allowed) | known.required)
     return SelectedEdges(
