@@ -270,7 +270,7 @@ def _nothing(batch_shape: tuple[int, ...], n: int) -> SearchResult:
     found = np.zeros((*batch_shape, n, n), bool)
     sepsets = SepSets(np.full((*batch_shape, n, n, 0), -1, np.int32), found)
     counts, levels = np.zeros(batch_shape, np.int64), np.zeros((*batch_shape, 0), np.int64)
-    info = SearchInfo(levels, levels, counts, counts, counts, none, none, none, found)
+    info = SearchInfo(levels, levels, counts, counts, counts, none, none, none, found, found)
     p_values = np.full((*batch_shape, n, n), np.nan)
     return SearchResult(CausalGraph(marks), sepsets, p_values, info)
 

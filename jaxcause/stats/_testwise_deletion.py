@@ -11,7 +11,7 @@ from jaxcause._namespace import namespace, on_host
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray, CIResult, Nodes
 from jaxcause.stats._check_data import check_common_rows, check_rows, checked_data
-from jaxcause.stats._definite import is_singular, least_variance, pairs_of_copies
+from jaxcause.stats._definite import is_singular, least_variance, nearly_copies, pairs_of_copies
 from jaxcause.stats._elimination import redundant_below
 from jaxcause.stats._fisher_z import fisher_z_p_value, n_conditions
 from jaxcause.stats._pairwise import (
@@ -234,6 +234,11 @@ class DeletionTest:
         """Pairs that are copies of one another on the samples that hold both."""
         corr = self.samples.correlations_of_pairs()
         return pairs_of_copies(corr, redundant_below(corr.dtype))
+
+    def nearly_indistinct(self) -> Bool[AnyArray, "nodes nodes"]:
+        """Pairs that are nearly copies there."""
+        corr = self.samples.correlations_of_pairs()
+        return nearly_copies(corr, redundant_below(corr.dtype))
 
     def singular(self) -> Bool[AnyArray, ""]:
         """Whether nodes are copies, or others determine one on the samples without a hole."""

@@ -192,3 +192,20 @@ def test_refine_of_a_series_with_copies(seed, latents):
     np.testing.assert_array_equal(other, one[order][:, order])
     middle = one[:, [1, 3], 0, 1]
     assert not (middle == Mark.ARROW).any()
+
+
+@pytest.mark.parametrize("caps", [None, jc.Caps(3, 2)], ids=["host", "caps"])
+@pytest.mark.parametrize("make", [*TESTS, "complete"])
+def test_near_copies_are_told_apart_from_copies(make, caps):
+    rng = np.random.default_rng(0)
+    x = chain(0, "copy")
+    x[:, 2] += 0.01 * rng.normal(size=len(x))
+    columns = np.column_stack([x, 3 * x[:, 0]])
+    if make in TAKES_HOLES:
+        columns[rng.random(columns.shape) < 0.02] = np.nan
+    tests = TESTS | {"complete": partial_correlation_test_from_data}
+    info = jc.pc(tests[make](columns), caps=caps, max_cond_size=2).info
+    assert np.argwhere(np.triu(np.asarray(info.indistinct))).tolist() == [[0, 4]]
+    # What was shrunk no longer shows them.
+    near = [] if "shrunk" in make else [[1, 2]]
+    assert np.argwhere(np.triu(np.asarray(info.nearly_indistinct))).tolist() == near

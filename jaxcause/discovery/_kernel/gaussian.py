@@ -159,6 +159,10 @@ class GaussianEngine:
         """As the test says."""
         return self._copies
 
+    def nearly_indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
+        """As the test says."""
+        return self.test.nearly_indistinct().reshape(self.n_graphs, self.n_nodes, self.n_nodes)
+
     @cached_property
     def _copies(self) -> Bool[AnyArray, "graphs nodes nodes"]:
         return self.test.indistinct().reshape(self.n_graphs, self.n_nodes, self.n_nodes)

@@ -44,7 +44,7 @@ class GeneralEngine:
     A test may offer ``marginal_p_values()``: a numpy array ``[*batch_shape, nodes, nodes]`` of the
     p-values of all pairs given nothing. Level 0 on the host then calls nothing else. It may say
     ``takes_rows = True``, and is then called with many rows at a time, in numpy (`CITest`). By
-    ``indistinct()`` and ``singular()`` it says of which nodes it knows what `SearchInfo` reports.
+    ``indistinct()``, ``nearly_indistinct()`` and ``singular()`` it says what `SearchInfo` reports.
     """
 
     traced_dtype, traced_lanes = _DTYPE, TRACED_LANES
@@ -131,6 +131,11 @@ class GeneralEngine:
     def indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
         """Pairs that the test calls copies; else none is known to be."""
         return indistinct_nodes(self.test).reshape(self.n_graphs, self.n_nodes, self.n_nodes)
+
+    def nearly_indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
+        """Pairs that the test calls nearly copies; else none is known to be."""
+        nearly = indistinct_nodes(self.test, "nearly_indistinct")
+        return nearly.reshape(self.n_graphs, self.n_nodes, self.n_nodes)
 
     # Inside a traced program ---------------------------------------------------------------------
 
