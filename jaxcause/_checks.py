@@ -130,10 +130,8 @@ def checked_flags(name: str, given: Any) -> Any:
     if not is_concrete(given):
         return given.astype(bool)
     flags = np.asarray(given)
-    if flags.dtype != bool:
-        other = flags[~np.isin(flags, (0, 1))]
-        if other.size:
-            raise InputError(f"{name} holds {other[0]}, but must be boolean, or 0 and 1")
+    if flags.dtype != bool and not np.isin(flags, (0, 1)).all():
+        raise InputError(f"{name} holds values other than 0 and 1; give a boolean array")
     return flags.astype(bool)
 
 
