@@ -99,6 +99,42 @@ def check_shape(name: str, value: Any, shape: tuple[int, ...]) -> None:
         )
 
 
+def check_mask(name: str, mask: Any, n: int, of: str) -> None:
+    """Raise unless a mask of ``n`` entries is boolean: numbers may be meant as positions.
+
+    Args:
+        name: What the caller named it.
+        mask: What was given.
+        n: How many entries it has.
+        of: What is True, such as "node that takes part".
+    """
+    import numpy as np
+
+    dtype = mask.dtype if hasattr(mask, "dtype") else np.asarray(mask).dtype
+    if dtype.kind != "b":
+        many = f"{of.split()[0]}s"
+        raise InputError(
+            f"{name} holds {dtype}, but must be boolean, True for each {of}; for numbers of {many} "
+            f"write {name}=np.isin(np.arange({n}), numbers)"
+        )
+
+
+def checked_flags(name: str, given: Any) -> Any:
+    """What was given as booleans, or as 0 and 1, as booleans; a traced array is not looked at.
+
+    >>> checked_flags("allowed", [[0, 1]]).tolist()
+    [[False, True]]
+    """
+    import numpy as np
+
+    if not is_concrete(given):
+        return given.astype(bool)
+    flags = np.asarray(given)
+    if flags.dtype != bool and not np.isin(flags, (0, 1)).all():
+        raise InputError(f"{name} holds values other than 0 and 1; give a boolean array")
+    return flags.astype(bool)
+
+
 def check_square(name: str, value: Any) -> None:
     """Raise unless the two last axes of ``value`` have one length."""
     import numpy as np

@@ -7,13 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
-from jaxcause._checks import InputError, check_choice, check_square, is_concrete, numbers
+from jaxcause._checks import (
+    InputError,
+    check_choice,
+    check_mask,
+    check_square,
+    is_concrete,
+    numbers,
+)
 from jaxcause._typing import AnyArray
 from jaxcause.attention._correlation import correlation
 from jaxcause.discovery import SearchResult, icd
 from jaxcause.discovery._result import of_first_nodes
 from jaxcause.graph import BackgroundKnowledge
-from jaxcause.stats import partial_correlation_test, shrink_correlation
+from jaxcause.stats import partial_correlation_test
+from jaxcause.stats._redundant_columns import shrunk_between_others
 
 NODES_MULTIPLE = 8
 """The number of nodes is rounded up to a multiple of this, since each number is compiled anew."""
@@ -61,7 +69,8 @@ def abcd(
         order: ``causal`` for a model whose tokens see earlier tokens only. The search is then
             ordered ICD, where a later token never causes an earlier one.
         one_sided: Whether partial correlations r ≤ 0 count as independent (p = 1).
-        shrinkage: Intensity λ in [0, 1] of (1 − λ) R + λ I; none by default.
+        shrinkage: Intensity λ in [0, 1] of (1 − λ) R + λ I; none by default. Tokens that attend
+            alike, so that they cannot be told apart, stay so.
         knowledge: Tiers, forbidden and required edges among the nodes; excludes ``order``.
         search: `icd`, or a search with the same arguments, such as `pc` and `fci`.
         options: Further arguments of the search: ``max_cond_size``, ``selection_bias``, ``sepset``,
@@ -104,7 +113,7 @@ def abcd(
         corr = corr[..., chosen[:, None], chosen[None, :]]
         mask = None if mask is None else mask[..., chosen]
     if shrinkage is not None:
-        corr = shrink_correlation(corr, shrinkage)
+        corr = shrunk_between_others(corr, shrinkage)
     n = corr.shape[-1]
     if is_concrete(corr, mask) and knowledge is None:
         corr, mask, chosen = _rounded_up(np.asarray(corr), mask, chosen)
@@ -172,8 +181,9 @@ def _mask_of_graphs(node_mask: AnyArray | None, attn: AnyArray, given: AnyArray)
     """The mask with the leading axes of the graphs."""
     if node_mask is None:
         return None
+    check_mask("node_mask", node_mask, given.shape[-1], "token that takes part")
     xp = np if is_concrete(node_mask) else jnp
-    mask = xp.asarray(node_mask, bool)
+    mask = xp.asarray(node_mask)
     if mask.ndim == attn.ndim - 1 and mask.ndim > given.ndim - 1:
         raise InputError(
             f"node_mask has shape {mask.shape}, with an axis of heads, but heads='mean' has "

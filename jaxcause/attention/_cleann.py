@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxcause._checks import InputError, check_at_least, check_host, check_shape
+from jaxcause._checks import InputError, check_at_least, check_host, check_mask, check_shape
 from jaxcause._typing import AnyArray, VerifyFn
 from jaxcause.attention._candidates import subsets_of_trees
 from jaxcause.attention._queries import Explanations, Limits, query_with_fallback
@@ -98,6 +98,7 @@ def cleann(
             check_at_least(name, size, 1)
     allowed = np.ones(n, bool)
     if removable is not None:
+        check_mask("removable", removable, n, "node that may be removed")
         check_shape("removable", removable, (n,))
         allowed = np.array(removable, bool)
     allowed[target] = False

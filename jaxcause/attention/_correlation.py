@@ -5,7 +5,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float
 
-from jaxcause._checks import InputError, check_square, is_concrete, numbers
+from jaxcause._checks import InputError, check_mask, check_square, is_concrete, numbers
 from jaxcause._typing import AnyArray
 
 
@@ -47,6 +47,8 @@ def correlation(
     """
     attn = numbers("attn", attn)
     check_square("attn", attn)
+    if node_mask is not None:
+        check_mask("node_mask", node_mask, attn.shape[-1], "token that takes part")
     if not is_concrete(attn, node_mask):
         return _traced(jnp.asarray(attn), node_mask)
     rows = np.asarray(attn).astype(np.float64)

@@ -16,6 +16,7 @@ from jaxcause._checks import (
     InputError,
     check_at_least,
     check_choice,
+    check_mask,
     check_probability,
     check_shape,
     is_concrete,
@@ -239,12 +240,7 @@ def _check(
     if knowledge is not None and knowledge.n_nodes != n:
         raise InputError(f"knowledge is about {knowledge.n_nodes} nodes, but the test has {n}")
     if node_mask is not None:
-        dtype = node_mask.dtype if hasattr(node_mask, "dtype") else np.asarray(node_mask).dtype
-        if dtype.kind != "b":
-            raise InputError(
-                f"node_mask holds {dtype}, but must be boolean, True for each node that takes "
-                f"part; for numbers of nodes write node_mask=np.isin(np.arange({n}), numbers)"
-            )
+        check_mask("node_mask", node_mask, n, "node that takes part")
         check_shape("node_mask", node_mask, (n,))
 
 
@@ -274,7 +270,7 @@ def _nothing(batch_shape: tuple[int, ...], n: int) -> SearchResult:
     found = np.zeros((*batch_shape, n, n), bool)
     sepsets = SepSets(np.full((*batch_shape, n, n, 0), -1, np.int32), found)
     counts, levels = np.zeros(batch_shape, np.int64), np.zeros((*batch_shape, 0), np.int64)
-    info = SearchInfo(levels, levels, counts, counts, counts, none, none, none, found)
+    info = SearchInfo(levels, levels, counts, counts, counts, none, none, none, found, found)
     p_values = np.full((*batch_shape, n, n), np.nan)
     return SearchResult(CausalGraph(marks), sepsets, p_values, info)
 

@@ -34,6 +34,9 @@ class SearchInfo(NamedTuple):
             end of a pair, or holds redundant nodes, separates nothing.
         indistinct: Pairs of nodes that are copies of one another, up to scale and sign: their edges
             cannot be told apart.
+        nearly_indistinct: Pairs that are nearly copies (r² > .999 by the correlations of the test).
+            Given one of them, a test can hardly see the other: true edges of both can be missing,
+            and false ones take their place. Leave one of them out.
     """
 
     n_tests: Int[AnyArray, "*graphs levels"]
@@ -45,6 +48,7 @@ class SearchInfo(NamedTuple):
     overflow: Bool[AnyArray, "*graphs"]
     singular: Bool[AnyArray, "*graphs"]
     indistinct: Bool[AnyArray, "*graphs nodes nodes"]
+    nearly_indistinct: Bool[AnyArray, "*graphs nodes nodes"]
 
 
 class SearchResult(NamedTuple):
@@ -107,9 +111,10 @@ def of_first_nodes(result: SearchResult, n: int) -> SearchResult:
     levels = None
     if result.levels is not None:
         levels = CausalGraph(np.asarray(result.levels.marks)[..., :n, :n])
-    indistinct = np.asarray(result.info.indistinct)[..., :n, :n]
+    pairs = result.info.indistinct, result.info.nearly_indistinct
+    indistinct, nearly = (np.asarray(every)[..., :n, :n] for every in pairs)
     return result._replace(
-        info=result.info._replace(indistinct=indistinct),
+        info=result.info._replace(indistinct=indistinct, nearly_indistinct=nearly),
         graph=CausalGraph(marks[..., :n, :n]),
         sepsets=SepSets(nodes[..., :n, :n, :], found[..., :n, :n]),
         p_values=np.asarray(result.p_values)[..., :n, :n],
@@ -158,5 +163,6 @@ def join_results(results: list[SearchResult], batch: tuple[int, ...]) -> SearchR
             overflow=join([np.asarray(r.info.overflow) for r in results]),
             singular=join([np.asarray(r.info.singular) for r in results]),
             indistinct=join([np.asarray(r.info.indistinct) for r in results]),
+            nearly_indistinct=join([np.asarray(r.info.nearly_indistinct) for r in results]),
         ),
     )

@@ -13,7 +13,7 @@ from jaxcause.discovery._refine.instruments import instrument_verdicts as instru
 from jaxcause.discovery._refine.near_past import search_near_past
 from jaxcause.discovery._refine.not_selected import LARGEST_PAST as LARGEST_PAST
 from jaxcause.discovery._refine.not_selected import sets_of_non_selected
-from jaxcause.discovery._refine.problem import RefineProblem, allowed_and_required, window_test
+from jaxcause.discovery._refine.problem import RefineProblem, known_edges, window_test
 from jaxcause.discovery._refine.strength import CONTEMPORANEOUS_STRENGTH as CONTEMPORANEOUS_STRENGTH
 from jaxcause.discovery._refine.strength import contemporaneous_strength as contemporaneous_strength
 from jaxcause.discovery._refine.window_icd import search_by_icd
@@ -176,7 +176,7 @@ def refine(
     test = window_test(
         values, test, segment, targets, n_vars=n_vars, n_lags=n_lags, n_slices=n_slices
     )
-    edges = allowed_and_required(graph, knowledge, latents=latents, contemporaneous=contemporaneous)
+    edges = known_edges(graph, knowledge, latents=latents, contemporaneous=contemporaneous)
     problem = RefineProblem(*edges, test, n_slices, latents, contemporaneous, alpha, max_cond_size)
     separated = sets_of_non_selected(problem)
     if search == "icd":
@@ -185,7 +185,7 @@ def refine(
         marks, n_tests = search_near_past(problem, separated, n_rounds=n_rounds)
     instruments = None
     if latents and q is not None and values is not None:
-        tested = problem.allowed | problem.required
+        tested = (problem.allowed & problem.causes) | problem.required
         verdicts = instrument_verdicts(values, tested, q=q, segment=segment, targets=targets)
         if verdicts is not None:
             marks = apply_verdicts(marks, verdicts, problem.required, alpha=alpha)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxcause._checks import InputError, check_at_least
+from jaxcause._checks import InputError, check_at_least, checked_flags
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
 from jaxcause.graph._lagged_graph import LaggedGraph
@@ -25,10 +25,18 @@ from jaxcause.graph._written_knowledge import (
 
 
 class Links(NamedTuple):
-    """Links ``[source, target, lag]`` that may exist, and links that must exist."""
+    """Links ``[source, target, lag]`` that may exist, and links that must exist.
+
+    Args:
+        possible: Links that may be causal.
+        required: Links that must be there.
+        adjacent: Pairs that an edge may join; if not ``possible`` in either direction, only one
+            that is due to a hidden cause.
+    """
 
     possible: Bool[np.ndarray, "vars vars lags"]
     required: Bool[np.ndarray, "vars vars lags"]
+    adjacent: Bool[np.ndarray, "vars vars lags"]
 
 
 @pytree_dataclass()
@@ -134,6 +142,7 @@ class BackgroundKnowledge:
         forbidden_links: Bool[AnyArray, "vars vars lags"] | None = None,
         required_links: Bool[AnyArray, "vars vars lags"] | None = None,
         lag_limits: Int[AnyArray, "vars vars"] | None = None,
+        tiers: Int[AnyArray, "vars"] | None = None,
         n_slices: int | None = None,
     ) -> "BackgroundKnowledge":
         """Knowledge about a series unrolled into nodes ``lag * n_vars + var``, lag 0 … max_lag.
@@ -155,6 +164,8 @@ class BackgroundKnowledge:
             required_links: Links that must exist: never tested, never removed.
             lag_limits: Longest lag of the links of each ``[source, target]``; 0 leaves lag 0, and
                 -1 nothing.
+            tiers: Order of the variables within a time step: at lag 0 a later tier never causes an
+                earlier one. Together with the other direction forbidden this leaves ``<->``.
             n_slices: Time steps that are unrolled, by default ``max_lag + 1``. With more of them a
                 search can condition on values older than the longest edge.
 
@@ -197,8 +208,9 @@ class BackgroundKnowledge:
         backward = lag[:, None] < lag
         link = (var[:, None], var, ago)
         left_out = forward & ~(near & possible[link])
+        order = _order(tiers, n_vars)
         return cls(
-            tiers=n_slices - 1 - lag,
+            tiers=(n_slices - 1 - lag) * (1 + order.max()) + order[var],
             # A lagged edge is left out whatever its marks, so it is forbidden in both directions.
             forbidden=left_out | (left_out.T & backward),
             required=forward & near & required[link],
@@ -227,8 +239,9 @@ class BackgroundKnowledge:
                 f"knowledge is about {self.n_nodes} nodes, not a multiple of n_vars={n_vars}"
             )
         own = ~np.eye(self.n_nodes, dtype=bool)
-        into_newest = [(~self.cannot_cause & own)[:, :n_vars], self._required[:, :n_vars]]
-        return Links(*(m.reshape(n_slices, n_vars, n_vars).transpose(1, 2, 0) for m in into_newest))
+        every = ~self.cannot_cause & own, self._required, ~self.never_adjacent & own
+        into_newest = [m[:, :n_vars].reshape(n_slices, n_vars, n_vars) for m in every]
+        return Links(*(m.transpose(1, 2, 0) for m in into_newest))
 
     @property
     def n_nodes(self) -> int:
@@ -276,9 +289,15 @@ def _links(name: str, given: AnyArray, shape: tuple[int, int, int]) -> np.ndarra
         raise InputError(
             f"{name} has shape {mask.shape}, but must be [vars, vars, max_lag+1] = {shape}"
         )
-    if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
-        raise InputError(f"{name} holds values other than 0 and 1; give a boolean array")
-    return mask.astype(bool)
+    return checked_flags(name, mask)
+
+
+def _order(given: AnyArray | None, n_vars: int) -> np.ndarray:
+    """Places of the variables within a step, from 0 on."""
+    tiers = np.zeros(n_vars, np.int32) if given is None else np.asarray(given)
+    if tiers.shape != (n_vars,) or tiers.dtype.kind not in "iu":
+        raise InputError(f"tiers={given!r} must hold a whole number for each of {n_vars} variables")
+    return np.unique(tiers, return_inverse=True)[1].astype(np.int32)
 
 
 def _lag_limits(given: AnyArray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jaxcause._checks import InputError, is_concrete
+from jaxcause._checks import InputError, checked_flags, is_concrete
 from jaxcause._namespace import namespace
 from jaxcause._pytree import pytree_dataclass, set_field
 from jaxcause._typing import AnyArray
@@ -53,7 +53,8 @@ class LaggedGraph:
     def from_mask(cls, mask: Bool[AnyArray, "vars vars lags"]) -> "LaggedGraph":
         """Graph with ``X_i(t-lag) → X_j(t)`` wherever ``mask[i, j, lag]``; lag 0 must be empty."""
         ends = np.array([Mark.TAIL, Mark.ARROW], np.int8)
-        return cls(namespace(mask).asarray(mask, np.int8)[..., None] * ends[None, None, None])
+        flags = namespace(mask).asarray(checked_flags("mask", mask), np.int8)
+        return cls(flags[..., None] * ends[None, None, None])
 
     @classmethod
     def from_unrolled(cls, graph: CausalGraph, *, n_vars: int) -> "LaggedGraph":

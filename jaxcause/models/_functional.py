@@ -12,7 +12,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from jaxcause._checks import InputError, is_concrete
+from jaxcause._checks import InputError, checked_flags, is_concrete
 from jaxcause._typing import AnyArray
 from jaxcause.models._output import ModelOutput
 from jaxcause.models.bert.modeling import Encoder, EncoderConfig
@@ -58,7 +58,7 @@ class Forward:
         types = _indices(token_type_ids, config.n_types)
         positions = _indices(position_ids, config.max_positions)
         if attention_mask is not None:
-            mask = jnp.asarray(attention_mask).astype(bool)
+            mask = jnp.asarray(checked_flags("attention_mask", attention_mask))
         elif config.mask_padding and ids is not None:
             mask = ids != config.pad_token_id
         else:

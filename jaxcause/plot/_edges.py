@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, ListedColormap, Normalize
 from matplotlib.patches import Circle, Patch, PathPatch, Polygon
 from matplotlib.path import Path
 
-from jaxcause._checks import InputError, check_shape
+from jaxcause._checks import InputError, check_shape, checked_flags
 from jaxcause.graph import LaggedGraph, Mark
 from jaxcause.plot._canvas import (
     GREY,
@@ -94,7 +94,7 @@ def candidate_edges(graph: LaggedGraph, candidates: Any) -> list[Edge]:
         return []
     shape = graph.marks.shape[:3]
     check_shape("candidates", candidates, shape)
-    links = np.asarray(candidates, bool) & ~np.asarray(graph.adjacency)
+    links = checked_flags("candidates", candidates) & ~np.asarray(graph.adjacency)
     marks = np.zeros((*shape, 2), np.int8)
     marks[links] = (Mark.TAIL, Mark.ARROW)
     now = links[:, :, 0] | links[:, :, 0].T

@@ -23,10 +23,18 @@ class LinkKnowledge(NamedTuple):
 
     At lag 0 an entry is one direction of an edge, whether or not such edges are looked for. Nothing
     acts on itself there.
+
+    Args:
+        allowed: Links that may be.
+        required: Links that must be.
+        tiers: Order of the variables, if there is one.
+        against_tiers: Directions at lag 0 that this order alone excludes, and no other statement.
     """
 
     allowed: Bool[np.ndarray, "vars vars lags"]
     required: Bool[np.ndarray, "vars vars lags"]
+    tiers: Int[np.ndarray, "vars"] | None = None
+    against_tiers: Bool[np.ndarray, "vars vars"] | None = None
 
     @property
     def lagged(self) -> "LinkKnowledge":
@@ -84,12 +92,14 @@ def link_knowledge(
     allowed[:, :, 0] &= ~np.eye(len(names), dtype=bool)
     for at, limit in _limits(lag_limits, lags).items():
         allowed[(*at, slice(limit + 1, None))] = False
+    order = against = None
     if tiers is not None:
         order = _tier_of_each(tiers, names)
+        against = allowed[:, :, 0] & (order[:, None] > order)
         allowed &= (order[:, None] <= order)[:, :, None]
     must = _mask("required", required, lags)
     _check_required(must, allowed, names)
-    return LinkKnowledge(allowed, must)
+    return LinkKnowledge(allowed, must, order, against)
 
 
 class _Lags(NamedTuple):

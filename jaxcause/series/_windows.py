@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, check_mask
 from jaxcause._stored import AnyRows, StoredRows, column_facts, held_rows
 from jaxcause.series._table import SeriesTable
 from jaxcause.series._time import workdays
@@ -187,5 +187,6 @@ def unrolled(
     if targets is not None:
         if np.shape(targets) != (len(rows),):
             raise InputError(f"targets has shape {np.shape(targets)}, but must be ({len(rows)},)")
+        check_mask("targets", targets, len(rows), "row that may be predicted")
         starts = starts[np.asarray(targets, bool)[starts + n_slices - 1]]
     return np.concatenate([rows[starts + n_slices - 1 - lag] for lag in range(n_slices)], axis=1)

@@ -5,8 +5,8 @@ from jaxtyping import Float, Num
 
 from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray
-from jaxcause.stats._definite import eigenvalues_exceed, pairs_of_copies
-from jaxcause.stats._elimination import redundant_below
+from jaxcause.stats._definite import eigenvalues_exceed
+from jaxcause.stats._redundant_columns import as_estimated, with_equal_copies
 
 INDEFINITE = 1e-6
 """Eigenvalues down to minus so much per node are rounding errors, as of a float32 ``A Aᵀ``."""
@@ -31,37 +31,7 @@ def checked_correlation(
     if unit.dtype == np.float32 and fits_float32(unit):
         return unit  # positive definite, or it would not have fitted
     _check_semidefinite(unit)
-    rounded = max(redundant_below(np.float64), 4 * float(np.finfo(unit.dtype).eps))
-    return with_equal_copies(unit.astype(np.float64, copy=False), rounded)
-
-
-def with_equal_copies(
-    corr: Float[np.ndarray, "*graphs nodes nodes"], tolerance: float
-) -> Float[np.ndarray, "*graphs nodes nodes"]:
-    r"""Give nodes that are copies of one another but for rounding equal correlations.
-
-    Where columns were rounded apart, such as a temperature in two units, what is left of one given
-    the other is rounding. A test that took it for a variable would separate the copy, and its own
-    causes and effects, from everything. Copies have :math:`1 - r^2 \le` ``tolerance``; of their
-    correlations with another node, but for sign, all take the one closest to zero.
-    """
-    copies = pairs_of_copies(corr, tolerance)
-    if not copies.any():
-        return corr
-    n = corr.shape[-1]
-    equal = corr.copy().reshape(-1, n, n)
-    for one, alike in zip(equal, copies.reshape(-1, n, n), strict=True):
-        for node in np.flatnonzero(alike.any(axis=1)):
-            group = np.flatnonzero(alike[node] | (np.arange(n) == node))
-            if node != group[0]:
-                continue
-            sign = np.sign(one[node, group])
-            aligned = sign[:, None] * one[group]
-            row = np.take_along_axis(aligned, np.abs(aligned).argmin(axis=0)[None], axis=0)
-            one[group] = sign[:, None] * row
-            one[:, group] = one[group].T
-            one[np.ix_(group, group)] = np.outer(sign, sign)
-    return equal.reshape(corr.shape)
+    return with_equal_copies(unit.astype(np.float64, copy=False), as_estimated(unit.dtype))
 
 
 def checked_n_samples(

@@ -15,6 +15,9 @@ from jaxcause.stats._pairwise import column_products
 SINGULAR = 64
 """Rounding errors: a conditional variance of at most so many counts as zero."""
 
+NEARLY = 0.999
+"""r² from which on two variables are nearly copies."""
+
 
 def least_variance(dtype: DTypeLike) -> float:
     """A conditional variance of at most this counts as zero."""
@@ -74,6 +77,13 @@ def pairs_of_copies(
     """Pairs with 1 − r² ≤ tolerance; on numpy arrays it compiles nothing."""
     n = corr.shape[-1]
     return (1 - corr * corr <= tolerance) & ~np.broadcast_to(np.eye(n, dtype=bool), corr.shape)
+
+
+def nearly_copies(
+    corr: Float[AnyArray, "*graphs nodes nodes"], tolerance: float
+) -> Bool[AnyArray, "*graphs nodes nodes"]:
+    """Pairs with r² above `NEARLY` that are no copies."""
+    return pairs_of_copies(corr, 1 - NEARLY) & ~pairs_of_copies(corr, tolerance)
 
 
 def clip_eigenvalues(

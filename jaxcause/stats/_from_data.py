@@ -11,7 +11,7 @@ from jaxcause._checks import InputError, check_choice, is_concrete
 from jaxcause._memory import check_memory
 from jaxcause._namespace import namespace
 from jaxcause._typing import AnyArray
-from jaxcause.stats._check_correlation import fits_float32, with_equal_copies
+from jaxcause.stats._check_correlation import fits_float32
 from jaxcause.stats._check_data import check_common_rows, check_rows, checked_data
 from jaxcause.stats._covariance import correlation_matrix
 from jaxcause.stats._definite import clip_eigenvalues, eigenvalues_exceed, rounding
@@ -19,7 +19,12 @@ from jaxcause.stats._elimination import redundant_below
 from jaxcause.stats._pairwise import PairwiseCorrelation, pairwise_correlation
 from jaxcause.stats._partial_correlation import PartialCorrelationTest
 from jaxcause.stats._ranks import RANK_METHODS, correlation_of_scores, rank_scores
-from jaxcause.stats._shrinkage import check_intensity, shrink_correlation, shrinkage_intensity
+from jaxcause.stats._redundant_columns import (
+    shrunk_between_others,
+    with_copies_filled,
+    with_equal_copies,
+)
+from jaxcause.stats._shrinkage import check_intensity, shrinkage_intensity
 from jaxcause.stats._testwise_deletion import DeletionTest, holed_samples
 
 SPEARMAN_EFFICIENCY = 9 / math.pi**2
@@ -59,7 +64,8 @@ def partial_correlation_test_from_data(
     taken in its own dtype and not checked.
 
     With ``missing="testwise"`` each test takes its correlations from the rows that hold all its
-    columns, and counts those: see `DeletionTest`. It keeps its level.
+    columns, and counts those: see `DeletionTest`. It keeps its level. Here and below, a value that
+    a column misses is taken from a copy of it (up to scale, shift and sign) that holds it.
 
     With ``missing="pairwise"`` each correlation is estimated from the rows that hold both columns
     (`pairwise_correlation`), which is unbiased if cells are missing completely at random. Fisher's
@@ -74,8 +80,8 @@ def partial_correlation_test_from_data(
         one_sided: Take negative partial correlations as independent (p = 1).
         missing: What to do about NaN: ``"raise"``, ``"testwise"``, or ``"pairwise"``.
         shrinkage: Intensity λ of `shrink_correlation` in [0, 1], or ``"auto"`` for the
-            `shrinkage_intensity` of each graph. The number of samples does not change, so that
-            tests of shrunk correlations are conservative.
+            `shrinkage_intensity` of each graph. Copies of a column stay copies. The number of
+            samples does not change, so that tests of shrunk correlations are conservative.
 
     Raises:
         InputError: A value is infinite, or NaN although ``missing="raise"``; a column is constant;
@@ -176,6 +182,8 @@ def _pearson(
         return PartialCorrelationTest(
             _shrunk(correlation_matrix(x), x, shrinkage), n_samples, one_sided
         )
+    if is_concrete(x):
+        x = with_copies_filled(np.asarray(x))
     pairs = pairwise_correlation(x)
     if is_concrete(x):
         check_common_rows(PairwiseCorrelation(*map(np.asarray, pairs)))
@@ -204,10 +212,10 @@ def _shrunk(
     shrinkage: float | str,
 ) -> Float[AnyArray, "*graphs nodes nodes"]:
     if isinstance(shrinkage, str):
-        return shrink_correlation(corr, shrinkage_intensity(scores))
-    return (
-        corr if is_concrete(shrinkage) and shrinkage == 0 else shrink_correlation(corr, shrinkage)
-    )
+        return shrunk_between_others(corr, shrinkage_intensity(scores))
+    if is_concrete(shrinkage) and shrinkage == 0:
+        return corr
+    return shrunk_between_others(corr, shrinkage)
 
 
 def _semidefinite(

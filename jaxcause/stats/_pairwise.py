@@ -55,15 +55,35 @@ def _pairwise(x: Float[AnyArray, "*graphs samples nodes"]) -> PairwiseCorrelatio
     count = column_products(present, present)
     total = column_products(centred, present)
     square = column_products(centred**2, present)
+    shared = column_products(centred, centred)
+    corr = correlation_of_sums(count, total, square, shared, centred.shape[-2])
+    unit = xp.broadcast_to(xp.eye(corr.shape[-1], dtype=bool), corr.shape) & ~xp.isnan(corr)
+    return PairwiseCorrelation(xp.where(unit, xp.ones_like(corr), corr), count)
+
+
+def correlation_of_sums(
+    count: Float[AnyArray, "*graphs nodes nodes"],
+    total: Float[AnyArray, "*graphs nodes nodes"],
+    square: Float[AnyArray, "*graphs nodes nodes"],
+    shared: Float[AnyArray, "*graphs nodes nodes"],
+    n_samples: int,
+) -> Float[AnyArray, "*graphs nodes nodes"]:
+    """Correlation of each pair over the samples that hold both; NaN where one is constant there.
+
+    Args:
+        count: How many samples hold both, N.
+        total: Sum T of the first of each pair over them.
+        square: Sum of its squares.
+        shared: Sum of the products of both.
+        n_samples: Samples that were summed up: their number bounds the rounding errors.
+    """
+    xp = namespace(count, total, square, shared)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = square - total**2 / count
         # For a column that is constant on the common rows this is a rounding error, not zero.
-        lost = max(64, centred.shape[-2]) * float(jnp.finfo(centred.dtype).eps)
+        lost = max(64, n_samples) * float(jnp.finfo(square.dtype).eps)
         spread = xp.where(spread > lost * square, spread, xp.full_like(spread, xp.nan))
-        shared = column_products(centred, centred) - total * total.mT / count
-        corr = shared / xp.sqrt(spread) / xp.sqrt(spread.mT)
-    unit = xp.broadcast_to(xp.eye(corr.shape[-1], dtype=bool), corr.shape) & ~xp.isnan(corr)
-    return PairwiseCorrelation(xp.where(unit, xp.ones_like(corr), corr), count)
+        return (shared - total * total.mT / count) / xp.sqrt(spread) / xp.sqrt(spread.mT)
 
 
 def centred_columns(

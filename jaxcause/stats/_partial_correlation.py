@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num
 
 from jaxcause._checks import InputError, check_host, check_square, check_test_nodes, is_concrete
 from jaxcause._namespace import namespace, on_host
@@ -15,6 +15,7 @@ from jaxcause._pytree import pytree_dataclass
 from jaxcause._small_work import pays_to_compile
 from jaxcause._typing import AnyArray, CIResult, Nodes
 from jaxcause.stats._check_correlation import checked_correlation, checked_n_samples
+from jaxcause.stats._definite import nearly_copies, pairs_of_copies
 from jaxcause.stats._elimination import eliminate, redundant_below
 from jaxcause.stats._fisher_z import fisher_z_p_value, n_conditions
 
@@ -50,6 +51,16 @@ class PartialCorrelationTest:
     def takes_rows(self) -> bool:
         """Whether numpy arrays ``x, y [rows]`` and ``cond [rows, k]`` are tested all at once."""
         return not self.batch_shape
+
+    def indistinct(self) -> Bool[AnyArray, "*graphs nodes nodes"]:
+        """Pairs of which 1 − r² is rounding; works on numpy arrays and inside a traced program."""
+        corr = np.asarray(self.corr) if is_concrete(self.corr) else self.corr
+        return pairs_of_copies(corr, redundant_below(np.dtype(corr.dtype)))
+
+    def nearly_indistinct(self) -> Bool[AnyArray, "*graphs nodes nodes"]:
+        """Pairs that are nearly copies; as `indistinct`."""
+        corr = np.asarray(self.corr) if is_concrete(self.corr) else self.corr
+        return nearly_copies(corr, redundant_below(np.dtype(corr.dtype)))
 
     def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""

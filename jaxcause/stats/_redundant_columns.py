@@ -3,15 +3,23 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
+from jaxcause._checks import is_concrete
+from jaxcause._namespace import namespace
+from jaxcause._typing import AnyArray
 from jaxcause.stats._check_data import FEWEST_COMMON_ROWS
 from jaxcause.stats._definite import pairs_of_copies
 from jaxcause.stats._elimination import redundant_below
 from jaxcause.stats._pairwise import pairwise_correlation
+from jaxcause.stats._shrinkage import shrink_correlation
 
 MORE_ROWS = 2
 """So many more complete rows than columns are needed, for combinations not to be due to chance."""
+
+
+NO_COPIES = 100
+"""Members of a group differ by at most so many times what copies may, or they are no group."""
 
 
 class RedundantColumns(NamedTuple):
@@ -105,3 +113,113 @@ def _combinations(
             members = [j for j, w in zip(others, weights, strict=True) if abs(w) > 1e-5]
             groups.append(tuple(int(kept[j]) for j in [*members, k]))
     return tuple(groups)
+
+
+def with_equal_copies(
+    corr: Float[np.ndarray, "*graphs nodes nodes"], tolerance: float
+) -> Float[np.ndarray, "*graphs nodes nodes"]:
+    r"""Give nodes that are copies of one another but for rounding equal correlations.
+
+    Where columns were rounded apart, such as a temperature in two units, what is left of one given
+    the other is rounding. A test that took it for a variable would separate the copy, and its own
+    causes and effects, from everything. Copies have :math:`1 - r^2 \le` ``tolerance``; of their
+    correlations with another node, but for sign, all take the one closest to zero.
+    """
+    copies = pairs_of_copies(corr, tolerance)
+    if not copies.any():
+        return corr
+    n = corr.shape[-1]
+    equal = corr.copy().reshape(-1, n, n)
+    for one, alike in zip(equal, copies.reshape(-1, n, n), strict=True):
+        for group in _groups(one, alike, tolerance):
+            sign = np.sign(one[group[0], group])
+            aligned = sign[:, None] * one[group]
+            row = np.take_along_axis(aligned, np.abs(aligned).argmin(axis=0)[None], axis=0)
+            one[group] = sign[:, None] * row
+            one[:, group] = one[group].T
+            one[np.ix_(group, group)] = np.outer(sign, sign)
+    return equal.reshape(corr.shape)
+
+
+def shrunk_between_others(
+    corr: Float[AnyArray, "*graphs nodes nodes"], intensity: Float[AnyArray, "*#graphs"] | float
+) -> Float[AnyArray, "*graphs nodes nodes"]:
+    """`shrink_correlation`, but copies stay copies.
+
+    Shrunk apart, each of them would hold what the others do not explain, which is the shrinkage.
+    """
+    tolerance = redundant_below(corr.dtype)
+    if is_concrete(corr):
+        tolerance = as_estimated(corr.dtype)
+        corr = with_equal_copies(np.asarray(corr), tolerance)
+    shrunk = shrink_correlation(corr, intensity)
+    xp, copies = namespace(shrunk), pairs_of_copies(corr, tolerance)
+    return xp.where(copies, xp.sign(xp.asarray(corr)), shrunk)
+
+
+def as_estimated(dtype: np.dtype) -> float:
+    """Copies that were correlated in ``dtype`` have 1 − r² of at most this."""
+    return max(redundant_below(np.float64), 4 * float(np.finfo(dtype).eps))
+
+
+def with_copies_filled(
+    x: Float[np.ndarray, "*graphs samples nodes"],
+) -> Float[np.ndarray, "*graphs samples nodes"]:
+    """Give copies of a column the same cells, standardised: what one misses, another may hold.
+
+    Copies with holes of their own would be tested on other rows each, and an edge of one be none of
+    the other. A column is a copy if it agrees with the others wherever all are known, and if those
+    rows are no fewer than the cells that it is given.
+
+    Args:
+        x: Samples in rows; NaN is missing. Leading axes are a batch.
+    """
+    if not np.isnan(x).any():
+        return x
+    filled = x.copy()
+    for one in filled.reshape(-1, *x.shape[-2:]):
+        found = pairwise_correlation(one)
+        corr, n_common = np.asarray(found.corr), np.asarray(found.n_samples)
+        tolerance = redundant_below(np.float64)
+        copies = np.asarray(pairs_of_copies(corr, tolerance)) & (n_common >= FEWEST_COMMON_ROWS)
+        for group in _groups(corr, copies, tolerance):
+            sign = np.sign(corr[group[0], group])
+            column = _joint_column(sign * one[:, group])
+            if column is not None:
+                one[:, group] = sign * column[:, None]
+    return filled
+
+
+def _groups(
+    corr: Float[np.ndarray, "nodes nodes"],
+    copies: Bool[np.ndarray, "nodes nodes"],
+    tolerance: float,
+) -> list[Int[np.ndarray, "members"]]:
+    """Copies, copies of copies, and so on; columns with holes may contradict that, and are none."""
+    reached, before = copies | np.eye(len(copies), dtype=bool), None
+    while before is None or (reached != before).any():
+        before, reached = reached, reached @ reached
+    groups = [np.flatnonzero(reached[node]) for node in np.unique(reached.argmax(axis=1))]
+    return [
+        group
+        for group in groups
+        if len(group) > 1 and (1 - corr[np.ix_(group, group)] ** 2 <= NO_COPIES * tolerance).all()
+    ]
+
+
+def _joint_column(
+    copies: Float[np.ndarray, "samples members"],
+) -> Float[np.ndarray, "samples"] | None:
+    """The standardised column that copies share; None if too few rows say that they do."""
+    present = ~np.isnan(copies)
+    common, n_held = present.all(axis=1), present.any(axis=1).sum()
+    n_filled = n_held - present.sum(axis=0)
+    if common.sum() < max(FEWEST_COMMON_ROWS, n_filled.max()):
+        return None
+    centred = copies - copies[common].mean(axis=0)
+    size = np.abs(centred[common]).mean(axis=0)
+    if not (size > 0).all():
+        return None
+    n_present = present.sum(axis=1)
+    total = np.where(present, centred / size, 0).sum(axis=1)
+    return np.where(n_present > 0, total / np.maximum(n_present, 1), np.nan)

@@ -11,15 +11,21 @@ from jaxcause._namespace import namespace, on_host
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray, CIResult, Nodes
 from jaxcause.stats._check_data import check_common_rows, check_rows, checked_data
-from jaxcause.stats._definite import least_variance
+from jaxcause.stats._definite import is_singular, least_variance, nearly_copies, pairs_of_copies
+from jaxcause.stats._elimination import redundant_below
 from jaxcause.stats._fisher_z import fisher_z_p_value, n_conditions
 from jaxcause.stats._pairwise import (
     PairwiseCorrelation,
     centred_columns,
     column_products,
+    correlation_of_sums,
     pairwise_correlation,
 )
 from jaxcause.stats._partial_correlation import partial_correlation_of
+from jaxcause.stats._redundant_columns import with_copies_filled
+
+MORE_ROWS = 2
+"""So many more samples than nodes are needed, for no node to be determined by their number."""
 
 CELLS = 1 << 19
 """Values that numpy takes at a time, so that they stay in its cache."""
@@ -71,6 +77,23 @@ class HoledSamples(NamedTuple):
         """Samples that hold both nodes of each pair."""
         present = np.asarray(self.present[:-1], np.float64)
         return np.rint(present @ present.T + self.products[-1, -1]).astype(np.int64)
+
+    def correlations_of_pairs(self) -> Float[AnyArray, "nodes nodes"]:
+        """Of each pair over the samples that hold both; NaN where one is constant on those."""
+        xp = namespace(self)
+        values, products = xp.asarray(self.values), xp.asarray(self.products)
+        there, rows = xp.asarray(self.present).astype(values.dtype).T, values.T
+        square = column_products(rows**2, there) + xp.diagonal(products)[:, None]
+        sums = (column_products(*both) for both in ((there, there), (rows, there), (rows, rows)))
+        whole = products[-1, -1], products[:, -1:], products
+        count, total, shared = (one + more for one, more in zip(sums, whole, strict=True))
+        return correlation_of_sums(count, total, square, shared, rows.shape[0])[:-1, :-1]
+
+    def correlations_of_whole(self) -> Float[AnyArray, "nodes nodes"]:
+        """Over the samples without a hole; 0 with a node that is constant on those."""
+        nodes = np.arange(self.n_nodes, dtype=np.int32)[:, None]
+        none = self._replace(values=self.values[:, :0], present=self.present[:, :0])
+        return none.correlations(nodes).corr[:, :, 0]
 
     def n_holding(self, members: Int[AnyArray, "k lanes"]) -> Int[AnyArray, "lanes"]:
         """Samples that hold all members of each set, whose padding is -1."""
@@ -131,6 +154,8 @@ class HoledSamples(NamedTuple):
 def holed_samples(x: Float[AnyArray, "samples nodes"]) -> HoledSamples:
     """Prepare samples with holes (NaN) for tests that each use the samples they find whole.
 
+    What a column misses and a copy of it (up to scale, shift and sign) holds is taken from there.
+
     Args:
         x: Samples in rows; NaN is missing.
 
@@ -143,7 +168,7 @@ def holed_samples(x: Float[AnyArray, "samples nodes"]) -> HoledSamples:
     [40, 40, 40]
     """
     check_rows(x)
-    values = checked_data(x, "testwise")
+    values = with_copies_filled(checked_data(x, "testwise"))
     check_common_rows(
         PairwiseCorrelation(*map(np.asarray, pairwise_correlation(values))), "testwise"
     )
@@ -204,6 +229,23 @@ class DeletionTest:
         return self.samples.n_nodes
 
     takes_rows: ClassVar[bool] = True
+
+    def indistinct(self) -> Bool[AnyArray, "nodes nodes"]:
+        """Pairs that are copies of one another on the samples that hold both."""
+        corr = self.samples.correlations_of_pairs()
+        return pairs_of_copies(corr, redundant_below(corr.dtype))
+
+    def nearly_indistinct(self) -> Bool[AnyArray, "nodes nodes"]:
+        """Pairs that are nearly copies there."""
+        corr = self.samples.correlations_of_pairs()
+        return nearly_copies(corr, redundant_below(corr.dtype))
+
+    def singular(self) -> Bool[AnyArray, ""]:
+        """Whether nodes are copies, or others determine one on the samples without a hole."""
+        xp = namespace(self.samples)
+        corr, n_whole = self.samples.correlations_of_whole(), self.samples.products[-1, -1]
+        enough = n_whole >= self.n_nodes + MORE_ROWS
+        return xp.asarray(self.indistinct().any() | (enough & is_singular(corr)))
 
     def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y | S; the statistic is the partial correlation."""

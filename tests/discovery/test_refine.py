@@ -122,6 +122,7 @@ def test_the_larger_p_value_says_whether_a_middle_is_a_collider(ends, said, conf
     problem = RefineProblem(
         allowed=np.ones((3, 3, 1), bool),
         required=np.zeros((3, 3, 1), bool),
+        causes=np.ones((3, 3, 1), bool),
         test=partial_correlation_test(corr, 200),
         n_slices=1,
         latents=True,

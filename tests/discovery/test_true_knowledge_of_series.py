@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from discovery.true_knowledge import ancestors_of, ancestral_graphs
 
-from jaxcause import BackgroundKnowledge, partial_correlation_test
+from jaxcause import BackgroundKnowledge, oracle_test, partial_correlation_test
 from jaxcause.discovery import pcmci_plus, refine
 from jaxcause.graph import LaggedGraph, Mark
+from jaxcause.series import link_knowledge
 
 N, MANY = 4, 10**9
 
@@ -97,3 +99,83 @@ def test_refine(latents):
         )
         n_right += check(found.graph, true, required, impossible)
     assert n_right >= 6
+
+
+def at_every_step(mag, n_slices):
+    """A DAG of independent steps, which all have this ancestral graph; hidden nodes come last."""
+    bidirected = np.argwhere(np.triu((mag == Mark.ARROW) & (mag.T == Mark.ARROW)))
+    directed = (mag == Mark.ARROW) & (mag.T == Mark.TAIL)
+    n, size = n_slices * len(mag), n_slices * (len(mag) + len(bidirected))
+    dag = np.zeros((size, size), bool)
+    for step in range(n_slices):
+        own = slice(step * len(mag), (step + 1) * len(mag))
+        dag[own, own] = directed
+        for k, ends in enumerate(bidirected):
+            dag[n + step * len(bidirected) + k, step * len(mag) + ends] = True
+    return oracle_test(dag, np.arange(n, dtype=np.int32))
+
+
+@pytest.mark.parametrize("search", ["near_past", "icd"])
+def test_refine_on_every_ancestral_graph_with_tiers_and_one_way_edges(search):
+    none = LaggedGraph.from_mask(np.zeros((3, 3, 2), bool))
+    orders = [(0, 1, 2), (2, 0, 1), (1, 2, 0), (0, 0, 1), (1, 0, 0)]
+    n_hidden = 0
+    for number, mag in enumerate(ancestral_graphs()):
+        n_slices = 3 if search == "icd" else 2
+        test, joined = at_every_step(mag, n_slices), mag != Mark.NONE
+        directed = (mag == Mark.ARROW) & (mag.T == Mark.TAIL)
+        against, false = ancestors_of(directed), joined & ~directed
+        fitting = [np.array(o) for o in orders if not (against & np.greater.outer(o, o)).any()]
+        if not fitting:
+            continue
+        tiers = fitting[number % len(fitting)]
+        at_once = tiers[:, None] == tiers
+        one_way = ~false.T | np.triu(false)
+        forbidden = np.zeros((3, 3, 2), bool)
+        forbidden[:, :, 0] = false & ((tiers[:, None] < tiers) | (at_once & one_way))
+        found = refine(
+            none,
+            latents=True,
+            contemporaneous=True,
+            alpha=0.5,
+            max_cond_size=None,
+            search=search,
+            test=test,
+            knowledge=BackgroundKnowledge.temporal(
+                3, 1, contemporaneous=True, forbidden_links=forbidden, tiers=tiers
+            ),
+        )
+        marks = np.asarray(found.graph.marks)[:, :, 0, 1]
+        assert ((marks != Mark.NONE) == joined).all(), (mag, tiers)
+        assert (marks == mag)[marks != Mark.CIRCLE].all(), (mag, tiers)
+        known = forbidden[:, :, 0] | (tiers[:, None] > tiers)
+        assert (marks.T == Mark.ARROW)[known & joined].all(), (mag, tiers)
+        n_hidden += int((joined & known & known.T).sum())
+    assert n_hidden > 20
+
+
+def test_an_edge_at_lag_0_that_is_forbidden_both_ways_is_left_out():
+    mag = next(m for m in ancestral_graphs() if (m == Mark.ARROW).sum() == 6)
+    forbidden = np.zeros((3, 3, 2), bool)
+    forbidden[[0, 1], [1, 0], 0] = True
+    found = refine(
+        LaggedGraph.from_mask(np.zeros((3, 3, 2), bool)),
+        latents=True,
+        contemporaneous=True,
+        alpha=0.5,
+        test=at_every_step(mag, 2),
+        knowledge=BackgroundKnowledge.temporal(
+            3, 1, contemporaneous=True, forbidden_links=forbidden, tiers=np.arange(3)
+        ),
+    )
+    joined = np.asarray(found.graph.adjacency)[:, :, 0]
+    assert joined.astype(int).tolist() == [[0, 0, 1], [0, 0, 1], [1, 1, 0]]
+
+
+def test_tiers_and_a_forbidden_direction_that_users_write_leave_a_pair_adjacent():
+    known = link_knowledge("ab", 1, forbidden=[("a", "b", 0)], tiers=[0, 1], contemporaneous=True)
+    assert not known.allowed[:, :, 0].any()
+    assert known.against_tiers.astype(int).tolist() == [[0, 0], [1, 0]]
+    both = [("a", "b", 0), ("b", "a", 0)]
+    known = link_knowledge("ab", 1, forbidden=both, tiers=[0, 1], contemporaneous=True)
+    assert not known.against_tiers.any()

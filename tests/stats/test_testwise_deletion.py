@@ -48,6 +48,19 @@ def samples_and_tests(draw):
     return x, [(int(p[0]), int(p[1]), p[2 : 2 + k]) for p, k in zip(nodes, sizes, strict=True)]
 
 
+def filled_by_hand(x):
+    """The last column may be a copy of the first: what one misses, the other may hold."""
+    ends = x[:, [0, -1]]
+    known = ~np.isnan(ends)
+    both, n_filled = known.all(axis=1), known.any(axis=1).sum() - known.sum(axis=0)
+    same = (ends[both, 0] == ends[both, 1]).all()
+    if not same or both.sum() < max(4, n_filled.max()):
+        return x
+    x = x.copy()
+    x[:, [0, -1]] = np.where(known, ends, ends[:, ::-1])
+    return x
+
+
 @settings(deadline=None, max_examples=60)
 @given(samples_and_tests())
 def test_the_same_as_on_samples_cut_out_by_hand(case):
@@ -61,6 +74,7 @@ def test_the_same_as_on_samples_cut_out_by_hand(case):
         row[: len(given_nodes)] = given_nodes
     ends = np.array([pair[:2] for pair in tests]).T
     together = test(*ends, cond)
+    x = filled_by_hand(x)
     held = test.samples.n_holding(np.column_stack([cond, *ends]).T)
     for k, (i, j, given_nodes) in enumerate(tests):
         columns = [i, j, *given_nodes]

@@ -141,6 +141,7 @@ def as_result(
         overflow=np.zeros(none.size, bool),
         singular=evaluate.singular(),
         indistinct=np.asarray(problem.engine.indistinct()),
+        nearly_indistinct=np.asarray(problem.engine.nearly_indistinct()),
     )
     return SearchResult(
         graph,

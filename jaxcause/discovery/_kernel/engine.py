@@ -88,6 +88,10 @@ class Engine(Protocol):
         """Pairs of copies, as `SearchInfo.indistinct` has it; also inside a traced program."""
         ...
 
+    def nearly_indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
+        """Pairs that are nearly copies; as `indistinct`."""
+        ...
+
     def traced_limits(self, alpha: Float[Array, ""], size: int) -> Float[Array, "graphs"]:
         """As `limits`."""
         ...

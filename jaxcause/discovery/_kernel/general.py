@@ -19,6 +19,7 @@ from jaxcause._typing import AnyArray, CITest
 from jaxcause.discovery._kernel.conditioning_sets import SetRange
 from jaxcause.discovery._kernel.first_separating_set import Values, first_separating_sets
 from jaxcause.discovery._kernel.in_numpy import first_separating_in_numpy
+from jaxcause.discovery._kernel.indistinct import indistinct_nodes
 from jaxcause.discovery._kernel.over_devices import scan_rows
 from jaxcause.discovery._kernel.rows import (
     NULL,
@@ -42,7 +43,8 @@ class GeneralEngine:
 
     A test may offer ``marginal_p_values()``: a numpy array ``[*batch_shape, nodes, nodes]`` of the
     p-values of all pairs given nothing. Level 0 on the host then calls nothing else. It may say
-    ``takes_rows = True``, and is then called with many rows at a time, in numpy (`CITest`).
+    ``takes_rows = True``, and is then called with many rows at a time, in numpy (`CITest`). By
+    ``indistinct()``, ``nearly_indistinct()`` and ``singular()`` it says what `SearchInfo` reports.
     """
 
     traced_dtype, traced_lanes = _DTYPE, TRACED_LANES
@@ -117,16 +119,23 @@ class GeneralEngine:
         return -strength
 
     def singular(self) -> Bool[np.ndarray, "graphs"]:
-        """No test is known to be singular."""
-        return np.zeros(self.n_graphs, bool)
+        """Where the test says so; else none is known to be."""
+        if not hasattr(self.test, "singular"):
+            return np.zeros(self.n_graphs, bool)
+        return np.asarray(self.test.singular()).reshape(self.n_graphs)
 
     def node_keys(self) -> Float[AnyArray, "graphs nodes"] | None:
         """Nothing is known of the nodes before tests are made."""
         return None
 
     def indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
-        """No pair is known to be copies."""
-        return np.zeros((self.n_graphs, self.test.n_nodes, self.test.n_nodes), bool)
+        """Pairs that the test calls copies; else none is known to be."""
+        return indistinct_nodes(self.test).reshape(self.n_graphs, self.n_nodes, self.n_nodes)
+
+    def nearly_indistinct(self) -> Bool[AnyArray, "graphs nodes nodes"]:
+        """Pairs that the test calls nearly copies; else none is known to be."""
+        nearly = indistinct_nodes(self.test, "nearly_indistinct")
+        return nearly.reshape(self.n_graphs, self.n_nodes, self.n_nodes)
 
     # Inside a traced program ---------------------------------------------------------------------
 
@@ -164,7 +173,9 @@ class GeneralEngine:
 
     def traced_singular(self) -> Bool[Array, "graphs"]:
         """As `singular`."""
-        return jnp.zeros(self.n_graphs, bool)
+        if not hasattr(self.test, "singular"):
+            return jnp.zeros(self.n_graphs, bool)
+        return jnp.asarray(self.test.singular()).reshape(self.n_graphs)
 
 
 @partial(jax.jit, static_argnames=("batch_shape", "best", "lanes"))

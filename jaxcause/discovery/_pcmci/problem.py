@@ -7,7 +7,13 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
-from jaxcause._checks import InputError, check_at_least, check_probability, check_square
+from jaxcause._checks import (
+    InputError,
+    check_at_least,
+    check_probability,
+    check_square,
+    checked_flags,
+)
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._pcmci.by_target import TestsByTarget
 from jaxcause.discovery._pcmci.student_test import StudentTest
@@ -150,7 +156,7 @@ def _test_of(
 
 
 def _links(name: str, given: AnyArray, shape: tuple[int, int, int]) -> np.ndarray:
-    links = np.array(given, bool)
+    links = checked_flags(name, given).copy()
     if links.shape != shape:
         raise InputError(f"{name} has shape {links.shape}, but must be {shape}")
     return links

@@ -6,6 +6,7 @@ from jaxtyping import Bool, Int
 from jaxcause._namespace import namespace
 from jaxcause._pytree import pytree_dataclass
 from jaxcause._typing import AnyArray, CIResult, CITest, Nodes
+from jaxcause.discovery._kernel.indistinct import indistinct_nodes
 
 
 @pytree_dataclass(static=("leave_out",))
@@ -35,6 +36,10 @@ class PastConditionedTest:
     def takes_rows(self) -> bool:
         """As the test that it calls."""
         return getattr(self.test, "takes_rows", False)
+
+    def indistinct(self) -> Bool[AnyArray, "nodes nodes"]:
+        """As the test that it calls."""
+        return indistinct_nodes(self.test)
 
     def __call__(self, x: Nodes, y: Nodes, cond: Int[AnyArray, "*rows k"]) -> CIResult:
         """Test X ⊥ Y given the past, modified by S."""

@@ -1,7 +1,7 @@
 """Marks of an unrolled series, by the rules of the core and the separating sets at every time."""
 
 import numpy as np
-from jaxtyping import Bool, Int, Int8
+from jaxtyping import Bool, Int8
 
 from jaxcause.discovery._host.cpdag import orient_by_edges
 from jaxcause.discovery._orientation import pag
@@ -27,9 +27,9 @@ def orient(
         sets: What separated the pairs whose later end is at lag 0.
         knowledge: Order, and which pairs are copies of one another.
     """
-    sets = sets.at_every_time(problem.n_vars)
+    sets = sets.at_every_time(problem.n_vars).with_copies(problem.copies)
     if problem.latents:
-        later = _ends_that_cannot_cause(problem, np.asarray(knowledge.tiers))
+        later = _ends_that_cannot_cause(problem, len(adjacency))
         return _orient_pag(adjacency, sets, knowledge, later)
     return _orient_cpdag(adjacency, sets, knowledge)
 
@@ -43,14 +43,16 @@ def lagged_marks(
 
 
 def _ends_that_cannot_cause(
-    problem: RefineProblem, tiers: Int[np.ndarray, "nodes"]
+    problem: RefineProblem, n_nodes: int
 ) -> Bool[np.ndarray, "nodes nodes"]:
-    """Entry ``[a, b]``: b is no cause of a. It is later, or knowledge says so of the same time."""
-    at_once = tiers[:, None] == tiers
-    if problem.contemporaneous:
-        now, var = problem.allowed[:, :, 0], np.arange(len(tiers)) % problem.n_vars
-        at_once &= (now & ~now.T)[var[:, None], var]
-    return (tiers[:, None] < tiers) | at_once
+    """Entry ``[a, b]``: b is no cause of a. It is later, or knowledge says so of their lag."""
+    step, var = np.divmod(np.arange(n_nodes), problem.n_vars)
+    later, ago = step[:, None] > step, step[None] - step[:, None]
+    none = ~problem.causes
+    # Without contemporaneous effects nothing is a cause within a step.
+    none[:, :, 0] |= not problem.contemporaneous
+    known = (ago >= 0) & (ago < problem.n_lags)
+    return later | (known & none[var, var[:, None], np.where(known, ago, 0)])
 
 
 def _orient_pag(

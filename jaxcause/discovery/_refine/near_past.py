@@ -65,15 +65,17 @@ def confirm_colliders(
         return known
     row, middle = np.nonzero(adjacency[pairs[:, 0]] & adjacency[pairs[:, 1]])
     x, y = pairs[row].T
-    given = known.member[x, y]
-    other = given.copy()
-    other[np.arange(len(row)), middle] ^= True
+    # Copies of a middle say what it says: all of them are in a set, or none is.
+    alike = problem.copies | np.eye(len(adjacency), dtype=bool)
+    known = known.with_copies(problem.copies)
+    given, changed = known.member[x, y], alike[middle]
+    changed[np.arange(len(row)), x] = changed[np.arange(len(row)), y] = False
+    other = given ^ changed
     p_value, p_other = (p_values_given_sets(problem.test, x, y, s) for s in (given, other))
-    better = (p_other > problem.alpha) & (p_other > p_value)
-    x, y, middle = x[better], y[better], middle[better]
+    better, node = np.nonzero(changed & ((p_other > problem.alpha) & (p_other > p_value))[:, None])
     member = known.member.copy()
-    member[x, y, middle] ^= True
-    member[y, x, middle] ^= True
+    for first, second in ((x, y), (y, x)):
+        member[first[better], second[better], node] = other[better, node]
     return SeparatingSets(known.found, member)
 
 

@@ -7,6 +7,7 @@ from jaxtyping import Bool
 
 from jaxcause._checks import InputError, check_at_least
 from jaxcause._typing import CITest
+from jaxcause.discovery._kernel.indistinct import indistinct_nodes
 from jaxcause.discovery._problem import check_knowledge
 from jaxcause.graph import BackgroundKnowledge, LaggedGraph
 from jaxcause.series import unrolled
@@ -17,8 +18,10 @@ class RefineProblem(NamedTuple):
     """The edges to search, the test, and the options; see `jaxcause.discovery.refine`.
 
     Args:
-        allowed: Edges ``[source, target, lag]`` that may exist.
+        allowed: Edges ``[source, target, lag]`` that may exist; at lag 0 in both directions if
+            causes may be hidden, since these need no direction that may be.
         required: Edges that must exist.
+        causes: Links that may be causal: an edge may exist whose ends are no causes of one another.
         test: Test over nodes ``lag * vars + var`` of ``n_slices`` time steps.
         n_slices: Time steps that are unrolled.
         latents: Whether causes may be hidden.
@@ -29,6 +32,7 @@ class RefineProblem(NamedTuple):
 
     allowed: Bool[np.ndarray, "vars vars lags"]
     required: Bool[np.ndarray, "vars vars lags"]
+    causes: Bool[np.ndarray, "vars vars lags"]
     test: CITest
     n_slices: int
     latents: bool
@@ -46,6 +50,11 @@ class RefineProblem(NamedTuple):
         """Lags of an edge, 0 … max_lag."""
         return self.allowed.shape[2]
 
+    @property
+    def copies(self) -> Bool[np.ndarray, "nodes nodes"]:
+        """Pairs of nodes that the test calls copies of one another."""
+        return np.asarray(indistinct_nodes(self.test))
+
     def knowledge_of(self, edges: Bool[np.ndarray, "vars vars lags"]) -> BackgroundKnowledge:
         """Knowledge that leaves only ``edges`` possible; at lag 0 they count in both directions."""
         links = edges.copy()
@@ -62,14 +71,25 @@ class RefineProblem(NamedTuple):
         )
 
 
-def allowed_and_required(
+class KnownEdges(NamedTuple):
+    """Edges ``[source, target, lag]``; see `RefineProblem`."""
+
+    allowed: Bool[np.ndarray, "vars vars lags"]
+    required: Bool[np.ndarray, "vars vars lags"]
+    causes: Bool[np.ndarray, "vars vars lags"]
+
+
+def known_edges(
     graph: LaggedGraph,
     knowledge: BackgroundKnowledge | None,
     *,
     latents: bool,
     contemporaneous: bool,
-) -> tuple[Bool[np.ndarray, "vars vars lags"], Bool[np.ndarray, "vars vars lags"]]:
+) -> KnownEdges:
     """The edges of a graph, and all those at lag 0 that may be, as far as knowledge allows.
+
+    One statement on each direction leaves an edge to a hidden cause, if there may be any; only an
+    edge that is forbidden both ways is left out.
 
     Raises:
         InputError: The knowledge is about another number of variables or lags.
@@ -78,17 +98,17 @@ def allowed_and_required(
     allowed[:, :, 0] = (latents or contemporaneous) & ~np.eye(graph.n_vars, dtype=bool)
     check_knowledge(knowledge)
     if knowledge is None:
-        return allowed, np.zeros_like(allowed)
+        return KnownEdges(allowed, np.zeros_like(allowed), np.ones_like(allowed))
     links = knowledge.links(graph.n_vars)
     if links.possible.shape != allowed.shape:
         raise InputError(
             f"knowledge is about {knowledge.n_nodes} nodes, but the graph has {allowed.shape[2]} "
             f"slices of {graph.n_vars} variables; make it by BackgroundKnowledge.temporal"
         )
-    possible = links.possible.copy()
+    possible = links.adjacent.copy() if latents else links.possible.copy()
     # Knowledge without contemporaneous effects does not exclude hidden causes at lag 0.
     possible[:, :, 0] |= not (contemporaneous or possible[:, :, 0].any())
-    return (allowed & possible) | links.required, links.required
+    return KnownEdges((allowed & possible) | links.required, links.required, links.possible)
 
 
 def window_test(

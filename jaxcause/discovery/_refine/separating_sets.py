@@ -30,6 +30,14 @@ class SeparatingSets(NamedTuple):
         member = np.where(new[:, :, None], later.member, self.member)
         return SeparatingSets(self.found | new, member)
 
+    def with_copies(self, copies: Bool[np.ndarray, "nodes nodes"]) -> "SeparatingSets":
+        """The sets with the copies of their members: what holds one of them holds what all say."""
+        member = self.member.copy()
+        for node in np.flatnonzero(copies.any(axis=1)):
+            member[:, :, node] |= self.member[:, :, copies[node]].any(axis=2)
+            member[node, :, node] = member[:, node, node] = False
+        return SeparatingSets(self.found, member)
+
     def at_every_time(self, n_vars: int) -> "SeparatingSets":
         """The sets of pairs whose later end is at lag 0, repeated along the window."""
         n = len(self.found)

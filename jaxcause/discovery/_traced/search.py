@@ -117,6 +117,7 @@ def as_result(
         overflow=skeleton.overflow,
         singular=problem.engine.traced_singular(),
         indistinct=jnp.asarray(problem.engine.indistinct()),
+        nearly_indistinct=jnp.asarray(problem.engine.nearly_indistinct()),
     )
     result = SearchResult(
         CausalGraph(repeat(marks)),

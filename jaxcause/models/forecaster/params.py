@@ -12,6 +12,7 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from jaxcause._checks import checked_flags
 from jaxcause._typing import AnyArray
 from jaxcause.models.forecaster._parts import Forecast
 from jaxcause.models.forecaster.config import ForecasterConfig
@@ -150,7 +151,7 @@ def with_allowed(params: Params, allowed: Bool[AnyArray, "source target lags"]) 
         params: The parameters to restrict.
         allowed: Allowed inputs, ``[source, target, lag]`` with lags 0 … max_lag; lag 0 is ignored.
     """
-    mask = np.asarray(allowed, bool)[:, :, 1:].swapaxes(0, 1)
+    mask = checked_flags("allowed", allowed)[:, :, 1:].swapaxes(0, 1)
     logits = np.where(mask[None], np.asarray(params["logits"]), np.float32(FORBIDDEN))
     return {**params, "logits": logits}
 
@@ -163,7 +164,7 @@ def with_screened(params: Params, seen: Bool[AnyArray, "source target lags"]) ->
         seen: Inputs that it looks at, ``[source, target, lag]`` with lags 0 … max_lag; lag 0 is
             ignored.
     """
-    mask = np.asarray(seen, bool)[:, :, 1:].swapaxes(0, 1)
+    mask = checked_flags("seen", seen)[:, :, 1:].swapaxes(0, 1)
     logits = np.asarray(params["logits"])
     return {**params, "logits": np.where(mask[None], logits, np.minimum(logits, SCREENED))}
 

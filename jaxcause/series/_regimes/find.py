@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause._checks import InputError, check_at_least
+from jaxcause._checks import InputError, check_at_least, check_mask
 from jaxcause.series._regimes.boundaries import to_rows, without_single_blocks
 from jaxcause.series._regimes.inputs import (
     Windows,
@@ -128,6 +128,8 @@ def _newest(
     for name, given in (("segment", stretch), ("targets", wanted)):
         if given.shape != (n_rows,):
             raise InputError(f"{name} has shape {given.shape}, but must be ({n_rows},)")
+    if targets is not None:
+        check_mask("targets", targets, n_rows, "row that may be predicted")
     complete = np.asarray(~np.isnan(values).any(axis=1))
     newest = window_starts(complete, stretch, length=max_lag + 1) + max_lag
     return newest[wanted[newest]]

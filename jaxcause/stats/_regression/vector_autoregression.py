@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxcause._checks import InputError
+from jaxcause._checks import InputError, checked_flags
 from jaxcause._memory import check_memory
 from jaxcause._stored import AnyRows
 from jaxcause._typing import AnyArray
@@ -284,7 +284,7 @@ def checked_terms(
     Raises:
         InputError: The shape does not fit.
     """
-    given, shape = np.asarray(links, bool), (n_vars, n_vars, max_lag + 1)
+    given, shape = checked_flags(name, links), (n_vars, n_vars, max_lag + 1)
     if given.shape != shape:
         raise InputError(f"{name} has shape {given.shape}, but must be {shape}")
     return given[:, :, 1:].transpose(2, 0, 1).reshape(-1, n_vars)

@@ -173,12 +173,16 @@ def _search_again(
     """`refine` the edges; those that no linear test sees are required, and so stay as they are."""
     known = data.known
     unseen = np.asarray(found.graph.directed) & (data.linear_tests().p_value > alpha)
+    forbidden = ~known.allowed
+    if known.against_tiers is not None:
+        forbidden[:, :, 0] &= ~known.against_tiers
     knowledge = BackgroundKnowledge.temporal(
         len(data.names),
         data.max_lag,
         contemporaneous=found.contemporaneous,
-        forbidden_links=~known.allowed,
+        forbidden_links=forbidden,
         required_links=known.required | unseen,
+        tiers=known.tiers,
     )
     with stage("Searching the selected edges again", show=progress):
         return refine(

@@ -8,10 +8,9 @@ from jaxtyping import Float
 from jaxcause._stored import StoredRows, blocks
 from jaxcause.series import SeriesTable, changes, fit_level
 from jaxcause.stats import redundant_columns
+from jaxcause.stats._definite import NEARLY
 from jaxcause.workflows._discover.listing import first_of
 
-NEARLY = 0.999
-"""r² from which on two columns are nearly equal."""
 FEWEST = 20
 """Rows that hold both columns, below which nothing is told."""
 ROUNDING = 1e-9

@@ -89,7 +89,8 @@ def _search(state: Mapping[str, Any]) -> SearchResult:
     info = {name: unpack(value) for name, value in state["info"].items()}
     # Folders of earlier versions do not hold these.
     marks = unpack(state["marks"])
-    info.setdefault("indistinct", np.zeros(marks.shape, bool))
+    for name in ("indistinct", "nearly_indistinct"):
+        info.setdefault(name, np.zeros(marks.shape, bool))
     info.setdefault("n_cyclic", np.zeros(marks.shape[:-2], np.int64))
     return SearchResult(
         graph=CausalGraph(unpack(state["marks"])),

@@ -44,8 +44,7 @@ class MomentarySearch(NamedTuple):
     @property
     def directions(self) -> Bool[np.ndarray, "vars vars"]:
         """Which directions an edge at lag 0 may have."""
-        allowed, required = (links[:, :, 0] for links in self.known)
-        return allowed & ~required.T
+        return self.known.allowed[:, :, 0] & ~self.known.required[:, :, 0].T
 
     def kept(self, q: float) -> Bool[np.ndarray, "vars vars lags"]:
         """Links with a q-value of at most ``q``, and required ones; symmetric at lag 0."""
