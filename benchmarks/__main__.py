@@ -86,7 +86,9 @@ def main() -> None:
     parser.add_argument("--prototype", type=Path, help="core: a skeleton search to compare with")
     parser.add_argument("--quick", action="store_true", help="leave out the slowest")
     parser.add_argument(
-        "--only", default="", help="core: sections, such as skeletons,ICD; first: words of titles; large: functions"
+        "--only",
+        default="",
+        help="core: sections, such as skeletons,ICD; first: words of titles; large: functions",
     )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     lagged.add_arguments(parser)
