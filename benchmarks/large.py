@@ -107,7 +107,7 @@ def heads(n_heads: int, n: int, most: int | None) -> dict[str, Any]:
     test = jc.partial_correlation_test(attention_corr(n_heads, n, 2.0), N_EMBEDDING)
     what = f"`jc.icd`, {n_heads:,} heads of {n} tokens"
     what += ", sets of any size" if most is None else f", sets of up to {most}"
-    options = {} if most is None else {"max_cond_size": most}
+    options: dict[str, Any] = {} if most is None else {"max_cond_size": most}
     plan, found, row = _measured(lambda: jc.icd(test, **options))
     n_tests = np.asarray(found.info.n_tests)
     return {
@@ -134,7 +134,7 @@ def series(method: str, n_rows: int) -> dict[str, Any]:
         for t in range(max_lag, n_rows):
             x[t] += 0.3 * x[t - 1, source[:, 0]] + 0.3 * x[t - 2, source[:, 1]]
         stored = np.load(Path(folder) / "x.npy", mmap_mode="r")
-        options = {"alpha": 1e-4} if method == "pc" else {}
+        options: dict[str, Any] = {"alpha": 1e-4} if method == "pc" else {}
         call = lambda: jc.discover(stored, max_lag, method=method, **options)  # noqa: E731
         plan, found, row = _measured(call)
     f1 = float(metrics.precision_recall(np.asarray(found.graph.directed), true).f1)
