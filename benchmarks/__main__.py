@@ -25,6 +25,7 @@ from benchmarks import (
     holes,
     intervention,
     lagged,
+    large,
     memory,
     models,
     order,
@@ -56,6 +57,7 @@ STUDIES = {
     "holes": lambda given: holes.run(quick=given.quick),
     "intervention": lambda given: intervention.run(quick=given.quick),
     "lagged": lagged.run,
+    "large": lambda given: large.run(quick=given.quick, only=given.only),
     "memory": lambda given: memory.run(),
     "models": lambda given: models.run(),
     "order": lambda given: order.run(),
@@ -84,7 +86,9 @@ def main() -> None:
     parser.add_argument("--prototype", type=Path, help="core: a skeleton search to compare with")
     parser.add_argument("--quick", action="store_true", help="leave out the slowest")
     parser.add_argument(
-        "--only", default="", help="core: sections, such as skeletons,ICD; first: words of titles"
+        "--only",
+        default="",
+        help="core: sections, such as skeletons,ICD; first: words of titles; large: functions",
     )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     lagged.add_arguments(parser)

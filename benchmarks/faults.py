@@ -13,6 +13,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy as np
 import jaxcause as jc
 from jaxcause._checkpoint import load_checkpoint, save_checkpoint
 from jaxcause.cli import main
+from jaxcause.discovery import PcmciResult, lagged_correlation
 
 N_KILLS = 20
 ROOT = Path(__file__).parents[1]
@@ -126,6 +128,37 @@ def _search(search, place: Path, x: np.ndarray) -> None:
     (place / "checkpoint").unlink()
 
 
+def pcmci(place: Path) -> None:
+    """`jc.discovery.pcmci`, 60 variables, 4 lags."""
+    _lagged(jc.discovery.pcmci, place, 60)
+
+
+def pcmci_plus(place: Path) -> None:
+    """`jc.discovery.pcmci_plus`, 12 variables, 4 lags."""
+    _lagged(jc.discovery.pcmci_plus, place, 12)
+
+
+def _lagged(search: Callable[..., PcmciResult], place: Path, n: int) -> None:
+    x, max_lag = _lagged_system(n), 4
+    corr, n_windows = lagged_correlation(x, np.arange(len(x) - 2 * max_lag), max_lag=max_lag)
+    found = search(corr, n_windows, n_vars=n, checkpoint=place / "checkpoint")
+    marks, n_tests = np.asarray(found.graph.marks), found.info.n_tests_mci
+    np.savez(place / "found.npz", marks=marks, p=found.p_value, n_tests=n_tests)
+    (place / "checkpoint").unlink()
+
+
+def refine(place: Path) -> None:
+    """`jc.discovery.refine`, 20 variables, 3 lags."""
+    x = _lagged_system(20)
+    selected = jc.discover(x, 3, method="var", q=0.5).graph
+    options = {"latents": True, "contemporaneous": True, "checkpoint": place / "checkpoint"}
+    found = jc.discovery.refine(selected, x, **options)
+    marks, n_tests = np.asarray(found.graph.marks), np.array(found.info.n_tests)
+    np.savez(place / "found.npz", marks=marks, n_tests=n_tests)
+    for file in place.glob("checkpoint*"):
+        file.unlink()
+
+
 def discover_pc(place: Path) -> None:
     """`jaxcause discover --method pc`, 12 variables, 4 lags."""
     _command("discover", _series(place, 12), "--max-lag", "4", "--method", "pc", place=place)
@@ -157,12 +190,17 @@ def explain(place: Path) -> None:
 
 
 def _series(place: Path, n: int) -> str:
-    x = _dense(1, n, 3)[0]
-    x[1:] += 0.5 * x[:-1, ::-1]
+    x = _lagged_system(n)
     path = place.with_name(place.name + ".csv")
     names = ",".join(f"v{k}" for k in range(n))
     np.savetxt(path, x, delimiter=",", header=names, comments="")
     return str(path)
+
+
+def _lagged_system(n: int) -> np.ndarray:
+    x = _dense(1, n, 3)[0]
+    x[1:] += 0.5 * x[:-1, ::-1]
+    return x
 
 
 def _command(*arguments: str, place: Path) -> None:
@@ -181,5 +219,9 @@ def writing(place: Path) -> None:
 
 
 JOBS = {
-    job.__name__: job for job in (writing, pc, fci, icd, discover_pc, explain, discover_gradient)
+    job.__name__: job
+    for job in (
+        *(writing, pc, fci, icd, pcmci, pcmci_plus, refine),
+        *(discover_pc, explain, discover_gradient),
+    )
 }

@@ -90,6 +90,7 @@ def whole(n_vars: int, n_rows: int, function: str) -> dict[str, Any]:
         "function": function,
         "seconds": seconds,
         "CPU s": cpu,
+        **{f"{stage}, s": took for stage, took in info.seconds.items()},
         "MiB": _peak(),
         "steps": info.steps,
         "edges chosen by": info.selection,

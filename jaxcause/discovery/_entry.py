@@ -53,6 +53,10 @@ SMALLEST_IN_FLOAT32 = 1e-37
 BYTES_PER_PAIR, BYTES_PER_RESULT = 64, 16
 """What a search holds of each pair of nodes while it runs, and what its result holds."""
 
+BYTES_PER_MEMBER, LIKELY_SIZE = 6, 8
+"""What each pair takes for every member of the largest separating set, and how many these are in
+large graphs if the caller sets no smaller limit."""
+
 BYTES_PER_TRIPLE = 8
 """What rules hold that look at all triples of a graph, or of a neighbourhood."""
 
@@ -117,7 +121,7 @@ def search_graphs(
     max_p = sepset == "max_p"
     if not n or not math.prod(batch_shape):
         return _nothing(batch_shape, n)
-    _check_memory(math.prod(batch_shape), n, caps, latents)
+    _check_memory(math.prod(batch_shape), n, caps, latents, max_cond_size)
     if caps is not None:
         if checkpoint is not None:
             raise InputError(
@@ -244,7 +248,9 @@ def _check(
         check_shape("node_mask", node_mask, (n,))
 
 
-def _check_memory(n_graphs: int, n: int, caps: Caps | None, latents: bool) -> None:
+def _check_memory(
+    n_graphs: int, n: int, caps: Caps | None, latents: bool, max_cond_size: int | None
+) -> None:
     """Refuse a search whose arrays cannot fit: results of all graphs, and the work on a chunk."""
     at_once = n_graphs if caps is not None else min(n_graphs, max(1, PAIRS_PER_CHUNK // (n * n)))
     per_graph = BYTES_PER_PAIR * n**2
@@ -255,7 +261,9 @@ def _check_memory(n_graphs: int, n: int, caps: Caps | None, latents: bool) -> No
     else:
         width = 0 if caps is None else min(caps.max_degree, n)
         triples = at_once * BYTES_PER_TRIPLE * float(n) * width**2
-    held = n_graphs * BYTES_PER_RESULT * n**2
+    limits = (max_cond_size, None if caps is None else caps.max_cond_size, LIKELY_SIZE, n)
+    largest = min(size for size in limits if size is not None)
+    held = n_graphs * (BYTES_PER_RESULT + BYTES_PER_MEMBER * largest) * n**2
     graphs = f"{n_graphs} graphs of " if n_graphs > 1 else ""
     check_memory(
         f"a search of {graphs}{n} nodes",

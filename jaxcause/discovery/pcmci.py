@@ -10,14 +10,18 @@ from jaxcause._checks import check_probability
 from jaxcause._options import shows_options
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._pcmci.links import LaggedLinks, mci_conditions, parents_as_mask
-from jaxcause.discovery._pcmci.parents import select_lagged_parents
-from jaxcause.discovery._pcmci.problem import LinkOptions, pcmci_problem
+from jaxcause.discovery._pcmci.parents import LaggedParents, select_lagged_parents
+from jaxcause.discovery._pcmci.problem import LinkOptions, PcmciProblem, pcmci_problem
 from jaxcause.discovery._pcmci.result import PcmciInfo, PcmciResult
+from jaxcause.discovery._phase_record import PhaseRecord
 from jaxcause.graph import LaggedGraph, Mark
 from jaxcause.stats import HoledSamples
 
 PC_ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Levels that ``pc_alpha=None`` chooses from."""
+
+LINKS_PER_BLOCK = 1 << 16
+"""Links that are tested together: bounds the memory, and what a killed process has to do again."""
 
 
 @shows_options(LinkOptions, of=pcmci_problem)
@@ -62,7 +66,8 @@ def pcmci(
         InputError: ``corr`` is no correlation matrix or not of ``(2 * max_lag + 1) * n_vars``
             nodes, or as many matrices as targets; samples with holes are not ``n_samples``; a level
             is outside (0, 1), ``allowed`` or ``required`` has another shape, a
-            required link is not allowed, or ``mesh`` has several axes.
+            required link is not allowed, ``mesh`` has several axes, or ``checkpoint`` is damaged or
+            belongs to another search.
 
     Source: Runge, Nowack, Kretschmer, Flaxman & Sejdinovic (2019), "Detecting and quantifying
     causal associations in large nonlinear time series datasets". The definitions, down to ties,
@@ -78,23 +83,13 @@ def pcmci(
     check_probability("alpha", alpha)
     alphas = PC_ALPHAS if pc_alpha is None else pc_alpha
     problem = pcmci_problem(corr, n_samples, n_vars, alphas, **options)
-    test, allowed = problem.test, problem.allowed
-    n_lags = allowed.shape[2]
-    parents = select_lagged_parents(problem)
+    allowed, record = problem.allowed, problem.record("pcmci")
+    parents = select_lagged_parents(problem, record)
     once = allowed.copy()
     once[:, :, 0] = np.triu(once[:, :, 0])
     links = LaggedLinks(*np.nonzero(once))
-    cond = mci_conditions(
-        parents.order,
-        links,
-        n_vars,
-        test.n_nodes,
-        problem.max_target_parents,
-        problem.max_source_parents,
-    )
-    found = test(links.lag * n_vars + links.source, links.target, cond)
     statistic, p_value = np.zeros(allowed.shape), np.full(allowed.shape, np.nan)
-    statistic[links], p_value[links] = found
+    statistic[links], p_value[links] = _test_links(problem, parents, links, record)
     for table, empty in ((statistic, 0.0), (p_value, np.nan)):
         below = np.tril_indices(n_vars, -1)
         table[(*below, 0)] = table[below[1], below[0], 0]
@@ -104,16 +99,40 @@ def pcmci(
         statistic=statistic,
         p_value=p_value,
         info=PcmciInfo(
-            parents=parents_as_mask(parents.order, n_vars, n_lags),
+            parents=parents_as_mask(parents.order, n_vars, allowed.shape[2]),
             alpha=parents.alpha,
             n_tests=parents.n_tests,
-            n_tests_mci=np.array([len(cond)]),
+            n_tests_mci=np.array([len(links.lag)]),
             n_conflicts=0,
             n_ambiguous=0,
             n_cyclic=0,
             n_unsupported=int((problem.required & (p_value > alpha)).sum()),
         ),
     )
+
+
+def _test_links(
+    problem: PcmciProblem, parents: LaggedParents, links: LaggedLinks, record: PhaseRecord
+) -> tuple[Float[np.ndarray, "rows"], Float[np.ndarray, "rows"]]:
+    """Statistic and p-value of each link given the parents of both ends, a block at a time."""
+    n_vars, n_links = len(problem.allowed), len(links.lag)
+    start = np.zeros(n_links), np.ones(n_links)
+    done, (statistic, p_value) = record.resumed("links", start)
+    for first in range(done, n_links, LINKS_PER_BLOCK):
+        block = slice(first, min(n_links, first + LINKS_PER_BLOCK))
+        some = LaggedLinks(*(part[block] for part in links))
+        cond = mci_conditions(
+            parents.order,
+            some,
+            n_vars,
+            problem.test.n_nodes,
+            problem.max_target_parents,
+            problem.max_source_parents,
+        )
+        found = problem.test(some.lag * n_vars + some.source, some.target, cond)
+        statistic[block], p_value[block] = found
+        record.save("links", block.stop, (statistic, p_value))
+    return statistic, p_value
 
 
 def graph_of_links(

@@ -58,8 +58,8 @@ def pcmci_plus(
         InputError: ``corr`` is no correlation matrix or not of ``(2 * max_lag + 1) * n_vars``
             nodes, or as many matrices as targets; samples with holes are not ``n_samples``;
             ``pc_alpha`` is outside (0, 1), ``colliders`` is not known, ``allowed`` or
-            ``required`` has another shape, a required link is not allowed, or ``mesh`` has several
-            axes.
+            ``required`` has another shape, a required link is not allowed, ``mesh`` has several
+            axes, or ``checkpoint`` is damaged or belongs to another search.
 
     Source: Runge (2020), "Discovering contemporaneous and lagged causal relations in autocorrelated
     nonlinear time series datasets". The definitions follow the outputs of the reference
@@ -78,15 +78,16 @@ def pcmci_plus(
         raise InputError(f"pc_alpha={pc_alpha!r} must be one level of significance")
     problem = pcmci_problem(corr, n_samples, n_vars, pc_alpha, **options)
     test, allowed, alpha = problem.test, problem.allowed, float(problem.alphas[0])
-    parents = select_lagged_parents(problem)
+    record = problem.record("pcmci_plus", colliders)
+    parents = select_lagged_parents(problem, record)
     selected = parents_as_mask(parents.order, n_vars, allowed.shape[2])
     momentary = MomentaryTest(test, parents, problem.max_target_parents, problem.max_source_parents)
     start = selected.copy()
     start[:, :, 0] = allowed[:, :, 0]
-    state = find_skeleton(momentary, start, alpha, problem.max_cond_size, problem.kept)
+    state = find_skeleton(momentary, start, alpha, problem.max_cond_size, problem.kept, record)
     n_tests = list(state.n_tests)
     if colliders == "majority":
-        found, n_more = by_majority(momentary, state, alpha, problem.max_cond_size)
+        found, n_more = by_majority(momentary, state, alpha, problem.max_cond_size, record)
         n_tests.append(n_more)
     else:
         found = by_separator(state, allowed)

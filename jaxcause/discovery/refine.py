@@ -1,6 +1,7 @@
 """A second search of selected lagged edges, for hidden causes and contemporaneous effects."""
 
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxcause._checks import InputError, check_at_least, check_choice, check_probability
 from jaxcause._typing import AnyArray, CITest
+from jaxcause.discovery._phase_record import PhaseRecord
 from jaxcause.discovery._refine.instruments import apply_verdicts
 from jaxcause.discovery._refine.instruments import instrument_verdicts as instrument_verdicts
 from jaxcause.discovery._refine.near_past import search_near_past
@@ -90,6 +92,7 @@ def refine(
     targets: Bool[AnyArray, "time"] | None = None,
     test: CITest | None = None,
     knowledge: BackgroundKnowledge | None = None,
+    checkpoint: str | Path | None = None,
 ) -> Refined:
     r"""Search selected lagged edges again, for hidden causes and contemporaneous effects.
 
@@ -146,13 +149,18 @@ def refine(
         test: A conditional independence test over nodes ``lag * vars + var``, instead of values.
         knowledge: Made by `BackgroundKnowledge.temporal`: forbidden links are left out, required
             ones are never tested.
+        checkpoint: File to which the search is written between its parts, and from which the same
+            call goes on after its process was killed, to the same result bit for bit. Each round
+            writes its levels to a file of its own beside it (``name.0``, ``name.1``, …). A test of
+            your own is told from another by its type and arrays.
 
     Returns:
         The graph with its marks, and how the search went.
 
     Raises:
         InputError: Neither or both of ``values`` and ``test`` are given, shapes do not fit, the
-            series is too short, or a name is not known.
+            series is too short, a name is not known, or ``checkpoint`` is damaged or belongs to
+            another search.
 
     Source: temporal ICD, Rohekar et al. (2023), arXiv 2306.00624; conditioning on the past,
     Gerhardus & Runge (2020), "High-recall causal discovery for autocorrelated time series with
@@ -178,11 +186,13 @@ def refine(
     )
     edges = known_edges(graph, knowledge, latents=latents, contemporaneous=contemporaneous)
     problem = RefineProblem(*edges, test, n_slices, latents, contemporaneous, alpha, max_cond_size)
-    separated = sets_of_non_selected(problem)
+    path = None if checkpoint is None else Path(checkpoint)
+    record = PhaseRecord(path, ("refine", search, n_rounds, problem))
+    separated = sets_of_non_selected(problem, record)
     if search == "icd":
-        marks, n_tests = search_by_icd(problem, separated)
+        marks, n_tests = search_by_icd(problem, separated, record)
     else:
-        marks, n_tests = search_near_past(problem, separated, n_rounds=n_rounds)
+        marks, n_tests = search_near_past(problem, separated, record, n_rounds=n_rounds)
     instruments = None
     if latents and q is not None and values is not None:
         tested = (problem.allowed & problem.causes) | problem.required

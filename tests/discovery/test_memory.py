@@ -1,5 +1,6 @@
 """Memory and time of a search go with edges and pairs, not with the largest degree."""
 
+import itertools
 import subprocess
 import sys
 import tracemalloc
@@ -18,8 +19,9 @@ from jaxcause import (
     pc,
 )
 from jaxcause._errors import InputError
-from jaxcause.discovery._host import search
+from jaxcause.discovery._host import edge_lists, search
 from jaxcause.discovery._kernel import gaussian, one_condition, sizes
+from jaxcause.graph import SepSets
 from jaxcause.stats import PartialCorrelationTest
 from jaxcause.workflows._discover import windows
 
@@ -200,3 +202,42 @@ def test_a_budget_is_read_in_any_unit(monkeypatch):
     _memory.check_memory("it", 1e18, "do less")
     monkeypatch.delenv("JAXCAUSE_MEMORY")
     assert _memory.memory_budget() > 2**20
+
+
+@pytest.mark.parametrize("density", [0.2, 0.9, 1.0])
+def test_colliders_between_separated_pairs_are_those_of_all_triples(density, monkeypatch):
+    monkeypatch.setattr(edge_lists, "TRIPLES_PER_BLOCK", 64)
+    rng, n = np.random.default_rng(0), 12
+    adjacency = np.triu(rng.random((3, n, n)) < density, 1)
+    adjacency |= adjacency.transpose(0, 2, 1)
+    found = np.triu(~adjacency & (rng.random(adjacency.shape) < 0.8), 1)
+    nodes = np.where(found[..., None], rng.integers(-1, n, (*found.shape, 2)), -1)
+    nodes = np.maximum(nodes, nodes.transpose(0, 2, 1, 3)).astype(np.int32)
+    sepsets = SepSets(nodes, found | found.transpose(0, 2, 1))
+    edges = edge_lists.EdgeLists.of(adjacency)
+    separated = edge_lists.SeparatedPairs.of(adjacency, sepsets)
+    all_pairs = {
+        (graph, one, middle, other)
+        for graph, one, middle, other in itertools.product(range(3), *[range(n)] * 3)
+        if one < other and found[graph, one, other] and middle not in nodes[graph, one, other]
+        if adjacency[graph, one, middle] and adjacency[graph, middle, other]
+    }
+    ways = [separated.colliders(edges), separated._between_separated(edges, np.diff(edges.start))]
+    for way in ways:
+        places = [(one, other) for some in way for one, other in zip(*some, strict=True)]
+        assert len(places) == len(set(places))
+        assert {
+            (edges.owner[a] // n, edges.entry[a] % n, edges.owner[a] % n, edges.entry[b] % n)
+            for a, b in places
+        } == all_pairs
+
+
+def test_a_dense_graph_is_not_asked_for_all_its_triples(monkeypatch):
+    monkeypatch.setattr(edge_lists.EdgeLists, "triples", None)
+    x = np.random.default_rng(0).normal(size=(300, 40))
+    x[:, 2:] += 3 * x[:, :1]
+    found = pc(x, max_cond_size=0)
+    assert np.asarray(found.graph.adjacency).sum() > 38 * 37
+    x = 0.01 * x + np.random.default_rng(1).normal(size=x.shape)
+    with pytest.raises(TypeError, match="not callable"):
+        pc(x, max_cond_size=0)

@@ -4,6 +4,7 @@ import pytest
 
 from jaxcause import InputError, LaggedGraph, oracle_test
 from jaxcause.discovery import refine
+from jaxcause.discovery._phase_record import PhaseRecord
 from jaxcause.discovery._refine.near_past import confirm_colliders
 from jaxcause.discovery._refine.problem import RefineProblem
 from jaxcause.discovery._refine.separating_sets import SeparatingSets
@@ -130,7 +131,7 @@ def test_the_larger_p_value_says_whether_a_middle_is_a_collider(ends, said, conf
         alpha=0.001,
         max_cond_size=1,
     )
-    found = confirm_colliders(problem, known, adjacency)
+    found = confirm_colliders(problem, known, adjacency, PhaseRecord(), 1)
     assert (found.member[0, 2, 1], found.member[2, 0, 1]) == (confirmed, confirmed)
 
 

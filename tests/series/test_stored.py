@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stored_cases import blocks_of, driven, on_file
 
+import jaxcause as jc
 from jaxcause import InputError
 from jaxcause._stored import ENDS, StoredRows, column_facts, held_rows, on_disk, stacked, stretches
 from jaxcause.series import (
@@ -248,3 +249,32 @@ def test_several_series_of_which_one_is_on_disk(tmp_path):
         assert isinstance(table.values, StoredRows)
         np.testing.assert_array_equal(table.values[0:80], np.concatenate([x, y]))
     np.testing.assert_array_equal(table.segment, [0] * 50 + [1] * 30)
+
+
+def as_zarr(x, folder):
+    zarr = pytest.importorskip("zarr")
+    array = zarr.create_array(str(folder / "s.zarr"), shape=x.shape, chunks=(32, 2), dtype=x.dtype)
+    array[:] = x
+    return zarr.open_array(str(folder / "s.zarr"), mode="r")
+
+
+def as_hdf5(x, folder):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "s.h5", "w") as file:
+        file.create_dataset("series", data=x, chunks=(32, 2))
+    return h5py.File(folder / "s.h5", "r")["series"]
+
+
+@pytest.mark.parametrize("written", [as_zarr, as_hdf5])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
+def test_arrays_of_the_libraries_themselves(written, dtype, tmp_path):
+    x = (10 * driven(1, 400)).astype(dtype)
+    array = written(x, tmp_path)
+    with blocks_of(100):
+        table = as_series_table(array, names=["a", "b", "c"])
+        assert isinstance(table.values, StoredRows)
+        np.testing.assert_array_equal(table.values[0:400], x)
+        found = jc.discover(array, 2, method="var", transform="standardise")
+    whole = jc.discover(x, 2, method="var", transform="standardise")
+    np.testing.assert_array_equal(found.graph.marks, whole.graph.marks)
+    np.testing.assert_allclose(found.scores, whole.scores, rtol=1e-8)

@@ -108,18 +108,42 @@ class SeparatedPairs(NamedTuple):
         alike = np.broadcast_to(np.asarray(every), adjacency.shape[:2]).reshape(-1)
         return cls(adjacency.reshape(-1), np.asarray(sepsets.found).reshape(-1), flat, alike, n)
 
-    def known(self, pair: Entries) -> Bool[np.ndarray, "some"]:
+    def known(self, pair: Entries | slice) -> Bool[np.ndarray, "some"]:
         """Which pairs are two nodes without an edge that a set has separated."""
         return self.found[pair] & ~self.adjacency[pair]
 
     def colliders(self, edges: EdgeLists) -> Iterator[tuple[Entries, Entries]]:
-        """Edges at a node whose other ends were separated without it: their places in the lists."""
+        """Edges at a node whose other ends were separated without it: their places in the lists.
+
+        In a graph with almost all edges, few pairs are separated, and far fewer than there are
+        pairs of edges at a node: there each of them is asked for the nodes between.
+        """
+        degree = np.diff(edges.start)
+        n_separated = self.known(np.s_[:]).reshape(degree.size, -1).sum(axis=1)
+        if n_separated @ degree < degree @ (degree - 1):
+            yield from self._between_separated(edges, degree)
+            return
         for one, other in edges.triples():
             pair = edges.between(edges.node(edges.entry[one]), edges.entry[other])
             at = np.flatnonzero(self.known(pair))
             middle = self.alike[edges.owner[one[at]]]
             at = at[~(self.members[pair[at]] == middle[:, None]).any(axis=1)]
             yield one[at], other[at]
+
+    def _between_separated(
+        self, edges: EdgeLists, degree: Int[np.ndarray, "owners"]
+    ) -> Iterator[tuple[Entries, Entries]]:
+        """The same, found from the pairs that were separated."""
+        pair = np.flatnonzero(self.known(np.s_[:]))
+        pair = pair[pair // self.n % self.n < pair % self.n]
+        s, t = pair // self.n, edges.node(pair)
+        few = np.where(degree[s] <= degree[t], s, t)
+        for row, middle in edges.around(few):
+            first, second = edges.between(middle, s[row]), edges.between(middle, t[row])
+            at = np.flatnonzero(self.adjacency[first] & self.adjacency[second])
+            inside = self.members[pair[row[at]]] == self.alike[middle[at]][:, None]
+            at = at[~inside.any(axis=1)]
+            yield np.searchsorted(edges.entry, first[at]), np.searchsorted(edges.entry, second[at])
 
 
 def count_colliders_against(

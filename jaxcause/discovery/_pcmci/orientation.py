@@ -9,10 +9,13 @@ from jaxtyping import Bool, Int
 
 from jaxcause.discovery._pcmci.links import LaggedLinks
 from jaxcause.discovery._pcmci.skeleton import LaggedSkeleton, MomentaryTest, strongest_first
+from jaxcause.discovery._phase_record import PhaseRecord
 from jaxcause.graph import Mark
 
 BATCH = 4096
 """Tests of the majority rule that are collected before they run."""
+BATCHES_PER_SAVE = 16
+"""Such batches between two writes of the record."""
 
 Triples = Bool[np.ndarray, "vars vars vars lags"]
 """Entry ``[middle, source, target, lag]``: ``source(t - lag) — middle(t) — target(t)``."""
@@ -62,7 +65,11 @@ def obeying(colliders: Colliders, now: Bool[np.ndarray, "vars vars"]) -> tuple[C
 
 
 def by_majority(
-    momentary: MomentaryTest, state: LaggedSkeleton, alpha: float, max_cond_size: int | None
+    momentary: MomentaryTest,
+    state: LaggedSkeleton,
+    alpha: float,
+    max_cond_size: int | None,
+    record: PhaseRecord,
 ) -> tuple[Colliders, int]:
     """A triple is a collider where less than half of all sets that separate its ends hold it.
 
@@ -73,12 +80,12 @@ def by_majority(
     n_vars = len(triples)
     pairs = np.array(triples.any(axis=0))
     pairs[:, :, 0] = np.triu(pairs[:, :, 0])
-    separating = np.zeros(pairs.shape, np.int64)
-    holding = np.zeros(triples.shape, np.int64)
+    start = np.zeros(pairs.shape, np.int64), np.zeros(triples.shape, np.int64)
+    n_tests, (separating, holding) = record.resumed("colliders", start)
     neighbours = [strongest_first(state, target).tolist() for target in range(n_vars)]
     rows = _candidate_sets(np.argwhere(pairs), neighbours, max_cond_size)
-    n_tests = 0
-    while batch := list(itertools.islice(rows, BATCH)):
+    left = itertools.islice(rows, n_tests, None)
+    while batch := list(itertools.islice(left, BATCH)):
         width = max(len(given) for *_, given in batch)
         sets = np.full((len(batch), width), -1, np.int64)
         for row, (*_, given) in enumerate(batch):
@@ -90,6 +97,8 @@ def by_majority(
             *link, given = batch[row]
             separating[tuple(link)] += 1
             holding[(list(given), *link)] += 1
+        if n_tests % (BATCH * BATCHES_PER_SAVE) == 0:
+            record.save("colliders", n_tests, (separating, holding))
     below = np.tril_indices(n_vars, -1)
     separating[(*below, 0)] = separating[below[1], below[0], 0]
     holding[:, below[0], below[1], 0] = holding[:, below[1], below[0], 0]

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from jaxcause.discovery._pcmci.by_target import TestsByTarget
 from jaxcause.discovery._pcmci.problem import PcmciProblem
 from jaxcause.discovery._pcmci.student_test import StudentTest
+from jaxcause.discovery._phase_record import PhaseRecord
 
 
 class LaggedParents(NamedTuple):
@@ -45,7 +46,7 @@ class _Candidates(NamedTuple):
     statistic: Float[np.ndarray, "problems candidates"]
 
 
-def select_lagged_parents(problem: PcmciProblem) -> LaggedParents:
+def select_lagged_parents(problem: PcmciProblem, record: PhaseRecord) -> LaggedParents:
     r"""PC₁: remove candidates that are independent of the target given its strongest others.
 
     At size s each candidate is tested given the s strongest of the target's other candidates. The
@@ -55,6 +56,8 @@ def select_lagged_parents(problem: PcmciProblem) -> LaggedParents:
 
     If there are several levels, each target takes the one whose parents minimise
     :math:`N \log(1 - R^2) + 2 k` with k parents, Akaike's criterion.
+
+    The record is written after each size.
 
     Source: Runge, Nowack, Kretschmer, Flaxman & Sejdinovic (2019), algorithm S1.
     """
@@ -69,15 +72,17 @@ def select_lagged_parents(problem: PcmciProblem) -> LaggedParents:
     state = _Candidates(np.tile(candidates, (len(alphas), 1)), np.full(shape, np.inf), *none)
     target = np.tile(np.arange(n_vars), len(alphas))
     level = np.repeat(alphas, n_vars)
-    n_tests = []
+    start = state, np.zeros(0, np.int64)
+    done, (state, n_tests) = record.resumed("parents", start)
     limit = shape[1] if problem.max_cond_size is None else problem.max_cond_size
-    for size in range(limit + 1):
+    for size in range(done, limit + 1):
         running = state.active.sum(axis=1) > size
         tested = state.active & open_to_tests & running[:, None]
         if not tested.any():
             break
         state = _one_size(test, state, tested, target, level, size, n_vars)
-        n_tests.append(int(tested.sum()))
+        n_tests = np.append(n_tests, tested.sum())
+        record.save("parents", size + 1, (state, n_tests))
     orders = [_by_strength(state, row)[: state.active[row].sum()] for row in range(len(target))]
     chosen = _best_level(test, orders, target, n_vars, len(alphas)) * n_vars + np.arange(n_vars)
     return LaggedParents(
@@ -85,7 +90,7 @@ def select_lagged_parents(problem: PcmciProblem) -> LaggedParents:
         statistic=_as_links(state.statistic[chosen], n_vars, 0),
         p_value=_as_links(np.where(candidates, state.p_value[chosen], 1), n_vars, 1),
         alpha=level[chosen],
-        n_tests=np.array(n_tests, np.int64),
+        n_tests=n_tests,
     )
 
 

@@ -1,7 +1,8 @@
 """The checked arguments of PCMCI and PCMCI+."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypedDict
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from jax.sharding import Mesh
@@ -17,6 +18,7 @@ from jaxcause._checks import (
 from jaxcause._typing import AnyArray
 from jaxcause.discovery._pcmci.by_target import TestsByTarget
 from jaxcause.discovery._pcmci.student_test import StudentTest
+from jaxcause.discovery._phase_record import PhaseRecord
 from jaxcause.sharding import check_row_mesh
 from jaxcause.stats import HoledSamples, partial_correlation_test
 
@@ -30,6 +32,7 @@ class LinkOptions(TypedDict, total=False):
     max_target_parents: int | None
     max_source_parents: int | None
     mesh: Mesh | None
+    checkpoint: str | Path | None
 
 
 class PcmciProblem(NamedTuple):
@@ -45,6 +48,8 @@ class PcmciProblem(NamedTuple):
         max_cond_size: Largest conditioning set of the first phase.
         max_target_parents: How many parents of the target to condition on.
         max_source_parents: How many parents of the source to condition on.
+        mesh: Devices that share the tests.
+        checkpoint: File of the state of the search.
     """
 
     test: StudentTest | TestsByTarget
@@ -55,6 +60,8 @@ class PcmciProblem(NamedTuple):
     max_cond_size: int | None
     max_target_parents: int | None
     max_source_parents: int | None
+    mesh: Mesh | None = None
+    checkpoint: Path | None = None
 
     @property
     def kept(self) -> Bool[np.ndarray, "vars vars lags"]:
@@ -62,6 +69,20 @@ class PcmciProblem(NamedTuple):
         kept = self.required.copy()
         kept[:, :, 0] |= kept[:, :, 0].T
         return kept
+
+    def record(self, *search: Any) -> PhaseRecord:
+        """The file of the search.
+
+        Args:
+            search: Its name, and its options beyond this problem.
+
+        Raises:
+            InputError: The file is damaged, or belongs to another search.
+        """
+        tests = self.test.tests if isinstance(self.test, TestsByTarget) else (self.test,)
+        data = [test.data for test in tests], self.test.n_samples
+        asked = self._replace(test=data, mesh=None, checkpoint=None)  # pyright: ignore[reportArgumentType]
+        return PhaseRecord(self.checkpoint, (search, asked), self.mesh)
 
 
 def pcmci_problem(
@@ -76,6 +97,7 @@ def pcmci_problem(
     max_target_parents: int | None = None,
     max_source_parents: int | None = None,
     mesh: Mesh | None = None,
+    checkpoint: str | Path | None = None,
 ) -> PcmciProblem:
     """Check the arguments.
 
@@ -94,6 +116,9 @@ def pcmci_problem(
         max_source_parents: Condition on only that many lagged parents of the source, the strongest.
         mesh: Devices that share the tests (`jaxcause.sharding.row_mesh`). The result is that of one
             device.
+        checkpoint: File to which the search is written after each size of conditioning sets, and
+            after each part of the tests that follow; from it the same call goes on after its
+            process was killed, to the same result bit for bit.
 
     Raises:
         InputError: A shape does not fit, a level is outside (0, 1), a required link is not allowed
@@ -124,7 +149,16 @@ def pcmci_problem(
     now = possible[:, :, 0] & ~must[:, :, 0].T
     possible[:, :, 0] = now | now.T
     return PcmciProblem(
-        test, possible, must, now, levels, max_cond_size, max_target_parents, max_source_parents
+        test,
+        possible,
+        must,
+        now,
+        levels,
+        max_cond_size,
+        max_target_parents,
+        max_source_parents,
+        mesh,
+        None if checkpoint is None else Path(checkpoint),
     )
 
 

@@ -1,7 +1,7 @@
 """The skeleton phase of PCMCI+: contemporaneous conditions beside the lagged ones."""
 
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,6 +10,7 @@ from jaxcause.discovery._pcmci.by_target import TestsByTarget
 from jaxcause.discovery._pcmci.links import LaggedLinks, mci_conditions
 from jaxcause.discovery._pcmci.parents import LaggedParents
 from jaxcause.discovery._pcmci.student_test import StudentTest
+from jaxcause.discovery._phase_record import PhaseRecord
 
 SETS_PER_ROUND = (1, 8, 64, 512)
 """The sets of a link are tried in rounds, so that a link that is separated early costs little."""
@@ -67,6 +68,26 @@ class LaggedSkeleton(NamedTuple):
     separators: dict[tuple[int, int, int], tuple[int, ...]]
     n_tests: list[int]
 
+    def as_arrays(self) -> dict[str, Any]:
+        """The same, each separating set as a row that is padded with -1."""
+        sets = list(self.separators.values())
+        padded = np.full((len(sets), max(map(len, sets), default=0)), -1, np.int64)
+        for row, given in enumerate(sets):
+            padded[row, : len(given)] = given
+        links = np.array(list(self.separators), np.int64).reshape(-1, 3)
+        tables = {name: getattr(self, name) for name in self._fields[:4]}
+        return tables | {"links": links, "sets": padded, "n_tests": np.array(self.n_tests)}
+
+    @classmethod
+    def of_arrays(cls, arrays: dict[str, Any]) -> "LaggedSkeleton":
+        """What `as_arrays` was made of."""
+        separators = {
+            tuple(link): tuple(v for v in given if v >= 0)
+            for link, given in zip(arrays["links"].tolist(), arrays["sets"].tolist(), strict=True)
+        }
+        tables = {name: arrays[name] for name in cls._fields[:4]}
+        return cls(**tables, separators=separators, n_tests=arrays["n_tests"].tolist())
+
 
 def find_skeleton(
     momentary: MomentaryTest,
@@ -74,18 +95,22 @@ def find_skeleton(
     alpha: float,
     max_cond_size: int | None,
     kept: Bool[np.ndarray, "vars vars lags"],
+    record: PhaseRecord,
 ) -> LaggedSkeleton:
     """Remove links that are independent given some neighbours of the target at lag 0.
 
     The neighbours are those at the start of each size, the strongest first; a pair at lag 0 is
     tested from its lower variable first, and from the other one if it is still there. The links
-    ``kept`` are tested, for their p-values, and never removed.
+    ``kept`` are tested, for their p-values, and never removed. The record is written after each
+    size.
     """
     weakest = np.full(adjacent.shape, np.inf)
     none = np.full(adjacent.shape, -1.0), np.zeros(adjacent.shape)
     state = LaggedSkeleton(adjacent.copy(), weakest, *none, {}, [])
+    done, arrays = record.resumed("skeleton", state.as_arrays())
+    state = LaggedSkeleton.of_arrays(arrays)
     limit = len(adjacent) if max_cond_size is None else max_cond_size
-    for size in range(limit + 1):
+    for size in range(done, limit + 1):
         neighbours = [strongest_first(state, target) for target in range(len(adjacent))]
         counts = np.array([len(order) for order in neighbours])
         source, target, lag = np.nonzero(state.adjacent)
@@ -99,6 +124,7 @@ def find_skeleton(
         rest = rest.at(state.adjacent[rest])
         n_tests += _one_size(momentary, state, rest, neighbours, alpha, size, kept)
         state.n_tests.append(n_tests)
+        record.save("skeleton", size + 1, state.as_arrays())
     return state
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int8
 
+from jaxcause.discovery._phase_record import PhaseRecord
 from jaxcause.discovery._refine.evaluate import p_values_given_sets
 from jaxcause.discovery._refine.given_past import PastConditionedTest, selected_past
 from jaxcause.discovery._refine.marks import lagged_marks, orient
@@ -13,13 +14,14 @@ from jaxcause.graph import Mark
 
 
 def search_near_past(
-    problem: RefineProblem, known: SeparatingSets, *, n_rounds: int
+    problem: RefineProblem, known: SeparatingSets, record: PhaseRecord, *, n_rounds: int
 ) -> tuple[Int8[np.ndarray, "vars vars lags 2"], list[int]]:
     """Rounds of PC given the selected past; each leaves out what the last one ruled out as a cause.
 
     Args:
         problem: What to search.
         known: Separating sets of edges that were not selected.
+        record: Where the search is written; each round has a file beside it.
         n_rounds: Most rounds.
 
     Returns:
@@ -30,15 +32,20 @@ def search_near_past(
     while True:
         knowledge = problem.knowledge_of(edges)
         test = PastConditionedTest(problem.test, selected_past(past), leave_out=problem.latents)
-        options = {"alpha": problem.alpha, "max_cond_size": problem.max_cond_size}
-        found = pc(test, knowledge=knowledge, **options)
+        found = pc(
+            test,
+            knowledge=knowledge,
+            alpha=problem.alpha,
+            max_cond_size=problem.max_cond_size,
+            checkpoint=record.beside(len(n_tests)),
+        )
         n_tests.append(int(np.sum(found.info.n_tests)))
         separated = np.asarray(found.sepsets.found)
         member = test.whole_sets(separated, np.asarray(found.sepsets.membership()))
         adjacency = np.asarray(found.graph.adjacency)
         known = known.add(SeparatingSets(separated, member))
         if problem.latents:
-            known = confirm_colliders(problem, known, adjacency)
+            known = confirm_colliders(problem, known, adjacency, record, len(n_tests))
         marks = lagged_marks(problem, orient(problem, adjacency, known, knowledge))
         edges, causes = _edges_and_causes(marks)
         if len(n_tests) >= n_rounds or (causes == past).all():
@@ -47,7 +54,11 @@ def search_near_past(
 
 
 def confirm_colliders(
-    problem: RefineProblem, known: SeparatingSets, adjacency: Bool[np.ndarray, "nodes nodes"]
+    problem: RefineProblem,
+    known: SeparatingSets,
+    adjacency: Bool[np.ndarray, "nodes nodes"],
+    record: PhaseRecord,
+    n_round: int,
 ) -> SeparatingSets:
     """For each triple X - M - Y, the set of X and Y with M or without, whichever separates better.
 
@@ -58,6 +69,8 @@ def confirm_colliders(
         problem: What is searched.
         known: The sets so far.
         adjacency: The skeleton.
+        record: Where the search is written.
+        n_round: Number of the round.
     """
     first_at_lag_0 = (np.arange(len(adjacency)) < problem.n_vars)[:, None]
     pairs = np.argwhere(np.triu(known.found) & first_at_lag_0)
@@ -71,8 +84,13 @@ def confirm_colliders(
     given, changed = known.member[x, y], alike[middle]
     changed[np.arange(len(row)), x] = changed[np.arange(len(row)), y] = False
     other = given ^ changed
-    p_value, p_other = (p_values_given_sets(problem.test, x, y, s) for s in (given, other))
-    better, node = np.nonzero(changed & ((p_other > problem.alpha) & (p_other > p_value))[:, None])
+
+    def is_better() -> np.ndarray:
+        p_value, p_other = (p_values_given_sets(problem.test, x, y, s) for s in (given, other))
+        return (p_other > problem.alpha) & (p_other > p_value)
+
+    is_changed = changed & record.once(f"colliders {n_round}", is_better)[:, None]
+    better, node = np.nonzero(is_changed)
     member = known.member.copy()
     for first, second in ((x, y), (y, x)):
         member[first[better], second[better], node] = other[better, node]

@@ -1,5 +1,6 @@
 """Fifth stage: hidden causes and contemporaneous effects, on demand or if the data show them."""
 
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -78,6 +79,7 @@ def search_hidden(
     alpha: float,
     q: float,
     progress: bool,
+    checkpoint: Path | None = None,
 ) -> SearchedEdges:
     """Search the selected edges again, if the caller wants it or the data call for it.
 
@@ -95,6 +97,7 @@ def search_hidden(
         alpha: Significance level of the second search.
         q: False-discovery rate of the effects that instruments confirm.
         progress: Whether to draw progress on stderr.
+        checkpoint: File to which the second search is written, and from which it goes on.
     """
     simultaneous = simultaneous_errors(fitted.residuals, data.names)
     left_open = latents is None and not contemporaneous
@@ -121,7 +124,8 @@ def search_hidden(
     )
     if not (found.latents or found.contemporaneous):
         return found
-    refined = _search_again(data, found, alpha=alpha, q=q, progress=progress)
+    options = {"alpha": alpha, "q": q, "progress": progress, "checkpoint": checkpoint}
+    refined = _search_again(data, found, **options)
     # No gradient leads from a row to itself: the search's tests say how strong those edges are.
     scores, strength = np.array(found.scores), np.array(found.strength)
     scores[:, :, 0] = strength[:, :, 0] = refined.strength
@@ -168,7 +172,13 @@ def _linear_tests_fit(data: Prepared, fitted: FittedForecaster, selected: Select
 
 
 def _search_again(
-    data: Prepared, found: SearchedEdges, *, alpha: float, q: float, progress: bool
+    data: Prepared,
+    found: SearchedEdges,
+    *,
+    alpha: float,
+    q: float,
+    progress: bool,
+    checkpoint: Path | None,
 ) -> Refined:
     """`refine` the edges; those that no linear test sees are required, and so stay as they are."""
     known = data.known
@@ -195,6 +205,7 @@ def _search_again(
             segment=data.segment,
             targets=data.targets,
             knowledge=knowledge,
+            checkpoint=checkpoint,
         )
 
 

@@ -1,6 +1,7 @@
 """What PCMCI and PCMCI+ share as methods of `discover`: the search, q-values, the record."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,7 @@ def search_momentary(
     testwise: bool,
     noise: str,
     mesh: Mesh | None,
+    checkpoint: str | Path | None,
 ) -> MomentarySearch:
     """Run `pcmci` or `pcmci_plus` on the correlations of a series with its own past."""
     holed = holed_windows(table, window_length, transform) if testwise else None
@@ -92,6 +94,7 @@ def search_momentary(
         pc_alpha=alpha,
         max_cond_size=max_cond_size,
         mesh=mesh,
+        checkpoint=checkpoint,
     )
     q_value = link_tests(found.p_value).q_value
     n_parameters = _largest_set(found) + 1

@@ -94,8 +94,9 @@ class Gradient(SharedMethod):
             best 100; a number as large as that of all inputs turns the screen off. The notes say
             how many were kept. Tests of the linear model look at every link in any case.
         forecaster: A trained forecaster of these variables, which spares the training.
-        checkpoint: File to which training is saved every few seconds, and from which the same call
-            goes on after its process was killed, to the same graph.
+        checkpoint: File to which training is saved every few seconds, and the second search between
+            its parts, and from which the same call goes on after its process was killed, to the
+            same graph.
     """
 
     name: ClassVar[str] = "gradient"
@@ -210,6 +211,7 @@ class Gradient(SharedMethod):
             alpha=SEARCH_ALPHA if self.alpha is None else self.alpha,
             q=self.q,
             progress=progress,
+            checkpoint=self._second_checkpoint(),
         )
         read = time.perf_counter()
         more = effects_of_forecaster(
@@ -227,6 +229,15 @@ class Gradient(SharedMethod):
         return Finding(
             found.graph, found.scores, found.strength, info, fitted.forecaster, *more, data.domain
         )
+
+    def _second_checkpoint(self) -> Path | None:
+        """The file of the second search, which the first of several processes writes."""
+        from jaxcause.sharding import is_first_process
+
+        if self.checkpoint is None or not is_first_process(self.mesh):
+            return None
+        path = Path(self.checkpoint)
+        return path.with_name(f"{path.name}.search")
 
     def _scores(
         self, data: "Prepared", fitted: "FittedForecaster", asked: "Asked", *, progress: bool

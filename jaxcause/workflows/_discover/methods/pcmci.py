@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jaxcause.workflows._discover.methods._holes import HoledMethod
@@ -31,6 +32,7 @@ class MomentaryMethod(HoledMethod):
     max_cond_size: ConditioningSize | None
     transform: Literal["auto", TransformName]
     noise: Literal["auto", "steady"]
+    checkpoint: str | Path | None
 
     def window_length(self, max_lag: int) -> int:
         """Rows of one window: the parents of the earlier end of a link reach back as far again."""
@@ -57,6 +59,7 @@ class MomentaryMethod(HoledMethod):
             testwise=self.by_test(table, self.window_length(max_lag)),
             noise=self.noise,
             mesh=self.mesh,
+            checkpoint=self.checkpoint,
         )
 
 
@@ -78,6 +81,8 @@ class PCMCI(MomentaryMethod):
         noise: ``auto`` looks for variables whose noise is louder at some times than at others; in
             tests of them calm stretches count for more (`jaxcause.stats.noise_weights`), unless
             windows with missing values are used. ``steady`` takes the noise of all for steady.
+        checkpoint: File to which the search is saved after each size of conditioning sets, and from
+            which the same call goes on after its process was killed, to the same graph.
     """
 
     name: ClassVar[str] = "pcmci"
@@ -89,6 +94,7 @@ class PCMCI(MomentaryMethod):
     contemporaneous: bool = False
     transform: Literal["auto", TransformName] = "auto"
     noise: Literal["auto", "steady"] = "auto"
+    checkpoint: str | Path | None = None
 
     def __call__(
         self, table: "SeriesTable", max_lag: int, *, key: "PRNGKeyArray | None", progress: bool

@@ -1,6 +1,7 @@
 """PCMCI+."""
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from jaxcause.workflows._discover.methods._method import (
@@ -32,6 +33,8 @@ class PCMCIPlus(MomentaryMethod):
         noise: ``auto`` looks for variables whose noise is louder at some times than at others; in
             tests of them calm stretches count for more (`jaxcause.stats.noise_weights`), unless
             windows with missing values are used. ``steady`` takes the noise of all for steady.
+        checkpoint: File to which the search is saved after each size of conditioning sets, and from
+            which the same call goes on after its process was killed, to the same graph.
     """
 
     name: ClassVar[str] = "pcmci+"
@@ -42,6 +45,7 @@ class PCMCIPlus(MomentaryMethod):
     max_cond_size: ConditioningSize | None = None
     transform: Literal["auto", TransformName] = "auto"
     noise: Literal["auto", "steady"] = "auto"
+    checkpoint: str | Path | None = None
 
     @property
     def has_lag_0(self) -> bool:
