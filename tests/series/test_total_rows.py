@@ -23,6 +23,14 @@ def test_an_ordinary_row_is_kept_at_any_scale(seed, n_vars, n, exponent, level, 
     assert not total_row((x + level) * 10.0**exponent)
 
 
+@pytest.mark.parametrize("unit", [1e-20, 1e-3, 0.25, 1.0, 1e3, 1e30])
+def test_whole_numbers_of_a_unit_agree_by_chance(unit):
+    # Few values are possible, so that the sum of all others is often one of them.
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        assert not total_row(rng.normal(size=(20, 2)).round() * unit)
+
+
 @pytest.mark.parametrize("scale", [1e-13, 1.0, 1e9])
 @pytest.mark.parametrize("word", ["sum", "mean"])
 @pytest.mark.parametrize("places", [None, 2])

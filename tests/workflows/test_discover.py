@@ -77,7 +77,7 @@ def test_few_candidates_are_told_of():
     _, _, found = product_found()
     assert found.info.simultaneous_errors is None
     assert found.info.selection == "empirical null"
-    assert any("of 18 candidate edges were found" in note for note in found.info.notes)
+    assert any("of 18 candidate edges stand" in note for note in found.info.notes)
 
 
 def test_info_tells_what_was_done():

@@ -1,5 +1,6 @@
 """Rows that are no time steps: units, totals, remarks, copies; and rows that are out of order."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +14,8 @@ from jaxcause.series._reading.words import TOTALS
 
 _MOST_TRAILING = 5
 _SHOWN = 4
-_MOST_PLACES = 9
-"""Decimal places up to which numbers are rounded for people; others are as a program has them."""
+_MOST_DIGITS = 12
+"""Digits up to which numbers are rounded for people; others are as a program has them."""
 _LARGEST = 1e100
 """Squares of larger numbers overflow."""
 _CHANCE = 1e-6
@@ -228,11 +229,14 @@ def total_row(values: Float[np.ndarray, "time vars"]) -> str:
 
 
 def _last_digit(column: np.ndarray) -> float:
-    """The value of the last decimal place that the cells of a column have."""
-    known = column[~np.isnan(column)]
-    if np.abs(known).max() < 10.0**-_MOST_PLACES:
+    """The value of the last digit that cells of a column have: 0.01, 1 or, in thousands, 1,000."""
+    known = np.abs(column[~np.isnan(column)])
+    if not known.max() > 0:
         return 0.0
-    for places in range(_MOST_PLACES):
-        if (np.abs(known * 10.0**places - np.round(known * 10.0**places)) <= 1e-6).all():
-            return 10.0**-places
+    first = math.floor(math.log10(known.max()))
+    for place in range(first, first - _MOST_DIGITS, -1):
+        steps = known / 10.0**place
+        rounding = 8 * np.finfo(float).eps * steps.max()
+        if (np.abs(steps - np.round(steps)) <= rounding).all():
+            return 10.0**place
     return 0.0
