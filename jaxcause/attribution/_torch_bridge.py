@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,7 +16,9 @@ from jaxcause._checks import InputError
 from jaxcause._typing import AnyArray, PredictFn
 
 TOGETHER = 8
-"""Cotangents of the same windows that share a backward pass."""
+"""Cotangents of the same windows that share a backward pass, if a forward pass is brief."""
+BRIEF = 2.5e-3
+"""Seconds of a forward pass, up to which calls cost as much as arithmetic."""
 
 
 def from_torch(module: Any, *, output: Callable[[Any], Any] | None = None) -> PredictFn:
@@ -116,13 +119,16 @@ class Bridge(NamedTuple):
         axes = _Axes.of(given.shape[:-2], [c.shape[: given.ndim - 2] for c in cotangents])
         with _Place.of(self.module) as place:
             x = place.tensor(axes.rows(given)).requires_grad_()
+            began = time.perf_counter()
             outputs = self._outputs(x)
+            is_brief = time.perf_counter() - began < BRIEF
             weights = [
                 place.tensor(axes.of_rows(c)).to(y)
                 for y, c in zip(outputs, cotangents, strict=True)
             ]
             kept = [at for at, y in enumerate(outputs) if y.requires_grad]
-            found = _gradients([outputs[at] for at in kept], x, [weights[at] for at in kept])
+            chosen = [outputs[at] for at in kept], x, [weights[at] for at in kept]
+            found = _gradients(*chosen, together=TOGETHER if is_brief else 1)
             return axes.restored(_to_host(found, given.dtype))
 
     def _outputs(self, x: Any) -> list[Any]:
@@ -202,11 +208,12 @@ class _Axes(NamedTuple):
         return values.transpose(*self.order, *range(len(self.order), values.ndim))
 
 
-def _gradients(outputs: list[Any], x: Any, weights: list[Any]) -> Any:
+def _gradients(outputs: list[Any], x: Any, weights: list[Any], *, together: int) -> Any:
     """Gradients ``[cotangents, *x.shape]`` of the products of outputs with several cotangents.
 
-    Eight cotangents share a backward pass, which spares small modules most of the time of its
-    calls, and keeps memory in bounds. One after the other where PyTorch cannot batch an operation.
+    So many cotangents share a backward pass, which spares small modules most of the time of its
+    calls, and keeps memory in bounds; large ones gain nothing. One after the other where PyTorch
+    cannot batch an operation. All ways give the same gradients.
     """
     torch, n = _torch(), len(weights[0])
 
@@ -221,8 +228,10 @@ def _gradients(outputs: list[Any], x: Any, weights: list[Any]) -> Any:
         )
         return found
 
+    if together == 1:
+        return torch.stack([of(row, last=row + 1 == n) for row in range(n)])
     try:
-        parts = [slice(first, min(first + TOGETHER, n)) for first in range(0, n, TOGETHER)]
+        parts = [slice(first, min(first + together, n)) for first in range(0, n, together)]
         found = [of(part, last=False).expand(part.stop - part.start, *x.shape) for part in parts]
     except RuntimeError:
         return torch.stack([of(row, last=row + 1 == n) for row in range(n)])
