@@ -6,10 +6,7 @@ column says. The plan is what a search reckons with before it begins, beyond its
 """
 
 import importlib
-import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 import jaxcause as jc
+from benchmarks.core.apart import answer, apart, peak_mebibytes
 from benchmarks.core.problems import N_EMBEDDING, attention_corr
 from jaxcause import _memory, metrics
 
@@ -34,7 +32,6 @@ PUBLISHED_SIZES = {
     "S. cerevisiae": (5361, 63),
 }
 """Variables and samples of the gene expressions on which PC on accelerators was first measured."""
-MARK = "RESULT "
 MIB = 2.0**20
 
 CASES: list[tuple[str, str, list[Any]]] = [
@@ -51,24 +48,17 @@ CASES: list[tuple[str, str, list[Any]]] = [
 def run(*, quick: bool, only: str = "") -> list[dict]:
     """A row for each case; ``only`` names functions."""
     cases = [case for case in CASES if not only or case[1] in only.split(",")]
-    return [row for table, what, given in cases for row in _apart(table, what, given, quick)]
+    return [row for table, what, given in cases for row in _row(table, what, given, quick)]
 
 
-def _apart(table: str, what: str, given: list[Any], quick: bool) -> Iterator[dict]:
+def _row(table: str, what: str, given: list[Any], quick: bool) -> Iterator[dict]:
     """The row of a case, made in a process of its own; a tenth of the size if ``quick``."""
     if quick:
         given = [max(200, part // 10) if isinstance(part, int) else part for part in given]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.large", what, json.dumps(given)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"JAXCAUSE_CACHE": "off"},
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
-    print(*(lines or [done.stderr]), flush=True)
-    for line in lines:
-        yield {"table": table} | json.loads(line.removeprefix(MARK))
+    try:
+        yield {"table": table} | apart("benchmarks.large", what, given)
+    except RuntimeError as error:
+        print(error, file=sys.stderr, flush=True)
 
 
 def genes(name: str) -> dict[str, Any]:
@@ -178,19 +168,15 @@ def _measured(call: Callable[[], Any]) -> tuple[float, Any, dict[str, Any]]:
     for module in list(sys.modules.values()):
         if getattr(module, "check_memory", None) is check and module is not _memory:
             module.check_memory = noted  # pyright: ignore[reportAttributeAccessIssue]
-    before = _peak()
+    before = peak_mebibytes()
     began, cpu = time.perf_counter(), time.process_time()
     found = call()
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    row = {"before MiB": before, "peak MiB": _peak(), "seconds": seconds, "CPU s": cpu}
+    row = {"before MiB": before, "peak MiB": peak_mebibytes(), "seconds": seconds, "CPU s": cpu}
     return max(planned) / MIB, found, row
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":
     work = {"genes": genes, "sparse": sparse, "star": star, "complete": complete}
     work |= {"heads": heads, "series": series}
-    print(MARK + json.dumps(work[sys.argv[1]](*json.loads(sys.argv[2])), default=float), flush=True)
+    answer(work)

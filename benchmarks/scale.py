@@ -5,11 +5,7 @@ other work on the machine changes less than those of the clock; two free cores t
 than half of them. Seeds from 100 on were not used while constants were chosen.
 """
 
-import json
 import os
-import resource
-import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 import numpy as np
 
+from benchmarks.core.apart import answer, apart, peak_mebibytes
 from jaxcause import attribution, metrics, simulate
 from jaxcause import discover as discover_graph
 from jaxcause.models.forecaster import ForecasterConfig, init_params, predictor
@@ -28,6 +25,7 @@ from jaxcause.training import fit
 from jaxcause.workflows._discover import prepare, training
 from jaxcause.workflows._discover.screen import candidate_links, with_screen
 
+ITSELF = "benchmarks.scale"
 N_VARS, STAGE_ROWS, MAX_LAG = (25, 50, 100, 200), 10_000, 5
 STEPS = 20
 WHOLE = (
@@ -40,14 +38,15 @@ SEED = 100
 KEPT = (50, 100, 200)
 SHAPES = ("linear", "monotonic", "pl+m", "mlp_additive", "even", "product", "exclusive or")
 STAGES = "stages, seconds of one core"
-MARK = "RESULT "
 
 
 def run(*, quick: bool) -> list[dict]:
     """Stages by size with their exponents, recall of the screen, and whole runs."""
-    rows = list(_with_exponents([_apart("stages", n) for n in N_VARS[: 3 if quick else 4]]))
-    rows += [row for shape in SHAPES for row in _apart("recall", shape)]
-    rows += [_apart("whole", *which) for which in WHOLE[: 2 if quick else None]]
+    rows = list(
+        _with_exponents([apart(ITSELF, "stages", [n]) for n in N_VARS[: 3 if quick else 4]])
+    )
+    rows += [row for shape in SHAPES for row in apart(ITSELF, "recall", [shape])]
+    rows += [apart(ITSELF, "whole", which) for which in WHOLE[: 2 if quick else None]]
     return rows
 
 
@@ -72,7 +71,7 @@ def stages(n_vars: int) -> dict[str, Any]:
 
     read()
     found["gradients of 1,024 windows"] = _timed(read)[1]
-    return found | {"MiB": _peak()}
+    return found | {"MiB": peak_mebibytes()}
 
 
 def whole(n_vars: int, n_rows: int, function: str) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def whole(n_vars: int, n_rows: int, function: str) -> dict[str, Any]:
         "seconds": seconds,
         "CPU s": cpu,
         **{f"{stage}, s": took for stage, took in info.seconds.items()},
-        "MiB": _peak(),
+        "MiB": peak_mebibytes(),
         "steps": info.steps,
         "edges chosen by": info.selection,
         "links looked at, per target": info.screen or n_vars * MAX_LAG,
@@ -187,25 +186,6 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return work(), time.process_time() - began
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _apart(what: str, *given: Any) -> Any:
-    """The result of a function of this module in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scale", what, json.dumps(given)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"JAXCAUSE_CACHE": "off"},
-    )
-    line = next(line for line in done.stdout.splitlines() if line.startswith(MARK))
-    print(line, flush=True)
-    return json.loads(line.removeprefix(MARK))
-
-
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    work = {"stages": stages, "whole": whole, "recall": recall}[sys.argv[1]]
-    print(MARK + json.dumps(work(*json.loads(sys.argv[2])), default=float), flush=True)
+    answer({"stages": stages, "whole": whole, "recall": recall})

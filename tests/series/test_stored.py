@@ -252,14 +252,14 @@ def test_several_series_of_which_one_is_on_disk(tmp_path):
 
 
 def as_zarr(x, folder):
-    zarr = pytest.importorskip("zarr")
+    zarr = pytest.importorskip("zarr", reason="zarr is not installed")
     array = zarr.create_array(str(folder / "s.zarr"), shape=x.shape, chunks=(32, 2), dtype=x.dtype)
     array[:] = x
     return zarr.open_array(str(folder / "s.zarr"), mode="r")
 
 
 def as_hdf5(x, folder):
-    h5py = pytest.importorskip("h5py")
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
     with h5py.File(folder / "s.h5", "w") as file:
         file.create_dataset("series", data=x, chunks=(32, 2))
     return h5py.File(folder / "s.h5", "r")["series"]
