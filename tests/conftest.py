@@ -2,11 +2,12 @@
 
 import os
 
+from compilation import settings
+
 # Threads of BLAS beside those of XLA make small problems a thousand times slower.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-# Two workers share two cores; threads of matrix products would only wait for one another.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+os.environ.update(settings() | os.environ)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "agg"
 # Tests compile what they run, and leave nothing in the home of whoever runs them.

@@ -154,7 +154,7 @@ print("the same on", jax.device_count(), "devices")
 
 
 def test_a_batch_spread_over_devices_gives_the_same():
-    flags = "--xla_force_host_platform_device_count=2"
+    flags = os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"
     done = subprocess.run(
         [sys.executable, "-c", SHARDED],
         capture_output=True,
