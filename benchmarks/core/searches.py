@@ -20,20 +20,25 @@ from jaxcause.discovery._problem import Constraints, Problem
 
 def skeleton(test, *, alpha: float = ALPHA, max_cond_size: int | None = None) -> Skeleton:
     """The skeleton and its separating sets, as `jc.pc` finds them, and nothing else."""
-    n = test.n_nodes
-    engine, largest = engine_of(test), n if max_cond_size is None else max_cond_size
-    mask = np.ones((engine.n_graphs, n), bool)
-    problem = Problem(engine, alpha, Constraints.none(n), mask, False, largest, n)
-    evaluate = Evaluator(engine, alpha=alpha)
+    problem = _problem(test, alpha, max_cond_size)
+    evaluate = Evaluator(problem.engine, alpha=alpha)
     record = SearchRecord()
     found = remove_separable(problem, evaluate, begin(problem, evaluate, record), record)
-    found.sepsets()
+    found.sepsets(problem)
     return found
 
 
-def orient(found: Skeleton) -> np.ndarray:
+def orient(test, found: Skeleton) -> np.ndarray:
     """Colliders and Meek's rules alone."""
-    return orient_by_edges(found.adjacency, found.sepsets(), cannot_cause=None)
+    sepsets = found.sepsets(_problem(test, ALPHA, None))
+    return orient_by_edges(found.adjacency, sepsets, cannot_cause=None)
+
+
+def _problem(test, alpha: float, max_cond_size: int | None) -> Problem:
+    n = test.n_nodes
+    engine, largest = engine_of(test), n if max_cond_size is None else max_cond_size
+    mask = np.ones((engine.n_graphs, n), bool)
+    return Problem(engine, alpha, Constraints.none(n), mask, False, largest, n)
 
 
 _SEARCHES = {"skeleton": skeleton, "pc": jc.pc, "icd": jc.icd}

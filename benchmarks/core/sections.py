@@ -147,7 +147,7 @@ def _one_dag(p: int, precision: str, causal_learn: bool, prototype: ModuleType |
         "orientation alone",
         size,
         precision=precision,
-        seconds=best_of(partial(searches.orient, found)),
+        seconds=best_of(partial(searches.orient, test, found)),
     )
 
 

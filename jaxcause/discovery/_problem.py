@@ -204,9 +204,9 @@ class Constraints(NamedTuple):
         self, adjacency: Bool[np.ndarray, "graphs nodes nodes"]
     ) -> Int8[np.ndarray, "graphs nodes nodes"] | None:
         """Marks of the edges if each of them can point in one direction only; else None."""
-        cannot = np.zeros(adjacency.shape[1:], bool)
-        if self.cannot_cause is not None:
-            cannot = self.cannot_cause
+        cannot = self.cannot_cause
+        if cannot is None:
+            return None if adjacency.any() else np.zeros(adjacency.shape, np.int8)
         if (adjacency & (cannot == cannot.T)).any():
             return None
         marks = np.where(cannot.T, np.int8(Mark.ARROW), np.int8(Mark.TAIL))

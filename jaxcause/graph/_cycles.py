@@ -1,5 +1,7 @@
 """Directed and almost directed cycles, which no ancestral graph and no CPDAG holds."""
 
+import math
+
 import numpy as np
 from jaxtyping import Bool, Int
 
@@ -68,15 +70,19 @@ def _between_arrowheads(
     into: Bool[np.ndarray, "*graphs nodes nodes"],
 ) -> Bool[np.ndarray, "*graphs nodes"]:
     """Nodes that can lie on a cycle: each has an arrowhead from one of them, and sends one."""
-    kept = np.ones(into.shape[:-1], bool)
+    shape, n = into.shape[:-1], into.shape[-1]
+    owner, node = np.divmod(np.flatnonzero(into), max(1, n))
+    start, end = owner, owner - owner % max(1, n) + node
     for _ in range(_ROUNDS):
-        joined = into & kept[..., None] & kept[..., None, :]
-        fewer = np.asarray(joined.any(axis=-1) & joined.any(axis=-2))
-        if (fewer == kept).all():
-            return kept
-        kept = fewer
+        sends, receives = np.zeros((2, math.prod(shape)), bool)
+        sends[start], receives[end] = True, True
+        kept = sends & receives
+        within = kept[start] & kept[end]
+        if within.all():
+            return kept.reshape(shape)
+        start, end = start[within], end[within]
     # A long path loses its two ends in each round, so the rest goes node by node.
-    kept = np.array(kept)
+    kept = kept.reshape(shape)
     for graph in np.argwhere(kept.any(axis=-1)).tolist():
         at = tuple(graph)
         nodes = np.flatnonzero(kept[at])

@@ -18,6 +18,9 @@ SINGULAR = 64
 NEARLY = 0.999
 """r² from which on two variables are nearly copies."""
 
+CLOSE = 0.999
+"""|r| below which two variables are neither copies nor nearly so, in whatever precision."""
+
 
 def least_variance(dtype: DTypeLike) -> float:
     """A conditional variance of at most this counts as zero."""
@@ -75,15 +78,38 @@ def pairs_of_copies(
     corr: Float[AnyArray, "*graphs nodes nodes"], tolerance: float
 ) -> Bool[AnyArray, "*graphs nodes nodes"]:
     """Pairs with 1 − r² ≤ tolerance; on numpy arrays it compiles nothing."""
-    n = corr.shape[-1]
-    return (1 - corr * corr <= tolerance) & ~np.broadcast_to(np.eye(n, dtype=bool), corr.shape)
+    if _none_is_close(corr):
+        return np.zeros(corr.shape, bool)
+    return _apart(1 - corr * corr <= tolerance)
 
 
 def nearly_copies(
     corr: Float[AnyArray, "*graphs nodes nodes"], tolerance: float
 ) -> Bool[AnyArray, "*graphs nodes nodes"]:
     """Pairs with r² above `NEARLY` that are no copies."""
-    return pairs_of_copies(corr, 1 - NEARLY) & ~pairs_of_copies(corr, tolerance)
+    if _none_is_close(corr):
+        return np.zeros(corr.shape, bool)
+    unexplained = 1 - corr * corr
+    return _apart((unexplained <= 1 - NEARLY) & (unexplained > tolerance))
+
+
+def _none_is_close(corr: Float[AnyArray, "*graphs nodes nodes"]) -> bool:
+    """Whether no two nodes are even nearly copies, where two comparisons (host side) can tell.
+
+    Most matrices need no more of the formula.
+    """
+    if not on_host(corr) or CLOSE**2 > NEARLY:
+        return False
+    n_close = np.count_nonzero(corr > CLOSE) + np.count_nonzero(corr < -CLOSE)
+    return bool(n_close == np.count_nonzero(np.einsum("...ii->...i", corr) > CLOSE))
+
+
+def _apart(pairs: Bool[AnyArray, "*graphs nodes nodes"]) -> Bool[AnyArray, "*graphs nodes nodes"]:
+    """Pairs of two nodes, without the diagonal."""
+    if on_host(pairs):
+        np.einsum("...ii->...i", pairs)[...] = False
+        return pairs
+    return pairs & np.broadcast_to(~np.eye(pairs.shape[-1], dtype=bool), pairs.shape)
 
 
 def clip_eigenvalues(

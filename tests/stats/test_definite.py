@@ -1,9 +1,11 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from typechecker import tolerance
 
 from jaxcause.stats import clip_eigenvalues, is_singular, singular_pairs
+from jaxcause.stats._definite import NEARLY, nearly_copies, pairs_of_copies
 
 
 def random_correlations(n_graphs, n, n_samples, seed=0):
@@ -97,3 +99,21 @@ def test_clipping_written_out_and_leaving_what_is_definite():
     np.testing.assert_allclose(clip_eigenvalues(corr), plain / np.outer(scale, scale), atol=1e-13)
     for definite in (random_correlations(1, 6, 30)[0], random_correlations(1, 6, 3)[0]):
         assert (np.asarray(clip_eigenvalues(definite)) == definite).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("r", [0.0, 0.9985, 0.9996, -0.9996, 1 - 1e-9, -1.0, 1.0])
+def test_copies_are_told_by_the_formula_whatever_a_first_look_says(r, dtype):
+    corr = np.tile(np.eye(4, dtype=dtype), (3, 1, 1))
+    corr[1, 0, 2] = corr[1, 2, 0] = r
+    pair = np.zeros(corr.shape, bool)
+    pair[1, 0, 2] = pair[1, 2, 0] = True
+    tolerance = float(64 * np.finfo(dtype).eps)
+    unexplained = 1 - corr[1, 0, 2] ** 2
+    for of in (corr, jnp.asarray(corr)):
+        copies = pairs_of_copies(of, tolerance)
+        np.testing.assert_array_equal(copies, pair & (unexplained <= tolerance))
+        near = nearly_copies(of, tolerance)
+        np.testing.assert_array_equal(
+            near, pair & (unexplained <= 1 - NEARLY) & (unexplained > tolerance)
+        )

@@ -93,19 +93,18 @@ class Evaluator:
         strength = self.engine.strength(closest.value, graph, size)
         return Separations(separated, sets, strength, n_tests, winner)
 
-    def marginal(
-        self,
-    ) -> tuple[Bool[np.ndarray, "graphs n n"], Float[np.ndarray, "graphs n n"]] | None:
-        """Which pairs are independent given nothing, and the strength of all; without a kernel.
+    def separates(
+        self, marginal: Float[np.ndarray, "graphs n n"]
+    ) -> Bool[np.ndarray, "graphs n n"]:
+        """Which pairs are independent given nothing, by the values of their tests."""
+        return marginal < self.engine.limits(self._alpha, 0).astype(marginal.dtype)[:, None, None]
 
-        None if the test does not offer the values of all pairs at once.
-        """
-        values = self.engine.marginal_values()
-        if values is None:
-            return None
-        limits = self.engine.limits(self._alpha, 0).astype(values.dtype)[:, None, None]
-        graph = np.arange(len(values))[:, None, None]
-        return values < limits, self.engine.strength(values, graph, 0).astype(np.float64)
+    def marginal_strength(
+        self, values: Float[np.ndarray, "graphs pairs"]
+    ) -> Float[np.ndarray, "graphs pairs"]:
+        """The strength behind values given nothing; NaN stays NaN."""
+        strength = self.engine.strength(values, np.arange(len(values))[:, None], 0)
+        return np.where(np.isnan(values), np.nan, strength).astype(np.float64)
 
     def p_values(self, strength: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
         """The p-values behind ``strength``; NaN stays NaN."""

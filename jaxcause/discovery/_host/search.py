@@ -12,7 +12,13 @@ from jaxcause.discovery._host.edge_lists import count_colliders_against
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.record import SearchRecord
 from jaxcause.discovery._host.rows import Pairs, Separations
-from jaxcause.discovery._host.skeleton import Skeleton, every_possible_edge, remove, run_level_0
+from jaxcause.discovery._host.skeleton import (
+    Skeleton,
+    count_entries,
+    every_possible_edge,
+    remove,
+    run_level_0,
+)
 from jaxcause.discovery._problem import Problem
 from jaxcause.discovery._result import SearchInfo, SearchResult
 from jaxcause.graph import CausalGraph, SepSets
@@ -134,7 +140,7 @@ def as_result(
     info = SearchInfo(
         n_tests=np.stack([level.n_tests for level in skeleton.levels], axis=1),
         n_edges=np.stack([level.n_edges for level in skeleton.levels], axis=1),
-        n_cyclic=edges_on_cycles(whole).sum(axis=(1, 2)) // 2,
+        n_cyclic=count_entries(edges_on_cycles(whole)) // 2,
         n_conflicts=none + np.asarray(n_conflicts) + np.asarray(contradicted) + against,
         n_open=none if n_open is None else np.asarray(n_open),
         truncated=skeleton.truncated,

@@ -8,12 +8,10 @@ from jaxtyping import Bool, Float, Int
 from jaxcause._memory import check_memory
 from jaxcause.discovery._host.evaluator import Evaluator
 from jaxcause.discovery._host.rows import Pairs, Rows, Separations
+from jaxcause.discovery._host.upper_triangle import packed, place, symmetric
 from jaxcause.discovery._problem import Problem
 from jaxcause.graph import SepSets
 from jaxcause.graph._sepsets import first_of_copies
-
-SYMMETRIC_FROM = 512
-"""Nodes from which both halves of a symmetric matrix are computed: one takes longer to pick out."""
 
 
 class Level(NamedTuple):
@@ -43,7 +41,8 @@ class Skeleton(NamedTuple):
         adjacency: Edges that are left.
         unseparated: Pairs, x before y, that no set has separated so far.
         independent: Pairs, x before y, that level 0 found independent all at once.
-        strength: Strength of the pairs that level 0 tested all at once, NaN elsewhere.
+        marginal: Values of the pairs, x before y, that level 0 tested all at once, NaN elsewhere;
+            what stands below the diagonal does not count.
         levels: What each level did.
         truncated: Whether a cap may have stopped the search before it was done.
     """
@@ -51,7 +50,7 @@ class Skeleton(NamedTuple):
     adjacency: Bool[np.ndarray, "graphs nodes nodes"]
     unseparated: Bool[np.ndarray, "graphs nodes nodes"]
     independent: Bool[np.ndarray, "graphs nodes nodes"]
-    strength: Float[np.ndarray, "graphs nodes nodes"]
+    marginal: Float[np.ndarray, "graphs nodes nodes"]
     levels: tuple[Level, ...]
     truncated: Bool[np.ndarray, "graphs"]
 
@@ -78,17 +77,12 @@ class Skeleton(NamedTuple):
 
     def p_values(self, evaluate: Evaluator) -> Float[np.ndarray, "graphs nodes nodes"]:
         """Largest p-value among the tests of each pair up to the one that separated it."""
-        strength = self.strength.copy()
+        strength = evaluate.marginal_strength(packed(self.marginal))
         for level in self.levels:
-            here = strength[level.pairs.graph, level.pairs.x, level.pairs.y]
-            level.pairs.write(strength, np.fmin(here, level.strength))
-        if strength.shape[1] >= SYMMETRIC_FROM:
-            return evaluate.p_values(strength)
-        # The other half of each matrix is the same.
-        x, y = np.triu_indices(strength.shape[1], 1)
-        p_values = np.full(strength.shape, np.nan)
-        p_values[:, x, y] = p_values[:, y, x] = evaluate.p_values(strength[:, x, y])
-        return p_values
+            graph, x, y = level.pairs
+            at = graph, place(x, y, self.marginal.shape[1])
+            strength[at] = np.fmin(strength[at], level.strength)
+        return symmetric(evaluate.p_values(strength), self.marginal.shape[1])
 
 
 def every_possible_edge(problem: Problem) -> Skeleton:
@@ -100,7 +94,7 @@ def every_possible_edge(problem: Problem) -> Skeleton:
         adjacency=problem.constraints.possible & pairs,
         unseparated=problem.constraints.tested & pairs,
         independent=np.zeros_like(pairs),
-        strength=unknown,
+        marginal=unknown,
         levels=(),
         truncated=np.zeros(len(mask), bool),
     )
@@ -109,15 +103,14 @@ def every_possible_edge(problem: Problem) -> Skeleton:
 def run_level_0(problem: Problem, evaluate: Evaluator, skeleton: Skeleton) -> Skeleton:
     """Remove every edge whose ends are independent given nothing."""
     constraints, looked = problem.constraints, skeleton.unseparated
-    marginal = evaluate.marginal()
+    marginal = problem.engine.marginal_values()
     if marginal is None:
         pairs = Pairs.where(looked)
         no_candidates = np.full((pairs.x.size, 1), -1, np.int32)
         none = np.zeros(pairs.x.size, np.int64)
         rows = Rows.own(np.arange(pairs.x.size), pairs, no_candidates, none)
         return run_level(problem, evaluate, skeleton, pairs, rows, 0)
-    independent, strength = marginal
-    independent &= looked
+    independent = evaluate.separates(marginal) & looked
     adjacency = skeleton.adjacency & ~(independent | np.swapaxes(independent, 1, 2))
     adjacency = constraints.keep_required(adjacency, np.asarray(problem.mask))
     adjacency = np.asarray(constraints.repeat(adjacency))
@@ -127,15 +120,14 @@ def run_level_0(problem: Problem, evaluate: Evaluator, skeleton: Skeleton) -> Sk
         strength=np.zeros(0),
         separated=np.zeros(0, bool),
         sets=np.zeros((0, 0), np.int32),
-        n_tests=_count(looked),
-        n_edges=_count(adjacency) // 2,
+        n_tests=count_entries(looked),
+        n_edges=count_entries(adjacency) // 2,
     )
-    both = looked | np.swapaxes(looked, 1, 2)
     return skeleton._replace(
         adjacency=adjacency,
         unseparated=looked & ~independent,
         independent=independent,
-        strength=np.where(both, strength, np.nan),
+        marginal=np.where(looked, marginal, np.nan),
         levels=(*skeleton.levels, level),
     )
 
@@ -169,14 +161,14 @@ def remove(problem: Problem, skeleton: Skeleton, pairs: Pairs, found: Separation
         separated=found.separated,
         sets=found.sets,
         n_tests=np.bincount(pairs.graph, found.n_tests, len(adjacency)).astype(np.int64),
-        n_edges=_count(adjacency) // 2,
+        n_edges=count_entries(adjacency) // 2,
     )
     return skeleton._replace(
         adjacency=adjacency, unseparated=unseparated, levels=(*skeleton.levels, level)
     )
 
 
-def _count(mask: np.ndarray) -> np.ndarray:
+def count_entries(mask: np.ndarray) -> np.ndarray:
     """Entries of each graph that hold; a loop over large graphs is faster than a sum over axes."""
     if mask.shape[1] < 128:
         return mask.sum(axis=(1, 2))
