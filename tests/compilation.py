@@ -1,7 +1,7 @@
 """How tests compile their programs: quickly, since most of them run once.
 
-To optimise them takes half of the time of all tests. The examples, and everything where
-``JAXCAUSE_TEST_OPTIMIZED=1``, compile as users do.
+To optimise them takes half of the time of all tests. The examples, what runs on several devices,
+and everything where ``JAXCAUSE_TEST_OPTIMIZED=1``, compile as users do.
 """
 
 import os
@@ -10,6 +10,10 @@ from importlib.metadata import version
 # Two workers share two cores; threads of matrix products would only wait for one another.
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 QUICKLY = "--xla_cpu_use_fusion_emitters=false --xla_llvm_force_inline_before_split=false"
+
+# For a process of its own that compiles as a user's does. Only then are results on several devices
+# those of one bit for bit: without optimisation, how often a loop is unrolled decides the last bit.
+AS_USERS_DO = {"XLA_FLAGS": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
 
 
 def settings() -> dict[str, str]:

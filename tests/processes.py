@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 
+from compilation import AS_USERS_DO
+
 SECONDS = 400
 
 
@@ -16,7 +18,7 @@ def started(*command):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=dict(os.environ, JAX_PLATFORMS="cpu"),
+        env=dict(os.environ, JAX_PLATFORMS="cpu", **AS_USERS_DO),
     )
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from compilation import AS_USERS_DO
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -12,8 +13,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_examples_run(path):
-    # As a user runs it: with programs that are optimised.
-    env = dict(os.environ, XLA_FLAGS="", JAX_DISABLE_MOST_OPTIMIZATIONS="0")
+    env = dict(os.environ, **AS_USERS_DO)
     done = subprocess.run(
         [sys.executable, path], capture_output=True, text=True, timeout=240, env=env
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-os.environ["XLA_FLAGS"] += f" --xla_force_host_platform_device_count={sys.argv[2]}"
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={sys.argv[2]}"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import jax

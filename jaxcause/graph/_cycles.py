@@ -73,8 +73,9 @@ def _between_arrowheads(
     shape, n = into.shape[:-1], into.shape[-1]
     owner, node = np.divmod(np.flatnonzero(into), max(1, n))
     start, end = owner, owner - owner % max(1, n) + node
+    kept = np.ones(math.prod(shape), bool)
     for _ in range(_ROUNDS):
-        sends, receives = np.zeros((2, math.prod(shape)), bool)
+        sends, receives = np.zeros((2, kept.size), bool)
         sends[start], receives[end] = True, True
         kept = sends & receives
         within = kept[start] & kept[end]

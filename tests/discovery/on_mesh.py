@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-os.environ["XLA_FLAGS"] += f" --xla_force_host_platform_device_count={sys.argv[1]}"
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={sys.argv[1]}"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import jax

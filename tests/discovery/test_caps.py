@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compilation import AS_USERS_DO
 
 from jaxcause import (
     BackgroundKnowledge,
@@ -154,13 +155,13 @@ print("the same on", jax.device_count(), "devices")
 
 
 def test_a_batch_spread_over_devices_gives_the_same():
-    flags = os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     done = subprocess.run(
         [sys.executable, "-c", SHARDED],
         capture_output=True,
         text=True,
         timeout=180,
-        env={**os.environ, "XLA_FLAGS": flags, "OPENBLAS_NUM_THREADS": "1"},
+        env={**os.environ, **AS_USERS_DO, **flags, "OPENBLAS_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
     assert "the same on 2 devices" in done.stdout
