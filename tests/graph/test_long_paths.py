@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from jaxcause.graph import _cycles
 
-
 BEFORE = _cycles._ROUNDS
 
 
