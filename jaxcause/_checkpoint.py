@@ -18,7 +18,7 @@ from jaxcause._checks import InputError
 from jaxcause._replacing import replace_file
 from jaxcause.sharding import is_first_process, of_first_process
 
-MAGIC = b"jaxcause checkpoint 3\n"
+MAGIC = b"jaxcause checkpoint 4\n"
 """Beginning of the file; the SHA-256 of what follows it comes next."""
 
 _OF, _WORK, _STATE = "of", "work", "state/"

@@ -11,4 +11,4 @@ def test_skeleton_and_orientation_are_those_of_pc():
     whole = jc.pc(test, alpha=problems.ALPHA, sepset="first")
     found = searches.skeleton(test)
     np.testing.assert_array_equal(found.adjacency[0], np.asarray(whole.graph.marks) != 0)
-    np.testing.assert_array_equal(searches.orient(test, found)[0], whole.graph.marks)
+    np.testing.assert_array_equal(searches.orientation(test, found)()[0], whole.graph.marks)

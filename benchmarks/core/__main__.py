@@ -2,10 +2,11 @@
 
 import contextlib
 import json
-import resource
 import sys
 import time
 from pathlib import Path
+
+from benchmarks.core.apart import peak_mebibytes
 
 BEGAN = time.perf_counter()
 ONE_CALL_IS_ENOUGH = 120
@@ -28,33 +29,22 @@ def main(task: dict) -> dict:
     began = time.perf_counter()
     call = CALLS[task["problem"]](**task["sizes"])
     measured["set up"] = time.perf_counter() - began
-    measured["before MB"] = megabytes_from_here()
+    measured["before MiB"] = mebibytes_from_here()
     for name in ("first", "second"):
         if measured.get("first", 0) > ONE_CALL_IS_ENOUGH:
             break
         began = time.perf_counter()
         call()
         measured[name] = time.perf_counter() - began
-        measured.setdefault("peak MB", peak_megabytes())
+        measured.setdefault("peak MiB", peak_mebibytes())
     return measured
 
 
-def megabytes_from_here() -> float:
+def mebibytes_from_here() -> float:
     """Memory of this process now; also resets its peak if the system can do that."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    return peak_megabytes()
-
-
-def peak_megabytes() -> float:
-    """Peak memory of this process."""
-    # The value of getrusage includes the memory of the parent when it started this process.
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-        return int(line.split()[1]) / 1e3
-    unit = 1e6 if sys.platform == "darwin" else 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return peak_mebibytes()
 
 
 if __name__ == "__main__":

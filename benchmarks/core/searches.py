@@ -17,6 +17,8 @@ from jaxcause.discovery._host.skeleton import Skeleton
 from jaxcause.discovery._kernel.engine import engine_of
 from jaxcause.discovery._problem import Constraints, Problem
 
+Call = Callable[[], object]
+
 
 def skeleton(test, *, alpha: float = ALPHA, max_cond_size: int | None = None) -> Skeleton:
     """The skeleton and its separating sets, as `jc.pc` finds them, and nothing else."""
@@ -28,10 +30,10 @@ def skeleton(test, *, alpha: float = ALPHA, max_cond_size: int | None = None) ->
     return found
 
 
-def orient(test, found: Skeleton) -> np.ndarray:
-    """Colliders and Meek's rules alone."""
+def orientation(test, found: Skeleton) -> Call:
+    """Colliders and Meek's rules alone, of separating sets that are there."""
     sepsets = found.sepsets(_problem(test, ALPHA, None))
-    return orient_by_edges(found.adjacency, sepsets, cannot_cause=None)
+    return partial(orient_by_edges, found.adjacency, sepsets, cannot_cause=None)
 
 
 def _problem(test, alpha: float, max_cond_size: int | None) -> Problem:
@@ -42,7 +44,6 @@ def _problem(test, alpha: float, max_cond_size: int | None) -> Problem:
 
 
 _SEARCHES = {"skeleton": skeleton, "pc": jc.pc, "icd": jc.icd}
-Call = Callable[[], object]
 
 
 def on_dag(search: str, p: int, precision: str) -> Call:

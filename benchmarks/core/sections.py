@@ -147,7 +147,7 @@ def _one_dag(p: int, precision: str, causal_learn: bool, prototype: ModuleType |
         "orientation alone",
         size,
         precision=precision,
-        seconds=best_of(partial(searches.orient, test, found)),
+        seconds=best_of(searches.orientation(test, found)),
     )
 
 
@@ -323,7 +323,7 @@ def _memory(search: str, size: str, measured: dict) -> dict:
         seconds=measured.get("second"),
         note="peak after the first call; before: imports, data and test",
         **{"first call": measured["first"]},
-        **{name: measured[name] for name in ("peak MB", "before MB", "set up")},
+        **{name: measured[name] for name in ("peak MiB", "before MiB", "set up")},
     )
 
 

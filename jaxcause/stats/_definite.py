@@ -18,9 +18,6 @@ SINGULAR = 64
 NEARLY = 0.999
 """r² from which on two variables are nearly copies."""
 
-CLOSE = 0.999
-"""|r| below which two variables are neither copies nor nearly so, in whatever precision."""
-
 
 def least_variance(dtype: DTypeLike) -> float:
     """A conditional variance of at most this counts as zero."""
@@ -78,8 +75,6 @@ def pairs_of_copies(
     corr: Float[AnyArray, "*graphs nodes nodes"], tolerance: float
 ) -> Bool[AnyArray, "*graphs nodes nodes"]:
     """Pairs with 1 − r² ≤ tolerance; on numpy arrays it compiles nothing."""
-    if _none_is_close(corr):
-        return np.zeros(corr.shape, bool)
     return _apart(1 - corr * corr <= tolerance)
 
 
@@ -87,21 +82,8 @@ def nearly_copies(
     corr: Float[AnyArray, "*graphs nodes nodes"], tolerance: float
 ) -> Bool[AnyArray, "*graphs nodes nodes"]:
     """Pairs with r² above `NEARLY` that are no copies."""
-    if _none_is_close(corr):
-        return np.zeros(corr.shape, bool)
     unexplained = 1 - corr * corr
     return _apart((unexplained <= 1 - NEARLY) & (unexplained > tolerance))
-
-
-def _none_is_close(corr: Float[AnyArray, "*graphs nodes nodes"]) -> bool:
-    """Whether no two nodes are even nearly copies, where two comparisons (host side) can tell.
-
-    Most matrices need no more of the formula.
-    """
-    if not on_host(corr) or CLOSE**2 > NEARLY:
-        return False
-    n_close = np.count_nonzero(corr > CLOSE) + np.count_nonzero(corr < -CLOSE)
-    return bool(n_close == np.count_nonzero(np.einsum("...ii->...i", corr) > CLOSE))
 
 
 def _apart(pairs: Bool[AnyArray, "*graphs nodes nodes"]) -> Bool[AnyArray, "*graphs nodes nodes"]:

@@ -44,7 +44,6 @@ class Reached(NamedTuple):
 
 def begin(problem: Problem, evaluate: Evaluator, record: SearchRecord) -> Reached:
     """The state after level 0, or after the last level that an earlier call has recorded."""
-    problem.engine.start()
     start = Reached(every_possible_edge(problem), None, 0)
     reached: Reached | None = record.load(start)
     if reached is not None:

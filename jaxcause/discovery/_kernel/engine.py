@@ -45,10 +45,6 @@ class Engine(Protocol):
     @property
     def traced_lanes(self) -> int: ...
 
-    def start(self) -> None:
-        """Begin, as a search does, what no test waits for."""
-        ...
-
     def limits(self, alpha: float, size: int) -> Float[np.ndarray, "graphs"]:
         """The limit of each graph given sets of ``size``."""
         ...

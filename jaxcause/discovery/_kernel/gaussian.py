@@ -5,7 +5,7 @@ p-value is computed before a search has ended.
 """
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from functools import cached_property
 from statistics import NormalDist
 
@@ -28,7 +28,7 @@ from jaxcause.discovery._kernel.one_condition import (
     best_single_conditions,
     is_worth_a_sweep,
 )
-from jaxcause.discovery._kernel.over_cores import beside, n_shares
+from jaxcause.discovery._kernel.over_cores import n_shares
 from jaxcause.discovery._kernel.over_devices import scan_rows
 from jaxcause.discovery._kernel.partial_correlation import (
     Correlations,
@@ -53,9 +53,6 @@ from jaxcause.stats._definite import eigenvalues_exceed, rounding
 TESTS_IN_CACHE = 1 << 15
 """Tests that numpy makes at a time."""
 
-BESIDE_FROM = 256
-"""Nodes from which whether a matrix is singular is decided while the search goes on."""
-
 COMPILING = 0.3
 """Seconds that XLA takes to compile a kernel."""
 
@@ -70,7 +67,6 @@ class GaussianEngine:
         self.n_nodes = test.n_nodes
         self.n_retested = 0
         self._flat: dict[np.dtype, Array] = {}
-        self._singular: Callable[[], np.ndarray] = self._decide_singular
 
     @property
     def traced_dtype(self) -> np.dtype:
@@ -83,11 +79,6 @@ class GaussianEngine:
         return sizes.traced_lanes()
 
     # Where levels are decided on the host --------------------------------------------------------
-
-    def start(self) -> None:
-        """Begin to decide which matrices are singular, for which no test waits."""
-        if self.n_nodes >= BESIDE_FROM:
-            self._singular = beside(self._decide_singular)
 
     def limits(self, alpha: float, size: int) -> Float[np.ndarray, "graphs"]:
         r"""The limit :math:`\tanh^2(z_{1-α/2} / \sqrt{N-|S|-3})` of each graph."""
@@ -153,9 +144,6 @@ class GaussianEngine:
 
     def singular(self) -> Bool[np.ndarray, "graphs"]:
         """Which correlation matrices are singular in rounding."""
-        return self._singular()
-
-    def _decide_singular(self) -> Bool[np.ndarray, "graphs"]:
         corr = np.asarray(self._stacked())
         single = corr.astype(np.float32)
         # Correlations that were made in single precision are no more exact in double precision.

@@ -59,9 +59,6 @@ class GeneralEngine:
 
     # Where levels are decided on the host --------------------------------------------------------
 
-    def start(self) -> None:
-        """Nothing can begin before a test is called."""
-
     def limits(self, alpha: float, size: int) -> Float[np.ndarray, "graphs"]:
         """The limit -α of each graph."""
         return np.full(self.n_graphs, -alpha)

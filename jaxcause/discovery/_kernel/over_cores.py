@@ -8,15 +8,12 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
 
 import jax
 import numpy as np
 
 from jaxcause.discovery._kernel import sizes
 from jaxcause.discovery._kernel.rows import Found, PackedRows
-
-Result = TypeVar("Result")
 
 
 def n_shares(n_rows: int) -> int:
@@ -50,11 +47,6 @@ def on_cores(scan: Callable[[PackedRows], Found], rows: PackedRows, n: int) -> F
     others = _pool().map(scan_again, shares[1:])
     found = [jax.tree.map(np.asarray, first), *others]
     return jax.tree.map(lambda *parts: np.stack(parts, axis=-1).reshape(-1), *found)
-
-
-def beside(call: Callable[[], Result]) -> Callable[[], Result]:
-    """Begin a call on another core; what is returned waits for its result."""
-    return _pool().submit(call).result
 
 
 def _n_cores() -> int:
